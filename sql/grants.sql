@@ -1,0 +1,48 @@
+-- What each program may do in the database, and no more. Run it as an administrator
+-- with the database selected, after `mailboxctl migrate`; the users must exist:
+--
+--   CREATE USER 'mailboxd_api'@'localhost' IDENTIFIED BY '…';   and so on
+--
+-- Programs on another machine than the database: replace localhost throughout.
+
+-- mailboxd: exactly what the statements in src/store.cc do.
+GRANT SELECT ON schema_version TO 'mailboxd_api'@'localhost';
+GRANT SELECT (id, state, max_mailboxes) ON account TO 'mailboxd_api'@'localhost';
+GRANT SELECT (id, hash, account_id, domain_id, read_only, addresses, expires_at, revoked_at)
+    ON api_key TO 'mailboxd_api'@'localhost';
+GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost';
+GRANT SELECT, DELETE, UPDATE (password),
+    INSERT (domain_id, id, local_part, created_at, storage_id, password)
+    ON mailbox TO 'mailboxd_api'@'localhost';
+GRANT INSERT ON deleted_mailbox TO 'mailboxd_api'@'localhost';
+GRANT INSERT (storage_id, since) ON session_end TO 'mailboxd_api'@'localhost';
+GRANT SELECT (at, id), INSERT ON audit_log TO 'mailboxd_api'@'localhost';
+
+-- mailboxctl: the rows of every table, no table itself.
+GRANT SELECT ON schema_version TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON account TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON domain TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON deleted_mailbox TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
+
+-- Postfix: which domains and addresses there are. No hash, no size.
+GRANT SELECT (id, state) ON account TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (id, account_id, name, state) ON domain TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (domain_id, local_part, storage_id, state) ON mailbox TO 'mailboxd_postfix'@'localhost';
+
+-- Dovecot: hashes, homes and quota; it writes what is used.
+GRANT SELECT (id, state) ON account TO 'mailboxd_dovecot'@'localhost';
+GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
+GRANT SELECT (domain_id, local_part, storage_id, password, state, quota_bytes)
+    ON mailbox TO 'mailboxd_dovecot'@'localhost';
+GRANT SELECT, INSERT (username, bytes, messages), UPDATE (bytes, messages)
+    ON mailbox_usage TO 'mailboxd_dovecot'@'localhost';
+
+-- The janitor: which sessions to end and which stores to remove.
+GRANT SELECT, DELETE ON session_end TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT, DELETE ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (storage_id) ON mailbox TO 'mailboxd_janitor'@'localhost';
