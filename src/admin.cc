@@ -1,0 +1,255 @@
+#include "admin.h"
+
+#include <sodium.h>
+
+#include <chrono>
+#include <ctime>
+
+namespace admin {
+namespace {
+
+constexpr std::string_view kOperator = "operator";
+
+// An account's name stands in commands and logs: letters, digits, dot, hyphen, underscore.
+void check_account_name(const std::string& name)
+{
+    constexpr auto kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos || name[0] == '-') {
+        throw Refused("an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
+    }
+}
+
+std::string time_text(std::int64_t seconds)
+{
+    if (seconds == 0) return "-";
+    const std::time_t time = seconds;
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    char text[32];
+    return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
+}
+
+std::string or_dash(std::string text)
+{
+    return text.empty() ? "-" : std::move(text);
+}
+
+}  // namespace
+
+constexpr char kInsertAudit[] =
+    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, '', ?, ?, ?)";
+
+// `what` is a local part, or what the action was done to where that is no address.
+void Admin::audit(std::string_view action, std::string_view domain, std::string_view what)
+{
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    std::uint64_t random = 0;
+    randombytes_buf(&random, sizeof random);
+    connection_.execute(kInsertAudit, {std::int64_t{std::chrono::duration_cast<std::chrono::microseconds>(now).count()},
+                                       static_cast<std::int64_t>(random >> 2), kOperator, action, domain, what});
+}
+
+constexpr char kAccountId[] = "SELECT id FROM account WHERE name = ?";
+
+std::int64_t Admin::account_id(const std::string& name)
+{
+    check_account_name(name);
+    auto rows = connection_.query(kAccountId, {name});
+    if (!rows.next()) throw Refused("there is no account " + name + "; mailboxctl account list shows what there is");
+    return rows.integer(1);
+}
+
+constexpr char kDomainId[] = "SELECT id FROM domain WHERE name = ?";
+
+std::int64_t Admin::domain_id(const mailbox::Domain& domain)
+{
+    auto rows = connection_.query(kDomainId, {domain.name()});
+    if (!rows.next()) throw Refused("there is no domain " + domain.name() + "; mailboxctl domain list shows what there is");
+    return rows.integer(1);
+}
+
+constexpr char kInsertAccount[] = "INSERT INTO account (name, created_at) VALUES (?, UNIX_TIMESTAMP())";
+
+void Admin::add_account(const std::string& name)
+{
+    check_account_name(name);
+    try {
+        db::Transaction transaction{connection_};
+        connection_.execute(kInsertAccount, {name});
+        audit("account-add", "", name);
+        transaction.commit();
+    } catch (const db::DuplicateKey&) {
+        throw Refused("there is an account " + name + " already; nothing was changed");
+    }
+}
+
+constexpr char kAccounts[] =
+    "SELECT a.name, a.state, (SELECT COUNT(*) FROM domain d WHERE d.account_id = a.id),"
+    " (SELECT COALESCE(SUM(d.mailboxes), 0) FROM domain d WHERE d.account_id = a.id), a.created_at"
+    " FROM account a ORDER BY a.name";
+
+Table Admin::accounts()
+{
+    Table table{{"ACCOUNT", "STATE", "DOMAINS", "MAILBOXES", "CREATED"}};
+    auto rows = connection_.query(kAccounts);
+    while (rows.next()) table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), time_text(rows.integer(5))});
+    return table;
+}
+
+constexpr char kMailboxesOfAccount[] = "SELECT CAST(COALESCE(SUM(mailboxes), 0) AS SIGNED) FROM domain WHERE account_id = ?";
+
+std::int64_t Admin::mailboxes_of_account(const std::string& name)
+{
+    auto rows = connection_.query(kMailboxesOfAccount, {account_id(name)});
+    rows.next();
+    return rows.integer(1);
+}
+
+constexpr char kDomainsOfAccount[] = "SELECT id, name FROM domain WHERE account_id = ?";
+constexpr char kDeleteKeysOfAccount[] = "DELETE FROM api_key WHERE account_id = ?";
+constexpr char kDeleteAccount[] = "DELETE FROM account WHERE id = ?";
+
+void Admin::remove_account(const std::string& name)
+{
+    const auto id = account_id(name);
+    db::Transaction transaction{connection_};
+    auto domains = connection_.query(kDomainsOfAccount, {id});
+    while (domains.next()) empty_and_delete_domain(domains.integer(1), domains.text(2));
+    connection_.execute(kDeleteKeysOfAccount, {id});
+    connection_.execute(kDeleteAccount, {id});
+    audit("account-remove", "", name);
+    transaction.commit();
+}
+
+constexpr char kInsertDomain[] = "INSERT INTO domain (account_id, name, created_at) VALUES (?, ?, UNIX_TIMESTAMP())";
+
+std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account)
+{
+    const auto account_number = account_id(account);
+    try {
+        db::Transaction transaction{connection_};
+        connection_.execute(kInsertDomain, {account_number, domain.name()});
+        audit("domain-add", domain.name(), "");
+        transaction.commit();
+    } catch (const db::DuplicateKey&) {
+        throw Refused("there is a domain " + domain.name() + " already; nothing was changed");
+    }
+    return domain_id(domain);
+}
+
+constexpr char kDomains[] =
+    "SELECT d.name, a.name, d.state, d.mailboxes, d.created_at"
+    " FROM domain d JOIN account a ON a.id = d.account_id ORDER BY d.name";
+
+Table Admin::domains()
+{
+    Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "CREATED"}};
+    auto rows = connection_.query(kDomains);
+    while (rows.next()) table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), time_text(rows.integer(5))});
+    return table;
+}
+
+constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?";
+
+std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
+{
+    auto rows = connection_.query(kMailboxesOfDomain, {domain_id(domain)});
+    rows.next();
+    return rows.integer(1);
+}
+
+constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE id = ?";
+constexpr char kKeepDeleted[] =
+    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
+    " quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " FROM mailbox WHERE domain_id = ? FOR UPDATE";
+constexpr char kEndSessions[] =
+    "INSERT INTO session_end (storage_id, since) SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ?";
+constexpr char kDeleteMailboxes[] = "DELETE FROM mailbox WHERE domain_id = ?";
+constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
+
+void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
+{
+    connection_.execute(kLockDomain, {id});  // from here on nobody adds a mailbox
+    connection_.execute(kKeepDeleted, {name, kOperator, id});
+    connection_.execute(kEndSessions, {id});
+    connection_.execute(kDeleteMailboxes, {id});
+    connection_.execute(kDeleteDomain, {id});
+    audit("domain-remove", name, "");
+}
+
+void Admin::remove_domain(const mailbox::Domain& domain)
+{
+    const auto id = domain_id(domain);
+    db::Transaction transaction{connection_};
+    empty_and_delete_domain(id, domain.name());
+    transaction.commit();
+}
+
+constexpr char kDomainOfAccount[] = "SELECT id FROM domain WHERE name = ? AND account_id = ?";
+constexpr char kInsertKey[] =
+    "INSERT INTO api_key (id, hash, account_id, domain_id, read_only, addresses, label, created_at, expires_at)"
+    " VALUES (?, UNHEX(?), ?, ?, ?, ?, ?, UNIX_TIMESTAMP(), ?)";
+
+auth::Key Admin::add_key(const NewKey& wanted)
+{
+    const auto account = account_id(wanted.account);
+    db::Value domain;
+    if (wanted.domain) {
+        auto rows = connection_.query(kDomainOfAccount, {wanted.domain->name(), account});
+        if (!rows.next()) throw Refused("account " + wanted.account + " has no domain " + wanted.domain->name());
+        domain = rows.integer(1);
+    }
+    std::string ranges;
+    for (const auto& range : wanted.addresses) {
+        if (!auth::is_range(range)) throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
+        ranges += (ranges.empty() ? "" : " ") + range;
+    }
+    const auto key = auth::Key::generate();
+    const auto hash = key.sha256();
+    std::string hex(2 * hash.size() + 1, '\0');
+    sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(hash.data()), hash.size());
+    hex.pop_back();
+    const auto id = key.id();
+    db::Transaction transaction{connection_};
+    connection_.execute(kInsertKey, {id, hex, account, domain, std::int64_t{wanted.is_read_only},
+                                     ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
+                                     wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}});
+    audit("key-add", wanted.domain ? wanted.domain->name() : "", id);
+    transaction.commit();
+    return key;
+}
+
+constexpr char kKeys[] =
+    "SELECT k.id, a.name, d.name, IF(k.read_only, 'read', 'read-write'), k.addresses, k.created_at, k.expires_at,"
+    " k.revoked_at, k.label"
+    " FROM api_key k JOIN account a ON a.id = k.account_id LEFT JOIN domain d ON d.id = k.domain_id"
+    " WHERE ? IN ('', a.name) ORDER BY a.name, k.created_at, k.id";
+
+Table Admin::keys(const std::string& account)
+{
+    if (!account.empty()) account_id(account);
+    Table table{{"KEY", "ACCOUNT", "DOMAIN", "MAY", "FROM", "CREATED", "EXPIRES", "REVOKED", "LABEL"}};
+    auto rows = connection_.query(kKeys, {account});
+    while (rows.next()) {
+        table.push_back({rows.text(1), rows.text(2), rows.is_null(3) ? "all" : rows.text(3), rows.text(4),
+                         rows.is_null(5) ? "anywhere" : rows.text(5), time_text(rows.integer(6)), time_text(rows.integer(7)),
+                         time_text(rows.integer(8)), or_dash(rows.text(9))});
+    }
+    return table;
+}
+
+constexpr char kRevokeKey[] = "UPDATE api_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
+
+void Admin::revoke_key(const std::string& id)
+{
+    db::Transaction transaction{connection_};
+    if (connection_.execute(kRevokeKey, {id}) == 0) {
+        throw Refused("there is no key " + id + " that is in force; mailboxctl key list shows them by their first column");
+    }
+    audit("key-revoke", "", id);
+    transaction.commit();
+}
+
+}  // namespace admin

@@ -1,0 +1,65 @@
+// admin.h - what an operator does to the tables: accounts, domains, keys.
+//
+// The operator's twin of store.h, for mailboxctl and its database user. Every change and
+// its row in audit_log are one transaction. Complains with Refused, whose sentence says
+// what to do; throws db::Error when MySQL could not be asked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "auth.h"
+#include "db.h"
+#include "mailbox.h"
+
+namespace admin {
+
+struct Refused : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+using Table = std::vector<std::vector<std::string>>;  // the first row is the heading
+
+struct NewKey {
+    std::string account;
+    std::optional<mailbox::Domain> domain;
+    bool is_read_only = false;
+    std::int64_t expires_at = 0;             // seconds since 1970; 0: never
+    std::vector<std::string> addresses;      // ranges it may call from; none: any
+    std::string label;
+};
+
+class Admin {
+public:
+    explicit Admin(db::Connection& connection) : connection_{connection} {}
+
+    void add_account(const std::string& name);
+    Table accounts();
+    // How many mailboxes all domains of the account have.
+    std::int64_t mailboxes_of_account(const std::string& name);
+    // With its domains, their mailboxes and its keys.
+    void remove_account(const std::string& name);
+
+    std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account);  // its id
+    Table domains();
+    std::int64_t mailboxes_of_domain(const mailbox::Domain& domain);
+    // Its mailboxes go where deleted ones go: their mail stays until it is purged.
+    void remove_domain(const mailbox::Domain& domain);
+
+    auth::Key add_key(const NewKey& wanted);
+    Table keys(const std::string& account);  // empty: of all accounts
+    void revoke_key(const std::string& id);
+
+private:
+    std::int64_t account_id(const std::string& name);
+    std::int64_t domain_id(const mailbox::Domain& domain);
+    void empty_and_delete_domain(std::int64_t id, const std::string& name);
+    void audit(std::string_view action, std::string_view domain, std::string_view what);
+
+    db::Connection& connection_;
+};
+
+}  // namespace admin

@@ -1,0 +1,33 @@
+// api.h - one request: who → which → do it → reply.
+//
+// serve() never throws and answers every Raw: a caller's mistake with its status and a
+// sentence, a database that cannot be asked with 503, a fault of ours with 500.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config.h"
+#include "http.h"
+#include "store.h"
+
+namespace api {
+
+// What the log line says of a request beside its answer.
+struct Trace {
+    std::string key_id;          // public part of the key; empty: none given
+    std::string_view route = "-";  // pattern, never the path
+    std::string detail;          // for the operator, what the answer does not say
+};
+
+class Api {
+public:
+    Api(const Config& config, db::Session& session) : config_{config}, store_{session} {}
+    http::Response serve(http::Raw raw, Trace& trace);
+
+private:
+    const Config& config_;
+    store::Store store_;
+};
+
+}  // namespace api

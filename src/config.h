@@ -1,0 +1,61 @@
+// config.h - every setting with its default and unit, in one struct.
+//
+// Read once at start (and again on SIGHUP), checked whole, passed down as
+// `const Config&`. Nothing else reads the environment or files of settings.
+// Complains by throwing Problems: all of them at once, each with file and line.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+struct Config {
+    // How a program reaches the database. A socket, if given, wins over host and port.
+    struct Database {
+        std::string socket;                // path of the server's unix socket
+        std::string host = "127.0.0.1";
+        std::uint16_t port = 3306;
+        std::string name = "mailboxd";
+        std::string user = "mailboxd_api";
+        std::string password_file;         // its first line is the password
+        // Reads it, as root before privileges are dropped; throws Problems.
+        std::string password() const;
+    };
+
+    std::string socket = "/run/mailboxd/mailboxd.sock";  // FastCGI; mode 0660
+    // A second pool for POST, PUT and DELETE, so that lists do not wait behind password
+    // hashes; nginx chooses by method. Empty: one pool answers everything.
+    std::string write_socket;
+    std::string socket_group;              // group of the sockets: nginx's; empty: as started
+    std::string user;                      // taken on when started as root; empty: stay
+    unsigned workers = 4;                  // processes that read
+    unsigned write_workers = 4;            // processes that write; the bound on hashes at once
+    // The kernel cuts it to net.core.somaxconn. nginx answers 502 at once when it is full,
+    // so its limit_conn (512 in our snippet) must stay below it.
+    int backlog = 4096;
+    unsigned max_requests = 100'000;       // a worker is replaced after so many; 0: never
+    std::chrono::seconds request_deadline{30};  // hashing included; below nginx's fastcgi_read_timeout
+    std::chrono::seconds io_timeout{10};   // for one read from or write to nginx
+    std::chrono::seconds stop_grace{35};   // from TERM to KILL; above the deadline
+
+    Database db;                           // mailboxd
+    Database ctl_db;                       // mailboxctl: same server, user of its own
+    std::chrono::seconds db_connect_timeout{2};
+    std::chrono::seconds db_timeout{10};   // for one answer of the server
+
+    std::size_t max_body = 65'536;         // bytes; nginx's client_max_body_size says the same
+    std::int64_t max_limit = 1000;         // greatest page of a list
+    std::size_t min_password = 5;          // characters; the original's documented minimum
+    std::size_t max_password = 128;        // characters
+    // Argon2id with one lane. 19 MiB and 2 passes: the least that OWASP recommends.
+    std::size_t argon2_memory_kib = 19'456;
+    unsigned argon2_passes = 2;
+
+    struct Problems : std::runtime_error {
+        explicit Problems(const std::vector<std::string>& sentences);
+    };
+    static Config read(const std::string& path);
+};

@@ -1,0 +1,183 @@
+#include "db.h"
+
+#include <cppconn/exception.h>
+#include <cppconn/prepared_statement.h>
+#include <cppconn/resultset.h>
+#include <mysql_connection.h>
+#include <mysql_driver.h>
+
+#include <unordered_map>
+
+namespace db {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// A server that refuses at once may be asked with every request; one that lets us wait
+// may not, or each request would wait for a time-out of its own.
+constexpr auto kSlowAttempt = 100ms;
+constexpr auto kPause = 500ms;
+
+constexpr int kDuplicateKey = 1062;
+
+Clock::duration time_spent{};
+
+// Adds a call's time to time_spent and gives sql::SQLException our names.
+template <typename Call>
+auto guarded(Call call)
+{
+    struct Watch {
+        Clock::time_point begin = Clock::now();
+        ~Watch() { time_spent += Clock::now() - begin; }
+    } const watch;
+    try {
+        return call();
+    } catch (const sql::SQLException& error) {
+        const auto sentence = std::string{error.what()} + " (error " + std::to_string(error.getErrorCode()) + ", SQLSTATE "
+                              + error.getSQLState() + ")";
+        switch (error.getErrorCode()) {
+        case kDuplicateKey:
+            throw DuplicateKey{sentence};
+        case 1205:  // lock wait time-out
+        case 1213:  // deadlock; a Galera certification conflict
+        case 1020:  // record has changed since last read (MariaDB 11 under snapshot isolation)
+            throw Error{Remedy::retry, sentence};
+        case 1047:  // a Galera node outside the quorum
+        case 1053:  // server shutdown in progress
+        case 1077: case 1078: case 1079:
+        case 1927:  // connection was killed (MariaDB)
+        case 3024:
+        case 2002: case 2003: case 2006: case 2013: case 2014: case 2026: case 2027: case 2030: case 2055:
+        case 1040:  // too many connections
+            throw Error{Remedy::reconnect, sentence};
+        default:
+            throw Error{Remedy::give_up, sentence};
+        }
+    }
+}
+
+}  // namespace
+
+Rows::Rows(std::unique_ptr<sql::ResultSet> results) : results_{std::move(results)} {}
+Rows::Rows(Rows&&) noexcept = default;
+Rows::~Rows() = default;
+
+bool Rows::next()
+{
+    return guarded([&] { return results_->next(); });
+}
+
+std::size_t Rows::count() const
+{
+    return results_->rowsCount();
+}
+
+std::int64_t Rows::integer(unsigned column) const
+{
+    return guarded([&] { return results_->getInt64(column); });
+}
+
+std::string Rows::text(unsigned column) const
+{
+    return guarded([&] { return results_->getString(column).asStdString(); });
+}
+
+bool Rows::is_null(unsigned column) const
+{
+    return guarded([&] { return results_->isNull(column); });
+}
+
+// Statements are members behind the connection, so that they are destroyed before it.
+struct Connection::Parts {
+    std::unique_ptr<sql::Connection> connection;
+    std::unordered_map<const char*, std::unique_ptr<sql::PreparedStatement>> statements;
+
+    sql::PreparedStatement& bound(const char* statement, Values values)
+    {
+        auto& prepared = statements[statement];
+        if (!prepared) prepared.reset(connection->prepareStatement(statement));
+        unsigned index = 0;
+        for (const auto& value : values) {
+            ++index;
+            if (const auto* number = std::get_if<std::int64_t>(&value)) {
+                prepared->setInt64(index, *number);
+            } else if (const auto* text = std::get_if<std::string_view>(&value)) {
+                prepared->setString(index, sql::SQLString{text->data(), text->size()});
+            } else {
+                prepared->setNull(index, 0);
+            }
+        }
+        return *prepared;
+    }
+};
+
+Connection::Connection(const Config::Database& database, const std::string& password, const Config& config)
+    : parts_{std::make_unique<Parts>()}
+{
+    sql::ConnectOptionsMap options;
+    options["hostName"] = database.socket.empty()
+                              ? "tcp://" + database.host + ":" + std::to_string(database.port)
+                              : "unix://" + database.socket;
+    options["userName"] = database.user;
+    options["password"] = password;
+    options["schema"] = database.name;
+    options["CLIENT_FOUND_ROWS"] = true;
+    options["OPT_CONNECT_TIMEOUT"] = static_cast<int>(config.db_connect_timeout.count());
+    options["OPT_READ_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
+    options["OPT_WRITE_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
+    guarded([&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
+    // READ COMMITTED: every statement sees all that was committed before it, and an
+    // UPDATE locks no gap. Strict: a value that does not fit is an error, not cut.
+    run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    // A lock that takes longer than a few seconds is told as such, within the request's deadline.
+    run("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5");
+}
+
+Connection::~Connection() = default;
+
+std::uint64_t Connection::execute(const char* statement, Values values)
+{
+    return guarded([&] { return static_cast<std::uint64_t>(parts_->bound(statement, values).executeUpdate()); });
+}
+
+Rows Connection::query(const char* statement, Values values)
+{
+    return guarded([&] { return Rows{std::unique_ptr<sql::ResultSet>{parts_->bound(statement, values).executeQuery()}}; });
+}
+
+void Connection::run(const std::string& statement)
+{
+    guarded([&] { std::unique_ptr<sql::Statement>{parts_->connection->createStatement()}->execute(statement); });
+}
+
+Transaction::~Transaction()
+{
+    if (!is_open_) return;
+    try {
+        connection_.run("ROLLBACK");
+    } catch (const std::exception&) {
+        // The connection is gone, and the transaction with it.
+    }
+}
+
+Connection& Session::connection()
+{
+    if (connection_) return *connection_;
+    const auto begin = Clock::now();
+    if (begin < not_before_) throw Error{Remedy::give_up, "the database did not answer a moment ago"};
+    try {
+        return connection_.emplace(database_, password_, config_);
+    } catch (const Error&) {
+        const auto end = Clock::now();
+        not_before_ = end - begin > kSlowAttempt ? end + kPause : end;
+        throw;
+    }
+}
+
+std::chrono::microseconds take_time_spent()
+{
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::exchange(time_spent, {}));
+}
+
+}  // namespace db

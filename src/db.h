@@ -1,0 +1,119 @@
+// db.h - the pipe to MySQL: Connection, Transaction, Session, Error.
+//
+// A statement is a literal of the caller, prepared once per connection and found again
+// by its address; values are bound, never spliced. Complains with Error, whose remedy
+// says what may help, or with DuplicateKey.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "config.h"
+
+namespace sql {
+class ResultSet;
+}
+
+namespace db {
+
+// retry: the transaction was rolled back and may succeed when it is repeated.
+// reconnect: the connection is gone; its transaction was not committed, unless this
+// happened during COMMIT. give_up: the statement or the server is at fault.
+enum class Remedy { retry, reconnect, give_up };
+
+struct Error : std::runtime_error {
+    Error(Remedy error_remedy, const std::string& sentence) : std::runtime_error{sentence}, remedy{error_remedy} {}
+    Remedy remedy;
+};
+struct DuplicateKey : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+using Null = std::monostate;
+using Value = std::variant<Null, std::int64_t, std::string_view>;
+using Values = std::initializer_list<Value>;
+
+// The rows of one answer, already fetched. Columns count from 1, as in JDBC.
+class Rows {
+public:
+    explicit Rows(std::unique_ptr<sql::ResultSet> results);
+    Rows(Rows&&) noexcept;
+    ~Rows();
+    bool next();
+    std::size_t count() const;
+    std::int64_t integer(unsigned column) const;  // 0 for NULL
+    std::string text(unsigned column) const;      // empty for NULL
+    bool is_null(unsigned column) const;
+
+private:
+    std::unique_ptr<sql::ResultSet> results_;
+};
+
+class Connection {
+public:
+    // Connects, READ COMMITTED, strict mode.
+    Connection(const Config::Database& database, const std::string& password, const Config& config);
+    ~Connection();
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    // Returns the number of rows that matched (UPDATE) or were inserted or deleted.
+    std::uint64_t execute(const char* statement, Values values = {});
+    Rows query(const char* statement, Values values = {});
+    // One statement that is not kept: transactions, migrations.
+    void run(const std::string& statement);
+
+private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
+// Rolls back unless commit() was reached. COMMIT is a statement here because
+// sql::Connection::commit() drops errors.
+class Transaction {
+public:
+    explicit Transaction(Connection& connection) : connection_{connection} { connection_.run("START TRANSACTION"); }
+    ~Transaction();
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+    void commit()
+    {
+        is_open_ = false;
+        connection_.run("COMMIT");
+    }
+
+private:
+    Connection& connection_;
+    bool is_open_ = true;
+};
+
+// A worker's one connection: made when first needed, replaced after it was lost.
+class Session {
+public:
+    Session(const Config::Database& database, std::string password, const Config& config)
+        : database_{database}, password_{std::move(password)}, config_{config}
+    {
+    }
+    // Throws Error at once, without trying, while a server that let us wait is given up.
+    Connection& connection();
+    void drop() { connection_.reset(); }
+
+private:
+    const Config::Database& database_;
+    std::string password_;
+    const Config& config_;
+    std::optional<Connection> connection_;
+    std::chrono::steady_clock::time_point not_before_{};
+};
+
+// Time spent waiting for the database since the last call, for the request's log line.
+std::chrono::microseconds take_time_spent();
+
+}  // namespace db

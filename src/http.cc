@@ -1,0 +1,166 @@
+#include "http.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace http {
+namespace {
+
+int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::string decoded_segment(std::string_view segment)
+{
+    const auto bytes = percent_decoded(segment, Plus::is_plus, "path");
+    const std::string text{bytes.text()};
+    if (text.find('\0') != std::string::npos) throw Error(400, "bad_path", "The path has an encoded NUL.");
+    if (text.find('/') != std::string::npos) throw Error(400, "bad_path", "The path has an encoded slash (%2F) in a segment.");
+    if (!is_utf8(text)) throw Error(400, "bad_path", "The path is not valid UTF-8.");
+    return text;
+}
+
+std::vector<std::string> decoded_path(std::string_view path)
+{
+    if (path.empty() || path[0] != '/') throw Error(400, "bad_path", "The path must begin with a slash.");
+    std::vector<std::string> segments;
+    for (std::size_t begin = 1; begin <= path.size();) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        segments.push_back(decoded_segment(path.substr(begin, end - begin)));
+        begin = end + 1;
+    }
+    return segments;
+}
+
+char ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::string_view reason(int status)
+{
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 415: return "Unsupported Media Type";
+    case 503: return "Service Unavailable";
+    default: return "Internal Server Error";
+    }
+}
+
+}  // namespace
+
+Request parse(Raw raw)
+{
+    const auto question = std::min(raw.target.find('?'), raw.target.size());
+    Request request{raw.method, raw.authorization, raw.client, raw.content_type,
+                    decoded_path(raw.target.substr(0, question)),
+                    raw.target.substr(std::min(question + 1, raw.target.size())), std::move(raw.body)};
+    auto& path = request.path;
+    // The original's base was /v2, later /v3. Two segments are /<domain>/mailboxes, whatever the domain's name.
+    if (path.size() > 2 && (path[0] == "v2" || path[0] == "v3")) path.erase(path.begin());
+    return request;
+}
+
+Secret percent_decoded(std::string_view text, Plus plus, std::string_view where)
+{
+    Secret decoded{text.size()};
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '%') {
+            const int high = i + 1 < text.size() ? hex_value(text[i + 1]) : -1;
+            const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                throw Error(400, "bad_encoding", "The " + std::string{where} + " has a % that two hexadecimal digits do not follow.");
+            }
+            c = static_cast<char>(high * 16 + low);
+            i += 2;
+        } else if (c == '+' && plus == Plus::is_space) {
+            c = ' ';
+        }
+        decoded.data()[size++] = c;
+    }
+    decoded.shrink(size);
+    return decoded;
+}
+
+void parse_urlencoded(std::string_view text, std::string_view where, Fields& fields)
+{
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find('&', begin), text.size());
+        const auto pair = text.substr(begin, end - begin);
+        begin = end + 1;
+        if (pair.empty()) continue;
+        const auto equals = std::min(pair.find('='), pair.size());
+        const auto name = percent_decoded(pair.substr(0, equals), Plus::is_space, where);
+        fields.emplace_back(name.text(),
+                            percent_decoded(pair.substr(std::min(equals + 1, pair.size())), Plus::is_space, where));
+    }
+}
+
+bool is_utf8(std::string_view text)
+{
+    const auto continues = [&](std::size_t i) { return i < text.size() && (text[i] & 0xC0) == 0x80; };
+    for (std::size_t i = 0; i < text.size();) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        std::size_t length = 0;
+        std::uint32_t point = 0;
+        if (lead < 0x80) { ++i; continue; }
+        if (lead >= 0xC2 && lead < 0xE0) { length = 2; point = lead & 0x1FU; }
+        else if (lead >= 0xE0 && lead < 0xF0) { length = 3; point = lead & 0x0FU; }
+        else if (lead >= 0xF0 && lead < 0xF5) { length = 4; point = lead & 0x07U; }
+        else return false;
+        for (std::size_t k = 1; k < length; ++k) {
+            if (!continues(i + k)) return false;
+            point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
+        }
+        const bool overlong = (length == 3 && point < 0x800) || (length == 4 && point < 0x10000);
+        if (overlong || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return false;
+        i += length;
+    }
+    return true;
+}
+
+bool equals_ignoring_case(std::string_view left, std::string_view right)
+{
+    return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                      [](char a, char b) { return ascii_lower(a) == ascii_lower(b); });
+}
+
+std::string lower_case(std::string_view text)
+{
+    std::string lower{text};
+    std::transform(lower.begin(), lower.end(), lower.begin(), ascii_lower);
+    return lower;
+}
+
+std::string_view trimmed(std::string_view text)
+{
+    const auto begin = text.find_first_not_of(" \t");
+    if (begin == std::string_view::npos) return {};
+    return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+std::string cgi_text(const Response& response)
+{
+    std::string text;
+    text.reserve(200 + response.body.size());
+    text.append("Status: ").append(std::to_string(response.status)).append(" ").append(reason(response.status));
+    text.append("\r\nContent-Type: application/json\r\nContent-Length: ").append(std::to_string(response.body.size()));
+    if (!response.extra_header.empty()) text.append("\r\n").append(response.extra_header);
+    text.append("\r\n\r\n").append(response.body);
+    return text;
+}
+
+}  // namespace http

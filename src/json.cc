@@ -1,0 +1,249 @@
+#include "json.h"
+
+#include <cjson/cJSON.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <memory>
+#include <new>
+
+namespace json {
+namespace {
+
+struct Delete {
+    void operator()(cJSON* value) const { cJSON_Delete(value); }
+};
+using Value = std::unique_ptr<cJSON, Delete>;
+
+Value object()
+{
+    Value value{cJSON_CreateObject()};
+    if (!value) throw std::bad_alloc{};
+    return value;
+}
+
+// Names are literals, so they need not be copied.
+void add(cJSON* object, const char* name, std::string_view text)
+{
+    cJSON_AddItemToObjectCS(object, name, cJSON_CreateString(std::string{text}.c_str()));
+}
+
+// As raw text: cJSON's numbers are doubles, and from 1e15 on it prints them as 9.007e+15.
+void add(cJSON* object, const char* name, std::int64_t number)
+{
+    cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(std::to_string(number).c_str()));
+}
+
+std::string printed(const cJSON* value)
+{
+    const std::unique_ptr<char, decltype(&std::free)> text{cJSON_PrintUnformatted(value), &std::free};
+    if (!text) throw std::bad_alloc{};
+    return std::string{text.get()} + "\n";
+}
+
+[[noreturn]] void refuse(const std::string& sentence)
+{
+    throw http::Error(400, "bad_json", sentence);
+}
+
+}  // namespace
+
+std::string message(std::string_view message)
+{
+    const auto value = object();
+    add(value.get(), "message", message);
+    return printed(value.get());
+}
+
+std::string error(std::string_view message, std::string_view code)
+{
+    const auto value = object();
+    add(value.get(), "message", message);
+    add(value.get(), "code", code);
+    return printed(value.get());
+}
+
+std::string deleted(std::string_view message, std::string_view spec)
+{
+    const auto value = object();
+    add(value.get(), "message", message);
+    add(value.get(), "spec", spec);
+    return printed(value.get());
+}
+
+std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain)
+{
+    const auto value = object();
+    add(value.get(), "total_count", total);
+    cJSON* const array = cJSON_AddArrayToObject(value.get(), "items");
+    if (array == nullptr) throw std::bad_alloc{};
+    const auto suffix = "@" + std::string{domain};
+    for (const auto& item : items) {
+        auto entry = object();
+        add(entry.get(), "size_bytes", item.size_bytes);
+        add(entry.get(), "created_at", date(item.created_at));
+        add(entry.get(), "mailbox", item.local_part + suffix);
+        cJSON_AddItemToArray(array, entry.release());
+    }
+    return printed(value.get());
+}
+
+std::string date(std::int64_t seconds_since_1970)
+{
+    constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const std::time_t time = seconds_since_1970;
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    std::array<char, 64> text{};
+    std::snprintf(text.data(), text.size(), "%s, %02d %s %04d %02d:%02d:%02d GMT", kDays.at(static_cast<std::size_t>(utc.tm_wday)),
+                  utc.tm_mday, kMonths.at(static_cast<std::size_t>(utc.tm_mon)), utc.tm_year + 1900, utc.tm_hour,
+                  utc.tm_min, utc.tm_sec);
+    return text.data();
+}
+
+namespace {
+
+// RFC 8259's grammar, and no more: cJSON also takes 01, 1., control characters in
+// strings and any byte below space between tokens, and cuts a string at \u0000.
+class Grammar {
+public:
+    explicit Grammar(std::string_view text) : rest_{text} {}
+
+    bool accepts()
+    {
+        skip_space();
+        if (!value(0)) return false;
+        skip_space();
+        return rest_.empty();
+    }
+
+private:
+    static constexpr int kMaxDepth = 32;
+
+    bool take(char c)
+    {
+        if (rest_.empty() || rest_.front() != c) return false;
+        rest_.remove_prefix(1);
+        return true;
+    }
+    bool take(std::string_view word)
+    {
+        if (!rest_.starts_with(word)) return false;
+        rest_.remove_prefix(word.size());
+        return true;
+    }
+    void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size())); }
+    bool digits()
+    {
+        const auto count = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
+        rest_.remove_prefix(count);
+        return count > 0;
+    }
+    bool number()
+    {
+        take('-');
+        if (!take('0') && !digits()) return false;
+        if (take('.') && !digits()) return false;
+        if (!take('e') && !take('E')) return true;
+        if (!take('+')) take('-');
+        return digits();
+    }
+    bool escape()
+    {
+        if (rest_.empty()) return false;
+        const char kind = rest_.front();
+        rest_.remove_prefix(1);
+        if (kind != 'u') return std::string_view{"\"\\/bfnrt"}.find(kind) != std::string_view::npos;
+        const auto hex = rest_.substr(0, 4);
+        if (hex.size() < 4 || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) return false;
+        rest_.remove_prefix(4);
+        return hex != "0000";
+    }
+    bool string()
+    {
+        if (!take('"')) return false;
+        while (!take('"')) {
+            if (rest_.empty() || static_cast<unsigned char>(rest_.front()) < ' ') return false;
+            const bool is_escape = rest_.front() == '\\';
+            rest_.remove_prefix(1);
+            if (is_escape && !escape()) return false;
+        }
+        return true;
+    }
+    // What stands between brackets, with commas: `item` reads one of it.
+    template <typename Item>
+    bool items(char close, Item item)
+    {
+        skip_space();
+        if (take(close)) return true;
+        do {
+            skip_space();
+            if (!item()) return false;
+            skip_space();
+        } while (take(','));
+        return take(close);
+    }
+    bool member(int depth)
+    {
+        if (!string()) return false;
+        skip_space();
+        if (!take(':')) return false;
+        skip_space();
+        return value(depth);
+    }
+    bool value(int depth)
+    {
+        if (depth > kMaxDepth || rest_.empty()) return false;
+        switch (rest_.front()) {
+        case '{': take('{'); return items('}', [&] { return member(depth + 1); });
+        case '[': take('['); return items(']', [&] { return value(depth + 1); });
+        case '"': return string();
+        case 't': return take("true");
+        case 'f': return take("false");
+        case 'n': return take("null");
+        default: return number();
+        }
+    }
+
+    std::string_view rest_;
+};
+
+enum class Members { any, both };
+
+void take_object(const cJSON* object, Members wanted, http::Fields& fields)
+{
+    if (!cJSON_IsObject(object)) refuse("The JSON body must be an object, or on POST an array of objects.");
+    const auto first = fields.size();
+    int ours = 0;
+    for (const cJSON* member = object->child; member != nullptr; member = member->next) {
+        const std::string_view name{member->string};
+        const bool is_ours = name == "mailbox" || name == "password";
+        const auto is_same = [&](const auto& field) { return field.first == name; };
+        if (std::any_of(fields.begin() + static_cast<std::ptrdiff_t>(first), fields.end(), is_same)) {
+            refuse("The JSON body has a member twice: '" + std::string{name} + "'.");
+        }
+        if (is_ours && !cJSON_IsString(member)) refuse("'" + std::string{name} + "' must be a JSON string.");
+        fields.emplace_back(name, Secret{is_ours ? std::string_view{member->valuestring} : std::string_view{}});
+        ours += is_ours ? 1 : 0;
+    }
+    if (wanted == Members::both && ours != 2) refuse("Each object of the JSON array must have 'mailbox' and 'password'.");
+}
+
+}  // namespace
+
+void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields)
+{
+    if (!http::is_utf8(text)) refuse("The JSON body is not valid UTF-8.");
+    if (!Grammar{text}.accepts()) refuse("The body is not valid JSON (RFC 8259).");
+    const Value value{cJSON_ParseWithLength(text.data(), text.size())};
+    if (!value) refuse("The body is not valid JSON (RFC 8259).");
+    if (!cJSON_IsArray(value.get())) return take_object(value.get(), Members::any, fields);
+    if (arrays == Arrays::refused) refuse("The JSON body must be an object here.");
+    for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Members::both, fields);
+}
+
+}  // namespace json

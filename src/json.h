@@ -1,0 +1,31 @@
+// json.h - strict reading, careful writing; the only file that includes <cJSON.h>.
+//
+// Everything written is compact, ends with one line end, and has its members in the
+// order that the clients know.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http.h"
+#include "mailbox.h"
+
+namespace json {
+
+std::string message(std::string_view message);
+std::string error(std::string_view message, std::string_view code);
+std::string deleted(std::string_view message, std::string_view spec);
+std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain);
+
+// RFC 2822 3.3, as the original wrote it: `Tue, 27 Sep 2011 20:24:22 GMT`.
+std::string date(std::int64_t seconds_since_1970);
+
+// One object, or an array of objects, whose members are all strings, into one list of
+// fields; throws http::Error 400. Strict where cJSON is not: no trailing text, no member
+// twice, no NUL, valid UTF-8.
+enum class Arrays { allowed, refused };
+void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields);
+
+}  // namespace json

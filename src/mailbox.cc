@@ -1,0 +1,85 @@
+#include "mailbox.h"
+
+#include <algorithm>
+
+#include "http.h"
+
+namespace mailbox {
+namespace {
+
+constexpr std::size_t kMaxLocalPart = 64;   // RFC 5321 4.5.3.1.1
+constexpr std::size_t kMaxAddress = 254;    // the path of 4.5.3.1.3 without its angle brackets
+constexpr std::size_t kMaxDomain = 253;     // RFC 1035 2.3.4 as text
+constexpr std::size_t kMaxLabel = 63;
+constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789";
+// RFC 5321's atom without those that some part of the mail system or a published client
+// reads as something else: + (address extension), / ? # % (URLs), * (wildcard when
+// sessions are ended), ! and % (source routes, to Postfix).
+constexpr std::string_view kAtom = "abcdefghijklmnopqrstuvwxyz0123456789_-$&'=^`{|}~";
+
+bool consists_of(std::string_view text, std::string_view allowed)
+{
+    return text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+// Whether every part between dots satisfies `is_part`.
+template <typename Predicate>
+bool all_parts(std::string_view text, Predicate is_part)
+{
+    for (std::size_t begin = 0;;) {
+        const auto end = text.find('.', begin);
+        if (!is_part(text.substr(begin, end - begin))) return false;
+        if (end == std::string_view::npos) return true;
+        begin = end + 1;
+    }
+}
+
+bool is_label(std::string_view label)
+{
+    return !label.empty() && label.size() <= kMaxLabel && consists_of(label, std::string{kAlphanumeric} + "-")
+           && label.front() != '-' && label.back() != '-';
+}
+
+void check_local_part(const std::string& local)
+{
+    if (local.empty()) throw Invalid("'mailbox' parameter is empty");
+    if (local.size() > kMaxLocalPart) {
+        throw Invalid("'mailbox' parameter is not valid: the part before the @ is longer than 64 bytes");
+    }
+    if (!consists_of(local, std::string{kAtom} + ".")) {
+        throw Invalid("'mailbox' parameter is not valid: the part before the @ may have letters a to z, digits and . _ - $ & ' = ^ ` { | } ~");
+    }
+    if (local.front() == '-') throw Invalid("'mailbox' parameter is not valid: it must not begin with a hyphen");
+    if (!all_parts(local, [](std::string_view atom) { return !atom.empty(); })) {
+        throw Invalid("'mailbox' parameter is not valid: a dot must stand between other characters");
+    }
+}
+
+}  // namespace
+
+std::optional<Domain> Domain::parse(std::string_view text)
+{
+    if (!text.empty() && text.back() == '.') text.remove_suffix(1);
+    auto name = http::lower_case(text);
+    if (name.size() > kMaxDomain || !all_parts(name, is_label)) return std::nullopt;
+    return Domain{std::move(name)};
+}
+
+Address Address::parse(std::string_view text, const Domain& domain)
+{
+    const auto at = text.rfind('@');
+    if (at != std::string_view::npos) {
+        const auto named = Domain::parse(text.substr(at + 1));
+        if (!named || named->name() != domain.name()) {
+            throw Invalid("'mailbox' parameter is not valid: its domain is not " + domain.name());
+        }
+    }
+    auto local = http::lower_case(text.substr(0, at));
+    check_local_part(local);
+    if (local.size() + 1 + domain.name().size() > kMaxAddress) {
+        throw Invalid("'mailbox' parameter is not valid: the whole address is longer than 254 bytes");
+    }
+    return Address{std::move(local), domain.name()};
+}
+
+}  // namespace mailbox

@@ -1,0 +1,195 @@
+// mailboxd - the front door: options, configuration, listening sockets, privileges, then
+// master::run.
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sodium.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/program_options.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "config.h"
+#include "db.h"
+#include "master.h"
+#include "migrate.h"
+#include "notify.h"
+#include "store.h"
+#include "version.h"
+
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr int kUsage = 2;
+
+[[noreturn]] void fail(const std::string& what)
+{
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+// A socket file that nobody listens on is left from a master that was killed; one that
+// answers belongs to another service.
+void remove_stale(const std::string& path, const sockaddr_un& address)
+{
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0) fail("socket");
+    const int connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const int error = errno;
+    ::close(probe);
+    if (connected == 0 || error == EAGAIN) throw std::runtime_error("socket " + path + " is in use: another mailboxd runs on it");
+    if (error == ECONNREFUSED && ::unlink(path.c_str()) != 0) fail("unlink(" + path + ")");
+}
+
+gid_t group_id(const std::string& name)
+{
+    const group* const found = ::getgrnam(name.c_str());
+    if (found == nullptr) throw std::runtime_error("socket_group: there is no group " + name);
+    return found->gr_gid;
+}
+
+int open_socket(const std::string& path, const Config& config)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size());  // config.cc has checked its length
+    remove_stale(path, address);
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (socket < 0) fail("socket");
+    const auto old_mask = ::umask(0777);  // nobody may connect before owner and mode are right
+    const int bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ::umask(old_mask);
+    if (bound != 0) fail("bind(" + path + ")");
+    if (!config.socket_group.empty() && ::chown(path.c_str(), static_cast<uid_t>(-1), group_id(config.socket_group)) != 0) {
+        fail("chown(" + path + ", " + config.socket_group + ")");
+    }
+    if (::chmod(path.c_str(), 0660) != 0) fail("chmod(" + path + ")");
+    if (::listen(socket, config.backlog) != 0) fail("listen(" + path + ")");
+    return socket;
+}
+
+void drop_privileges(const std::string& user)
+{
+    if (::geteuid() != 0 || user.empty()) return;
+    const passwd* const entry = ::getpwnam(user.c_str());
+    if (entry == nullptr) throw std::runtime_error("user: there is no user " + user);
+    if (::initgroups(user.c_str(), entry->pw_gid) != 0) fail("initgroups(" + user + ")");
+    if (::setgid(entry->pw_gid) != 0) fail("setgid(" + user + ")");
+    if (::setuid(entry->pw_uid) != 0) fail("setuid(" + user + ")");
+}
+
+// Passwords pass through this process: no core, whatever the system's core pattern.
+void forbid_core()
+{
+    const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+    if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) fail("forbid core");
+}
+
+master::Settings read_settings(const std::string& path)
+{
+    auto config = Config::read(path);
+    auto password = config.db.password();
+    return {std::move(config), std::move(password)};
+}
+
+// -t: the configuration was read; now the database and its schema.
+int test(const std::string& path, const master::Settings& settings)
+{
+    db::Session session{settings.config.db, settings.db_password, settings.config};
+    const auto version = store::Store{session}.schema_version();
+    if (version != migrate::newest_version()) {
+        std::cerr << "mailboxd: the database has schema version " << version << ", this program wants "
+                  << migrate::newest_version() << ": run mailboxctl migrate\n";
+        return 1;
+    }
+    std::cout << path << " is right; the database answers and has schema version " << version << ".\n";
+    return 0;
+}
+
+std::vector<master::Pool> open_pools(const Config& config)
+{
+    std::vector<master::Pool> pools{{"read", -1, &Config::workers}};
+    if (!config.write_socket.empty()) pools.push_back({"write", -1, &Config::write_workers});
+    if (const int inherited = notify::inherited_sockets(); inherited > 0) {
+        if (static_cast<std::size_t>(inherited) != pools.size()) {
+            throw std::runtime_error("the service manager handed over " + std::to_string(inherited) + " sockets, the configuration names "
+                                     + std::to_string(pools.size()));
+        }
+        for (int i = 0; i < inherited; ++i) {
+            const int socket = 3 + i;
+            pools[static_cast<std::size_t>(i)].listener = socket;
+            if (::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0) fail("fcntl on inherited socket");
+        }
+        return pools;
+    }
+    pools[0].listener = open_socket(config.socket, config);
+    if (pools.size() > 1) pools[1].listener = open_socket(config.write_socket, config);
+    return pools;
+}
+
+int run(int argc, char** argv)
+{
+    std::string path;
+    po::options_description options{"Options"};
+    options.add_options()
+        ("config,c", po::value(&path)->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration, see mailboxd.conf(5)")
+        ("test,t", "check configuration, database and schema version, then leave")
+        ("help,h", "print this and leave")
+        ("version,V", "print the version and leave");
+    po::variables_map given;
+    try {
+        po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
+        po::notify(given);
+    } catch (const po::error& error) {
+        std::cerr << "mailboxd: " << error.what() << "; mailboxd --help lists the options\n";
+        return kUsage;
+    }
+    if (given.count("help") != 0) {
+        std::cout << "Usage: mailboxd [OPTION]...\n"
+                     "Answers the Mailboxes API over FastCGI behind nginx. Stays in the foreground and logs to\n"
+                     "standard error. TERM stops it after what runs has been answered; HUP reads the\n"
+                     "configuration again.\n\n"
+                  << options;
+        return 0;
+    }
+    if (given.count("version") != 0) {
+        std::cout << "mailboxd " << kVersion << '\n';
+        return 0;
+    }
+    auto settings = read_settings(path);
+    if (given.count("test") != 0) return test(path, settings);
+    // From here on the configuration is right.
+    const auto pools = open_pools(settings.config);
+    drop_privileges(settings.config.user);
+    forbid_core();
+    if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
+    // From here on: no privileges, nothing that a fork must not inherit.
+    return master::run(std::move(settings), pools, [&] { return read_settings(path); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        return run(argc, argv);
+    } catch (const Config::Problems& problems) {
+        std::cerr << "mailboxd: " << problems.what() << '\n';
+        return kUsage;
+    } catch (const std::exception& error) {
+        std::cerr << "mailboxd: " << error.what() << '\n';
+        return 1;
+    }
+}

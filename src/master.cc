@@ -1,0 +1,264 @@
+#include "master.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <list>
+#include <memory>
+#include <new>
+#include <system_error>
+
+#include "log.h"
+#include "notify.h"
+#include "worker.h"
+
+namespace master {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kAskAgain = 1s;
+constexpr auto kFirstBackOff = 100ms;
+constexpr auto kLongestBackOff = 10s;
+
+enum class Phase { working, asked_to_stop };
+
+// A worker, or the place that waits to be filled by one.
+struct Slot {
+    const Pool* pool;
+    unsigned generation;
+    worker::Status* status;          // shared with the process
+    pid_t pid = 0;                   // 0: to be started at start_at
+    Clock::time_point start_at{};
+    Clock::time_point started{};
+    Clock::duration back_off{};      // how long the next start was put off
+    Phase phase = Phase::working;
+    Clock::time_point ask_at{};
+    Clock::time_point kill_at{};
+};
+
+worker::Status* shared_status()
+{
+    void* memory = ::mmap(nullptr, sizeof(worker::Status), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+    return new (memory) worker::Status{};
+}
+
+std::string cause_of(int wait_status)
+{
+    if (WIFEXITED(wait_status)) return "exit-" + std::to_string(WEXITSTATUS(wait_status));
+    return std::string{"SIG"} + ::sigabbrev_np(WTERMSIG(wait_status));
+}
+
+class Master {
+public:
+    Master(Settings settings, const std::vector<Pool>& pools, std::function<Settings()> reload)
+        : settings_{std::make_unique<Settings>(std::move(settings))}, pools_{pools}, reload_{std::move(reload)}
+    {
+        ::sigemptyset(&signals_);
+        for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals_, signal);
+        ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
+    }
+
+    int work()
+    {
+        for (const auto& pool : pools_) add_slots(pool);
+        start_due_slots();
+        logging::info("ready")("pid", ::getpid())("workers", slots_.size());
+        notify::ready();
+        while (!slots_.empty()) {
+            receive(until_next_deadline());
+            reap();
+            meet_deadlines();
+        }
+        logging::info("stopped")("pid", ::getpid());
+        return 0;
+    }
+
+private:
+    void add_slots(const Pool& pool)
+    {
+        const auto size = settings_->config.*pool.size;
+        for (unsigned i = 0; i < size; ++i) slots_.push_back(Slot{.pool = &pool, .generation = generation_, .status = shared_status()});
+    }
+
+    // The child runs the worker and ends where it was forked; it never returns into the loop.
+    void start(Slot& slot)
+    {
+        new (slot.status) worker::Status{};
+        const auto master_pid = ::getpid();
+        slot.started = Clock::now();
+        slot.pid = ::fork();
+        if (slot.pid == 0) {
+            int code = 1;
+            try {
+                close_other_listeners(*slot.pool);
+                code = worker::run(slot.pool->listener, settings_->config, settings_->db_password, master_pid, *slot.status);
+            } catch (const std::exception& fault) {
+                logging::error("worker-fault")("pid", ::getpid())("error", fault.what());
+            }
+            ::_exit(code);
+        }
+        if (slot.pid < 0) {
+            logging::error("fork")("error", std::strerror(errno));
+            slot.pid = 0;
+            put_off(slot);
+        }
+    }
+
+    void close_other_listeners(const Pool& own) const
+    {
+        for (const auto& pool : pools_) {
+            if (&pool != &own) ::close(pool.listener);
+        }
+    }
+
+    void start_due_slots()
+    {
+        for (auto& slot : slots_) {
+            if (slot.pid == 0 && slot.start_at <= Clock::now()) start(slot);
+        }
+    }
+
+    static void put_off(Slot& slot)
+    {
+        slot.back_off = std::clamp<Clock::duration>(slot.back_off * 2, kFirstBackOff, kLongestBackOff);
+        slot.start_at = Clock::now() + slot.back_off;
+    }
+
+    void receive(Clock::duration patience)
+    {
+        const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(std::max<Clock::duration>(patience, 0s)).count();
+        const timespec timeout{.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
+        switch (::sigtimedwait(&signals_, nullptr, &timeout)) {
+        case SIGTERM:
+        case SIGINT:
+            if (!is_stopping_) logging::info("stopping")("pid", ::getpid());
+            is_stopping_ = true;  // nothing overrides it
+            notify::stopping();
+            retire_before(generation_ + 1);
+            break;
+        case SIGHUP:
+            if (!is_stopping_) reload();
+            break;
+        default:  // CHLD, or a deadline: the loop looks at both
+            break;
+        }
+    }
+
+    void reload()
+    {
+        try {
+            settings_ = std::make_unique<Settings>(reload_());
+        } catch (const std::exception& problem) {
+            logging::error("reload-refused")("problem", problem.what())("advice", "the old configuration stays in force");
+            return;
+        }
+        ++generation_;
+        logging::info("reloading")("generation", generation_);
+        for (const auto& pool : pools_) add_slots(pool);
+        start_due_slots();
+        retire_before(generation_);
+    }
+
+    // Asks the workers of older generations to end, and forgets those that do not run.
+    void retire_before(unsigned generation)
+    {
+        const auto now = Clock::now();
+        for (auto& slot : slots_) {
+            if (slot.generation >= generation || slot.phase != Phase::working) continue;
+            slot.phase = Phase::asked_to_stop;
+            slot.ask_at = now;
+            slot.kill_at = now + settings_->config.stop_grace;
+        }
+        forget_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        meet_deadlines();
+    }
+
+    void reap()
+    {
+        int wait_status = 0;
+        for (pid_t pid = 0; (pid = ::waitpid(-1, &wait_status, WNOHANG)) > 0;) {
+            const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& candidate) { return candidate.pid == pid; });
+            if (slot != slots_.end()) bury(*slot, wait_status);
+        }
+        forget_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        start_due_slots();
+    }
+
+    void bury(Slot& slot, int wait_status)
+    {
+        const bool has_ended_well = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
+        const bool is_useless = !slot.status->is_ready || (slot.status->requests <= 1 && !has_ended_well && !WIFSIGNALED(wait_status));
+        const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - slot.started).count();
+        auto line = has_ended_well ? logging::info("worker-exit") : logging::warning("worker-exit");
+        line("pid", slot.pid)("pool", slot.pool->name)("cause", cause_of(wait_status));
+        line("age", std::to_string(age) + "s")("requests", slot.status->requests.load());
+        slot.pid = 0;
+        if (slot.phase == Phase::asked_to_stop) return;
+        if (is_useless) {
+            put_off(slot);
+        } else {
+            slot.back_off = {};
+            slot.start_at = {};
+        }
+        line("respawn", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(slot.back_off).count()) + "ms");
+    }
+
+    void meet_deadlines()
+    {
+        start_due_slots();
+        const auto now = Clock::now();
+        for (auto& slot : slots_) {
+            if (slot.phase != Phase::asked_to_stop || slot.pid == 0 || now < slot.ask_at) continue;
+            const bool is_over = now >= slot.kill_at;
+            if (is_over) logging::warning("worker-killed")("pid", slot.pid)("advice", "it did not stop within stop_grace");
+            ::kill(slot.pid, is_over ? SIGKILL : SIGTERM);
+            slot.ask_at = now + kAskAgain;
+        }
+    }
+
+    Clock::duration until_next_deadline() const
+    {
+        Clock::duration shortest = 1h;
+        for (const auto& slot : slots_) {
+            if (slot.pid == 0) shortest = std::min(shortest, slot.start_at - Clock::now());
+            if (slot.phase == Phase::asked_to_stop) shortest = std::min(shortest, slot.ask_at - Clock::now());
+        }
+        return shortest;
+    }
+
+    template <typename Predicate>
+    void forget_if(Predicate is_forgotten)
+    {
+        slots_.remove_if([&](const Slot& slot) {
+            if (!is_forgotten(slot)) return false;
+            ::munmap(slot.status, sizeof(worker::Status));
+            return true;
+        });
+    }
+
+    std::unique_ptr<Settings> settings_;
+    const std::vector<Pool>& pools_;
+    std::function<Settings()> reload_;
+    std::list<Slot> slots_;
+    sigset_t signals_{};
+    unsigned generation_ = 1;
+    bool is_stopping_ = false;
+};
+
+}  // namespace
+
+int run(Settings settings, const std::vector<Pool>& pools, const std::function<Settings()>& reload)
+{
+    return Master{std::move(settings), pools, reload}.work();
+}
+
+}  // namespace master

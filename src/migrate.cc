@@ -1,0 +1,69 @@
+#include "migrate.h"
+
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "http.h"
+
+namespace migrate {
+namespace {
+
+constexpr char kCreateVersions[] =
+    "CREATE TABLE IF NOT EXISTS schema_version ("
+    " version INT UNSIGNED NOT NULL PRIMARY KEY,"
+    " name VARCHAR(100) CHARACTER SET ascii NOT NULL,"
+    " applied_at BIGINT NOT NULL) ENGINE = InnoDB";
+constexpr char kVersions[] = "SELECT version FROM schema_version";
+constexpr char kInsertVersion[] = "INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, UNIX_TIMESTAMP())";
+constexpr char kLock[] = "SELECT GET_LOCK(CONCAT('mailboxd migrate ', DATABASE()), 60)";
+constexpr char kUnlock[] = "SELECT RELEASE_LOCK(CONCAT('mailboxd migrate ', DATABASE()))";
+
+// Runs statement by statement: each ends with a semicolon at the end of a line. Lines that
+// are comments are left out, since they may end with one too.
+void run_script(db::Connection& connection, std::string_view script)
+{
+    std::istringstream lines{std::string{script}};
+    std::string statement;
+    for (std::string line; std::getline(lines, line);) {
+        if (http::trimmed(line).starts_with("--")) continue;
+        statement += line + '\n';
+        if (!line.ends_with(';')) continue;
+        connection.run(statement);
+        statement.clear();
+    }
+}
+
+}  // namespace
+
+std::int64_t newest_version()
+{
+    return migrations::kAll[migrations::kCount - 1].version;
+}
+
+std::size_t apply(db::Connection& connection, std::ostream& progress)
+{
+    auto locked = connection.query(kLock);
+    if (!locked.next() || locked.integer(1) != 1) throw std::runtime_error("another mailboxctl migrate is running on this database");
+    connection.run(kCreateVersions);
+    std::set<std::int64_t> applied;
+    auto versions = connection.query(kVersions);
+    while (versions.next()) applied.insert(versions.integer(1));
+    if (!applied.empty() && *applied.rbegin() > newest_version()) {
+        throw std::runtime_error("the database has schema version " + std::to_string(*applied.rbegin()) + ", newer than this program's "
+                                 + std::to_string(newest_version()) + ": nothing was changed; use the newer program");
+    }
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < migrations::kCount; ++i) {
+        const auto& migration = migrations::kAll[i];
+        if (applied.contains(migration.version)) continue;
+        progress << "applying " << migration.name << '\n' << std::flush;
+        run_script(connection, migration.sql);
+        connection.execute(kInsertVersion, {std::int64_t{migration.version}, migration.name});
+        ++count;
+    }
+    connection.query(kUnlock);
+    return count;
+}
+
+}  // namespace migrate

@@ -1,0 +1,35 @@
+// migrate.h - brings the database's schema to the version this program wants.
+//
+// Migrations are numbered files under sql/migrations, compiled in, each applied once and
+// entered in schema_version. MySQL commits with every statement that changes a table, so
+// a migration's statements can be repeated, and one that was interrupted is run again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ostream>
+#include <string_view>
+
+#include "db.h"
+
+namespace migrations {
+
+struct Migration {
+    unsigned version;
+    std::string_view name;
+    std::string_view sql;
+};
+extern const Migration kAll[];  // in ascending order; made from the files by the Makefile
+extern const std::size_t kCount;
+
+}  // namespace migrations
+
+namespace migrate {
+
+std::int64_t newest_version();
+
+// Applies what is missing, says each on `progress`, and returns how many there were.
+// Throws db::Error; std::runtime_error where the schema is newer than this program.
+std::size_t apply(db::Connection& connection, std::ostream& progress);
+
+}  // namespace migrate

@@ -1,0 +1,15 @@
+// notify.h - what a service manager is told (sd_notify(3)) and gives (sd_listen_fds(3)).
+//
+// Both protocols are a datagram and an environment variable, so no library is linked
+// for them. Without a service manager every call does nothing.
+#pragma once
+
+namespace notify {
+
+void ready();      // the sockets listen and every worker was started
+void stopping();
+
+// How many listening sockets were handed over, from descriptor 3 on; 0 for none.
+int inherited_sockets();
+
+}  // namespace notify

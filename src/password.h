@@ -1,0 +1,25 @@
+// password.h - a new password → the hash that Dovecot verifies.
+//
+// {ARGON2ID}, by libsodium. The text is checked here and forgotten: it is never
+// logged, stored or echoed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config.h"
+#include "mailbox.h"
+
+namespace password {
+
+// Throws mailbox::Invalid with the rule that the text breaks.
+void check(std::string_view text, const mailbox::Address& owner, const Config& config);
+
+// Takes argon2_memory_kib of memory and some tens of milliseconds of one core.
+// Throws std::bad_alloc when the memory cannot be had.
+std::string hash(std::string_view text, const Config& config);
+
+// For an account that nobody chose a password for: 24 characters, 120 random bits.
+std::string generate();
+
+}  // namespace password

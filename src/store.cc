@@ -1,0 +1,303 @@
+#include "store.h"
+
+#include <sodium.h>
+
+#include <chrono>
+#include <thread>
+
+#include "log.h"
+
+namespace store {
+
+using namespace std::chrono_literals;
+
+// The primary key of a transaction's rows in audit_log: chosen before it begins, so
+// that it can be asked for when COMMIT got no answer.
+struct AuditId {
+    std::int64_t at = std::chrono::duration_cast<std::chrono::microseconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+    // A transaction's rows count up from here; below 2^62, so that they have room.
+    std::int64_t id = [] {
+        std::uint64_t random = 0;
+        randombytes_buf(&random, sizeof random);
+        return static_cast<std::int64_t>(random >> 2);
+    }();
+};
+
+namespace {
+
+constexpr int kAttempts = 5;
+constexpr auto kLongestDoubt = 10s;    // how long a lost COMMIT is asked for
+constexpr auto kDoubtInterval = 50ms;
+
+bool is_done(Changed changed) { return changed == Changed::yes; }
+bool is_done(const Created& created) { return created.outcome == Created::Outcome::yes; }
+
+constexpr char kInsertAudit[] =
+    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+void write_audit(db::Connection& connection, const AuditId& audit, std::size_t number, const Actor& actor,
+                 std::string_view action, const mailbox::Address& address)
+{
+    connection.execute(kInsertAudit, {audit.at, audit.id + static_cast<std::int64_t>(number), actor.key_id, actor.client,
+                                      action, address.domain(), address.local_part()});
+}
+
+// Sessions that are open with the old password, or on a mailbox that goes away.
+constexpr char kEndSessions[] =
+    "INSERT INTO session_end (storage_id, since)"
+    " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
+
+constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ? WHERE domain_id = ? AND local_part = ?";
+
+}  // namespace
+
+// A read may be repeated: once, when the connection turns out to be gone, as one that
+// the server closed for idleness is.
+template <typename Read>
+auto Store::reading(Read read)
+{
+    for (int attempt = 1;; ++attempt) {
+        try {
+            return read(session_.connection());
+        } catch (const db::Error& error) {
+            if (error.remedy != db::Remedy::give_up) session_.drop();
+            if (error.remedy == db::Remedy::give_up || attempt == 2) throw;
+        }
+    }
+}
+
+// Runs `work` in a transaction and commits where its outcome says that something was
+// done. What is repeated after a deadlock or a lost connection is the transaction. A
+// connection that is lost before COMMIT was sent has committed nothing.
+template <typename Work>
+auto Store::transaction(const AuditId& audit, Work work)
+{
+    for (int attempt = 1;; ++attempt) {
+        try {
+            auto& connection = session_.connection();
+            db::Transaction transaction{connection};
+            auto outcome = work(connection);
+            if (!is_done(outcome)) return outcome;
+            try {
+                transaction.commit();
+                return outcome;
+            } catch (const db::Error& error) {
+                if (error.remedy != db::Remedy::reconnect) throw;
+                logging::warning("commit-lost")("error", error.what());
+            }
+            session_.drop();
+            if (was_committed(audit)) return outcome;
+        } catch (const db::Error& error) {
+            if (error.remedy == db::Remedy::reconnect) session_.drop();
+            if (error.remedy == db::Remedy::give_up || attempt == kAttempts) throw;
+            logging::info("transaction-repeated")("attempt", attempt)("error", error.what());
+        }
+    }
+}
+
+// The read locks the row: if the lost transaction is still under way in the server, it
+// waits for its end instead of taking it for absent.
+constexpr char kWasCommitted[] = "SELECT 1 FROM audit_log WHERE at = ? AND id = ? LOCK IN SHARE MODE";
+
+bool Store::was_committed(const AuditId& audit)
+{
+    const auto give_up = std::chrono::steady_clock::now() + kLongestDoubt;
+    for (;;) {
+        try {
+            return session_.connection().query(kWasCommitted, {audit.at, audit.id}).count() > 0;
+        } catch (const db::Error& error) {
+            session_.drop();
+            if (std::chrono::steady_clock::now() >= give_up) {
+                throw db::Error{db::Remedy::give_up, std::string{"outcome of a COMMIT unknown: "} + error.what()};
+            }
+        }
+        std::this_thread::sleep_for(kDoubtInterval);
+    }
+}
+
+// Key, account and domain are found by unique keys, all in one row. A domain of another
+// account, or one that the key is not for, is not found.
+constexpr char kGrant[] =
+    "SELECT k.hash, k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
+    " a.state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update'"
+    " FROM api_key k JOIN account a ON a.id = k.account_id"
+    " LEFT JOIN domain d ON d.account_id = a.id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
+    " WHERE k.id = ?";
+
+std::optional<auth::Grant> Store::grant(std::string_view key_id, std::string_view domain)
+{
+    return reading([&](db::Connection& connection) -> std::optional<auth::Grant> {
+        auto rows = connection.query(kGrant, {domain, key_id});
+        if (!rows.next()) return std::nullopt;
+        return auth::Grant{.key_hash = rows.text(1),
+                           .key_addresses = rows.text(2),
+                           .now = rows.integer(3),
+                           .key_expires_at = rows.integer(4),
+                           .key_is_revoked = rows.integer(5) != 0,
+                           .key_is_read_only = rows.integer(6) != 0,
+                           .account_is_active = rows.integer(7) != 0,
+                           .domain_id = rows.integer(8),
+                           .domain_is_active = rows.integer(9) != 0,
+                           .domain_updates_duplicates = rows.integer(10) != 0};
+    });
+}
+
+constexpr char kHasDomain[] = "SELECT 1 FROM domain WHERE name = ?";
+
+bool Store::has_domain(std::string_view domain)
+{
+    return reading([&](db::Connection& connection) { return connection.query(kHasDomain, {domain}).count() > 0; });
+}
+
+// The common case in one round trip: a key that may, a page that is not empty. The first
+// three tables are read as constants and the page is one range of the primary key, in
+// its order (ORDER BY m.id alone would make MySQL sort the domain). The key's hash comes
+// back with each row for want of a cheaper place: 32 bytes against a round trip.
+constexpr char kList[] =
+    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, k.hash, d.id"
+    " FROM api_key k JOIN account a ON a.id = k.account_id"
+    " JOIN domain d ON d.account_id = a.id JOIN mailbox m ON m.domain_id = d.id"
+    " WHERE k.id = ? AND k.revoked_at IS NULL AND k.addresses IS NULL"
+    " AND (k.expires_at IS NULL OR k.expires_at > UNIX_TIMESTAMP())"
+    " AND a.state = 'active' AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
+    " ORDER BY m.domain_id, m.id LIMIT ? OFFSET ?";
+
+mailbox::Mailbox listed(const db::Rows& rows)
+{
+    return {rows.text(1), rows.integer(2), rows.integer(3)};
+}
+
+std::optional<GrantedListing> Store::list(std::string_view key_id, const mailbox::Domain& domain, const Page& page)
+{
+    return reading([&](db::Connection& connection) -> std::optional<GrantedListing> {
+        auto rows = connection.query(kList, {key_id, domain.name(), page.limit, page.skip});
+        if (!rows.next()) return std::nullopt;
+        GrantedListing found;
+        found.grant.key_hash = rows.text(5);
+        found.grant.account_is_active = true;
+        found.grant.domain_id = rows.integer(6);
+        found.listing.total = rows.integer(4);
+        found.listing.items.reserve(rows.count());
+        do found.listing.items.push_back(listed(rows)); while (rows.next());
+        return found;
+    });
+}
+
+// Total and page from one statement, so from one view; the total alone is in the row
+// that an empty page leaves.
+constexpr char kPage[] =
+    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes"
+    " FROM domain d LEFT JOIN (SELECT domain_id, id, local_part, created_at, size_bytes FROM mailbox"
+    " WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
+    " WHERE d.id = ? ORDER BY m.id";
+
+Listing Store::page(std::int64_t domain_id, const Page& page)
+{
+    return reading([&](db::Connection& connection) {
+        auto rows = connection.query(kPage, {domain_id, page.limit, page.skip, domain_id});
+        Listing listing;
+        while (rows.next()) {
+            listing.total = rows.integer(4);
+            if (!rows.is_null(1)) listing.items.push_back(listed(rows));
+        }
+        return listing;
+    });
+}
+
+// Makes other transactions that change this domain's mailboxes wait, and gives out ids.
+constexpr char kReserve[] = "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
+constexpr char kReserved[] =
+    "SELECT mailboxes, last_id, max_mailboxes FROM domain WHERE id = ?";
+constexpr char kInsertMailbox[] =
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+    " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?)";
+constexpr char kGiveBack[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
+
+Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor)
+{
+    const AuditId audit;
+    return transaction(audit, [&](db::Connection& connection) -> Created {
+        const auto count = static_cast<std::int64_t>(mailboxes.size());
+        if (connection.execute(kReserve, {count, count, grant.domain_id}) == 0) return {Created::Outcome::no_such_domain};
+        auto reserved = connection.query(kReserved, {grant.domain_id});
+        reserved.next();
+        const auto total = reserved.integer(1);
+        auto id = reserved.integer(2) - count;
+
+        Created done;
+        for (const auto& [address, password_hash] : mailboxes) {
+            const auto number = done.created + done.updated;
+            try {
+                connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(), auth::random_hex(16), password_hash});
+                ++done.created;
+                write_audit(connection, audit, number, actor, "create", address);
+            } catch (const db::DuplicateKey&) {
+                if (!grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = address};
+                connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()});
+                connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
+                ++done.updated;
+                write_audit(connection, audit, number, actor, "password", address);
+            }
+        }
+        const auto updated = static_cast<std::int64_t>(done.updated);
+        if (updated > 0) connection.execute(kGiveBack, {updated, grant.domain_id});
+        if (!reserved.is_null(3) && done.created > 0 && total - updated > reserved.integer(3)) {
+            return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
+        }
+        return done;
+    });
+}
+
+Changed Store::change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
+                               const Actor& actor)
+{
+    const AuditId audit;
+    return transaction(audit, [&](db::Connection& connection) {
+        if (connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()}) == 0) {
+            return Changed::no_such_mailbox;
+        }
+        connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
+        write_audit(connection, audit, 0, actor, "password", address);
+        return Changed::yes;
+    });
+}
+
+// A domain whose counter is 0 has no mailbox to delete.
+constexpr char kTakeOne[] = "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
+// Changes nothing, but locks the row as DELETE will: what is copied is what is deleted.
+constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
+constexpr char kKeepDeleted[] =
+    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
+    " quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " FROM mailbox WHERE domain_id = ? AND local_part = ?";
+constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = ?";
+
+Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor)
+{
+    const AuditId audit;
+    return transaction(audit, [&](db::Connection& connection) {
+        // The domain first, as in create(): two transactions that lock in the same order cannot deadlock.
+        if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;
+        if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0) return Changed::no_such_mailbox;
+        connection.execute(kKeepDeleted, {address.domain(), actor.key_id, grant.domain_id, address.local_part()});
+        connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
+        connection.execute(kDeleteMailbox, {grant.domain_id, address.local_part()});
+        write_audit(connection, audit, 0, actor, "delete", address);
+        return Changed::yes;
+    });
+}
+
+constexpr char kSchemaVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+
+std::int64_t Store::schema_version()
+{
+    return reading([&](db::Connection& connection) {
+        auto rows = connection.query(kSchemaVersion);
+        return rows.next() ? rows.integer(1) : 0;
+    });
+}
+
+}  // namespace store

@@ -1,0 +1,93 @@
+// store.h - what the service does to the mail tables.
+//
+// Every function is one operation of the API and leaves the tables consistent for
+// Postfix and Dovecot, which read them at any moment. Arguments are values from
+// mailbox.h, so they are valid already. Returns every expected outcome; throws db::Error
+// when MySQL could not be asked or did not answer, and then nothing was changed, unless
+// it says that the outcome is unknown.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth.h"
+#include "db.h"
+#include "mailbox.h"
+
+namespace store {
+
+struct Page {
+    std::int64_t limit = 100;
+    std::int64_t skip = 0;
+};
+
+struct Listing {
+    std::int64_t total = 0;
+    std::vector<mailbox::Mailbox> items;
+};
+
+// What the list's one statement found: the grant it belongs to, and the page. No page
+// where the statement found no row; grant() then says why, and page() asks again.
+struct GrantedListing {
+    auth::Grant grant;
+    Listing listing;
+};
+
+// For the audit log.
+struct Actor {
+    std::string key_id;
+    std::string_view client;
+};
+
+struct NewMailbox {
+    mailbox::Address address;
+    std::string password_hash;
+};
+
+struct Created {
+    enum class Outcome { yes, already_exists, domain_is_full, no_such_domain };
+    Outcome outcome = Outcome::yes;
+    std::size_t created = 0;                      // new ones
+    std::size_t updated = 0;                      // that existed, where the domain allows that
+    std::optional<mailbox::Address> existing = {};  // for already_exists
+    std::int64_t allowance = 0;                   // for domain_is_full
+};
+
+enum class Changed { yes, no_such_mailbox };
+
+class Store {
+public:
+    explicit Store(db::Session& session) : session_{session} {}
+
+    // What the database knows of this key and this domain. Nothing: no such key.
+    std::optional<auth::Grant> grant(std::string_view key_id, std::string_view domain);
+
+    // Whether anybody has it: for the log, never for an answer.
+    bool has_domain(std::string_view domain);
+
+    std::optional<GrantedListing> list(std::string_view key_id, const mailbox::Domain& domain, const Page& page);
+    Listing page(std::int64_t domain_id, const Page& page);
+
+    // All of them or none.
+    Created create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
+    Changed change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
+                            const Actor& actor);
+    Changed remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor);
+
+    // The newest migration that was applied; 0 for none.
+    std::int64_t schema_version();
+
+private:
+    template <typename Read>
+    auto reading(Read read);
+    template <typename Work>
+    auto transaction(const struct AuditId& audit, Work work);
+    bool was_committed(const struct AuditId& audit);
+
+    db::Session& session_;
+};
+
+}  // namespace store

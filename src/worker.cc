@@ -1,0 +1,225 @@
+#include "worker.h"
+
+#include <fcgiapp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <optional>
+
+#include "api.h"
+#include "http.h"
+#include "json.h"
+#include "log.h"
+
+namespace worker {
+namespace {
+
+volatile std::sig_atomic_t is_told_to_stop = 0;
+
+void note_stop(int)
+{
+    is_told_to_stop = 1;
+}
+
+void handle(int signal, void (*handler)(int))
+{
+    struct sigaction action {};
+    action.sa_handler = handler;
+    ::sigaction(signal, &action, nullptr);
+}
+
+// TERM, INT and HUP stay blocked but for the wait; the returned mask opens TERM alone (a
+// terminal's INT reaches the whole group, and the master passes on what it means).
+sigset_t prepare_signals()
+{
+    handle(SIGTERM, note_stop);
+    handle(SIGINT, SIG_IGN);
+    handle(SIGHUP, SIG_IGN);
+    handle(SIGUSR1, SIG_IGN);
+    handle(SIGPIPE, SIG_IGN);
+    handle(SIGALRM, SIG_DFL);
+    handle(SIGCHLD, SIG_DFL);
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGTERM);
+    ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
+    sigset_t waiting;
+    ::sigemptyset(&waiting);
+    return waiting;
+}
+
+void arm(std::chrono::seconds deadline)
+{
+    itimerval timer{};
+    timer.it_value.tv_sec = deadline.count();
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
+}
+
+void limit_io(int connection, std::chrono::seconds seconds)
+{
+    const timeval timeout{.tv_sec = seconds.count(), .tv_usec = 0};
+    ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    ::setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+}
+
+std::string_view parameter(const FCGX_Request& request, const char* name)
+{
+    const char* value = FCGX_GetParam(name, request.envp);
+    return value == nullptr ? std::string_view{} : std::string_view{value};
+}
+
+// Whether what FCGX_Accept_r returned may be believed: it returns 0 for a stream of
+// parameters that was cut short, too.
+bool is_whole(const FCGX_Request& request)
+{
+    return FCGX_GetError(request.in) == 0 && parameter(request, "FCGI_ROLE") == "RESPONDER"
+           && !parameter(request, "REQUEST_METHOD").empty();
+}
+
+// The body, or the answer that refuses it. Nothing for a body that was cut short on the
+// way to us: nginx has read it whole, so there is nobody left to answer.
+struct Body {
+    std::optional<Secret> bytes;
+    std::optional<http::Response> refusal;
+};
+
+Body read_body(const FCGX_Request& request, std::size_t most)
+{
+    const auto announced = parameter(request, "CONTENT_LENGTH");
+    std::size_t length = 0;
+    const auto* const last = announced.data() + announced.size();
+    const auto [end, error] = std::from_chars(announced.data(), last, length);
+    if (!announced.empty() && (error == std::errc::invalid_argument || end != last)) {
+        return {.bytes = {}, .refusal = http::Response{.status = 400, .body = json::error("Content-Length is not a number", "bad_length")}};
+    }
+    if (error == std::errc::result_out_of_range || length > most) {
+        return {.bytes = {}, .refusal = http::Response{.status = 413, .body = json::error("The body is larger than " + std::to_string(most) + " bytes", "body_too_large")}};
+    }
+    Secret bytes{length};
+    const auto size = static_cast<int>(length);
+    if (FCGX_GetStr(bytes.data(), size, request.in) != size || FCGX_GetError(request.in) != 0) return {};
+    return {.bytes = std::move(bytes), .refusal = {}};
+}
+
+class Worker {
+public:
+    Worker(int listener, const Config& config, const std::string& db_password, pid_t master, Status& status)
+        : listener_{listener}, config_{config}, session_{config.db, db_password, config}, api_{config, session_}, master_{master}, status_{status}
+    {
+    }
+
+    int serve_until_told()
+    {
+        FCGX_Init();  // installs handlers of its own; ours follow
+        const auto waiting = prepare_signals();
+        ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (::getppid() != master_) return 0;  // it died before we asked to be told
+        connect_early();
+        status_.is_ready = true;
+        while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
+            pollfd event{.fd = listener_, .events = POLLIN, .revents = 0};
+            if (::ppoll(&event, 1, nullptr, &waiting) <= 0) continue;
+            const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+            if (connection < 0) continue;  // a colleague was faster
+            arm(config_.request_deadline);
+            answer(connection);
+            arm(std::chrono::seconds{0});
+        }
+        return is_sound_ ? 0 : 1;
+    }
+
+private:
+    // So that the first request need not wait; where it fails, that request says so.
+    void connect_early()
+    {
+        try {
+            session_.connection();
+        } catch (const db::Error& error) {
+            logging::warning("database-absent")("error", error.what());
+        }
+    }
+
+    // keepConnection makes FCGX_Accept_r read from our connection and return an error
+    // where it would otherwise close it and block in an accept of its own.
+    void answer(int connection)
+    {
+        limit_io(connection, config_.io_timeout);
+        FCGX_Request request;
+        FCGX_InitRequest(&request, -1, 0);
+        request.ipcFd = connection;
+        request.keepConnection = 1;
+        if (FCGX_Accept_r(&request) == 0 && is_whole(request)) {
+            exchange(request);
+        } else {
+            logging::warning("bad-fastcgi")("advice", "something other than nginx talks to the socket, or nginx hung up");
+        }
+        request.keepConnection = 0;
+        FCGX_Finish_r(&request);  // closes the connection
+    }
+
+    void exchange(FCGX_Request& request)
+    {
+        const auto begin = std::chrono::steady_clock::now();
+        db::take_time_spent();
+        auto body = read_body(request, config_.max_body);
+        if (!body.bytes && !body.refusal) {
+            logging::warning("body-cut")("id", parameter(request, "REQUEST_ID"));
+            return;
+        }
+        api::Trace trace;
+        const auto response = body.refusal ? *body.refusal
+                                           : api_.serve({.method = parameter(request, "REQUEST_METHOD"),
+                                                         .target = parameter(request, "REQUEST_URI"),
+                                                         .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+                                                         .content_type = parameter(request, "CONTENT_TYPE"),
+                                                         .client = parameter(request, "REMOTE_ADDR"),
+                                                         .body = std::move(*body.bytes)},
+                                                        trace);
+        const auto text = http::cgi_text(response);
+        FCGX_PutStr(text.data(), static_cast<int>(text.size()), request.out);
+        is_sound_ = response.worker_is_sound;
+        ++status_.requests;
+        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+        log_request(request, response, trace, spent);
+    }
+
+    static void log_request(const FCGX_Request& request, const http::Response& response, const api::Trace& trace,
+                            std::chrono::microseconds spent)
+    {
+        const auto milliseconds = [](std::chrono::microseconds time) {
+            const auto tenths = time.count() / 100;
+            return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
+        };
+        auto line = logging::info("request");
+        line("id", parameter(request, "REQUEST_ID"))("client", parameter(request, "REMOTE_ADDR"));
+        line("key", trace.key_id.empty() ? "-" : trace.key_id)("method", parameter(request, "REQUEST_METHOD"));
+        line("route", trace.route)("status", response.status);
+        line("ms", milliseconds(spent))("db_ms", milliseconds(db::take_time_spent()));
+        if (!trace.detail.empty()) line("detail", trace.detail);
+    }
+
+    int listener_;
+    const Config& config_;
+    db::Session session_;
+    api::Api api_;
+    pid_t master_;
+    Status& status_;
+    bool is_sound_ = true;
+};
+
+}  // namespace
+
+int run(int listener, const Config& config, const std::string& db_password, pid_t master, Status& status)
+{
+    return Worker{listener, config, db_password, master, status}.serve_until_told();
+}
+
+}  // namespace worker

@@ -1,0 +1,27 @@
+// worker.h - one process of the pool: wait, accept, read, api::serve, write.
+//
+// The only module that includes <fcgiapp.h>. A worker serves one request at a time. TERM
+// is open only while it waits, so no request is cut in half; one that takes longer than
+// the deadline is ended by SIGALRM, and the master replaces the process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "config.h"
+
+namespace worker {
+
+// What a worker shows its master, in memory that both see.
+struct Status {
+    std::atomic<std::uint64_t> requests;  // answered
+    std::atomic<bool> is_ready;           // has begun to wait for requests
+};
+
+// Serves until TERM, max_requests or the master's death; returns the exit code.
+int run(int listener, const Config& config, const std::string& db_password, pid_t master, Status& status);
+
+}  // namespace worker
