@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# mariadb.sh - a private database server in DIR: MariaDB from Debian, or the program given by MYSQLD.
+#
+# It listens on DIR/run/db/mysql.sock only. Its one administrator is the user of the operating system who runs this,
+# recognised by the socket, without a password; nobody else gets in without one.
+#
+# Expects DIR, and MYSQLD (empty for Debian's). Gives DB_SOCKET, DB_ADMIN_USER, db_start, db_stop, db_client.
+
+DB_SOCKET="$DIR/run/db/mysql.sock"
+DB_ADMIN_USER=$(id -un)
+
+# As root the server has a user of its own where there is one; it refuses to be root unless told so by name. What was
+# created by one user stays with that one.
+db_os_user()
+{
+    if [[ -d $DIR/mariadb/data ]]; then
+        stat -c %U "$DIR/mariadb/data"
+    elif ((EUID == 0)) && id mysql >/dev/null 2>&1; then
+        echo mysql
+    else
+        id -un
+    fi
+}
+
+db_program() { type -P "${MYSQLD:-mariadbd}"; }
+
+db_is_mariadb() { [[ $("$(db_program)" --no-defaults --version 2>/dev/null) == *MariaDB* ]]; }
+
+# The client, as the administrator. Whatever ~/.my.cnf says is for other servers.
+db_client()
+{
+    "$(type -P mariadb mysql | head -n 1)" --no-defaults --default-character-set=utf8mb4 --connect-timeout=5 \
+        --batch --skip-column-names \
+        --socket="$DB_SOCKET" --user="$DB_ADMIN_USER" "$@"
+}
+
+# A table is read: a server that only accepts connections, or answers `select 1`, may not be ready.
+db_answers() { db_client -e 'SELECT COUNT(*) FROM mysql.user' </dev/null >/dev/null 2>&1; }
+
+db_start()
+{
+    local program new="$DIR/mariadb/data.new" data="$DIR/mariadb/data"
+    [[ $DB_ADMIN_USER =~ ^[A-Za-z0-9._-]+$ ]] ||
+        die "The user name '$DB_ADMIN_USER' cannot be an administrator's name in the database."
+    program=$(db_program) || die "There is no server program ${MYSQLD:-mariadbd}."
+
+    mkdir -p "$DIR/mariadb" "$DIR/run/db"
+    db_write_settings
+    if [[ ! -d $data ]]; then
+        # Made aside, so that an interrupted attempt does not look like a database.
+        rm -rf "$new"
+        mkdir -m 700 "$new"
+        if ((EUID == 0)); then chown "$(db_os_user):" "$new" "$DIR/run/db"; fi
+        db_create "$new" || return
+        mv "$new" "$data"
+    fi
+    rm -f "$DB_SOCKET" "$DB_SOCKET.lock"
+    part_start mariadb "$program" --defaults-file="$DIR/mariadb/my.cnf" --datadir="$data"
+    part_await mariadb 120 db_answers
+}
+
+db_stop()
+{
+    # A TERM during its start makes MariaDB wait for a connection before it ends; so it may finish that first.
+    ! part_runs mariadb || wait_until 10 holds_or_ended mariadb db_answers || true
+    part_stop mariadb TERM:60
+}
+
+# `loose_` is for what only one of MariaDB and MySQL knows.
+db_write_settings()
+{
+    cat >"$DIR/mariadb/my.cnf" <<END
+[mysqld]
+user = $(db_os_user)
+socket = "$DB_SOCKET"
+pid_file = "$DIR/run/db/mysql.pid"
+skip_networking
+skip_name_resolve
+loose_mysqlx = OFF
+skip_log_bin
+character_set_server = utf8mb4
+# What the API has answered is on the disk.
+innodb_flush_log_at_trx_commit = 1
+innodb_buffer_pool_size = 128M
+max_connections = 500
+performance_schema = OFF
+END
+    chmod 644 "$DIR/mariadb/my.cnf"
+}
+
+db_create()
+{
+    local said="$DIR/log/mariadb-create.log"
+    if db_is_mariadb; then
+        db_create_mariadb "$1"
+    else
+        db_create_mysql "$1"
+    fi >"$said" 2>&1 </dev/null || {
+        say "The database could not be created; the end of $said:"
+        tail -n 20 "$said" | sed 's/^/    /' >&2
+        return 1
+    }
+}
+
+db_create_mariadb()
+{
+    local installer=mariadb-install-db arguments=() tree
+    # A program that was unpacked somewhere brings its own installer and its own tree.
+    if [[ $MYSQLD == */bin/* && -x ${MYSQLD%/bin/*}/scripts/mariadb-install-db ]]; then
+        tree=${MYSQLD%/bin/*}
+        installer=$tree/scripts/mariadb-install-db
+        arguments=(--basedir="$tree")
+    fi
+    # Named from within its parent, since the installer splits a name that has a space.
+    interruptible env -C "$(dirname "$1")" \
+        "$installer" --no-defaults "${arguments[@]}" --user="$(db_os_user)" --datadir="./$(basename "$1")" \
+        --auth-root-authentication-method=socket --auth-root-socket-user="$DB_ADMIN_USER" \
+        --skip-test-db --skip-name-resolve --innodb-buffer-pool-size=32M
+}
+
+# A genuine MySQL begins with a root without password. It first listens inside its folder, which nobody else may enter;
+# there its users get what MariaDB's have: the user of the operating system, recognised by the socket.
+db_create_mysql()
+{
+    local first="$1/first.sock" name done=yes
+    interruptible "$(db_program)" --no-defaults --initialize-insecure --user="$(db_os_user)" --datadir="$1" || return
+    part_start mariadb "$(db_program)" --defaults-file="$DIR/mariadb/my.cnf" --datadir="$1" --socket="$first"
+    part_await mariadb 120 test -S "$first" || return
+    {
+        echo "INSTALL PLUGIN auth_socket SONAME 'auth_socket.so';"
+        for name in "$DB_ADMIN_USER" root; do
+            echo "CREATE USER IF NOT EXISTS '$name'@'localhost';"
+            echo "GRANT ALL ON *.* TO '$name'@'localhost' WITH GRANT OPTION;"
+            echo "ALTER USER '$name'@'localhost' IDENTIFIED WITH auth_socket;"
+        done
+    } | db_client --socket="$first" --user=root || done=no
+    db_stop
+    [[ $done == yes ]]
+}

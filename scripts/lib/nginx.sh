@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# nginx.sh - an nginx of the stack's own in front of the service, on 127.0.0.1:PORT.
+#
+# Its configuration is made in DIR/nginx around the project's two snippets; nothing of the system's nginx is read.
+#
+# Expects DIR, ROOT (the checkout), SOCKET and WRITE_SOCKET. Gives port_is_free, nginx_configure, nginx_start, nginx_stop.
+
+port_is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+nginx_configure()
+{
+    local port=$1 text
+    mkdir -p "$DIR/nginx/tmp"
+    chmod 755 "$DIR/nginx" "$DIR/nginx/tmp"
+
+    text=$(<"$ROOT/nginx/mailboxd-http.conf")
+    text=${text//unix:\/run\/mailboxd\/mailboxd.sock/unix:$SOCKET}
+    text=${text//unix:\/run\/mailboxd\/mailboxd-write.sock/unix:$WRITE_SOCKET}
+    write_file 644 "$DIR/nginx/mailboxd-http.conf" <<<"$text"
+    write_file 644 "$DIR/nginx/mailboxd-server.conf" <"$ROOT/nginx/mailboxd-server.conf"
+    write_file 644 "$DIR/nginx/nginx.conf" < <(nginx_main_configuration "$port")
+}
+
+nginx_main_configuration()
+{
+    local user=''
+    if ((EUID == 0)); then user='user www-data;'; fi
+    cat <<END
+# Made by scripts/stack.
+$user
+daemon off;
+worker_processes auto;
+worker_rlimit_nofile $FILES;
+pid "$DIR/run/nginx.pid";
+error_log "$DIR/log/nginx.log" warn;
+
+events {
+    worker_connections $((FILES / 4));
+}
+
+http {
+    client_body_temp_path "$DIR/nginx/tmp/body";
+    fastcgi_temp_path "$DIR/nginx/tmp/fastcgi";
+    proxy_temp_path "$DIR/nginx/tmp/proxy";
+    uwsgi_temp_path "$DIR/nginx/tmp/uwsgi";
+    scgi_temp_path "$DIR/nginx/tmp/scgi";
+
+    include "$DIR/nginx/mailboxd-http.conf";
+    access_log "$DIR/log/nginx-access.log" mailboxd;
+
+    server {
+        listen 127.0.0.1:$1 backlog=2048;
+        include "$DIR/nginx/mailboxd-server.conf";
+    }
+}
+END
+}
+
+# True when the port was taken between our look and nginx's.
+nginx_lost_the_port()
+{
+    tail -c "+${part_log_start[nginx]:-1}" "$DIR/log/nginx.log" 2>/dev/null | grep 'still could not bind' >/dev/null
+}
+
+# nginx_start CHECK...: true once it runs and the check succeeds; 2 if another program has the port.
+nginx_start()
+{
+    # -e: else it opens a log under /var/log before it reads anything.
+    part_start nginx "$(type -P nginx)" -e "$DIR/log/nginx.log" -p "$DIR/nginx" -c "$DIR/nginx/nginx.conf"
+    if wait_until 20 holds_or_ended nginx "$@" && ! part_runs nginx && nginx_lost_the_port; then return 2; fi
+    part_await nginx 1 "$@"
+}
+
+# QUIT: what is asked is answered first.
+nginx_stop() { part_stop nginx QUIT:10 TERM:5; }
