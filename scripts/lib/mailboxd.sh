@@ -15,7 +15,17 @@ ACCOUNT=demo
 
 readonly DB_USERS=(mailboxd_api mailboxd_ctl mailboxd_migrate mailboxd_postfix mailboxd_dovecot mailboxd_janitor)
 
-mailboxctl() { "$MAILBOXCTL" --config "$MAILBOXD_CONF" "$@"; }
+# What it tells besides its result goes to a log, and to the user only if it fails.
+mailboxctl()
+{
+    local status=0
+    "$MAILBOXCTL" --config "$MAILBOXD_CONF" "$@" 2>"$DIR/log/mailboxctl.log" || status=$?
+    if ((status)); then
+        say "mailboxctl $* ended with status $status:"
+        sed 's/^/    /' "$DIR/log/mailboxctl.log" >&2
+    fi
+    return "$status"
+}
 
 mailboxd_install()
 {
@@ -27,6 +37,14 @@ mailboxd_install()
 mailboxd_configure()
 {
     write_file 600 "$MAILBOXD_CONF" < <(mailboxd_configuration)
+    secret_file mailboxd_api
+    give_to_service "$MAILBOXD_CONF" "$DIR/secrets/mailboxd_api"
+}
+
+# The master reads both again when it is told to reload, and has long dropped root's rights then.
+give_to_service()
+{
+    ((EUID != 0)) || chown nobody "$@"
 }
 
 mailboxd_configuration()
@@ -71,7 +89,7 @@ mailboxd_prepare_database()
         done
         echo "GRANT ALL ON $DB_NAME.* TO 'mailboxd_migrate'@'localhost';"
     } | db_client || return
-    mailboxctl migrate --db-user mailboxd_migrate --db-password-file "$DIR/secrets/mailboxd_migrate" >&2 || return
+    mailboxctl migrate --db-user mailboxd_migrate --db-password-file "$DIR/secrets/mailboxd_migrate" >/dev/null || return
     db_client "$DB_NAME" <"$ROOT/sql/grants.sql"
 }
 
@@ -92,7 +110,7 @@ lists() { mailboxctl "$2" list | grep -wF -- "$1" >/dev/null; }
 # The account, the domain with its postmaster@, and the key, each if it is not there yet.
 mailboxd_add_samples()
 {
-    lists "$ACCOUNT" account || mailboxctl account add "$ACCOUNT" >&2 || return
+    lists "$ACCOUNT" account || mailboxctl account add "$ACCOUNT" >/dev/null || return
     if ! lists "$DOMAIN" domain; then
         write_file 600 "$DIR/secrets/postmaster" < <(mailboxctl domain add "$DOMAIN" --account "$ACCOUNT") || return
         lists "$DOMAIN" domain || return
@@ -103,10 +121,7 @@ mailboxd_add_samples()
 mailboxd_add_key()
 {
     local key
-    key=$(mailboxctl key add --account "$ACCOUNT" --label "local stack" 2>"$DIR/log/key-add.log") || {
-        cat "$DIR/log/key-add.log" >&2
-        return 1
-    }
+    key=$(mailboxctl key add --account "$ACCOUNT" --label "local stack") || return
     write_file 600 "$DIR/secrets/api_key" <<<"$key"
 }
 
