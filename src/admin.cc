@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <charconv>
 #include <chrono>
 #include <ctime>
 
@@ -17,6 +18,16 @@ void check_account_name(const std::string& name)
     if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos || name[0] == '-') {
         throw Refused("an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
     }
+}
+
+// What a column that may be NULL takes.
+db::Value number_or_none(const std::string& setting, const std::string& value)
+{
+    if (value == "none") return db::Null{};
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || end != value.data() + value.size()) throw Refused(setting + " is a whole number, or none");
+    return std::int64_t{number};
 }
 
 std::string time_text(std::int64_t seconds)
@@ -147,6 +158,25 @@ Table Admin::domains()
     auto rows = connection_.query(kDomains);
     while (rows.next()) table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), time_text(rows.integer(5))});
     return table;
+}
+
+constexpr char kSetOnDuplicate[] = "UPDATE domain SET on_duplicate = ? WHERE id = ?";
+constexpr char kSetMaxMailboxes[] = "UPDATE domain SET max_mailboxes = ? WHERE id = ?";
+
+void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value)
+{
+    const auto id = domain_id(domain);
+    db::Transaction transaction{connection_};
+    if (setting == "on_duplicate") {
+        if (value != "reject" && value != "update") throw Refused("on_duplicate is reject or update");
+        connection_.execute(kSetOnDuplicate, {value, id});
+    } else if (setting == "max_mailboxes") {
+        connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
+    } else {
+        throw Refused("a domain has no setting " + setting + "; mailboxctl domain set --help lists them");
+    }
+    audit("domain-set", domain.name(), "");
+    transaction.commit();
 }
 
 constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?";

@@ -45,6 +45,8 @@ public:
 
     std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account);  // its id
     Table domains();
+    // on_duplicate=reject|update, max_mailboxes=NUMBER|none.
+    void set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value);
     std::int64_t mailboxes_of_domain(const mailbox::Domain& domain);
     // Its mailboxes go where deleted ones go: their mail stays until it is purged.
     void remove_domain(const mailbox::Domain& domain);

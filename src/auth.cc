@@ -37,7 +37,10 @@ std::string checksum(std::string_view text)
     return encoded;
 }
 
+constexpr int kMappedBits = 96;
+
 // An address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2).
+// `bits_before`: of the mapping, 96 or none.
 std::optional<std::array<unsigned char, 16>> parse_address(const std::string& text, int& bits_before)
 {
     std::array<unsigned char, 16> bytes{};
@@ -47,7 +50,7 @@ std::optional<std::array<unsigned char, 16>> parse_address(const std::string& te
     if (::inet_pton(AF_INET, text.c_str(), &v4) != 1) return std::nullopt;
     bytes[10] = bytes[11] = 0xFF;
     std::memcpy(bytes.data() + 12, &v4, 4);
-    bits_before = 96;
+    bits_before = kMappedBits;
     return bytes;
 }
 
@@ -73,8 +76,10 @@ std::optional<Range> parse_range(std::string_view text)
     return Range{*address, bits_before + bits};
 }
 
-bool contains(const Range& range, const std::array<unsigned char, 16>& address)
+bool contains(const Range& range, const std::array<unsigned char, 16>& address, int bits_before)
 {
+    // A range of IPv6 that happens to hold the mapping does not mean every IPv4 address.
+    if (bits_before == kMappedBits && range.bits < kMappedBits) return false;
     for (int bit = 0; bit < range.bits; ++bit) {
         const auto index = static_cast<std::size_t>(bit / 8);
         if (((range.bytes[index] ^ address[index]) >> (7 - bit % 8) & 1) != 0) return false;
@@ -156,7 +161,7 @@ bool is_in_ranges(std::string_view client, std::string_view ranges)
     for (std::size_t begin = 0; begin < ranges.size();) {
         const auto end = std::min(ranges.find(' ', begin), ranges.size());
         const auto range = parse_range(ranges.substr(begin, end - begin));
-        if (range && contains(*range, *address)) return true;
+        if (range && contains(*range, *address, bits_before)) return true;
         begin = end + 1;
     }
     return false;

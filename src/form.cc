@@ -72,27 +72,56 @@ std::string take_part_name(std::string_view& text)
     return *name;
 }
 
+// What stands behind a boundary on its line: nothing where it is none after all, since a
+// part may hold lines that begin like one.
+enum class Boundary { between, closing };
+
+std::optional<Boundary> take_boundary_end(std::string_view& text)
+{
+    auto rest = text;
+    if (rest.starts_with("--")) {
+        text.remove_prefix(2);
+        return Boundary::closing;
+    }
+    const auto line = take_line(rest);
+    if (!line || !http::trimmed(*line).empty()) return std::nullopt;
+    text = rest;
+    return Boundary::between;
+}
+
+// Takes everything up to the next boundary and that, too; returns what stood before it.
+std::string_view take_to_boundary(std::string_view& text, const std::string& delimiter, Boundary& boundary)
+{
+    for (auto end = text.find(delimiter); end != std::string_view::npos; end = text.find(delimiter, end + 1)) {
+        auto rest = text.substr(end + delimiter.size());
+        const auto found = take_boundary_end(rest);
+        if (!found) continue;
+        const auto before = text.substr(0, end);
+        text = rest;
+        boundary = *found;
+        return before;
+    }
+    refuse_multipart("The multipart body has no closing boundary, or not the one that its Content-Type names.");
+}
+
 // RFC 2046 5.1.1: [preamble CRLF] --boundary [spaces] CRLF part … CRLF --boundary-- …
 // A part's own Content-Length says nothing that the boundary does not.
-void parse_multipart(std::string_view text, std::string_view boundary, http::Fields& fields)
+void parse_multipart(std::string_view body, std::string_view boundary_text, http::Fields& fields)
 {
-    if (boundary.empty() || boundary.size() > 70) refuse_multipart("The multipart boundary must have 1 to 70 characters.");
-    const auto delimiter = "\r\n--" + std::string{boundary};
+    if (boundary_text.empty() || boundary_text.size() > 70) refuse_multipart("The multipart boundary must have 1 to 70 characters.");
+    const auto delimiter = "\r\n--" + std::string{boundary_text};
+    auto text = body;
+    auto boundary = Boundary::between;
+    std::optional<Boundary> first;  // the first may stand at the very beginning, without a line end before it
     if (text.starts_with(std::string_view{delimiter}.substr(2))) {
-        text.remove_prefix(delimiter.size() - 2);
-    } else if (const auto first = text.find(delimiter); first != std::string_view::npos) {
-        text.remove_prefix(first + delimiter.size());
-    } else {
-        refuse_multipart("The multipart body does not have its boundary.");
+        auto rest = text.substr(delimiter.size() - 2);
+        first = take_boundary_end(rest);
+        if (first) text = rest;
     }
-    while (!text.starts_with("--")) {
-        const auto line = take_line(text);
-        if (!line || !http::trimmed(*line).empty()) refuse_multipart("The multipart body has text behind a boundary.");
+    if (first) boundary = *first; else take_to_boundary(text, delimiter, boundary);
+    while (boundary == Boundary::between) {
         auto name = take_part_name(text);
-        const auto end = text.find(delimiter);
-        if (end == std::string_view::npos) refuse_multipart("The multipart body ends without its closing boundary.");
-        fields.emplace_back(std::move(name), Secret{text.substr(0, end)});
-        text.remove_prefix(end + delimiter.size());
+        fields.emplace_back(std::move(name), Secret{take_to_boundary(text, delimiter, boundary)});
     }
 }
 

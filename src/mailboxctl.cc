@@ -159,6 +159,18 @@ int domain_list(const Call& call)
     return 0;
 }
 
+int domain_set(const Call& call)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    const auto& setting = call.arguments[1];
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos) throw WrongUsage("a setting reads NAME=VALUE, such as on_duplicate=update");
+    auto connection = connect(call.config);
+    admin::Admin{connection}.set_domain(domain, setting.substr(0, equals), setting.substr(equals + 1));
+    std::cout << "Domain " << domain.name() << ": " << setting << '\n';
+    return 0;
+}
+
 int domain_remove(const Call& call)
 {
     const auto domain = call.domain(call.arguments[0]);
@@ -193,7 +205,9 @@ std::int64_t expiry(const std::string& text)
     std::tm day{};
     const char* rest = ::strptime(text.c_str(), "%Y-%m-%d", &day);
     if (rest == nullptr || *rest != '\0') throw WrongUsage("--expires wants a number of days, or a date such as 2027-06-30");
-    const std::int64_t last = ::timegm(&day) + kDay;
+    const auto wanted = day.tm_mday;
+    const std::int64_t last = ::timegm(&day) + kDay;  // which makes 2 March of 30 February
+    if (day.tm_mday != wanted) throw WrongUsage("--expires: there is no such day");
     if (last <= now) throw WrongUsage("--expires: that day is over");
     return last;
 }
@@ -278,6 +292,10 @@ const std::vector<Command>& commands()
         {"domain add", {"DOMAIN"}, "add a domain to an account",
          "Makes postmaster@DOMAIN too, which RFC 5321 wants to take mail, and prints its password once.", domain_add_options, domain_add},
         {"domain list", {}, "list the domains", "", no_options, domain_list},
+        {"domain set", {"DOMAIN", "NAME=VALUE"}, "change a setting of a domain",
+         "on_duplicate=reject|update: whether a POST of a mailbox that exists is refused (the default), or changes its\n"
+         "  password as the original probably did. With update, who may create mailboxes can take over existing ones.\n"
+         "max_mailboxes=NUMBER|none: how many mailboxes it may have.", no_options, domain_set},
         {"domain remove", {"DOMAIN"}, "remove a domain",
          "Its mailboxes are deleted: nobody can log in, and their mail is removed after the grace period.", yes_option, domain_remove},
         {"key add", {}, "make an API key, and print it once",

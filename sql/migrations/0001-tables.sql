@@ -137,3 +137,28 @@ CREATE TABLE IF NOT EXISTS audit_log (
     KEY audit_log_address (domain, local_part),
     KEY audit_log_actor (actor)
 ) ENGINE = InnoDB;
+
+-- How much each mailbox sends over submission, for the limit that Postfix asks about
+-- (sql/postfix/mailboxd-submission.cf). Postfix has limits per client address only.
+
+CREATE TABLE IF NOT EXISTS submission_rate (
+    storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    since         BIGINT NOT NULL,                 -- the span that is being counted began then
+    recipients    INT UNSIGNED NOT NULL,           -- how many since
+    PRIMARY KEY (storage_id),
+    CONSTRAINT submission_rate_mailbox FOREIGN KEY (storage_id) REFERENCES mailbox (storage_id) ON DELETE CASCADE
+) ENGINE = InnoDB;
+
+-- Counts one more recipient for who has logged in as <storage_id>, and returns how many
+-- that makes within the last span of so many seconds; 0 for a user who is no mailbox of
+-- ours. (A statement ends where a line ends with a semicolon, so those inside begin one.)
+CREATE FUNCTION IF NOT EXISTS submission_count(user VARCHAR(64) CHARACTER SET ascii, seconds INT UNSIGNED) RETURNS INT UNSIGNED
+    MODIFIES SQL DATA
+BEGIN
+    INSERT INTO submission_rate (storage_id, since, recipients)
+        SELECT storage_id, UNIX_TIMESTAMP(), 1 FROM mailbox WHERE storage_id = user
+        ON DUPLICATE KEY UPDATE
+            recipients = IF(submission_rate.since + seconds <= UNIX_TIMESTAMP(), 1, submission_rate.recipients + 1),
+            since = IF(submission_rate.since + seconds <= UNIX_TIMESTAMP(), UNIX_TIMESTAMP(), submission_rate.since)
+    ; RETURN COALESCE((SELECT recipients FROM submission_rate WHERE storage_id = user), 0)
+    ; END;
