@@ -23,14 +23,10 @@ constexpr int kDuplicateKey = 1062;
 
 Clock::duration time_spent{};
 
-// Adds a call's time to time_spent and gives sql::SQLException our names.
+// Gives sql::SQLException our names.
 template <typename Call>
-auto guarded(Call call)
+auto translated(Call call)
 {
-    struct Watch {
-        Clock::time_point begin = Clock::now();
-        ~Watch() { time_spent += Clock::now() - begin; }
-    } const watch;
     try {
         return call();
     } catch (const sql::SQLException& error) {
@@ -57,6 +53,17 @@ auto guarded(Call call)
     }
 }
 
+// And adds the call's time to time_spent: for what waits for the server, not for each cell.
+template <typename Call>
+auto timed(Call call)
+{
+    struct Watch {
+        Clock::time_point begin = Clock::now();
+        ~Watch() { time_spent += Clock::now() - begin; }
+    } const watch;
+    return translated(call);
+}
+
 }  // namespace
 
 Rows::Rows(std::unique_ptr<sql::ResultSet> results) : results_{std::move(results)} {}
@@ -65,7 +72,7 @@ Rows::~Rows() = default;
 
 bool Rows::next()
 {
-    return guarded([&] { return results_->next(); });
+    return translated([&] { return results_->next(); });
 }
 
 std::size_t Rows::count() const
@@ -75,17 +82,17 @@ std::size_t Rows::count() const
 
 std::int64_t Rows::integer(unsigned column) const
 {
-    return guarded([&] { return results_->getInt64(column); });
+    return translated([&] { return results_->getInt64(column); });
 }
 
 std::string Rows::text(unsigned column) const
 {
-    return guarded([&] { return results_->getString(column).asStdString(); });
+    return translated([&] { return results_->getString(column).asStdString(); });
 }
 
 bool Rows::is_null(unsigned column) const
 {
-    return guarded([&] { return results_->isNull(column); });
+    return translated([&] { return results_->isNull(column); });
 }
 
 // Statements are members behind the connection, so that they are destroyed before it.
@@ -126,7 +133,7 @@ Connection::Connection(const Config::Database& database, const std::string& pass
     options["OPT_CONNECT_TIMEOUT"] = static_cast<int>(config.db_connect_timeout.count());
     options["OPT_READ_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
     options["OPT_WRITE_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
-    guarded([&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
+    timed([&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
     // READ COMMITTED: every statement sees all that was committed before it, and an
     // UPDATE locks no gap. Strict: a value that does not fit is an error, not cut.
     run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
@@ -138,17 +145,17 @@ Connection::~Connection() = default;
 
 std::uint64_t Connection::execute(const char* statement, Values values)
 {
-    return guarded([&] { return static_cast<std::uint64_t>(parts_->bound(statement, values).executeUpdate()); });
+    return timed([&] { return static_cast<std::uint64_t>(parts_->bound(statement, values).executeUpdate()); });
 }
 
 Rows Connection::query(const char* statement, Values values)
 {
-    return guarded([&] { return Rows{std::unique_ptr<sql::ResultSet>{parts_->bound(statement, values).executeQuery()}}; });
+    return timed([&] { return Rows{std::unique_ptr<sql::ResultSet>{parts_->bound(statement, values).executeQuery()}}; });
 }
 
 void Connection::run(const std::string& statement)
 {
-    guarded([&] { std::unique_ptr<sql::Statement>{parts_->connection->createStatement()}->execute(statement); });
+    timed([&] { std::unique_ptr<sql::Statement>{parts_->connection->createStatement()}->execute(statement); });
 }
 
 Transaction::~Transaction()
