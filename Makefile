@@ -4,6 +4,7 @@
 
 CXX      = g++
 CXXFLAGS = -O2 -g
+BUILD    = build
 
 # What the code relies on; CXXFLAGS is yours. Asked of pkg-config only when something is compiled, that is, after
 # `make run` and `make test` have installed what is missing.
@@ -25,10 +26,10 @@ MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
 UNIT_TESTS  = $(wildcard tests/*.cc)
 STORY_TESTS = $(wildcard tests/system/*.cc)
 
-objects_of = $(patsubst %.cc,build/obj/%.o,$(1))
+objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
-PROGRAMS = build/mailboxd build/mailboxctl
-TESTS    = build/unit_tests build/story_tests
+PROGRAMS = $(BUILD)/mailboxd $(BUILD)/mailboxctl
+TESTS    = $(BUILD)/unit_tests $(BUILD)/story_tests
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -54,40 +55,40 @@ fresh: ## try `make run` and `make test` on a minimal Debian 12, as root and as 
 	@scripts/fresh-root $(ARGS)
 
 clean: ## delete what was built
-	rm -rf build
+	rm -rf build build-*
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.* *## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
-build/mailboxd: build/obj/src/main.o build/libmailboxd.a
+$(BUILD)/mailboxd: $(BUILD)/obj/src/main.o $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-build/mailboxctl: build/obj/src/mailboxctl.o build/libmailboxd.a
+$(BUILD)/mailboxctl: $(BUILD)/obj/src/mailboxctl.o $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-build/unit_tests: $(call objects_of,$(UNIT_TESTS)) build/libmailboxd.a
+$(BUILD)/unit_tests: $(call objects_of,$(UNIT_TESTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
-build/story_tests: $(call objects_of,$(STORY_TESTS)) build/libmailboxd.a
+$(BUILD)/story_tests: $(call objects_of,$(STORY_TESTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
-build/libmailboxd.a: $(call objects_of,$(SOURCES)) build/obj/gen/migrations.o
+$(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o
 	rm -f $@
 	$(AR) rcs $@ $^
 
-build/obj/%.o: %.cc Makefile
+$(BUILD)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
-build/obj/tests/%.o: OUR_CPPFLAGS += -DBOOST_TEST_DYN_LINK
+$(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -DBOOST_TEST_DYN_LINK
 
-build/obj/gen/%.o: build/gen/%.cc Makefile
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 # The folder, too: it changes when a migration comes or goes.
-build/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migrations
+$(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migrations
 	@mkdir -p $(@D)
 	scripts/embed-migrations $(MIGRATIONS) >$@
 
--include $(shell find build/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
