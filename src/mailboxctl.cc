@@ -270,7 +270,9 @@ int migrate_command(const Call& call)
         database.user = call.text("db-user");
         database.password_file = call.text("db-password-file");
     }
-    db::Connection connection{database, database.password(), call.config};
+    auto patient = call.config;
+    patient.db_timeout = std::chrono::hours{24};  // to change a large table takes its time
+    db::Connection connection{database, database.password(), patient};
     const auto count = migrate::apply(connection, std::cout);
     std::cout << (count == 0 ? "Nothing to do: " : "") << "the schema has version " << migrate::newest_version() << ".\n";
     return 0;

@@ -16,8 +16,9 @@ constexpr char kCreateVersions[] =
     " applied_at BIGINT NOT NULL) ENGINE = InnoDB";
 constexpr char kVersions[] = "SELECT version FROM schema_version";
 constexpr char kInsertVersion[] = "INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, UNIX_TIMESTAMP())";
-constexpr char kLock[] = "SELECT GET_LOCK(CONCAT('mailboxd migrate ', DATABASE()), 60)";
-constexpr char kUnlock[] = "SELECT RELEASE_LOCK(CONCAT('mailboxd migrate ', DATABASE()))";
+// MySQL takes names of up to 64 characters.
+constexpr char kLock[] = "SELECT GET_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64), 5)";
+constexpr char kUnlock[] = "SELECT RELEASE_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64))";
 
 // Runs statement by statement: each ends with a semicolon at the end of a line. Lines that
 // are comments are left out, since they may end with one too.

@@ -4,6 +4,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -38,7 +39,7 @@ int inherited_sockets()
     const char* pid = std::getenv("LISTEN_PID");
     const char* count = std::getenv("LISTEN_FDS");
     if (pid == nullptr || count == nullptr || std::atoi(pid) != ::getpid()) return 0;
-    return std::atoi(count);
+    return std::max(std::atoi(count), 0);
 }
 
 }  // namespace notify
