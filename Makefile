@@ -23,21 +23,26 @@ endif
 MAINS       = src/main.cc src/mailboxctl.cc
 SOURCES     = $(filter-out $(MAINS),$(wildcard src/*.cc))
 MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
-UNIT_TESTS  = $(wildcard tests/*.cc)
+UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc
 STORY_TESTS = $(wildcard tests/system/*.cc)
+FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
+PARSERS     = $(patsubst %,src/%.cc,http form json mailbox auth config)
 
 objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 PROGRAMS = $(BUILD)/mailboxd $(BUILD)/mailboxctl
 TESTS    = $(BUILD)/unit_tests $(BUILD)/story_tests
+FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests deps run test fresh clean help
+.PHONY: programs tests fuzzers deps run test asan fuzz fuzz-coverage tidy tidied fresh lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
 tests: $(TESTS)
+
+fuzzers: $(FUZZERS)
 
 deps: ## install what is missing from Debian's packages
 	@scripts/install-deps
@@ -51,11 +56,34 @@ test: ## build and run all tests: unit, store (on a MariaDB of their own), stori
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/run-tests $(ARGS)
 
+asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory -s BUILD=build-asan programs tests
+	@scripts/run-asan $(SANITIZER_REPORTS) $(ARGS)
+
+SECONDS = 60
+fuzz: ## look for inputs that break a parser, SECONDS for each fuzzer (60) or for one (TARGET); the corpora grow
+	@scripts/install-deps build fuzz
+	@$(MAKE) --no-print-directory -s BUILD=build-fuzz fuzzers
+	@scripts/fuzz run $(SECONDS) $(TARGET)
+
+fuzz-coverage: ## print which branches of the parsers the corpora take
+	@scripts/install-deps build fuzz
+	@$(MAKE) --no-print-directory -s BUILD=build-coverage fuzzers
+	@scripts/fuzz coverage
+
+tidy: ## check the sources with clang-tidy; the list of checks is in .clang-tidy
+	@scripts/install-deps build tidy
+	@$(MAKE) --no-print-directory -s tidied
+
 fresh: ## try `make run` and `make test` on a minimal Debian 12, as root and as a user with sudo (needs root, debootstrap)
 	@scripts/fresh-root $(ARGS)
 
+lines: ## count the lines of src/, by file
+	@wc -l src/*.h src/*.cc | sort -n
+
 clean: ## delete what was built
-	rm -rf build build-*
+	rm -rf build build-asan build-fuzz build-coverage
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.* *## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -86,9 +114,51 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
+# Only what is fuzzed: no database, no FastCGI.
+$(BUILD)/fuzz/%: tests/fuzz/libfuzzer.cc $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call objects_of,tests/fuzz/targets.cc $(PARSERS))
+	@mkdir -p $(@D)
+	$(CXX) $(OUR_CPPFLAGS) -MF $(BUILD)/obj/fuzzer-$*.d -MT $@ $(CPPFLAGS) -DFUZZ_TARGET=$* $(OUR_CXXFLAGS) $(CXXFLAGS) \
+	  $(OUR_LDFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.cc %.o,$^) $(LIBRARIES)
+
+# What a file of its own says is well stays said until it, a header or the list of checks changes.
+TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS))
+tidied: $(TIDIED)
+$(BUILD)/tidy/%.ok: %.cc .clang-tidy $(wildcard src/*.h tests/*.h tests/*/*.h)
+	@mkdir -p $(@D)
+	clang-tidy-14 --quiet $< -- $(filter-out -MMD -MP,$(OUR_CPPFLAGS)) -Itests -DBOOST_TEST_DYN_LINK $(CPPFLAGS) -std=c++20 2>/dev/null
+	@touch $@
+
 # The folder, too: it changes when a migration comes or goes.
 $(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migrations
 	@mkdir -p $(@D)
 	scripts/embed-migrations $(MIGRATIONS) >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# --- Builds of another kind, each in a folder of its own -------------------------------------------------------------
+
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Fortified functions and their checks would take the place of the sanitizers'.
+CHECKED = -U_FORTIFY_SOURCE -D_GLIBCXX_ASSERTIONS
+SANITIZER_REPORTS = /var/tmp/mailboxd-reports-$(shell id -u)
+
+ifeq ($(BUILD),build-asan)
+CXXFLAGS = -O1 -g
+OUR_CXXFLAGS += $(CHECKED) $(SANITIZERS)
+OUR_LDFLAGS  += $(SANITIZERS) -Wl,--wrap=_exit
+$(PROGRAMS) $(TESTS): $(call objects_of,tests/sanitizers/options.cc)
+$(call objects_of,tests/sanitizers/options.cc): OUR_CPPFLAGS += -DSANITIZER_REPORTS='"$(SANITIZER_REPORTS)"'
+endif
+
+# libFuzzer comes with clang only.
+ifneq ($(filter build-fuzz build-coverage,$(BUILD)),)
+CXX = clang++-14
+CXXFLAGS = -O1 -g
+OUR_CXXFLAGS += $(CHECKED) -fsanitize=fuzzer-no-link
+endif
+ifeq ($(BUILD),build-fuzz)
+OUR_CXXFLAGS += $(SANITIZERS)
+endif
+ifeq ($(BUILD),build-coverage)
+OUR_CXXFLAGS += -fprofile-instr-generate -fcoverage-mapping
+endif

@@ -28,6 +28,7 @@ struct AuditId {
 namespace {
 
 constexpr int kAttempts = 5;
+constexpr auto kPatience = 6s;         // no attempt begins after that: lock time-outs would add up
 constexpr auto kLongestDoubt = 10s;    // how long a lost COMMIT is asked for
 constexpr auto kDoubtInterval = 50ms;
 
@@ -74,6 +75,7 @@ auto Store::reading(Read read)
 template <typename Work>
 auto Store::transaction(const AuditId& audit, Work work)
 {
+    const auto last_begin = std::chrono::steady_clock::now() + kPatience;
     for (int attempt = 1;; ++attempt) {
         try {
             auto& connection = session_.connection();
@@ -91,7 +93,8 @@ auto Store::transaction(const AuditId& audit, Work work)
             if (was_committed(audit)) return outcome;
         } catch (const db::Error& error) {
             if (error.remedy == db::Remedy::reconnect) session_.drop();
-            if (error.remedy == db::Remedy::give_up || attempt == kAttempts) throw;
+            const bool is_late = attempt == kAttempts || std::chrono::steady_clock::now() > last_begin;
+            if (error.remedy == db::Remedy::give_up || is_late) throw;
             logging::info("transaction-repeated")("attempt", attempt)("error", error.what());
         }
     }
