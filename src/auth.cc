@@ -65,15 +65,15 @@ std::optional<Range> parse_range(std::string_view text)
     int bits_before = 0;
     const auto address = parse_address(std::string{text.substr(0, slash)}, bits_before);
     if (!address) return std::nullopt;
-    int bits = 128 - bits_before;
+    auto bits = static_cast<unsigned>(128 - bits_before);
     if (slash != std::string_view::npos) {
         const auto digits = text.substr(slash + 1);
         const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-        if (error != std::errc{} || end != digits.data() + digits.size() || bits < 0 || bits > 128 - bits_before) {
+        if (error != std::errc{} || end != digits.data() + digits.size() || bits > static_cast<unsigned>(128 - bits_before)) {
             return std::nullopt;
         }
     }
-    return Range{*address, bits_before + bits};
+    return Range{*address, bits_before + static_cast<int>(bits)};
 }
 
 bool contains(const Range& range, const std::array<unsigned char, 16>& address, int bits_before)

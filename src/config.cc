@@ -12,6 +12,8 @@
 #include <set>
 #include <sstream>
 
+#include "http.h"
+
 namespace {
 
 namespace po = boost::program_options;
@@ -104,19 +106,16 @@ const std::map<std::string, Take>& settings()
     return all;
 }
 
-// The line on which each name stands, for the sentences: the parser keeps none.
-std::map<std::string, int> line_numbers(const std::string& text)
+void take_setting(Config& config, const std::string& name, const std::string& text, std::set<std::string>& seen)
 {
-    std::map<std::string, int> numbers;
-    std::istringstream lines{text};
-    int number = 0;
-    for (std::string line; std::getline(lines, line);) {
-        ++number;
-        const auto begin = line.find_first_not_of(" \t");
-        const auto end = line.find_first_of("= \t", begin);
-        if (begin != std::string::npos && end != std::string::npos) numbers[line.substr(begin, end - begin)] = number;
+    const auto setting = settings().find(name);
+    if (setting == settings().end()) throw std::invalid_argument(name + " is not a setting (mailboxd.conf(5) lists them)");
+    if (!seen.insert(name).second) throw std::invalid_argument(name + " is set twice");
+    try {
+        setting->second(config, text);
+    } catch (const std::invalid_argument& wrong) {
+        throw std::invalid_argument(name + " " + wrong.what());
     }
-    return numbers;
 }
 
 std::string joined(const std::vector<std::string>& sentences)
@@ -142,39 +141,29 @@ std::string Config::Database::password() const
     return line;
 }
 
+// Line by line, since the parser tells no line numbers and ends at the first mistake.
 Config Config::read(const std::string& path)
 {
     std::ifstream file{path};
-    std::stringstream text;
-    if (!file || !(text << file.rdbuf())) throw Problems({path + ": cannot be read, or is empty"});
-    const auto lines = line_numbers(text.str());
-    const auto where = [&](const std::string& name) {
-        const auto line = lines.find(name);
-        return path + ":" + (line == lines.end() ? "" : std::to_string(line->second) + ":") + " " + name;
-    };
-
+    if (!file || file.peek() == std::ifstream::traits_type::eof()) throw Problems({path + ": cannot be read, or is empty"});
     Config config;
     config.ctl_db.user = "mailboxd_ctl";
     std::vector<std::string> problems;
     std::set<std::string> seen;
-    try {
-        const po::options_description none;
-        for (const auto& option : po::parse_config_file(text, none, true).options) {
-            const auto setting = settings().find(option.string_key);
-            if (setting == settings().end()) {
-                problems.push_back(where(option.string_key) + " is not a setting (mailboxd.conf(5) lists them)");
-            } else if (!seen.insert(option.string_key).second) {
-                problems.push_back(where(option.string_key) + " is set twice");
-            } else {
-                try {
-                    setting->second(config, option.value.at(0));
-                } catch (const std::invalid_argument& wrong) {
-                    problems.push_back(where(option.string_key) + " " + wrong.what());
-                }
+    int number = 0;
+    for (std::string line; std::getline(file, line);) {
+        const auto where = path + ":" + std::to_string(++number) + ": ";
+        try {
+            std::istringstream text{line};
+            if (http::trimmed(line).starts_with('[')) throw std::invalid_argument("there are no sections here");
+            for (const auto& option : po::parse_config_file(text, po::options_description{}, true).options) {
+                take_setting(config, option.string_key, option.value.at(0), seen);
             }
+        } catch (const std::invalid_argument& wrong) {
+            problems.push_back(where + wrong.what());
+        } catch (const po::error&) {
+            problems.push_back(where + "a setting reads NAME = VALUE");
         }
-    } catch (const po::error& error) {
-        problems.push_back(path + ": " + error.what());
     }
     if (config.min_password > config.max_password) problems.push_back(path + ": min_password is above max_password");
     if (config.write_socket == config.socket) problems.push_back(path + ": write_socket is the same as socket");
