@@ -109,7 +109,7 @@ const std::map<std::string, Take>& settings()
 void take_setting(Config& config, const std::string& name, const std::string& text, std::set<std::string>& seen)
 {
     const auto setting = settings().find(name);
-    if (setting == settings().end()) throw std::invalid_argument(name + " is not a setting (mailboxd.conf(5) lists them)");
+    if (setting == settings().end()) throw std::invalid_argument(name + " is not a setting");
     if (!seen.insert(name).second) throw std::invalid_argument(name + " is set twice");
     try {
         setting->second(config, text);

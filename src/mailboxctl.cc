@@ -318,7 +318,7 @@ po::options_description common_options()
 {
     po::options_description options;
     options.add_options()
-        ("config,c", po::value<std::string>()->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration, see mailboxd.conf(5)")
+        ("config,c", po::value<std::string>()->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration")
         ("help,h", "explain the command");
     return options;
 }

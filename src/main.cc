@@ -144,7 +144,7 @@ int run(int argc, char** argv)
     std::string path;
     po::options_description options{"Options"};
     options.add_options()
-        ("config,c", po::value(&path)->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration, see mailboxd.conf(5)")
+        ("config,c", po::value(&path)->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration")
         ("test,t", "check configuration, database and schema version, then leave")
         ("help,h", "print this and leave")
         ("version,V", "print the version and leave");
