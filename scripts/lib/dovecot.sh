@@ -1,0 +1,219 @@
+# shellcheck shell=bash
+# dovecot.sh - a Dovecot of the stack's own: IMAP, POP3 and LMTP over the mailboxes, all of it as one unprivileged user.
+#
+# The project's files for Dovecot are included as an operator would include them; the rest of the configuration is made
+# here. Nothing of the system's Dovecot is read.
+#
+# Expects DIR, ROOT, DB_SOCKET, DB_NAME, the functions of mailboxd.sh, and the ports: LMTP_PORT, IMAP_PORT, IMAPS_PORT,
+# POP3_PORT, POP3S_PORT, DOVEADM_PORT. Gives DOVECOT_CONF, dovecot_configure, dovecot_start, dovecot_stop.
+
+DOVECOT_CONF="$DIR/dovecot/dovecot.conf"
+
+# As root there is the user that came with Dovecot; it owns the store, too.
+mail_os_user() { if ((EUID == 0)); then echo dovecot; else id -un; fi; }
+
+# fill_in FILE NAME VALUE...: the file with each @NAME@ replaced.
+fill_in()
+{
+    local text
+    text=$(<"$1")
+    shift
+    while (($#)); do
+        text=${text//"@$1@"/$2}
+        shift 2
+    done
+    printf '%s\n' "$text"
+}
+
+# A certificate that nobody vouches for, so that what speaks TLS can be tried.
+tls_certificate()
+{
+    [[ -s $DIR/tls/key.pem && -s $DIR/tls/cert.pem ]] && return
+    rm -rf "$DIR/tls"
+    mkdir "$DIR/tls"
+    (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -keyout "$DIR/tls/key.pem" -out "$DIR/tls/cert.pem") >"$DIR/log/tls.log" 2>&1 </dev/null || {
+        rm -rf "$DIR/tls"
+        return 1
+    }
+    chmod 644 "$DIR/tls/cert.pem"
+}
+
+dovecot_configure()
+{
+    local user group file folder="$DIR/dovecot"
+    user=$(mail_os_user)
+    group=$(id -gn "$user")
+    tls_certificate || die "The certificate could not be made; $DIR/log/tls.log tells why."
+    mkdir -p "$folder" "$folder/run" "$folder/state" "$DIR/mail"
+    chmod 755 "$folder" "$folder/run"
+    chmod 700 "$folder/state" "$DIR/mail"
+    secret_file doveadm
+    secret_file mailboxd_dovecot
+    for file in mailboxd.conf mailboxd-sql.conf.ext mailboxd-dict-sql.conf.ext; do
+        write_file 600 "$folder/$file" < <(fill_in "$ROOT/sql/dovecot/$file" \
+            FILES "$folder" STORE "$DIR/mail" STORE_USER "$user" STORE_GROUP "$group" \
+            DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_dovecot")")
+    done
+    write_file 600 "$DOVECOT_CONF" < <(dovecot_main_configuration "$user" "$group")
+    if ((EUID == 0)); then
+        chown "$user:$group" "$folder" "$folder"/{run,state} "$folder"/*.conf "$folder"/*.ext "$DIR/mail" "$DIR/tls/key.pem"
+    fi
+}
+
+# One user for all of it, so no privileges to separate: then one login process for many connections saves memory. As
+# many passwords at once as there are processors, and one more: each takes 19 MiB and a processor for its time.
+dovecot_main_configuration()
+{
+    cat <<END
+# Made by scripts/stack.
+base_dir = $DIR/dovecot/run
+state_dir = $DIR/dovecot/state
+log_path = /dev/stderr
+instance_name = mailboxd
+protocols = imap pop3 lmtp
+listen = 127.0.0.1
+
+default_internal_user = $1
+default_internal_group = $2
+default_login_user = $1
+first_valid_uid = $(id -u "$1")
+first_valid_gid = $(id -g "$1")
+
+ssl = yes
+ssl_cert = <$DIR/tls/cert.pem
+ssl_key = <$DIR/tls/key.pem
+# Loopback only: passwords may come in clear, too.
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_worker_max_count = $(($(nproc) + 1))
+doveadm_api_key = $(<"$DIR/secrets/doveadm")
+doveadm_password = $(<"$DIR/secrets/doveadm")
+
+# Both names in the log: what was typed, and the one inside.
+auth_verbose = yes
+login_log_format_elements = user=<%u> address=<%{orig_user}> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
+
+namespace inbox {
+  inbox = yes
+  mailbox Drafts {
+    auto = subscribe
+    special_use = \\Drafts
+  }
+  mailbox Junk {
+    auto = subscribe
+    special_use = \\Junk
+  }
+  mailbox Sent {
+    auto = subscribe
+    special_use = \\Sent
+  }
+  mailbox Trash {
+    auto = subscribe
+    special_use = \\Trash
+  }
+}
+
+!include $DIR/dovecot/mailboxd.conf
+
+protocol imap {
+  mail_plugins = \$mail_plugins imap_quota
+  mail_max_userip_connections = 100
+}
+protocol pop3 {
+  mail_max_userip_connections = 100
+}
+protocol lmtp {
+  lmtp_hdr_delivery_address = original
+  postmaster_address = postmaster@$DOMAIN
+}
+
+service anvil {
+  chroot =
+}
+service stats {
+  chroot =
+}
+service auth {
+  unix_listener postfix {
+    mode = 0666
+  }
+}
+service auth-worker {
+  user = $1
+}
+service imap-login {
+  chroot =
+  service_count = 0
+  client_limit = 4000
+  inet_listener imap {
+    port = $IMAP_PORT
+  }
+  inet_listener imaps {
+    port = $IMAPS_PORT
+    ssl = yes
+  }
+}
+service pop3-login {
+  chroot =
+  service_count = 0
+  client_limit = 4000
+  inet_listener pop3 {
+    port = $POP3_PORT
+  }
+  inet_listener pop3s {
+    port = $POP3S_PORT
+    ssl = yes
+  }
+}
+service imap {
+  process_limit = 1000
+}
+service pop3 {
+  process_limit = 1000
+}
+service lmtp {
+  inet_listener lmtp {
+    port = $LMTP_PORT
+  }
+}
+service doveadm {
+  inet_listener http {
+    port = $DOVEADM_PORT
+  }
+}
+END
+}
+
+dovecot_start()
+{
+    local as=()
+    if ((EUID == 0)); then as=(setpriv --reuid=dovecot --regid=dovecot --clear-groups); fi
+    part_start dovecot "${as[@]}" "$(type -P dovecot)" -F -c "$DOVECOT_CONF"
+    if wait_until 30 holds_or_ended dovecot dovecot_answers && ! part_runs dovecot && lost_a_port dovecot; then return 2; fi
+    part_await dovecot 1 dovecot_answers
+}
+
+# lost_a_port PART: true when a port was taken between our look and the part's.
+lost_a_port()
+{
+    tail -c "+${part_log_start[$1]:-1}" "$DIR/log/$1.log" 2>/dev/null | grep 'Address already in use' >/dev/null
+}
+
+# greets PORT TEXT: true if what listens there begins with the text.
+greets()
+{
+    local line=
+    { exec {CONNECTION}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+    read -r -t 10 line <&"$CONNECTION" 2>/dev/null || true
+    exec {CONNECTION}>&-
+    [[ $line == "$2"* ]]
+}
+
+dovecot_answers()
+{
+    greets "$IMAP_PORT" '* OK' && greets "$POP3_PORT" '+OK' && greets "$LMTP_PORT" '220' && ! port_is_free "$DOVEADM_PORT"
+}
+
+dovecot_stop() { part_stop dovecot TERM:20; }

@@ -1,0 +1,205 @@
+# shellcheck shell=bash
+# postfix.sh - a Postfix of the stack's own: mail in, and mail from those who have logged in. Mail to anywhere else ends
+# here; nothing leaves the machine.
+#
+# The project's files for Postfix are included as an operator would include them; the rest of the configuration is made
+# here. Nothing of the system's Postfix is read. Postfix has to be started by root and insists that its files are root's,
+# so that an ordinary user's stack uses sudo for it, and only for it.
+#
+# Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN, the functions of mailboxd.sh and dovecot.sh, and the ports: SMTP_PORT,
+# SUBMISSION_PORT, SUBMISSIONS_PORT, LMTP_PORT. Gives POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start,
+# postfix_stop.
+
+POSTFIX_CONF="$DIR/postfix/etc"
+
+readonly POSTFIX_FILES=(mailboxd-domains.cf mailboxd-addresses.cf mailboxd-transport.cf mailboxd-recipients.cf
+    mailboxd-submission.cf)
+
+as_root() { if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi; }
+
+# Why there can be no Postfix here, as the rest of a sentence; nothing if there can.
+postfix_obstacle()
+{
+    local other
+    if [[ -z $(type -P postfix) ]]; then
+        other=$(other_mta)
+        [[ -z $other ]] || echo "$other is installed, which Postfix would replace"
+    elif ((EUID != 0)) && ! sudo -v 2>/dev/null; then
+        echo "Postfix has to be started by root, and sudo does not let us"
+    fi
+}
+
+# Another package than Postfix that is the system's mailer.
+other_mta()
+{
+    # shellcheck disable=SC2016
+    dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
+        awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent(,| |$)/ { print $2; exit }'
+}
+
+# Made aside, and put in its place by root only if it differs.
+postfix_configure()
+{
+    local file new="$DIR/postfix.new"
+    secret_file mailboxd_postfix
+    rm -rf "$new"
+    mkdir -m 700 "$new"
+    for file in "${POSTFIX_FILES[@]}"; do postfix_file "$file" >"$new/$file"; done
+    { postfix_main_configuration; postfix_file mailboxd-main.cf; } >"$new/main.cf"
+    { postfix_master_configuration; postfix_file mailboxd-master.cf; } >"$new/master.cf"
+    if ! as_root diff -rq "$new" "$POSTFIX_CONF" >/dev/null 2>&1; then
+        CHANGED=yes
+        as_root install -d -o root -g root -m 755 "$DIR/postfix" "$POSTFIX_CONF" "$DIR/postfix/spool" &&
+            as_root install -d -o postfix -g root -m 700 "$DIR/postfix/data" &&
+            as_root install -o root -g root -m 644 "$new"/{main,master}.cf "$POSTFIX_CONF" &&
+            as_root install -o root -g postfix -m 640 "${POSTFIX_FILES[@]/#/$new/}" "$POSTFIX_CONF" ||
+            die "Postfix's configuration could not be written."
+    fi
+    rm -rf "$new"
+}
+
+postfix_file()
+{
+    fill_in "$ROOT/sql/postfix/$1" \
+        FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_postfix")" \
+        LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
+        QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \
+        SUBMISSION "127.0.0.1:$SUBMISSION_PORT" SUBMISSIONS "127.0.0.1:$SUBMISSIONS_PORT" SUBMISSION_TLS may
+}
+
+postfix_main_configuration()
+{
+    cat <<END
+# Made by scripts/stack.
+compatibility_level = 3.6
+queue_directory = $DIR/postfix/spool
+data_directory = $DIR/postfix/data
+multi_instance_name = postfix-mailboxd
+multi_instance_enable = yes
+maillog_file = $DIR/log/postfix.log
+maillog_file_prefixes = $DIR/log
+syslog_name = postfix
+
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+myhostname = localhost
+# Where an address without a domain belongs: postmaster, in particular.
+myorigin = $DOMAIN
+mydestination =
+local_recipient_maps = \$mailboxd_addresses
+local_transport = error:there are no other addresses here
+alias_maps =
+recipient_delimiter = +
+smtputf8_enable = no
+smtpd_peername_lookup = no
+notify_classes =
+biff = no
+
+# Nothing leaves the machine: what is for elsewhere is logged and thrown away.
+default_transport = discard:elsewhere
+relay_transport = discard:elsewhere
+
+virtual_mailbox_domains = \$mailboxd_domains
+virtual_mailbox_maps = \$mailboxd_addresses
+virtual_alias_maps = \$mailboxd_addresses
+transport_maps = \$mailboxd_transport
+smtpd_sender_login_maps = \$mailboxd_addresses
+smtpd_recipient_restrictions = \$mailboxd_recipient_restrictions
+smtpd_restriction_classes = mailboxd_quota
+smtpd_relay_restrictions = reject_unauth_destination
+relay_domains =
+relay_domains_reject_code = 550
+disable_vrfy_command = yes
+message_size_limit = 26214400
+
+smtpd_tls_chain_files = $DIR/tls/key.pem, $DIR/tls/cert.pem
+smtpd_tls_security_level = may
+
+# What had to wait is tried again soon.
+queue_run_delay = 10s
+minimal_backoff_time = 10s
+maximal_backoff_time = 60s
+
+END
+}
+
+postfix_master_configuration()
+{
+    cat <<END
+# Made by scripts/stack.
+127.0.0.1:$SMTP_PORT inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+
+END
+}
+
+# Postfix puts itself into the background, in a session of its own, whose first process it names in its spool.
+postfix_start()
+{
+    local pid start
+    local -a stat
+    part_log_start[postfix]=$(($(stat -c %s "$DIR/log/postfix.log" 2>/dev/null || echo 0) + 1))
+    hold_signals
+    if ! as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" start \
+        </dev/null >"$DIR/log/postfix-start.log" 2>&1; then
+        release_signals
+        if lost_a_port postfix; then return 2; fi
+        say "Postfix did not start; $DIR/log/postfix-start.log and postfix.log tell why."
+        part_log_tail postfix
+        return 1
+    fi
+    pid=$(as_root cat "$DIR/postfix/spool/pid/master.pid" | tr -d ' ')
+    read_stat "$pid" || stat[19]=0
+    start=${stat[19]}
+    printf '%s %s %s\n' "$pid" "$start" "$(boot_id)" >"$DIR/run/postfix.part"
+    PARTS_STARTED+=(postfix)
+    release_signals
+    part_await postfix 30 postfix_answers
+}
+
+postfix_answers() { greets "$SMTP_PORT" 220 && greets "$SUBMISSION_PORT" 220; }
+
+# What is in the queue stays there. If nothing is, an ordinary user's stack keeps nothing that only root can delete.
+postfix_stop()
+{
+    local pids signal
+    if part_runs postfix; then
+        as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" stop \
+            </dev/null >"$DIR/log/postfix-start.log" 2>&1 || true
+    fi
+    for signal in TERM TERM KILL KILL; do
+        part_processes postfix
+        ((${#pids[@]})) || break
+        as_root kill "-$signal" "${pids[@]}" 2>/dev/null || true
+        wait_until 3 part_is_gone postfix || true
+    done
+    part_is_gone postfix || return
+    rm -f "$DIR/run/postfix.part"
+    if ((EUID != 0)) && [[ -d $DIR/postfix ]] && postfix_queue_is_empty; then as_root rm -rf "$DIR/postfix"; fi
+}
+
+postfix_queue_is_empty()
+{
+    [[ -z $(as_root find "$DIR/postfix/spool"/{maildrop,hold,incoming,active,deferred} -type f -print -quit 2>/dev/null) ]]
+}

@@ -1,0 +1,78 @@
+// database.h - a database of its own on the server that scripts/run-tests starts, and tenants in it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth.h"
+#include "config.h"
+#include "db.h"
+#include "mailbox.h"
+#include "store.h"
+
+namespace database {
+
+// A Config for that server, with the cheapest password hashes. Throws a sentence that
+// says what to do where there is no server.
+Config config(const std::string& name);
+
+// A new database, with the migrations or empty; dropped when it ends.
+enum class Content { migrated, empty };
+class Database {
+public:
+    explicit Database(Content content = Content::migrated);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    const Config& config() const { return config_; }
+    const std::string& name() const { return config_.db.name; }
+    db::Connection connect() const { return {config_.db, "", config_}; }
+
+    // The administrator's own view, on a connection of its own.
+    std::int64_t number(const char* statement, db::Values values = {});  // of one row with one column
+    std::string text(const char* statement, db::Values values = {});
+    std::vector<std::string> column(const char* statement, db::Values values = {});
+    std::uint64_t execute(const char* statement, db::Values values = {});
+    void run(const std::string& statement);
+
+private:
+    Config config_;
+    db::Connection connection_;
+};
+
+// The one that all tests may share that keep to a tenant of their own.
+Database& shared();
+
+// An account with a domain and a key, and what a test asks of them again and again.
+struct Tenant {
+    explicit Tenant(Database& its_database = shared());
+
+    auth::Grant grant();
+    mailbox::Address address(std::string_view local_part) const { return mailbox::Address::parse(local_part, domain); }
+    store::NewMailbox mailbox(std::string_view local_part, std::string_view hash = "{PLAIN}first") const
+    {
+        return {address(local_part), std::string{hash}};
+    }
+
+    std::int64_t rows();                         // mailboxes that there are
+    std::int64_t counter();                      // and that the domain says there are
+    std::vector<std::string> names();            // in the order of their ids
+    std::vector<std::string> audit();            // `create alice`, in the order written
+    std::int64_t session_ends(std::string_view local_part);
+    std::string storage_id(std::string_view local_part);
+    std::string password(std::string_view local_part);
+
+    Database& database;
+    std::string account;
+    mailbox::Domain domain;
+    std::int64_t domain_id;
+    auth::Key key;
+    db::Session session;
+    store::Store store;
+    store::Actor actor{key.id(), "192.0.2.1"};
+};
+
+}  // namespace database

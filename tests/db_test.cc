@@ -1,0 +1,465 @@
+// db_test.cc - values there and back, and what each failure is called.
+
+#include "db.h"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+#include "database.h"
+#include "support.h"
+
+namespace db {
+
+std::ostream& operator<<(std::ostream& out, Remedy remedy)
+{
+    constexpr std::array kNames{"retry", "reconnect", "give up"};
+    return out << kNames.at(static_cast<std::size_t>(remedy));
+}
+
+}  // namespace db
+
+namespace data = boost::unit_test::data;
+using namespace std::chrono_literals;
+using database::Database;
+using db::Remedy;
+using support::bytes;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct OneTable {
+    OneTable()
+    {
+        connection.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, number BIGINT NULL, text VARCHAR(10) CHARACTER SET utf8mb4 NULL,"
+                       " bytes VARBINARY(300) NULL, UNIQUE KEY (number)) ENGINE = InnoDB");
+    }
+
+    std::int64_t count() { return database.number("SELECT COUNT(*) FROM t"); }
+    std::int64_t id_of(db::Connection& other)
+    {
+        auto rows = other.query("SELECT CONNECTION_ID()");
+        rows.next();
+        return rows.integer(1);
+    }
+    void kill(std::int64_t id) { database.run("KILL " + std::to_string(id)); }
+
+    Database database{database::Content::empty};
+    db::Connection connection = database.connect();
+};
+
+// The remedy of the error that a call throws; a DuplicateKey or success ends the test.
+template <typename Call>
+Remedy remedy_of(Call call)
+{
+    try {
+        call();
+    } catch (const db::Error& error) {
+        return error.remedy;
+    }
+    throw std::runtime_error("there was no error");
+}
+
+// Listens and never says a word, as a server that hangs.
+class Silent {
+public:
+    explicit Silent(const std::string& path) : listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+    {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(address.sun_path, path.data(), path.size());
+        if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_, 10) != 0) {
+            throw std::runtime_error("cannot listen on " + path);
+        }
+    }
+    ~Silent() { ::close(listener_); }
+    Silent(const Silent&) = delete;
+    Silent& operator=(const Silent&) = delete;
+
+private:
+    int listener_;
+};
+
+struct Bytes : support::Row {
+    std::string value;
+};
+
+const Bytes kBytes[] = {
+    {"nothing", ""},
+    {"text", "alice"},
+    {"quotes and backslashes", R"(a'b"c\d`e)"},
+    {"what would end a statement", "'; DROP TABLE t; -- "},
+    {"question marks", "?, ?"},
+    {"a NUL in the midst", bytes("a\0b")},
+    {"NULs at both ends", bytes("\0ab\0")},
+    {"a space at the end", "a "},
+    {"all bytes", [] {
+         std::string all;
+         for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+         return all;
+     }()},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(db)
+
+BOOST_DATA_TEST_CASE_F(OneTable, bytes_come_back, data::make(kBytes), row)
+{
+    connection.execute("INSERT INTO t (id, bytes) VALUES (1, ?)", {row.value});
+    auto rows = connection.query("SELECT bytes, LENGTH(bytes) FROM t WHERE bytes = ?", {row.value});
+    BOOST_TEST_REQUIRE(rows.next());
+    BOOST_TEST((rows.text(1) == row.value));
+    BOOST_TEST(rows.integer(2) == static_cast<std::int64_t>(row.value.size()));
+}
+
+BOOST_DATA_TEST_CASE_F(OneTable, numbers_come_back,
+                       data::make({std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 53 | 1, std::numeric_limits<std::int64_t>::min(),
+                                   std::numeric_limits<std::int64_t>::max()}),
+                       number)
+{
+    connection.execute("INSERT INTO t (id, number) VALUES (1, ?)", {number});
+    auto rows = connection.query("SELECT number FROM t WHERE number = ?", {number});
+    BOOST_TEST_REQUIRE(rows.next());
+    BOOST_TEST(rows.integer(1) == number);
+}
+
+BOOST_FIXTURE_TEST_CASE(text_is_utf8_of_every_length, OneTable)
+{
+    const std::string text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80";
+    connection.execute("INSERT INTO t (id, text) VALUES (1, ?)", {text});
+    BOOST_TEST(database.number("SELECT CHAR_LENGTH(text) FROM t") == 4);
+    auto rows = connection.query("SELECT text FROM t");
+    BOOST_TEST_REQUIRE(rows.next());
+    BOOST_TEST(rows.text(1) == text);
+}
+
+BOOST_FIXTURE_TEST_CASE(null_is_empty_and_zero_and_says_so, OneTable)
+{
+    connection.execute("INSERT INTO t (id, number, text) VALUES (1, ?, ?), (2, 0, '')", {db::Null{}, db::Null{}});
+    auto rows = connection.query("SELECT number, text FROM t ORDER BY id");
+    BOOST_TEST_REQUIRE(rows.next());
+    BOOST_TEST(rows.is_null(1));
+    BOOST_TEST(rows.is_null(2));
+    BOOST_TEST(rows.integer(1) == 0);
+    BOOST_TEST(rows.text(2) == "");
+    BOOST_TEST_REQUIRE(rows.next());
+    BOOST_TEST(!rows.is_null(1));
+    BOOST_TEST(!rows.is_null(2));
+}
+
+// The statement stays prepared, and its parameters change their type.
+BOOST_FIXTURE_TEST_CASE(one_statement_with_all_kinds_of_values, OneTable)
+{
+    const auto insert = [&](std::int64_t id, db::Value number, db::Value text) {
+        connection.execute("INSERT INTO t (id, number, text) VALUES (?, ?, ?)", {id, number, text});
+    };
+    insert(1, std::int64_t{5}, "five");
+    insert(2, db::Null{}, db::Null{});
+    insert(3, std::int64_t{-5}, "a longer");
+    insert(4, "6", "");
+    insert(5, db::Null{}, "x");
+    insert(6, std::int64_t{7}, db::Null{});
+    const std::vector<std::string> expected{"1 5 five", "2 - -", "3 -5 a longer", "4 6 ", "5 - x", "6 7 -"};
+    BOOST_TEST(database.column("SELECT CONCAT(id, ' ', COALESCE(number, '-'), ' ', COALESCE(text, '-')) FROM t ORDER BY id") == expected,
+               boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(rows_stay_while_other_statements_run, OneTable)
+{
+    connection.run("INSERT INTO t (id) VALUES (1), (2), (3)");
+    auto rows = connection.query("SELECT id FROM t ORDER BY id");
+    BOOST_TEST(rows.count() == 3U);
+    std::int64_t sum = 0;
+    while (rows.next()) {
+        sum += rows.integer(1);
+        connection.execute("DELETE FROM t WHERE id = ?", {rows.integer(1)});
+    }
+    BOOST_TEST(sum == 6);
+    BOOST_TEST(count() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(rows_are_counted_that_matched, OneTable)
+{
+    BOOST_TEST(connection.execute("INSERT INTO t (id, number) VALUES (1, 5), (2, 6)") == 2U);
+    BOOST_TEST(connection.execute("UPDATE t SET number = 5 WHERE id = 1") == 1U);  // as it was
+    BOOST_TEST(connection.execute("UPDATE t SET number = 7 WHERE id = 3") == 0U);
+    BOOST_TEST(connection.execute("DELETE FROM t WHERE id > 0") == 2U);
+    BOOST_TEST(connection.execute("DELETE FROM t WHERE id > 0") == 0U);
+    BOOST_TEST(connection.query("SELECT id FROM t").count() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_new_row_is_seen_by_the_next_statement_of_a_transaction, OneTable)
+{
+    db::Transaction transaction{connection};
+    BOOST_TEST(connection.query("SELECT id FROM t").count() == 0U);
+    database.run("INSERT INTO t (id) VALUES (1)");
+    BOOST_TEST(connection.query("SELECT id FROM t").count() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_transaction_is_undone_unless_it_is_committed, OneTable)
+{
+    {
+        db::Transaction transaction{connection};
+        connection.execute("INSERT INTO t (id) VALUES (1)");
+        BOOST_TEST(count() == 0);
+    }
+    BOOST_TEST(count() == 0);
+    {
+        db::Transaction transaction{connection};
+        connection.execute("INSERT INTO t (id) VALUES (1)");
+        transaction.commit();
+        BOOST_TEST(count() == 1);
+    }
+    BOOST_TEST(count() == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_transaction_is_undone_by_an_exception, OneTable)
+{
+    try {
+        db::Transaction transaction{connection};
+        connection.execute("INSERT INTO t (id) VALUES (1)");
+        connection.execute("INSERT INTO t (id) VALUES (1)");
+        BOOST_ERROR("there was no error");
+    } catch (const db::DuplicateKey&) {
+    }
+    BOOST_TEST(count() == 0);
+    connection.execute("INSERT INTO t (id) VALUES (2)");
+    BOOST_TEST(count() == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_key_that_is_there_already, OneTable)
+{
+    connection.execute("INSERT INTO t (id, number) VALUES (1, 1)");
+    BOOST_CHECK_THROW(connection.execute("INSERT INTO t (id, number) VALUES (1, 2)"), db::DuplicateKey);
+    BOOST_CHECK_THROW(connection.execute("INSERT INTO t (id, number) VALUES (2, 1)"), db::DuplicateKey);
+    BOOST_CHECK_THROW(connection.run("INSERT INTO t (id, number) VALUES (1, 2)"), db::DuplicateKey);
+    BOOST_TEST(count() == 1);
+}
+
+BOOST_FIXTURE_TEST_CASE(faults_of_a_statement_are_given_up, OneTable)
+{
+    BOOST_TEST(remedy_of([&] { connection.run("SELEKT 1"); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT x FROM t"); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT 1 FROM absent"); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (number) VALUES (1)"); }) == Remedy::give_up);
+    connection.run("SELECT 1");
+}
+
+// Strict: what does not fit is an error, not cut.
+BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused, OneTable)
+{
+    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (id, text) VALUES (1, ?)", {"eleven char"}); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (id) VALUES (?)", {std::int64_t{1} << 40}); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (id, number) VALUES (1, ?)", {"six"}); }) == Remedy::give_up);
+    BOOST_TEST(count() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_error_tells_its_number_and_state, OneTable)
+{
+    BOOST_CHECK_EXCEPTION(connection.run("SELECT 1 FROM absent"), db::Error, [](const db::Error& error) {
+        const std::string text = error.what();
+        return text.find("absent") != std::string::npos && text.find("1146") != std::string::npos && text.find("42S02") != std::string::npos;
+    });
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deadlock_is_worth_a_retry, OneTable)
+{
+    connection.run("INSERT INTO t (id, number) VALUES (1, 0), (2, 0) ON DUPLICATE KEY UPDATE id = id");
+    database.run("UPDATE t SET number = NULL");
+    database.run("INSERT IGNORE INTO t (id) VALUES (1), (2)");
+    // Each takes one row, then wants the other's.
+    const auto take_both = [&](db::Connection& one, std::int64_t first, std::int64_t second) {
+        try {
+            db::Transaction transaction{one};
+            one.execute("UPDATE t SET text = 'x' WHERE id = ?", {first});
+            std::this_thread::sleep_for(300ms);
+            one.execute("UPDATE t SET text = 'x' WHERE id = ?", {second});
+            transaction.commit();
+            return 0;
+        } catch (const db::Error& error) {
+            return error.remedy == Remedy::retry ? 1 : 2;
+        }
+    };
+    const auto victims = support::in_processes(2, [&](int i) {
+        auto mine = database.connect();
+        return take_both(mine, i == 0 ? 1 : 2, i == 0 ? 2 : 1);
+    });
+    BOOST_TEST(((victims == std::vector{0, 1}) || (victims == std::vector{1, 0})), victims[0] << " and " << victims[1]);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lock_that_takes_too_long_is_worth_a_retry, OneTable)
+{
+    connection.run("INSERT INTO t (id) VALUES (1)");
+    auto other = database.connect();
+    db::Transaction holds{other};
+    other.execute("UPDATE t SET text = 'x' WHERE id = 1");
+    connection.run("SET SESSION innodb_lock_wait_timeout = 1");
+    BOOST_TEST(remedy_of([&] { connection.execute("UPDATE t SET text = 'y' WHERE id = 1"); }) == Remedy::retry);
+}
+
+// The request has a deadline; waiting for a lock has a shorter one.
+BOOST_FIXTURE_TEST_CASE(a_session_is_set_up, OneTable)
+{
+    const auto setting = [&](const char* statement) {
+        auto rows = connection.query(statement);
+        rows.next();
+        return rows.text(1);
+    };
+    BOOST_TEST(setting("SELECT @@session.innodb_lock_wait_timeout") == "5");
+    BOOST_TEST(setting("SELECT @@session.sql_mode").find("STRICT_ALL_TABLES") != std::string::npos);
+    BOOST_TEST(setting("SELECT @@session.autocommit") == "1");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_killed_connection_is_to_be_replaced, OneTable)
+{
+    connection.query("SELECT id FROM t");
+    kill(id_of(connection));
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT id FROM t"); }) == Remedy::reconnect);
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT id FROM t"); }) == Remedy::reconnect);
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT number FROM t"); }) == Remedy::reconnect);
+    BOOST_TEST(remedy_of([&] { connection.run("SELECT 1"); }) == Remedy::reconnect);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable)
+{
+    const auto id = id_of(connection);
+    support::Process killer{[&] {
+        auto other = database.connect();
+        std::this_thread::sleep_for(200ms);
+        other.run("KILL " + std::to_string(id));
+        return 0;
+    }};
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
+    BOOST_TEST(killer.wait() == 0);
+}
+
+// sql::Connection::commit() would say nothing.
+BOOST_FIXTURE_TEST_CASE(a_commit_on_a_killed_connection_is_an_error, OneTable)
+{
+    db::Transaction transaction{connection};
+    connection.execute("INSERT INTO t (id) VALUES (1)");
+    kill(id_of(connection));
+    BOOST_TEST(remedy_of([&] { transaction.commit(); }) == Remedy::reconnect);
+    BOOST_TEST(count() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_transaction_on_a_killed_connection_ends_quietly, OneTable)
+{
+    db::Transaction transaction{connection};
+    connection.execute("INSERT INTO t (id) VALUES (1)");
+    kill(id_of(connection));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_takes_too_long_is_left, OneTable)
+{
+    auto config = database.config();
+    config.db_timeout = 1s;
+    db::Connection hasty{config.db, "", config};
+    const auto begin = Clock::now();
+    BOOST_TEST(remedy_of([&] { hasty.query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
+    BOOST_TEST((Clock::now() - begin < 3s));
+}
+
+BOOST_FIXTURE_TEST_CASE(time_spent_is_that_of_the_calls, OneTable)
+{
+    db::take_time_spent();
+    std::this_thread::sleep_for(50ms);
+    BOOST_TEST((db::take_time_spent() == 0us));
+    connection.query("SELECT SLEEP(0.1)");
+    const auto spent = db::take_time_spent();
+    BOOST_TEST((spent >= 100ms));
+    BOOST_TEST((spent < 5s));
+    BOOST_TEST((db::take_time_spent() == 0us));
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_is_not_there)
+{
+    const support::Directory directory;
+    auto config = database::config("mysql");
+    config.db.socket = directory.path("absent.sock");
+    const auto connect = [&] { db::Connection{config.db, "", config}; };
+    BOOST_TEST(remedy_of(connect) == Remedy::reconnect);
+    config.db.socket = "";
+    config.db.port = 1;
+    BOOST_TEST(remedy_of(connect) == Remedy::reconnect);
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_does_not_let_us_in)
+{
+    auto config = database::config("absent_database");
+    const auto connect = [&] { db::Connection{config.db, "", config}; };
+    BOOST_TEST(remedy_of(connect) == Remedy::give_up);
+    config = database::config("mysql");
+    config.db.user = "absent_user";
+    BOOST_TEST(remedy_of(connect) == Remedy::give_up);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_user_with_a_password, OneTable)
+{
+    const auto user = support::unique("u");
+    database.run("CREATE USER " + user + "@localhost IDENTIFIED BY 'right pass''word'");
+    database.run("GRANT SELECT ON " + database.name() + ".* TO " + user + "@localhost");
+    auto config = database.config();
+    config.db.user = user;
+    BOOST_TEST(db::Connection(config.db, "right pass'word", config).query("SELECT id FROM t").count() == 0U);
+    BOOST_TEST(remedy_of([&] { db::Connection(config.db, "wrong", config); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { db::Connection(config.db, "", config); }) == Remedy::give_up);
+    database.run("DROP USER " + user + "@localhost");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_session_has_one_connection, OneTable)
+{
+    db::Session session{database.config().db, "", database.config()};
+    const auto first = id_of(session.connection());
+    BOOST_TEST(id_of(session.connection()) == first);
+    session.drop();
+    BOOST_TEST(id_of(session.connection()) != first);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_tries_again_at_once_where_nobody_listened)
+{
+    const support::Directory directory;
+    auto config = database::config("mysql");
+    const auto server = config.db.socket;
+    config.db.socket = directory.path("mysql.sock");
+    db::Session session{config.db, "", config};
+    BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::reconnect);
+    BOOST_REQUIRE(::symlink(server.c_str(), config.db.socket.c_str()) == 0);
+    BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wait)
+{
+    const support::Directory directory;
+    auto config = database::config("mysql");
+    const auto server = config.db.socket;
+    config.db.socket = directory.path("mysql.sock");
+    config.db_connect_timeout = 1s;
+    db::Session session{config.db, "", config};
+    {
+        const Silent silent{config.db.socket};
+        auto begin = Clock::now();
+        BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::reconnect);
+        BOOST_TEST((Clock::now() - begin < 3s));
+        begin = Clock::now();
+        BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::give_up);
+        BOOST_TEST((Clock::now() - begin < 100ms));
+    }
+    BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
+    BOOST_REQUIRE(::symlink(server.c_str(), config.db.socket.c_str()) == 0);
+    std::this_thread::sleep_for(600ms);
+    BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

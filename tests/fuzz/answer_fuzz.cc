@@ -1,0 +1,78 @@
+// answer_fuzz.cc - what an answer repeats of its request never breaks out of its JSON string.
+
+#include <cjson/cJSON.h>
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+#include <memory>
+
+#include "json.h"
+#include "targets.h"
+
+namespace fuzz {
+namespace {
+
+struct Delete {
+    void operator()(cJSON* value) const { cJSON_Delete(value); }
+};
+using Value = std::unique_ptr<cJSON, Delete>;
+
+Value parsed(const std::string& text)
+{
+    expect(text.ends_with("}\n") && text.find('\n') == text.size() - 1, "an answer is one line");
+    Value value{cJSON_ParseWithOpts(text.c_str(), nullptr, 1)};
+    expect(value != nullptr && cJSON_IsObject(value.get()), "an answer is a JSON object");
+    return value;
+}
+
+void check_member(const cJSON* object, const char* name, std::string_view wanted)
+{
+    const cJSON* const member = cJSON_GetObjectItemCaseSensitive(object, name);
+    expect(cJSON_IsString(member) && member->valuestring == wanted, "a member is what was given");
+}
+
+void check_date(std::int64_t seconds)
+{
+    const auto text = json::date(seconds);
+    std::tm time{};
+    const char* const end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time);
+    expect(end != nullptr && *end == '\0' && ::timegm(&time) == seconds, "a date is read back as the same second");
+}
+
+void check_cgi(const std::string& body)
+{
+    const auto text = http::cgi_text({.status = 404, .body = body, .extra_header = "Allow: GET"});
+    const auto end = text.find("\r\n\r\n");
+    expect(end != std::string::npos && text.substr(end + 4) == body, "behind the header stands the body, and nothing else");
+    expect(text.find("\r\nContent-Length: " + std::to_string(body.size()) + "\r\n") < end, "the header has the body's length");
+    expect(text.starts_with("Status: 404 Not Found\r\n"), "the header begins with the status");
+}
+
+}  // namespace
+
+void answer(std::string_view input)
+{
+    // Text in a request was found to be UTF-8 without NUL before it gets into an answer.
+    const auto text = input.substr(0, input.find('\0'));
+    if (http::is_utf8(text)) {
+        const auto body = json::error(text, "some_code");
+        const auto error = parsed(body);
+        check_member(error.get(), "message", text);
+        check_member(error.get(), "code", "some_code");
+        check_member(parsed(json::message(text)).get(), "message", text);
+        check_member(parsed(json::deleted("Mailbox has been deleted", text)).get(), "spec", text);
+        check_cgi(body);
+    }
+    std::int64_t number = 0;
+    std::memcpy(&number, input.data(), std::min(input.size(), sizeof number));
+    constexpr std::uint64_t kYear10000 = 253'402'300'800;
+    check_date(static_cast<std::int64_t>(static_cast<std::uint64_t>(number) % kYear10000));
+    // From 1e15 on a double is not printed to the last digit; a quota may well be larger.
+    const auto listing = json::listing(number, {{"alice", 0, number}}, "samples.mailgun.org");
+    parsed(listing);
+    const auto digits = std::to_string(number);
+    expect(listing.starts_with("{\"total_count\":" + digits + ",\"items\":[{\"size_bytes\":" + digits + ",\"created_at\":"), "numbers are written to the last digit");
+}
+
+}  // namespace fuzz

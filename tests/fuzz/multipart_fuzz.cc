@@ -1,0 +1,99 @@
+// multipart_fuzz.cc - multipart/form-data, and whatever else a Content-Type may say.
+
+#include <algorithm>
+
+#include "form.h"
+#include "targets.h"
+
+namespace fuzz {
+namespace {
+
+Pairs parsed(std::string_view type, std::string_view body)
+{
+    http::Request request;
+    request.method = "POST";
+    request.content_type = type;
+    request.body = Secret{body};
+    return pairs_of(form::parse(request));
+}
+
+std::string quoted(std::string_view text)
+{
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    return quoted + "\"";
+}
+
+// A boundary that stands in no value.
+std::string boundary_for(const Pairs& pairs)
+{
+    std::string boundary = "x";
+    const auto is_in = [&](const auto& pair) { return pair.second.find("--" + boundary) != std::string::npos; };
+    while (std::any_of(pairs.begin(), pairs.end(), is_in)) boundary += boundary.size() % 3 == 0 ? 'x' : '-';
+    return boundary;
+}
+
+// As clients write it: with and without the parts' own headers, a preamble, a line end behind the last boundary.
+enum class Style { plain, ornate };
+
+std::string written(const Pairs& pairs, const std::string& boundary, Style style)
+{
+    const bool ornate = style == Style::ornate;
+    std::string body = ornate ? "preamble\r\n" : "";
+    for (const auto& [name, value] : pairs) {
+        body += "--" + boundary + (ornate ? " \t\r\nContent-Type: text/plain; name=other\r\n" : "\r\n");
+        body += (ornate ? "content-disposition : form-data ;Name= " : "Content-Disposition: form-data; name=") + quoted(name);
+        body += ornate ? "; filename=\"a;name=b\"\r\nContent-Length: 0\r\n\r\n" : "\r\n\r\n";
+        body += value + "\r\n";
+    }
+    return body + "--" + boundary + (ornate ? "--\r\nepilogue" : "--");
+}
+
+void check_sending(const Pairs& sent)
+{
+    const auto boundary = boundary_for(sent);
+    if (boundary.size() > 70) return;
+    expect(parsed("multipart/form-data; boundary=" + boundary, written(sent, boundary, Style::plain)) == sent,
+           "what was sent is what arrives");
+    expect(parsed("Multipart/Form-Data ;charset=utf-8; BOUNDARY=" + quoted(boundary), written(sent, boundary, Style::ornate)) == sent,
+           "what was sent with every ornament is what arrives");
+}
+
+// Names and values of the fuzzer's own making, each behind its length. No line end in a name: a header is one line.
+Pairs pairs_in(std::string_view input)
+{
+    Pairs pairs;
+    const auto take = [&] {
+        const auto length = input.empty() ? 0 : std::min<std::size_t>(static_cast<unsigned char>(input[0]), input.size() - 1);
+        const std::string text{input.substr(std::min<std::size_t>(1, input.size()), length)};
+        input.remove_prefix(std::min(length + 1, input.size()));
+        return text;
+    };
+    while (!input.empty()) {
+        auto name = take();
+        std::erase(name, '\r');
+        pairs.emplace_back(std::move(name), take());
+    }
+    return pairs;
+}
+
+}  // namespace
+
+void multipart(std::string_view input)
+{
+    check_sending(pairs_in(input));
+    auto body = input;
+    const auto type = take_line(body);
+    Pairs pairs;
+    if (is_refused([&] { pairs = parsed(type, body); })) return;
+    if (!http::lower_case(type).starts_with("multipart/form-data")) return;
+    std::size_t size = 0;
+    for (const auto& [name, value] : pairs) {
+        expect(body.find(value) != std::string_view::npos, "a value stands in the body as it is");
+        size += name.size() + value.size();
+    }
+    expect(size <= body.size(), "fields are no larger than the body");
+    check_sending(pairs);
+}
+
+}  // namespace fuzz

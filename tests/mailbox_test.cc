@@ -1,0 +1,239 @@
+// mailbox_test.cc - what is a domain and what is an address, character by character and length by length.
+
+#include "mailbox.h"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <optional>
+
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+using mailbox::Address;
+using mailbox::Domain;
+using support::bytes;
+
+namespace {
+
+const Domain kExample = *Domain::parse("example.org");
+
+// The local part, or nothing where the text is refused.
+std::optional<std::string> local_part(std::string_view text, const Domain& domain = kExample)
+{
+    try {
+        return Address::parse(text, domain).local_part();
+    } catch (const mailbox::Invalid&) {
+        return std::nullopt;
+    }
+}
+
+std::string label(std::size_t length)
+{
+    return std::string(length, 'a');
+}
+
+// A domain of so many bytes, in labels of at most 63.
+std::string domain_of(std::size_t length)
+{
+    std::string name;
+    while (length > 63) {
+        name += label(62) + ".";
+        length -= 63;
+    }
+    return name + label(length);
+}
+
+struct Name : support::Row {
+    std::string text;
+    std::string name = "";
+};
+
+const Name kDomains[] = {
+    {"two labels", "example.org", "example.org"},
+    {"one label", "localhost", "localhost"},
+    {"many labels", "a.b.c.d.e.f", "a.b.c.d.e.f"},
+    {"capitals", "Example.ORG", "example.org"},
+    {"one dot at the end", "example.org.", "example.org"},
+    {"a hyphen inside", "my-host.example.org", "my-host.example.org"},
+    {"hyphens inside", "a--b.org", "a--b.org"},
+    {"an A-label", "xn--bcher-kva.example", "xn--bcher-kva.example"},
+    {"digits in front (RFC 1123)", "3com.com", "3com.com"},
+    {"a label of digits", "123.example.org", "123.example.org"},
+    {"a label of 63", label(63) + ".org", label(63) + ".org"},
+    {"253 bytes", domain_of(253), domain_of(253)},
+    {"253 bytes and the dot", domain_of(253) + ".", domain_of(253)},
+};
+
+const Name kNoDomains[] = {
+    {"nothing", ""},
+    {"a dot", "."},
+    {"a dot in front", ".example.org"},
+    {"two dots", "example..org"},
+    {"two dots at the end", "example.org.."},
+    {"a hyphen in front", "-example.org"},
+    {"a hyphen behind", "example-.org"},
+    {"a hyphen in front of the last label", "example.-org"},
+    {"only a hyphen", "-"},
+    {"an underscore", "my_host.example.org"},
+    {"a space in front", " example.org"},
+    {"a space behind", "example.org "},
+    {"a line end behind", "example.org\n"},
+    {"a NUL would end C text", bytes("example.org\0.evil")},
+    {"an @", "alice@example.org"},
+    {"a port", "example.org:25"},
+    {"a slash", "example.org/mailboxes"},
+    {"a wildcard", "*.example.org"},
+    {"a per cent sign", "exa%6Dple.org"},
+    {"an address literal", "[192.0.2.1]"},
+    {"U-labels are given as A-labels", "b\xC3\xBC" "cher.example"},
+    {"a dot of another script", "example\xE3\x80\x82org"},
+    {"a label of 64", label(64) + ".org"},
+    {"254 bytes", domain_of(254)},
+    {"254 bytes and the dot", domain_of(254) + "."},
+};
+
+const Name kAddresses[] = {
+    {"a local part", "alice", "alice"},
+    {"one character", "a", "a"},
+    {"a digit", "0", "0"},
+    {"capitals", "Alice", "alice"},
+    {"a full address", "alice@example.org", "alice"},
+    {"a full address in capitals", "ALICE@EXAMPLE.ORG", "alice"},
+    {"a full address with the dot at its end", "alice@example.org.", "alice"},
+    {"dots inside", "bob.bar.baz", "bob.bar.baz"},
+    {"a hyphen inside", "bob-bar", "bob-bar"},
+    {"a hyphen behind", "bob-", "bob-"},
+    {"a hyphen behind a dot", "bob.-bar", "bob.-bar"},
+    {"an underscore in front", "_bob", "_bob"},
+    {"all signs that may stand there", "a._-$&'=^`{|}~", "a._-$&'=^`{|}~"},
+    {"64 bytes", label(64), label(64)},
+    {"64 bytes of a full address", label(64) + "@example.org", label(64)},
+};
+
+const Name kNoAddresses[] = {
+    {"nothing", ""},
+    {"an @", "@"},
+    {"no local part", "@example.org"},
+    {"no domain behind the @", "alice@"},
+    {"another domain", "alice@example.com"},
+    {"a domain above it", "alice@org"},
+    {"a domain below it", "alice@mail.example.org"},
+    {"a domain that ends like it", "alice@myexample.org"},
+    {"a domain that begins like it", "alice@example.org.evil"},
+    {"two @", "alice@bob@example.org"},
+    {"two domains", "alice@example.org@example.org"},
+    {"a dot alone", "."},
+    {"a dot in front", ".alice"},
+    {"a dot behind", "alice."},
+    {"two dots", "al..ice"},
+    {"a dot behind, in a full address", "alice.@example.org"},
+    {"a hyphen in front looks like an option", "-alice"},
+    {"a hyphen alone", "-"},
+    {"an address extension", "alice+tag"},
+    {"a source route", "alice%example.com"},
+    {"a UUCP route", "example!alice"},
+    {"a slash", "al/ice"},
+    {"a space in front", " alice"},
+    {"a space behind", "alice "},
+    {"a space behind the address", "alice@example.org "},
+    {"a line end behind", "alice\n"},
+    {"a NUL would end C text", bytes("al\0ice")},
+    {"a NUL behind the address", bytes("alice@example.org\0")},
+    {"a quoted local part", "\"alice\""},
+    {"a name with its address", "Alice <alice@example.org>"},
+    {"angle brackets", "<alice@example.org>"},
+    {"two addresses", "alice,bob"},
+    {"another script", "\xC3\xA4lice"},
+    {"a letter that looks like another", "\xD0\xB0lice"},
+    {"65 bytes", label(65)},
+    {"65 bytes of a full address", label(65) + "@example.org"},
+};
+
+// As the contract lists them.
+constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789._-$&'=^`{|}~";
+
+std::string lowered(char c)
+{
+    return {c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c};
+}
+
+std::optional<std::string> expected_if(bool is_accepted, std::string text)
+{
+    return is_accepted ? std::optional{std::move(text)} : std::nullopt;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(mailbox)
+
+BOOST_DATA_TEST_CASE(a_domain, data::make(kDomains), row)
+{
+    const auto domain = Domain::parse(row.text);
+    BOOST_TEST_REQUIRE(domain.has_value());
+    BOOST_TEST(domain->name() == row.name);
+}
+
+BOOST_DATA_TEST_CASE(no_domain, data::make(kNoDomains), row)
+{
+    BOOST_TEST(!Domain::parse(row.text).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(every_byte_in_a_domain)
+{
+    for (int byte = 0; byte < 256; ++byte) {
+        const char c = static_cast<char>(byte);
+        const auto character = lowered(c);
+        const bool is_alphanumeric = std::string_view{"abcdefghijklmnopqrstuvwxyz0123456789"}.find(character) != std::string_view::npos;
+        BOOST_TEST(Domain::parse(std::string{c} + ".org").has_value() == is_alphanumeric, "alone: " << byte);
+        BOOST_TEST(Domain::parse(std::string{"a"} + c + "b").has_value() == (is_alphanumeric || c == '-' || c == '.'), "inside: " << byte);
+    }
+}
+
+BOOST_DATA_TEST_CASE(an_address, data::make(kAddresses), row)
+{
+    const auto address = Address::parse(row.text, kExample);
+    BOOST_TEST(address.local_part() == row.name);
+    BOOST_TEST(address.domain() == "example.org");
+    BOOST_TEST(address.text() == address.local_part() + "@example.org");
+}
+
+BOOST_DATA_TEST_CASE(no_address, data::make(kNoAddresses), row)
+{
+    BOOST_CHECK_EXCEPTION(Address::parse(row.text, kExample), mailbox::Invalid, [](const mailbox::Invalid& invalid) {
+        return std::string{invalid.what()}.starts_with("'mailbox' parameter");
+    });
+}
+
+BOOST_AUTO_TEST_CASE(every_byte_in_a_local_part)
+{
+    for (int byte = 0; byte < 256; ++byte) {
+        if (byte == '@') continue;
+        const char c = static_cast<char>(byte);
+        const auto character = lowered(c);
+        const bool is_allowed = kAllowed.find(character) != std::string_view::npos;
+        BOOST_TEST((local_part(std::string{c}) == expected_if(is_allowed && c != '.' && c != '-', character)), "alone: " << byte);
+        BOOST_TEST((local_part(std::string{c} + "a") == expected_if(is_allowed && c != '.' && c != '-', character + "a")), "in front: " << byte);
+        BOOST_TEST((local_part(std::string{"a"} + c + "b") == expected_if(is_allowed, "a" + character + "b")), "inside: " << byte);
+        BOOST_TEST((local_part(std::string{"a"} + c) == expected_if(is_allowed && c != '.', "a" + character)), "behind: " << byte);
+        BOOST_TEST((local_part(std::string{"a"} + c + "@example.org") == expected_if(is_allowed && c != '.', "a" + character)),
+                   "in a full address: " << byte);
+    }
+}
+
+// RFC 5321's path is at most 256, with its angle brackets.
+BOOST_AUTO_TEST_CASE(the_whole_address_has_at_most_254_bytes)
+{
+    const auto long_domain = Domain::parse(domain_of(189)).value();
+    const auto longer_domain = Domain::parse(domain_of(190)).value();
+    BOOST_TEST(local_part(label(64), long_domain).has_value());
+    BOOST_TEST(local_part(label(64) + "@" + domain_of(189), long_domain).has_value());
+    BOOST_TEST(!local_part(label(64), longer_domain).has_value());
+    BOOST_TEST(!local_part(label(64) + "@" + domain_of(190), longer_domain).has_value());
+    BOOST_TEST(local_part(label(63), longer_domain).has_value());
+    BOOST_TEST(!local_part("a", Domain::parse(domain_of(253)).value()).has_value());
+    BOOST_TEST(local_part("a", Domain::parse(domain_of(252)).value()).has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,16 @@
+// main.cc - the stories: what the whole house does, seen from outside.
+
+#define BOOST_TEST_MODULE stories
+#include <boost/test/unit_test.hpp>
+
+#include "stack.h"
+
+namespace {
+
+struct Stacks {
+    ~Stacks() { stack::end_all(); }
+};
+
+}  // namespace
+
+BOOST_TEST_GLOBAL_FIXTURE(Stacks);

@@ -1,0 +1,139 @@
+// operator_story.cc - answers that need an operator's hand, or a fault: 429, 500, 504.
+
+#include "story.h"
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
+using story::is_refused;
+using story::refusal;
+using story::shows;
+
+namespace {
+
+struct Operator : story::Breaking {
+    // Edits one of nginx's files as an operator would, and makes nginx read it. The next
+    // start of the stack writes its own again.
+    void edit(const std::string& file, const std::string& from, const std::string& to) const
+    {
+        const auto path = house.directory() / "nginx" / file;
+        std::ifstream original{path};
+        std::stringstream stream;
+        stream << original.rdbuf();
+        std::string text = stream.str();
+        const auto at = text.find(from);
+        BOOST_TEST_REQUIRE(at != text.npos, file << " has no " << from);
+        text.replace(at, from.size(), to);
+        std::ofstream{path} << text;
+    }
+
+    void reload_nginx() const
+    {
+        const auto master = static_cast<pid_t>(std::stol(house.setting("NGINX_PID")));
+        const auto old = process::children(master);
+        ::kill(master, SIGHUP);
+        BOOST_TEST_REQUIRE(process::eventually([&] {
+            const auto now = process::children(master);
+            return !now.empty() && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+                return std::find(old.begin(), old.end(), pid) != old.end();
+            });
+        }));
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(operators)
+
+BOOST_FIXTURE_TEST_CASE(a_limit_for_each_key, Operator, *shows("status: 429 a limit set in nginx"))
+{
+    const auto who = tenant();
+    const auto other = tenant();
+    edit("mailboxd-http.conf", "#limit_req_zone", "limit_req_zone");
+    edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/s");
+    edit("mailboxd-server.conf", "#limit_req ", "limit_req ");
+    edit("mailboxd-server.conf", "burst=100", "burst=10");
+    reload_nginx();
+
+    std::map<int, int> counts;
+    for (int i = 0; i < 30; ++i) {
+        const auto answer = list(who);
+        ++counts[answer.status];
+        if (answer.status != 200) {
+            BOOST_TEST(is_refused(answer, 429, {"too_many_requests"}));
+            BOOST_TEST(!answer.header("Retry-After").empty());
+        }
+    }
+    BOOST_TEST(counts[200] >= 10);
+    BOOST_TEST(counts[429] > 0);
+    // It is this key's limit, not that of the address both call from.
+    BOOST_TEST(list(other).status == 200);
+}
+
+// A process that gets no memory cannot hash. That is a fault of ours, and a fresh process its repair.
+BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault of ours"))
+{
+    const auto who = tenant();
+    create(who, "alice");
+    const auto before = snapshot();
+    ::kill(house.master(), SIGTERM);
+    BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(house.master()); }));
+    // 1 GiB for a hash, half of that for all.
+    configure({{"argon2_memory_kib", "1048576"}});
+    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
+    process::Child service{{"sh", "-c", "ulimit -v 524288; exec \"$0\" --config \"$1\"", program,
+                            house.setting("MAILBOXD_CONF")}};
+    const auto expect = [&](const std::string& words) {
+        std::string line;
+        while (line.find(words) == line.npos) {
+            line = service.read_line();
+        }
+        return line;
+    };
+    expect("info ready");
+    for (int i = 0; i < 2; ++i) {
+        BOOST_TEST(refusal(change(who, "alice", "Looking-Glass")) == "500 internal_error: Internal error");
+        expect("error fault");
+        expect("worker-exit");
+    }
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(list(who).status == 200);
+    ::kill(service.pid(), SIGTERM);
+    BOOST_TEST(service.end() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_service_that_takes_too_long, Operator, *shows("answers: those that nginx makes itself"))
+{
+    const auto who = tenant();
+    edit("mailboxd-server.conf", "fastcgi_read_timeout 35s", "fastcgi_read_timeout 1s");
+    reload_nginx();
+    const auto workers = house.workers();
+    for (const auto pid : workers) {
+        ::kill(pid, SIGSTOP);
+    }
+    const auto answer = list(who);
+    for (const auto pid : workers) {
+        ::kill(pid, SIGCONT);
+    }
+    BOOST_TEST(is_refused(answer, 504, {"no_answer", "may or may not"}));
+    BOOST_TEST(list(who).status == 200);
+}
+
+// nginx's own 500: it cannot keep a body that it was told to keep.
+BOOST_FIXTURE_TEST_CASE(a_fault_of_nginx, Operator, *shows("answers: those that nginx makes itself"))
+{
+    const auto who = tenant();
+    edit("mailboxd-server.conf", "client_body_buffer_size 512k", "client_body_buffer_size 1k");
+    reload_nginx();
+    fs::remove_all(house.directory() / "nginx" / "tmp" / "body");
+    BOOST_TEST(refusal(create(who, std::string(2000, 'a'))) == "500 internal_error: Internal error");
+    BOOST_TEST(list(who).status == 200);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

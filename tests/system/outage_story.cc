@@ -1,0 +1,120 @@
+// outage_story.cc - the database is away: refused at once, and all well when it is back.
+
+#include "story.h"
+
+#include <chrono>
+#include <csignal>
+#include <future>
+
+#include <boost/test/unit_test.hpp>
+
+using process::eventually;
+using story::is_refused;
+using story::refusal;
+using story::shows;
+
+namespace {
+
+struct Outage : story::Breaking {
+    pid_t database() const { return static_cast<pid_t>(std::stol(house.setting("MARIADB_PID"))); }
+
+    void stop_database() const
+    {
+        ::kill(database(), SIGKILL);
+        BOOST_TEST_REQUIRE(eventually([this] { return !process::is_alive(database()); }));
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(outage)
+
+BOOST_FIXTURE_TEST_CASE(without_the_database, Outage,
+                        *shows("status: 503 the database cannot be asked") *
+                            shows("authentication: a mistyped key is refused without the database"))
+{
+    const auto who = tenant();
+    create(who, "alice");
+    const auto master = house.master();
+    const auto workers = house.workers();
+    const auto mark = log.mark();
+    stop_database();
+
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 5; ++i) {
+        for (const auto& answer : {list(who), create(who, "bob"), change(who, "alice", "Looking-Glass"),
+                                   remove(who, "alice")}) {
+            BOOST_TEST(refusal(answer) == "503 unavailable: Temporarily unavailable");
+            BOOST_TEST(!answer.header("Retry-After").empty());
+        }
+    }
+    BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() < 10);
+    BOOST_TEST(!log.expect(mark, {"error"}).empty());
+
+    // What is no key needs no database to be refused, and what is no request neither.
+    auto mistyped = who.key;
+    mistyped[20] = mistyped[20] == 'a' ? 'b' : 'a';
+    BOOST_TEST(refusal(call(mistyped, "GET", who.mailboxes())) == "401 unauthorized: Forbidden");
+
+    house.up();
+    BOOST_TEST(eventually([&] { return list(who).status == 200; }));
+    BOOST_TEST(create(who, "bob").status == 200);
+    BOOST_TEST(story::page(list(who)).total_count == 2);
+    // It has recovered by itself: nobody was started anew.
+    BOOST_TEST(house.master() == master);
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(started_before_the_database, Outage, *shows("status: 503 the database cannot be asked"))
+{
+    const auto who = tenant();
+    stop_database();
+    const auto workers = house.workers();
+    for (const auto pid : workers) {
+        ::kill(pid, SIGKILL);
+    }
+    BOOST_TEST(refusal(list(who)) == "503 unavailable: Temporarily unavailable");
+    house.up();
+    BOOST_TEST(eventually([&] { return list(who).status == 200; }));
+}
+
+// A connection that the server has closed, for being idle too long for instance.
+BOOST_FIXTURE_TEST_CASE(a_lost_connection_is_replaced, Outage)
+{
+    const auto who = tenant();
+    for (int i = 0; i < 20; ++i) {
+        list(who);
+    }
+    for (const auto& row : house.sql("SELECT id FROM information_schema.processlist"
+                                     " WHERE user = 'mailboxd_api'")) {
+        house.sql("KILL " + row.at(0));
+    }
+    // A statement that is known not to have run is repeated; a change may also be refused,
+    // but then has not happened.
+    for (int i = 0; i < 10; ++i) {
+        BOOST_TEST(list(who).status == 200);
+    }
+    for (int i = 0; i < 10; ++i) {
+        const auto name = "user" + std::to_string(i);
+        const auto answer = create(who, name);
+        BOOST_TEST((answer.status == 200 || answer.status == 503), story::text(answer));
+    }
+    BOOST_TEST(create(who, "alice").status == 200);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_connection_lost_in_mid_change_tells_the_truth, Outage,
+                        *shows("lost answer: a connection lost in mid-change"))
+{
+    const auto who = tenant();
+    Hold hold{*this, who};
+    auto answer = std::async(std::launch::async, [&] { return create(who, "alice"); });
+    hold.await(1);
+    house.sql("KILL " + house.value("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx"
+                                    " WHERE trx_state = 'LOCK WAIT'"));
+    hold.release();
+    const auto status = answer.get().status;
+    BOOST_TEST((status == 200 || status == 503));
+    BOOST_TEST(story::page(list(who)).total_count == (status == 200 ? 1 : 0));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

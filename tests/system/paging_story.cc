@@ -1,0 +1,141 @@
+// paging_story.cc - a domain read page by page.
+
+#include "story.h"
+
+#include <ostream>
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+namespace data = boost::unit_test::data;
+using story::shows;
+
+namespace {
+
+// Not in the order of the alphabet: the order is that of creation.
+const std::vector<std::string> kInOrder{"mallory", "alice", "zoe", "bob", "eve"};
+
+struct Query {
+    const char* why;
+    std::string query;
+    std::size_t first;
+    std::size_t count;
+};
+
+std::ostream& operator<<(std::ostream& out, const Query& row)
+{
+    return out << row.why;
+}
+
+const Query kPages[] = {
+    {"everything", "", 0, 5},
+    {"an empty query", "?", 0, 5},
+    {"the first two", "?limit=2", 0, 2},
+    {"the next two", "?limit=2&skip=2", 2, 2},
+    {"the last, short page", "?limit=2&skip=4", 4, 1},
+    {"exactly up to the end", "?limit=3&skip=2", 2, 3},
+    {"behind the end", "?limit=2&skip=5", 5, 0},
+    {"far behind the end", "?skip=1000000", 5, 0},
+    {"as far behind the end as can be", "?skip=9223372036854775807", 5, 0},
+    {"only the number", "?limit=0", 0, 0},
+    {"only the number, with skip", "?limit=0&skip=2", 2, 0},
+    {"the largest page", "?limit=1000", 0, 5},
+    {"skip in front", "?skip=1&limit=1", 1, 1},
+    {"leading zeros", "?limit=0002&skip=00", 0, 2},
+    {"encoded digits", "?limit=%32", 0, 2},
+    {"an encoded name", "?li%6Dit=2", 0, 2},
+    {"an unknown parameter", "?page=7&limit=2", 0, 2},
+};
+
+struct FiveMailboxes : story::Story {
+    FiveMailboxes() : who{tenant()}
+    {
+        for (const auto& name : kInOrder) {
+            create(who, name);
+        }
+    }
+
+    story::Tenant who;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(paging)
+
+BOOST_TEST_DECORATOR(*shows("parameters: limit") * shows("parameters: skip") *
+                     shows("answers: items in the order of creation") *
+                     shows("answers: total_count is the domain's total") *
+                     shows("paths: a trailing ?"))
+BOOST_DATA_TEST_CASE_F(FiveMailboxes, a_page, data::make(kPages), row)
+{
+    const auto page = story::page(list(who, row.query));
+    std::vector<std::string> expected;
+    for (std::size_t i = row.first; i < row.first + row.count; ++i) {
+        expected.push_back(who.address(kInOrder[i]));
+    }
+    BOOST_TEST(page.total_count == 5);
+    BOOST_TEST(page.names() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_made_again_stands_at_the_end, FiveMailboxes,
+                        *shows("answers: items in the order of creation"))
+{
+    remove(who, "alice");
+    BOOST_TEST(story::page(list(who)).total_count == 4);
+    create(who, "alice");
+    change(who, "mallory", "Looking-Glass");  // changes nothing of the order
+    const std::vector expected{who.address("mallory"), who.address("zoe"), who.address("bob"),
+                               who.address("eve"), who.address("alice")};
+    BOOST_TEST(story::page(list(who)).names() == expected, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_empty_domain, story::Story, *shows("answers: GET"))
+{
+    const auto who = tenant();
+    BOOST_TEST(story::text(list(who)) == "200 {\"total_count\":0,\"items\":[]}\n");
+    BOOST_TEST(story::text(list(who, "?skip=1")) == "200 {\"total_count\":0,\"items\":[]}\n");
+}
+
+// More than one page by default, and as many as the largest page holds. The rows are
+// written straight into the table, as this is not about passwords.
+BOOST_FIXTURE_TEST_CASE(a_domain_of_a_thousand, story::Story,
+                        *shows("parameters: limit") * shows("parameters: skip"))
+{
+    constexpr std::size_t kCount = 1001;
+    const auto who = tenant();
+    const auto domain = "(SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ")";
+    create(who, "m0");
+    const auto hash = stack::quote(stored_password(who, "m0"));
+    std::string insert;
+    for (std::size_t i = 1; i < kCount; ++i) {
+        insert += (insert.empty() ? "" : ",") + ("(@domain," + std::to_string(i + 1) + ",'m" +
+                  std::to_string(i) + "',MD5('" + who.domain + std::to_string(i) + "')," + hash + "," +
+                  std::to_string(1700000000 + i) + ")");
+    }
+    house.sql("SET @domain = " + domain + "; START TRANSACTION;"
+              " INSERT INTO mailbox (domain_id, id, local_part, storage_id, password, created_at) VALUES " + insert +
+              "; UPDATE domain SET mailboxes = 1001, last_id = 1001 WHERE id = @domain; COMMIT");
+
+    const auto by_default = story::page(list(who));
+    BOOST_TEST(by_default.total_count == 1001);
+    BOOST_TEST(by_default.items.size() == 100U);
+    BOOST_TEST(story::page(list(who, "?limit=1000")).items.size() == 1000U);
+
+    // A client that pages until a short page comes has seen everything once, in order.
+    std::vector<std::string> seen;
+    for (std::size_t skip = 0;; skip += 300) {
+        const auto names =
+            story::page(list(who, "?limit=300&skip=" + std::to_string(skip))).names();
+        seen.insert(seen.end(), names.begin(), names.end());
+        if (names.size() < 300) {
+            break;
+        }
+    }
+    BOOST_TEST_REQUIRE(seen.size() == kCount);
+    for (std::size_t i = 0; i < kCount; ++i) {
+        BOOST_TEST(seen[i] == who.address("m" + std::to_string(i)));
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,130 @@
+// parallel_story.cc - many at once: the database's keys decide, and the counter stays true.
+
+#include "story.h"
+
+#include <map>
+#include <set>
+
+#include <boost/test/unit_test.hpp>
+
+using story::shows;
+
+namespace {
+
+http::Request request(const story::Tenant& who, const std::string& method, const std::string& target,
+                      const http::Body& body = {})
+{
+    return {method, target, {{"Authorization", http::basic(who.key)}}, body};
+}
+
+http::Request creation(const story::Tenant& who, const std::string& name)
+{
+    return request(who, "POST", who.mailboxes(),
+                   http::form({{"mailbox", name}, {"password", story::kPassword}}));
+}
+
+std::map<int, int> statuses(const std::vector<http::Answer>& answers)
+{
+    std::map<int, int> counts;
+    for (const auto& answer : answers) {
+        ++counts[answer.status];
+        const auto found = story::breach(answer);
+        BOOST_TEST(found.empty(), found);
+    }
+    return counts;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(parallel)
+
+BOOST_FIXTURE_TEST_CASE(of_100_that_create_one_name_one_has_it, story::Story,
+                        *shows("status: 409 mailbox exists, on POST"))
+{
+    const auto who = tenant();
+    const auto answers =
+        http::send_all(house.server(), std::vector<http::Request>(100, creation(who, "alice")));
+    auto counts = statuses(answers);
+    BOOST_TEST(counts[200] == 1);
+    BOOST_TEST(counts[409] == 99);
+    const auto page = story::page(list(who));
+    BOOST_TEST(page.total_count == 1);
+    BOOST_TEST(page.items.size() == 1U);
+    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
+                           " domain = " + stack::quote(who.domain)) == "1");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_hundred_names_are_a_hundred_mailboxes, story::Story,
+                        *shows("answers: items in the order of creation"))
+{
+    const auto who = tenant();
+    std::vector<http::Request> requests;
+    for (int i = 0; i < 100; ++i) {
+        requests.push_back(creation(who, "user" + std::to_string(i)));
+    }
+    auto counts = statuses(http::send_all(house.server(), requests));
+    BOOST_TEST(counts[200] == 100);
+    const auto names = story::page(list(who)).names();
+    BOOST_TEST(names.size() == 100U);
+    BOOST_TEST((std::set<std::string>{names.begin(), names.end()}).size() == 100U);
+}
+
+BOOST_FIXTURE_TEST_CASE(of_50_that_delete_one_has_done_it, story::Story,
+                        *shows("status: 404 mailbox, on PUT and DELETE"))
+{
+    const auto who = tenant();
+    create(who, "alice");
+    auto counts = statuses(http::send_all(
+        house.server(),
+        std::vector<http::Request>(50, request(who, "DELETE", who.mailbox("alice")))));
+    BOOST_TEST(counts[200] == 1);
+    BOOST_TEST(counts[404] == 49);
+    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
+                           " domain = " + stack::quote(who.domain)) == "1");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_allowance_holds_against_a_crowd, story::Story,
+                        *shows("status: 409 allowance used up"))
+{
+    const auto who = tenant();
+    house.sql("UPDATE domain SET max_mailboxes = 10 WHERE name = " + stack::quote(who.domain));
+    std::vector<http::Request> requests;
+    for (int i = 0; i < 40; ++i) {
+        requests.push_back(creation(who, "user" + std::to_string(i)));
+    }
+    auto counts = statuses(http::send_all(house.server(), requests));
+    BOOST_TEST(counts[200] == 10);
+    BOOST_TEST(counts[409] == 30);
+    BOOST_TEST(story::page(list(who)).total_count == 10);
+}
+
+// Creation, change, deletion and lists of few names in one domain, all at once: whatever
+// the order was, every answer is one of the contract's and the counter is the rows.
+BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
+                        *shows("answers: both from one consistent view"))
+{
+    const auto who = tenant();
+    std::vector<http::Request> requests;
+    for (int i = 0; i < 50; ++i) {
+        const auto name = "user" + std::to_string(i % 5);
+        requests.push_back(creation(who, name));
+        requests.push_back(request(who, "DELETE", who.mailbox(name)));
+        requests.push_back(request(who, "PUT", who.mailbox(name),
+                                   http::form({{"password", "Looking-Glass"}})));
+        requests.push_back(request(who, "GET", who.mailboxes()));
+    }
+    const auto answers = http::send_all(house.server(), requests);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        const auto& answer = answers[i];
+        const int refused = i % 4 == 0 ? 409 : 404;
+        BOOST_TEST((answer.status == 200 || (i % 4 != 3 && answer.status == refused)),
+                   requests[i].method << " was answered " << story::text(answer));
+        if (requests[i].method == "GET" && answer.status == 200) {
+            const auto page = story::page(answer);
+            // Both from one consistent view.
+            BOOST_TEST(page.total_count == static_cast<std::int64_t>(page.items.size()));
+        }
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

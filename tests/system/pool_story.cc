@@ -1,0 +1,249 @@
+// pool_story.cc - the master and its workers: what dies is replaced, what runs is answered.
+
+#include "story.h"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <future>
+
+#include <boost/test/unit_test.hpp>
+#include <sys/stat.h>
+
+using process::eventually;
+using process::is_alive;
+using story::is_refused;
+using story::shows;
+using story::text;
+
+namespace {
+
+struct Pool : story::Breaking {
+    // All that belong to the master; both pools have two of them.
+    static constexpr std::size_t kWorkers = 4;
+
+    bool has_workers_without(const std::vector<pid_t>& gone) const
+    {
+        const auto now = house.workers();
+        return now.size() == kWorkers && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+                   return std::find(gone.begin(), gone.end(), pid) != gone.end();
+               });
+    }
+
+    // A change on a connection of its own, to be held in the middle.
+    std::future<http::Answer> start_change(const story::Tenant& who, const std::string& name) const
+    {
+        return std::async(std::launch::async, [this, who, name] {
+            return house.server().send(
+                {"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}},
+                 http::form({{"mailbox", name}, {"password", story::kPassword}})});
+        });
+    }
+};
+
+constexpr char kCreated[] = "200 {\"message\":\"Created 1 mailboxes\"}\n";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(pool)
+
+BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, Pool)
+{
+    for (const char* name : {"FASTCGI_SOCKET", "FASTCGI_WRITE_SOCKET"}) {
+        struct stat status {};
+        BOOST_TEST_REQUIRE(::stat(house.setting(name).c_str(), &status) == 0);
+        BOOST_TEST(S_ISSOCK(status.st_mode));
+        BOOST_TEST((status.st_mode & 0777U) == 0660U);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, Pool)
+{
+    const auto who = tenant();
+    const auto mark = log.mark();
+    const auto victim = house.workers().front();
+    ::kill(victim, SIGKILL);
+    BOOST_TEST(eventually([&] { return has_workers_without({victim}); }));
+    BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(victim), "SIGKILL"})
+                    .empty());
+    BOOST_TEST(list(who).status == 200);
+    BOOST_TEST(text(create(who, "alice")) == kCreated);
+}
+
+BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, Pool)
+{
+    const auto who = tenant();
+    const auto mark = log.mark();
+    const auto victims = house.workers();
+    BOOST_TEST(victims.size() == kWorkers);
+    for (const auto pid : victims) {
+        ::kill(pid, SIGKILL);
+    }
+    // The sockets are the master's: whoever comes now waits for a worker, and gets its answer.
+    BOOST_TEST(list(who).status == 200);
+    BOOST_TEST(text(create(who, "alice")) == kCreated);
+    BOOST_TEST(eventually([&] { return has_workers_without(victims); }));
+    for (const auto pid : victims) {
+        BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(pid)}).empty());
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done, Pool,
+                        *shows("answers: those that nginx makes itself"))
+{
+    const auto who = tenant();
+    const auto before = snapshot();
+    Hold hold{*this, who};
+    auto answer = start_change(who, "alice");
+    hold.await(1);
+    for (const auto pid : house.workers()) {
+        ::kill(pid, SIGKILL);
+    }
+    BOOST_TEST(is_refused(answer.get(), 502, {"no_answer", "may or may not"}));
+    hold.release();
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(text(create(who, "alice")) == kCreated);
+}
+
+BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, Pool)
+{
+    const auto who = tenant();
+    const auto workers = house.workers();
+    const auto master = house.master();
+    Hold hold{*this, who};
+    auto answer = start_change(who, "alice");
+    hold.await(1);
+    ::kill(master, SIGKILL);
+    // All but the one that has something to do; and that one when it is done.
+    BOOST_TEST(eventually([&] { return std::count_if(workers.begin(), workers.end(), is_alive) == 1; }));
+    hold.release();
+    BOOST_TEST(text(answer.get()) == kCreated);
+    BOOST_TEST(eventually([&] { return std::none_of(workers.begin(), workers.end(), is_alive); }));
+    BOOST_TEST(is_refused(list(who), 502, {"no_answer"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, Pool)
+{
+    for (const int signal : {SIGTERM, SIGINT}) {
+        house.up();
+        BOOST_TEST_CONTEXT("signal " << signal)
+        {
+            const auto who = tenant();
+            const auto mark = log.mark();
+            const auto workers = house.workers();
+            Hold hold{*this, who};
+            auto answer = start_change(who, "alice");
+            hold.await(1);
+            ::kill(house.master(), signal);
+            BOOST_TEST(!log.expect(mark, {"stop"}).empty());
+            BOOST_TEST(is_alive(house.master()));
+            hold.release();
+            BOOST_TEST(text(answer.get()) == kCreated);
+            BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
+            BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
+            BOOST_TEST(is_refused(list(who), 502, {"no_answer"}));
+        }
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, Pool)
+{
+    const auto mark = log.mark();
+    const auto workers = house.workers();
+    ::kill(house.master(), SIGTERM);
+    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }, std::chrono::seconds{5}));
+    BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
+    BOOST_TEST(!log.expect(mark, {"stop"}).empty());
+    for (const auto& line : log.lines_since(mark)) {
+        BOOST_TEST(!line.starts_with("warning"), line);
+        BOOST_TEST(!line.starts_with("error"), line);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, Pool)
+{
+    const auto who = tenant();
+    for (const int signal : {SIGTERM, SIGSEGV}) {
+        const auto victim = house.workers().front();
+        ::kill(victim, signal);
+        BOOST_TEST(eventually([&] { return has_workers_without({victim}); }));
+        BOOST_TEST(list(who).status == 200);
+    }
+}
+
+// Reading has workers of its own.
+BOOST_FIXTURE_TEST_CASE(lists_do_not_wait_behind_changes, Pool)
+{
+    const auto who = tenant();
+    Hold hold{*this, who};
+    std::vector<std::future<http::Answer>> changes;
+    for (const char* name : {"a", "b", "c", "d"}) {
+        changes.push_back(start_change(who, name));
+    }
+    hold.await(2);
+    BOOST_TEST(story::page(list(who)).total_count == 0);
+    hold.release();
+    for (auto& change : changes) {
+        BOOST_TEST(text(change.get()) == kCreated);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, Pool)
+{
+    const auto who = tenant();
+    Hold hold{*this, who};
+    {
+        http::Connection connection{house.server().port()};
+        connection.send(http::Request{"POST", who.mailboxes(),
+                                      {{"Authorization", http::basic(who.key)}},
+                                      http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})}
+                            .bytes());
+        hold.await(1);
+    }
+    const auto workers = house.workers();
+    hold.release();
+    BOOST_TEST(eventually([&] { return story::page(list(who)).total_count == 1; }));
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, Pool, *shows("status: 503 more requests wait than the bound allows"))
+{
+    constexpr std::size_t kBound = 512;
+    constexpr std::size_t kMore = 40;
+    const auto who = tenant();
+    const auto workers = house.workers();
+    for (const auto pid : workers) {
+        ::kill(pid, SIGSTOP);
+    }
+    const auto bytes =
+        http::Request{"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}}.bytes();
+    std::vector<std::unique_ptr<http::Connection>> waiting;
+    for (std::size_t i = 0; i < kBound; ++i) {
+        waiting.push_back(std::make_unique<http::Connection>(house.server().port()));
+        waiting.back()->send(bytes);
+    }
+    // Those above the bound are told so while the others still wait. Which ones came
+    // first is nginx's to say, so only the number is known.
+    std::size_t refused = 0;
+    for (std::size_t i = 0; i < kMore; ++i) {
+        waiting.push_back(std::make_unique<http::Connection>(house.server().port()));
+        waiting.back()->send(bytes);
+    }
+    for (const auto pid : workers) {
+        ::kill(pid, SIGCONT);
+    }
+    for (const auto& connection : waiting) {
+        const auto answer = connection->receive();
+        if (answer.status == 503) {
+            ++refused;
+            BOOST_TEST(is_refused(answer, 503, {"unavailable: Temporarily unavailable"}));
+            BOOST_TEST(!answer.header("Retry-After").empty());
+        } else {
+            BOOST_TEST(answer.status == 200);
+        }
+    }
+    BOOST_TEST(refused > 0U);
+    BOOST_TEST(refused <= kMore);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,392 @@
+// reload_story.cc - HUP, deadlines, and the ends that workers come to in the course of things.
+
+#include "story.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <map>
+#include <thread>
+
+#include <boost/test/unit_test.hpp>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+using process::eventually;
+using process::is_alive;
+using story::is_refused;
+using story::text;
+
+namespace {
+
+struct Reload : story::Breaking {
+    static constexpr std::size_t kWorkers = 4;
+
+    void hang_up() const { ::kill(house.master(), SIGHUP); }
+
+    // All that were there are gone, and so many are there.
+    bool is_rolled(const std::vector<pid_t>& old, std::size_t count) const
+    {
+        const auto now = house.workers();
+        return now.size() == count && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+                   return std::find(old.begin(), old.end(), pid) != old.end();
+               });
+    }
+
+    void reload(const story::Settings& settings, std::size_t count = kWorkers) const
+    {
+        const auto old = house.workers();
+        configure(settings);
+        hang_up();
+        BOOST_TEST_REQUIRE(eventually([&] { return is_rolled(old, count); }));
+    }
+
+    std::future<http::Answer> start_change(const story::Tenant& who, const std::string& name) const
+    {
+        return std::async(std::launch::async, [this, who, name] {
+            return house.server().send({"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}},
+                                        http::form({{"mailbox", name}, {"password", story::kPassword}})});
+        });
+    }
+};
+
+// Clients that call without a pause, from threads of their own, until they are stopped.
+class Load {
+public:
+    Load(const stack::Stack& house, const story::Tenant& who) : server_{house.server()}, who_{who}
+    {
+        for (int i = 0; i < 4; ++i) {
+            clients_.emplace_back([this, i](const std::stop_token& stop) { call(i, stop); });
+        }
+    }
+
+    std::map<int, int> stop()
+    {
+        for (auto& client : clients_) {
+            client.request_stop();
+        }
+        clients_.clear();
+        std::map<int, int> all;
+        for (std::size_t status = 0; status < counts_.size(); ++status) {
+            if (counts_[status] > 0) {
+                all[static_cast<int>(status)] = counts_[status];
+            }
+        }
+        return all;
+    }
+
+    int answered() const { return answered_; }
+
+private:
+    void call(int number, const std::stop_token& stop)
+    {
+        const http::Fields key{{"Authorization", http::basic(who_.key)}};
+        const auto name = "user" + std::to_string(number);
+        const std::vector<http::Request> requests{
+            {"POST", who_.mailboxes(), key, http::form({{"mailbox", name}, {"password", story::kPassword}})},
+            {"GET", who_.mailboxes(), key, {}},
+            {"GET", who_.mailboxes() + "?limit=1", key, {}},
+            {"DELETE", who_.mailbox(name), key, {}},
+        };
+        // Whole rounds, so that no mailbox is left behind.
+        while (!stop.stop_requested()) {
+            for (const auto& request : requests) {
+                ++counts_.at(static_cast<std::size_t>(server_.send(request).status));
+                ++answered_;
+            }
+        }
+    }
+
+    http::Server server_;
+    story::Tenant who_;
+    std::array<std::atomic<int>, 600> counts_{};
+    std::atomic<int> answered_ = 0;
+    std::vector<std::jthread> clients_;
+};
+
+std::vector<std::string> descriptors(pid_t pid)
+{
+    std::vector<std::string> targets;
+    for (const auto& entry : fs::directory_iterator{"/proc/" + std::to_string(pid) + "/fd"}) {
+        std::error_code gone;
+        targets.push_back(fs::read_symlink(entry.path(), gone));
+    }
+    return targets;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(reload)
+
+BOOST_FIXTURE_TEST_CASE(new_settings_take_effect, Reload)
+{
+    const auto who = tenant();
+    const auto mark = log.mark();
+    BOOST_TEST(list(who, "?limit=1000").status == 200);
+    reload({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}}, 5);
+    BOOST_TEST(!log.expect(mark, {"info reloading"}).empty());
+    BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"limit", "500"}));
+    BOOST_TEST(list(who, "?limit=500").status == 200);
+    BOOST_TEST(is_refused(create(who, "alice", "1234567"), 400, {"password", "8"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(broken_settings_change_nothing_and_say_so, Reload)
+{
+    const auto who = tenant();
+    const auto mark = log.mark();
+    const auto workers = house.workers();
+    const auto good = story::configuration(house, {{"max_limit", "500"}});
+    configure({{"max_limit", "500"}, {"wrokers", "3"}});
+    hang_up();
+    BOOST_TEST(!log.expect(mark, {"error reload-refused", "wrokers"}).empty());
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(list(who, "?limit=1000").status == 200);
+    // And it is not stuck with that.
+    std::ofstream{house.setting("MAILBOXD_CONF")} << good;
+    hang_up();
+    BOOST_TEST(eventually([&] { return is_rolled(workers, kWorkers); }));
+    BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"500"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(no_request_is_lost, Reload)
+{
+    const auto who = tenant();
+    Load load{house, who};
+    for (int i = 0; i < 15; ++i) {
+        const auto old = house.workers();
+        const int before = load.answered();
+        hang_up();
+        BOOST_TEST(eventually([&] { return is_rolled(old, kWorkers); }));
+        BOOST_TEST(eventually([&] { return load.answered() > before + 20; }));
+    }
+    const auto counts = load.stop();
+    BOOST_TEST(counts.size() == 1U);
+    BOOST_TEST(counts.contains(200));
+    BOOST_TEST(story::page(list(who)).total_count == 0);
+}
+
+// Whoever's worker is killed is told so by nginx; everybody else gets an answer.
+BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
+{
+    const auto who = tenant();
+    Load load{house, who};
+    int killed = 0;
+    for (int i = 0; i < 15; ++i) {
+        const int before = load.answered();
+        hang_up();
+        const auto workers = house.workers();
+        if (!workers.empty()) {
+            ::kill(workers[static_cast<std::size_t>(i) % workers.size()], SIGKILL);
+            ++killed;
+        }
+        BOOST_TEST(eventually([&] { return load.answered() > before + 20; }));
+    }
+    const auto counts = load.stop();
+    int refused = 0;
+    for (const auto& [status, count] : counts) {
+        // A lost answer shows later: what was done is there, what was not done is not.
+        BOOST_TEST((status == 200 || status == 502 || status == 404 || status == 409), status << ": " << count);
+        refused += status == 502 ? count : 0;
+    }
+    BOOST_TEST(refused <= killed);
+    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
+{
+    const auto who = tenant();
+    const auto old = house.workers();
+    Hold hold{*this, who};
+    auto answer = start_change(who, "alice");
+    hold.await(1);
+    hang_up();
+    BOOST_TEST(eventually([&] { return std::count_if(old.begin(), old.end(), is_alive) == 1; }));
+    BOOST_TEST(list(who).status == 200);
+    hold.release();
+    BOOST_TEST(text(answer.get()) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
+    BOOST_TEST(eventually([&] { return is_rolled(old, kWorkers); }));
+}
+
+BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
+{
+    const auto who = tenant();
+    const auto old = house.workers();
+    for (int i = 0; i < 50; ++i) {
+        hang_up();
+    }
+    BOOST_TEST(eventually([&] { return is_rolled(old, kWorkers); }));
+    BOOST_TEST(list(who).status == 200);
+    BOOST_TEST(create(who, "alice").status == 200);
+    // Stopping is not overridden by what comes behind it.
+    ::kill(house.master(), SIGTERM);
+    hang_up();
+    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
+{
+    const auto who = tenant();
+    reload({{"request_deadline", "2"}, {"stop_grace", "3"}});
+    const auto workers = house.workers();
+    const auto before = snapshot();
+    const auto mark = log.mark();
+    Hold hold{*this, who};
+    const auto answer = start_change(who, "alice").get();
+    BOOST_TEST(is_refused(answer, 502, {"no_answer", "may or may not"}));
+    BOOST_TEST(!log.expect(mark, {"warning worker-exit", "SIGALRM"}).empty());
+    hold.release();
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers && house.workers() != workers; }));
+    BOOST_TEST(create(who, "alice").status == 200);
+}
+
+// A change that waits longer than a few seconds for another one is refused, not stuck.
+BOOST_FIXTURE_TEST_CASE(a_lock_that_is_held_too_long, Reload, *story::shows("status: 503 the database cannot be asked"))
+{
+    const auto who = tenant();
+    const auto workers = house.workers();
+    const auto before = snapshot();
+    Hold hold{*this, who};
+    const auto answer = start_change(who, "alice").get();
+    BOOST_TEST(is_refused(answer, 503, {"unavailable: Temporarily unavailable"}));
+    hold.release();
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(create(who, "alice").status == 200);
+}
+
+BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
+{
+    const auto who = tenant();
+    reload({{"max_requests", "5"}});
+    const auto mark = log.mark();
+    const auto workers = house.workers();
+    for (int i = 0; i < 60; ++i) {
+        BOOST_TEST(list(who).status == 200);
+    }
+    BOOST_TEST(!log.expect(mark, {"info worker-exit", "requests=5"}).empty());
+    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
+    BOOST_TEST(house.workers() != workers);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_worker_that_ignores_term_is_killed_after_the_grace, Reload)
+{
+    reload({{"request_deadline", "1"}, {"stop_grace", "2"}});
+    const auto mark = log.mark();
+    const auto stopped = house.workers().front();
+    ::kill(stopped, SIGSTOP);
+    ::kill(house.master(), SIGTERM);
+    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
+    BOOST_TEST(!is_alive(stopped));
+    BOOST_TEST(!log.expect(mark, {"warning", "pid=" + std::to_string(stopped), "stop_grace"}).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload)
+{
+    const auto who = tenant();
+    list(who);
+    create(who, "alice");
+    const auto of_master = descriptors(house.master()).size();
+    const auto most = [&] {
+        std::size_t count = 0;
+        for (const auto pid : house.workers()) {
+            const auto open = descriptors(pid);
+            count = std::max(count, open.size());
+        }
+        return count;
+    };
+    // Input, two outputs, the listening socket, the database; and perhaps one of the library's.
+    const auto before = most();
+    BOOST_TEST(before <= 6U);
+    for (int i = 0; i < 5; ++i) {
+        reload({});
+        list(who);
+        change(who, "alice", "Looking-Glass");
+    }
+    BOOST_TEST(most() <= before);
+    BOOST_TEST(descriptors(house.master()).size() == of_master);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_socket_in_use_is_not_taken_over, Reload)
+{
+    const auto who = tenant();
+    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
+    const auto second = process::run({program, "--config", house.setting("MAILBOXD_CONF")},
+                                     {.deadline = std::chrono::seconds{20}});
+    BOOST_TEST(second.exit == 1);
+    BOOST_TEST(second.err.find("in use") != std::string::npos, second.err);
+    BOOST_TEST(list(who).status == 200);
+    BOOST_TEST(create(who, "alice").status == 200);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_path_too_long_for_a_socket, Reload)
+{
+    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
+    configure({{"socket", "/tmp/" + std::string(110, 'x')}});
+    const auto ended = process::run({program, "--config", house.setting("MAILBOXD_CONF"), "-t"});
+    BOOST_TEST(ended.exit == 2);
+    BOOST_TEST(ended.err.find("107") != std::string::npos, ended.err);
+}
+
+namespace {
+
+// A listening unix socket as a service manager would hand it over. Its number is above
+// those that the service expects, so that a shell can move it there.
+int listening(const fs::path& path)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.native().copy(address.sun_path, sizeof address.sun_path - 1);
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    BOOST_TEST_REQUIRE(socket >= 0);
+    BOOST_TEST_REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    BOOST_TEST_REQUIRE(::listen(socket, 64) == 0);
+    fs::permissions(path, fs::perms{0666});
+    const int high = ::fcntl(socket, F_DUPFD, 64);
+    ::close(socket);
+    return high;
+}
+
+}  // namespace
+
+// As systemd does it: the sockets are open already, from descriptor 3 on, and outlive the service.
+BOOST_FIXTURE_TEST_CASE(inherited_sockets, Reload)
+{
+    const auto who = tenant();
+    ::kill(house.master(), SIGTERM);
+    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
+    const fs::path reading = house.setting("FASTCGI_SOCKET");
+    const fs::path writing = house.setting("FASTCGI_WRITE_SOCKET");
+    fs::remove(reading);
+    fs::remove(writing);
+    const int first = listening(reading);
+    const int second = listening(writing);
+    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
+    const auto command = "exec 3<&" + std::to_string(first) + " 4<&" + std::to_string(second) + " " +
+                         std::to_string(first) + "<&- " + std::to_string(second) +
+                         "<&-; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" --config \"$1\"";
+    {
+        process::Child service{{"bash", "-c", command, program, house.setting("MAILBOXD_CONF")}};
+        std::string line;
+        while (line.find("info ready") == std::string::npos) {
+            line = service.read_line();
+        }
+        BOOST_TEST(list(who).status == 200);
+        BOOST_TEST(create(who, "alice").status == 200);
+        ::kill(service.pid(), SIGTERM);
+        BOOST_TEST(service.end() == 0);
+        BOOST_TEST(fs::exists(reading));
+    }
+    ::close(first);
+    ::close(second);
+    fs::remove(reading);
+    fs::remove(writing);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

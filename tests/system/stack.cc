@@ -1,0 +1,304 @@
+#include "stack.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <stdexcept>
+#include <system_error>
+
+namespace stack {
+namespace {
+
+// Takes the stack down and removes its directory as soon as its input ends:
+// because we ask for it, or because we are gone. Ignores what would end it
+// with us, such as a Ctrl-C in the terminal.
+constexpr char kGuard[] =
+    "trap '' INT TERM HUP; cat >/dev/null;"
+    " \"$1\" down --dir \"$2\" >/dev/null 2>&1; code=$?;"
+    " [ -n \"$TEST_KEEP\" ] || rm -rf -- \"$2\"; exit $code";
+
+std::string environment_or(const char* name, const std::string& otherwise)
+{
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+std::string script()
+{
+    return environment_or("TEST_STACK", "./scripts/stack");
+}
+
+std::filesystem::path new_directory()
+{
+    std::string name = "/tmp/mailboxd-story-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) {
+        throw std::system_error{errno, std::generic_category(), "mkdtemp"};
+    }
+    // Readable for all, as the parts of the stack run as several users.
+    std::filesystem::permissions(name, std::filesystem::perms{0755});
+    return name;
+}
+
+std::string read_file(const std::filesystem::path& path)
+{
+    std::ifstream file{path, std::ios::binary};
+    if (!file) {
+        throw std::runtime_error{"cannot read " + path.string()};
+    }
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+process::Ended checked(const process::Arguments& arguments, const process::Options& options = {})
+{
+    auto ended = process::run(arguments, options);
+    if (ended.exit != 0) {
+        throw std::runtime_error{process::quoted(arguments) + " ended with " +
+                                 std::to_string(ended.exit) + ":\n" + ended.out + ended.err};
+    }
+    return ended;
+}
+
+std::vector<std::string> split(std::string_view text, char separator)
+{
+    std::vector<std::string> parts;
+    while (!text.empty()) {
+        const auto end = std::min(text.find(separator), text.size());
+        parts.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return parts;
+}
+
+process::Arguments client(const std::string& socket, const std::string& user,
+                          const std::string& database)
+{
+    return {"mariadb",       "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
+            "--socket",      socket,          "--user",  user,                  "--database",
+            database};
+}
+
+struct Stacks {
+    std::unique_ptr<Stack> shared;
+    std::unique_ptr<Stack> breakable;
+};
+
+Stacks& stacks()
+{
+    static Stacks all;
+    return all;
+}
+
+Stack& started(std::unique_ptr<Stack>& stack, const process::Arguments& arguments)
+{
+    if (!stack) {
+        stack = std::make_unique<Stack>(arguments);
+    }
+    return *stack;
+}
+
+}  // namespace
+
+std::string quote(std::string_view text)
+{
+    std::string quoted = "'";
+    for (const char c : text) {
+        quoted += c == '\'' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    }
+    return quoted + "'";
+}
+
+std::size_t Log::mark() const
+{
+    return std::filesystem::file_size(file_);
+}
+
+std::vector<std::string> Log::lines_since(std::size_t mark) const
+{
+    const std::string text = read_file(file_);
+    return split(std::string_view{text}.substr(std::min(mark, text.size())), '\n');
+}
+
+std::string Log::expect(std::size_t mark, const std::vector<std::string>& words) const
+{
+    std::string found;
+    process::eventually([&] {
+        for (const auto& line : lines_since(mark)) {
+            const auto is_in = [&line](const auto& word) { return line.find(word) != line.npos; };
+            if (std::all_of(words.begin(), words.end(), is_in)) {
+                found = line;
+                return true;
+            }
+        }
+        return false;
+    });
+    return found;
+}
+
+Session::Session(const std::string& socket, const std::string& user, const std::string& database)
+    : client_{client(socket, user, database)}
+{
+}
+
+void Session::execute(std::string_view statement)
+{
+    client_.write(std::string{statement} + "; SELECT 'carried out';\n");
+    if (const auto line = client_.read_line(); line != "carried out") {
+        throw std::runtime_error{"the statement gave: " + line};
+    }
+}
+
+Stack::Stack(process::Arguments arguments)
+    : arguments_{std::move(arguments)}, directory_{new_directory()},
+      guard_{std::make_unique<process::Child>(
+          process::Arguments{"sh", "-c", kGuard, "guard", script(), directory_})}
+{
+    try {
+        up();
+    } catch (...) {
+        guard_->end();
+        throw;
+    }
+}
+
+Stack::~Stack()
+{
+    if (guard_->end() != 0) {
+        std::cerr << "scripts/stack down --dir " << directory_ << " failed\n";
+    }
+}
+
+void Stack::up()
+{
+    process::Arguments arguments{script(), "up", "--no-mail", "--dir", directory_};
+    arguments.insert(arguments.end(), arguments_.begin(), arguments_.end());
+    if (const auto server = environment_or("TEST_MYSQLD", ""); !server.empty()) {
+        arguments.insert(arguments.end(), {"--mysqld", server});
+    }
+    // Long, as the first one may have to install and to build.
+    checked(arguments, {.deadline = std::chrono::minutes{15}});
+    read_settings();
+}
+
+void Stack::down()
+{
+    checked({script(), "down", "--dir", directory_});
+}
+
+void Stack::read_settings()
+{
+    settings_.clear();
+    const auto ended = checked({"env", "-i", "sh", "-c", "set -a; . \"$1\" && exec /usr/bin/env -0",
+                                "sh", directory_ / "stack.env"});
+    for (const auto& variable : split(ended.out, '\0')) {
+        const auto equals = variable.find('=');
+        settings_[variable.substr(0, equals)] = variable.substr(equals + 1);
+    }
+}
+
+const std::string& Stack::setting(const std::string& name) const
+{
+    const auto found = settings_.find(name);
+    if (found == settings_.end()) {
+        throw std::runtime_error{"stack.env has no " + name};
+    }
+    return found->second;
+}
+
+http::Server Stack::server() const
+{
+    const std::string& url = setting("API_URL");
+    std::uint16_t port = 0;
+    const auto colon = url.rfind(':') + 1;
+    std::from_chars(url.data() + colon, url.data() + url.size(), port);
+    return http::Server{port};
+}
+
+Log Stack::log() const
+{
+    for (const auto& entry : std::filesystem::recursive_directory_iterator{directory_}) {
+        if (entry.path().filename() == "mailboxd.log") {
+            return Log{entry.path()};
+        }
+    }
+    throw std::runtime_error{"no mailboxd.log under " + directory_.string()};
+}
+
+process::Ended Stack::mailboxctl(const process::Arguments& arguments,
+                                 const std::string& input) const
+{
+    process::Arguments all{setting("MAILBOXCTL"), "--config", setting("MAILBOXD_CONF")};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return process::run(all, {.input = input});
+}
+
+Rows Stack::sql(const std::string& query) const
+{
+    const auto ended =
+        checked(client(setting("DB_SOCKET"), setting("DB_ADMIN_USER"), setting("DB_NAME")),
+                {.input = query});
+    Rows rows;
+    for (const auto& line : split(ended.out, '\n')) {
+        rows.push_back(split(line, '\t'));
+    }
+    return rows;
+}
+
+std::string Stack::value(const std::string& query) const
+{
+    const Rows rows = sql(query);
+    if (rows.size() != 1 || rows[0].size() > 1) {
+        throw std::runtime_error{std::to_string(rows.size()) + " rows instead of one value: " +
+                                 query};
+    }
+    return rows[0].empty() ? "" : rows[0][0];
+}
+
+process::Ended Stack::sql_as(const std::string& user, const std::string& query) const
+{
+    return process::run(client(setting("DB_SOCKET"), user, setting("DB_NAME")),
+                        {.input = query, .environment = {"MYSQL_PWD=" + secret(user)}});
+}
+
+Session Stack::session() const
+{
+    return {setting("DB_SOCKET"), setting("DB_ADMIN_USER"), setting("DB_NAME")};
+}
+
+pid_t Stack::master() const
+{
+    return static_cast<pid_t>(std::stol(setting("MASTER_PID")));
+}
+
+std::vector<pid_t> Stack::workers() const
+{
+    return process::children(master());
+}
+
+std::string Stack::secret(const std::string& user) const
+{
+    std::string text = read_file(directory_ / "secrets" / user);
+    text.erase(text.find_last_not_of(" \n") + 1);
+    return text;
+}
+
+Stack& shared()
+{
+    return started(stacks().shared, {});
+}
+
+Stack& breakable()
+{
+    return started(stacks().breakable, {"--workers", "2"});
+}
+
+void end_all()
+{
+    stacks() = {};
+}
+
+}  // namespace stack

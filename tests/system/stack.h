@@ -1,0 +1,101 @@
+// stack.h - the whole house under one temporary directory, as scripts/stack
+// starts it: database, mailboxd and nginx.
+//
+// A stack is taken down and its directory removed when its object goes, and
+// also when the tests are interrupted or crash. TEST_KEEP=1 in the environment
+// keeps the directory. Throws std::runtime_error, with what the script said,
+// when a stack cannot be started.
+
+#pragma once
+
+#include "http.h"
+#include "process.h"
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace stack {
+
+using Row = std::vector<std::string>;
+using Rows = std::vector<Row>;
+
+// A text as a statement has it. Only for what the stories write themselves.
+std::string quote(std::string_view text);
+
+// The log of mailboxd. A story marks where it begins and waits for the lines
+// that it expects from there on.
+class Log {
+public:
+    explicit Log(std::filesystem::path file) : file_{std::move(file)} {}
+
+    std::size_t mark() const;
+    std::vector<std::string> lines_since(std::size_t mark) const;
+    // The first line since the mark with all of these words in it, once it
+    // comes; empty if it does not.
+    std::string expect(std::size_t mark, const std::vector<std::string>& words) const;
+
+private:
+    std::filesystem::path file_;
+};
+
+// A connection to the database that stays open: to hold a lock, for instance.
+class Session {
+public:
+    Session(const std::string& socket, const std::string& user, const std::string& database);
+    // Returns when the statement, which must not give rows, was carried out.
+    void execute(std::string_view statement);
+
+private:
+    process::Child client_;
+};
+
+class Stack {
+public:
+    // Further arguments for `scripts/stack up`.
+    explicit Stack(process::Arguments arguments = {});
+    ~Stack();
+    Stack(const Stack&) = delete;
+    Stack& operator=(const Stack&) = delete;
+
+    void up();  // again, after down(), with the same data
+    void down();
+
+    const std::filesystem::path& directory() const { return directory_; }
+    const std::string& setting(const std::string& name) const;  // of stack.env
+    http::Server server() const;
+    Log log() const;
+
+    process::Ended mailboxctl(const process::Arguments& arguments,
+                              const std::string& input = "") const;
+    Rows sql(const std::string& query) const;  // as the administrator
+    std::string value(const std::string& query) const;  // of the one column of the one row
+    process::Ended sql_as(const std::string& user, const std::string& query) const;
+    Session session() const;
+
+    pid_t master() const;
+    std::vector<pid_t> workers() const;
+    std::string secret(const std::string& user) const;  // the password of a database user
+
+private:
+    void read_settings();
+
+    process::Arguments arguments_;
+    std::filesystem::path directory_;
+    std::map<std::string, std::string> settings_;
+    std::unique_ptr<process::Child> guard_;
+};
+
+// The one that most stories share, and one for those that break things and
+// mend them again. Each is started when first asked for, and ends with the
+// test program.
+Stack& shared();
+Stack& breakable();
+void end_all();
+
+}  // namespace stack

@@ -1,0 +1,134 @@
+// story.h - what every story stands on: its own account, domain and key, calls
+// with that key, and the checks that hold for every answer and after every story.
+//
+// Each answer that passes through call() is checked for what the contract says
+// of every answer: exact Content-Type, Content-Length, X-Request-Id,
+// Cache-Control, compact JSON with one newline. After each story the counters
+// of all domains equal their rows, and the service has logged no fault of its own.
+
+#pragma once
+
+#include "http.h"
+#include "stack.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/test/tools/assertion_result.hpp>
+#include <boost/test/tree/decorator.hpp>
+
+namespace story {
+
+// Names the row of the contract (a line of tests/contract.txt) that a story shows:
+// BOOST_FIXTURE_TEST_CASE(name, Story, *shows("answers: GET"))
+inline boost::unit_test::label shows(std::string_view row)
+{
+    return boost::unit_test::label{std::string{row}};
+}
+
+inline constexpr char kPassword[] = "correct horse battery";
+
+struct Tenant {
+    std::string account;
+    std::string domain;
+    std::string key;
+
+    std::string mailboxes(std::string_view prefix = "") const;  // the path of the collection
+    std::string mailbox(std::string_view name, std::string_view prefix = "") const;
+    std::string address(std::string_view name) const;
+};
+
+struct Item {
+    std::int64_t size_bytes;
+    std::string created_at;
+    std::string mailbox;
+};
+
+struct Page {
+    std::int64_t total_count;
+    std::vector<Item> items;
+
+    std::vector<std::string> names() const;  // the addresses, in their order
+};
+
+// "200 {…}\n": the status and the body to the byte.
+std::string text(const http::Answer& answer);
+// "409 mailbox_exists: Mailbox already exists: alice@example.org"
+std::string refusal(const http::Answer& answer);
+// A refusal with this status whose sentence has all of these words.
+boost::test_tools::assertion_result is_refused(const http::Answer& answer, int status,
+                                               const std::vector<std::string>& words = {});
+// The list, read strictly: any byte that the contract does not have throws.
+Page page(const http::Answer& answer);
+// What the contract says of every answer; the text of the first breach, or nothing.
+std::string breach(const http::Answer& answer, http::Expect expect = http::Expect::body);
+
+// Does the stored hash belong to this password? By libsodium, not by our code.
+bool is_hash_of(const std::string& stored, const std::string& password);
+// Seconds since 1970 of an RFC 2822 date as the contract wants it; throws for any other form.
+std::int64_t seconds(const std::string& date);
+std::string unique(std::string_view prefix);  // a name that no other story uses
+
+// One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
+std::string add_key(const stack::Stack& house, const process::Arguments& arguments);
+Tenant add_tenant(const stack::Stack& house);
+
+// The stack's own configuration file with these settings, in place of its own or added.
+using Settings = std::vector<std::pair<std::string, std::string>>;
+std::string configuration(const stack::Stack& house, const Settings& settings);
+
+struct Story {
+    explicit Story(stack::Stack& its_house = stack::shared());
+    void teardown();
+
+    Tenant tenant();
+    Tenant neighbour(const Tenant& tenant);  // another domain of the same account, and its key
+
+    http::Answer call(const std::string& key, const std::string& method, const std::string& target,
+                      const http::Body& body = {}, const http::Fields& headers = {}) const;
+    http::Answer send(const http::Request& request) const;
+    http::Answer send_bytes(std::string_view bytes) const;
+
+    http::Answer create(const Tenant& tenant, const std::string& name,
+                        const std::string& password = kPassword) const;
+    http::Answer list(const Tenant& tenant, const std::string& query = "") const;
+    http::Answer change(const Tenant& tenant, const std::string& name,
+                        const std::string& password) const;
+    http::Answer remove(const Tenant& tenant, const std::string& name) const;
+
+    std::string stored_password(const Tenant& tenant, const std::string& name) const;
+    std::string snapshot() const;  // of all tables: equal to another one if nothing was changed
+
+    stack::Stack& house;
+    stack::Log log;
+    std::size_t log_begin;
+    std::vector<Tenant> tenants;
+};
+
+// A story that breaks the house. It begins with a whole one, and leaves one
+// behind: what has ended is started again, on the same data.
+struct Breaking : Story {
+    Breaking();
+    void teardown();
+
+    // Changes the settings of the service, which has to be told. The next start of the
+    // stack writes its own again.
+    void configure(const Settings& settings) const;
+
+    // Holds every change in the tenant's domain until released.
+    class Hold {
+    public:
+        Hold(const Breaking& story, const Tenant& tenant);
+        void await(int waiting) const;  // until so many changes wait
+        void release();
+
+    private:
+        const stack::Stack& house_;
+        stack::Session session_;
+    };
+};
+
+}  // namespace story
