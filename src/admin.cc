@@ -14,7 +14,7 @@ constexpr std::string_view kOperator = "operator";
 // An account's name stands in commands and logs: letters, digits, dot, hyphen, underscore.
 void check_account_name(const std::string& name)
 {
-    constexpr auto kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos || name[0] == '-') {
         throw Refused("an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
     }
@@ -236,7 +236,7 @@ auth::Key Admin::add_key(const NewKey& wanted)
         if (!auth::is_range(range)) throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
         ranges += (ranges.empty() ? "" : " ") + range;
     }
-    const auto key = auth::Key::generate();
+    auto key = auth::Key::generate();
     const auto hash = key.sha256();
     std::string hex(2 * hash.size() + 1, '\0');
     sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(hash.data()), hash.size());

@@ -12,8 +12,6 @@
 #include <set>
 #include <sstream>
 
-#include "http.h"
-
 namespace {
 
 namespace po = boost::program_options;
@@ -155,7 +153,7 @@ Config Config::read(const std::string& path)
         const auto where = path + ":" + std::to_string(++number) + ": ";
         try {
             std::istringstream text{line};
-            if (http::trimmed(line).starts_with('[')) throw std::invalid_argument("there are no sections here");
+            if (const auto first = line.find_first_not_of(" \t"); first != std::string::npos && line[first] == '[') throw std::invalid_argument("there are no sections here");
             for (const auto& option : po::parse_config_file(text, po::options_description{}, true).options) {
                 take_setting(config, option.string_key, option.value.at(0), seen);
             }

@@ -1,7 +1,8 @@
 // config.h - every setting with its default and unit, in one struct.
 //
 // Read once at start (and again on SIGHUP), checked whole, passed down as
-// `const Config&`. Nothing else reads the environment or files of settings.
+// `const Config&`. Nothing else reads the environment or files of settings. A `#` begins
+// a comment wherever it stands, so no value can hold one.
 // Complains by throwing Problems: all of them at once, each with file and line.
 #pragma once
 

@@ -6,8 +6,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -19,7 +19,7 @@ public:
     explicit Secret(std::size_t size) : bytes_{std::make_unique<char[]>(size)}, size_{size} {}
     explicit Secret(std::string_view text) : Secret{text.size()}
     {
-        std::memcpy(bytes_.get(), text.data(), text.size());
+        std::copy(text.begin(), text.end(), bytes_.get());
     }
     Secret(Secret&& other) noexcept
         : bytes_{std::move(other.bytes_)}, size_{std::exchange(other.size_, 0)}

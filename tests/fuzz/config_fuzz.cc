@@ -47,7 +47,7 @@ std::string line_of(std::string_view text, int number)
     return std::string{take_line(text)};
 }
 
-// Each problem is a line of its own, with the file, where possible the line in it, and the setting.
+// Each problem is a line of its own, with the file and, where it is one line's, that.
 void check_problems(std::string_view problems, std::string_view text)
 {
     const auto path = file().path() + ":";
@@ -60,8 +60,9 @@ void check_problems(std::string_view problems, std::string_view text)
         const auto [end, error] = std::from_chars(problem.data(), problem.data() + problem.size(), number);
         if (error != std::errc{} || *end != ':') continue;
         problem.remove_prefix(static_cast<std::size_t>(end - problem.data()) + 2);
-        const auto name = problem.substr(0, problem.find(' '));
-        expect(line_of(text, number).find(name) != std::string::npos, "the setting stands on the line that is named");
+        expect(number >= 1 && number <= 1 + std::count(text.begin(), text.end(), '\n'), "the line that is named is there");
+        const auto name = problem.substr(0, problem.find(" is "));
+        if (name.size() < problem.size()) expect(line_of(text, number).find(name) != std::string::npos, "the setting stands on it");
     }
 }
 

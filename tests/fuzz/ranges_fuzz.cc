@@ -34,7 +34,8 @@ std::optional<std::string> bits_of(const std::string& text)
 
 void ranges(std::string_view input)
 {
-    auto rest = input;
+    // Neither a CGI variable nor a program's argument has a NUL within.
+    auto rest = input.substr(0, input.find('\0'));
     const std::string client{take_line(rest)};
     const auto bits = bits_of(client);
     const bool is_in = auth::is_in_ranges(client, rest);

@@ -24,9 +24,11 @@ namespace story {
 
 // Names the row of the contract (a line of tests/contract.txt) that a story shows:
 // BOOST_FIXTURE_TEST_CASE(name, Story, *shows("answers: GET"))
-inline boost::unit_test::label shows(std::string_view row)
+// The label keeps no copy of its text, so that has to be a literal.
+template <std::size_t Size>
+boost::unit_test::label shows(const char (&row)[Size])
 {
-    return boost::unit_test::label{std::string{row}};
+    return boost::unit_test::label{row};
 }
 
 inline constexpr char kPassword[] = "correct horse battery";

@@ -1,0 +1,135 @@
+// schema_test.cc - what the tables do by themselves: sizes follow the usage, nothing is twice, nothing is left over.
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "database.h"
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+
+namespace {
+
+struct Alice : database::Tenant {
+    Alice() { store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor); }
+
+    std::string user(std::string_view local_part) { return storage_id(local_part) + "@" + domain.name(); }
+    std::int64_t size(std::string_view local_part)
+    {
+        return database.number("SELECT size_bytes FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
+    }
+    // As Dovecot's quota_clone writes it.
+    void use(std::string_view local_part, std::int64_t bytes)
+    {
+        database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, ?) ON DUPLICATE KEY UPDATE bytes = ?",
+                         {user(local_part), bytes, bytes});
+    }
+    std::int64_t usages() { return database.number("SELECT COUNT(*) FROM mailbox_usage WHERE username LIKE CONCAT('%@', ?)", {domain.name()}); }
+    void add(std::string_view local_part, std::int64_t id, std::string_view storage)
+    {
+        database.execute("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, ?, ?, 1, ?, 'x')",
+                         {domain_id, id, local_part, storage});
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(schema)
+
+BOOST_FIXTURE_TEST_CASE(the_first_usage_is_the_size, Alice)
+{
+    use("alice", 12'345);
+    BOOST_TEST(size("alice") == 12'345);
+    BOOST_TEST(size("bob") == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_later_usage_is_the_size, Alice)
+{
+    use("alice", 5);
+    use("alice", 5'000'000'000);
+    BOOST_TEST(size("alice") == 5'000'000'000);
+    use("alice", 0);
+    BOOST_TEST(size("alice") == 0);
+    database.execute("UPDATE mailbox_usage SET bytes = 7 WHERE username = ?", {user("alice")});
+    BOOST_TEST(size("alice") == 7);
+    BOOST_TEST(size("bob") == 0);
+}
+
+// The column is a number of the database; what Dovecot counts in between says nothing of the bytes.
+BOOST_FIXTURE_TEST_CASE(messages_alone_do_not_change_the_size, Alice)
+{
+    use("alice", 5);
+    database.execute("UPDATE mailbox_usage SET messages = 9 WHERE username = ?", {user("alice")});
+    BOOST_TEST(size("alice") == 5);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_list_shows_the_size, Alice)
+{
+    use("bob", 77);
+    const auto listing = store.page(domain_id, {});
+    BOOST_TEST_REQUIRE(listing.items.size() == 2U);
+    BOOST_TEST(listing.items[0].size_bytes == 0);
+    BOOST_TEST(listing.items[1].size_bytes == 77);
+}
+
+BOOST_FIXTURE_TEST_CASE(usage_of_nobody_fails, Alice)
+{
+    const auto ghost = std::string(32, '0') + "@" + domain.name();
+    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 1)", {ghost}), db::Error);
+    BOOST_TEST(usages() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(usage_by_address_fails, Alice)
+{
+    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 1)", {address("alice").text()}), db::Error);
+    BOOST_TEST(size("alice") == 0);
+}
+
+// A session that is still open when its mailbox goes away writes its last size.
+BOOST_FIXTURE_TEST_CASE(a_late_usage_leaves_no_ghost, Alice)
+{
+    use("alice", 5);
+    const auto late = user("alice");
+    store.remove(grant(), address("alice"), actor);
+    BOOST_TEST(usages() == 0);
+    store.create(grant(), {mailbox("alice")}, actor);
+    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 9)", {late}), db::Error);
+    BOOST_TEST(usages() == 0);
+    BOOST_TEST(size("alice") == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deleted_mailbox_takes_its_usage_along, Alice)
+{
+    use("alice", 5);
+    use("bob", 6);
+    database.execute("DELETE FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+    BOOST_TEST(usages() == 1);
+    BOOST_TEST(size("bob") == 6);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_there_twice, Alice)
+{
+    BOOST_CHECK_THROW(add("alice", 90, std::string(32, 'a')), db::DuplicateKey);
+    BOOST_CHECK_THROW(add("carol", 1, std::string(32, 'a')), db::DuplicateKey);
+    BOOST_CHECK_THROW(add("carol", 90, storage_id("bob")), db::DuplicateKey);
+    BOOST_TEST(rows() == 2);
+}
+
+// josé is not jose, and Alice@ is stored as alice@ by us; the tables do not guess.
+BOOST_FIXTURE_TEST_CASE(names_are_compared_byte_by_byte, Alice)
+{
+    add("Alice", 90, support::unique("") + std::string(20, 'a'));
+    BOOST_TEST(rows() == 3);
+    BOOST_CHECK_THROW(add("jos\xC3\xA9", 91, std::string(32, 'b')), db::Error);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_mailbox_needs_its_domain, Alice)
+{
+    BOOST_CHECK_THROW(database.run("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+                                   " VALUES (4000000000, 1, 'x', 1, REPEAT('c', 32), 'x')"),
+                      db::Error);
+    BOOST_CHECK_THROW(database.execute("DELETE FROM domain WHERE id = ?", {domain_id}), db::Error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

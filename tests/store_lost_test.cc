@@ -1,0 +1,397 @@
+// store_lost_test.cc - what is true when a connection ends in the midst of a change: what was answered, exactly once.
+
+#include "store.h"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <thread>
+
+#include "database.h"
+#include "proxy.h"
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+using namespace std::chrono_literals;
+using proxy::Fate;
+using store::Changed;
+using store::Created;
+using store::Store;
+using support::Stderr;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool is_commit(std::string_view command)
+{
+    return command == "\x03" "COMMIT";
+}
+
+Config with_socket(Config config, const std::string& socket)
+{
+    config.db.socket = socket;
+    return config;
+}
+
+// A tenant, and a store that reaches the same database through a proxy.
+struct Proxied : database::Tenant {
+    // What is logged on the way is not for whoever runs the tests.
+    Stderr standard_error;
+    support::Directory directory;
+    proxy::Proxy proxy{database.config().db.socket, directory.path("proxy.sock")};
+    Config proxied_config = with_socket(database.config(), directory.path("proxy.sock"));
+    db::Session proxied_session{proxied_config.db, "", proxied_config};
+    Store proxied{proxied_session};
+    const auth::Grant may = grant();
+
+    // From now on this command, counted from 0, has that fate; all others pass.
+    void at(int place, Fate fate)
+    {
+        commands = 0;
+        proxy.set_judge([this, place, fate](std::string_view) { return commands++ == place ? fate : Fate::passes; });
+    }
+    // The first so many commands that are COMMITs have that fate.
+    void at_commits(int count, Fate fate)
+    {
+        commits = 0;
+        proxy.set_judge([this, count, fate](std::string_view command) {
+            return is_commit(command) && commits++ < count ? fate : Fate::passes;
+        });
+    }
+
+    bool create(std::string_view local_part)
+    {
+        return proxied.create(may, {mailbox(local_part), mailbox(std::string{local_part} + "-2")}, actor).outcome == Created::Outcome::yes;
+    }
+    bool change(std::string_view local_part)
+    {
+        return proxied.change_password(may, address(local_part), "{PLAIN}second", actor) == Changed::yes;
+    }
+    bool remove(std::string_view local_part) { return proxied.remove(may, address(local_part), actor) == Changed::yes; }
+
+    std::int64_t times(std::string_view line)
+    {
+        const auto lines = audit();
+        return std::count(lines.begin(), lines.end(), line);
+    }
+    std::int64_t ends_of(std::string_view storage)
+    {
+        return database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?", {storage});
+    }
+
+    void check_created(const std::string& name)
+    {
+        BOOST_TEST(times("create " + name) == 1);
+        BOOST_TEST(times("create " + name + "-2") == 1);
+        BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part IN (?, CONCAT(?, '-2'))", {domain_id, name, name}) == 2);
+        BOOST_TEST(counter() == rows());
+    }
+    void check_changed(const std::string& name)
+    {
+        BOOST_TEST(times("password " + name) == 1);
+        BOOST_TEST(password(name) == "{PLAIN}second");
+        BOOST_TEST(session_ends(name) == 1);
+    }
+    void check_removed(const std::string& name, const std::string& storage)
+    {
+        BOOST_TEST(times("delete " + name) == 1);
+        BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE storage_id = ?", {storage}) == 0);
+        BOOST_TEST(database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE storage_id = ?", {storage}) == 1);
+        BOOST_TEST(ends_of(storage) == 1);
+        BOOST_TEST(counter() == rows());
+    }
+
+    std::atomic<int> commands = 0;
+    std::atomic<int> commits = 0;
+};
+
+constexpr Fate kFates[] = {Fate::lost, Fate::unanswered, Fate::answer_lost, Fate::lost_slowly, Fate::arrives_late};
+constexpr Fate kQuickFates[] = {Fate::lost, Fate::unanswered, Fate::answer_lost};
+constexpr int kMostCommands = 100;
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(store)
+
+// --- between requests -----------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(a_read_finds_its_connection_killed, Proxied)
+{
+    create("alice");
+    const auto kill = [&] {
+        auto rows = proxied_session.connection().query("SELECT CONNECTION_ID()");
+        rows.next();
+        database.run("KILL " + std::to_string(rows.integer(1)));
+    };
+    kill();
+    BOOST_TEST(proxied.grant(key.id(), domain.name()).has_value());
+    kill();
+    BOOST_TEST(proxied.list(key.id(), domain, {}).has_value());
+    kill();
+    BOOST_TEST(proxied.page(domain_id, {}).total == 2);
+    kill();
+    BOOST_TEST(proxied.has_domain(domain.name()));
+    kill();
+    BOOST_TEST(proxied.schema_version() > 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_change_finds_its_connection_killed, Proxied)
+{
+    const auto kill = [&] {
+        auto rows = proxied_session.connection().query("SELECT CONNECTION_ID()");
+        rows.next();
+        database.run("KILL " + std::to_string(rows.integer(1)));
+    };
+    kill();
+    BOOST_TEST(create("alice"));
+    check_created("alice");
+    kill();
+    BOOST_TEST(change("alice"));
+    check_changed("alice");
+    const auto storage = storage_id("alice");
+    database.execute("DELETE FROM session_end WHERE storage_id = ?", {storage});
+    kill();
+    BOOST_TEST(remove("alice"));
+    check_removed("alice", storage);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
+{
+    database::Tenant tenant;
+    const support::Directory directory;
+    const auto config = with_socket(tenant.database.config(), directory.path("absent.sock"));
+    db::Session session{config.db, "", config};
+    Store absent{session};
+    const auto may = tenant.grant();
+    const Stderr standard_error;
+    const auto begin = Clock::now();
+    BOOST_CHECK_THROW(absent.grant(tenant.key.id(), tenant.domain.name()), db::Error);
+    BOOST_CHECK_THROW(absent.has_domain(tenant.domain.name()), db::Error);
+    BOOST_CHECK_THROW(absent.list(tenant.key.id(), tenant.domain, {}), db::Error);
+    BOOST_CHECK_THROW(absent.page(tenant.domain_id, {}), db::Error);
+    BOOST_CHECK_THROW(absent.create(may, {tenant.mailbox("alice")}, tenant.actor), db::Error);
+    BOOST_CHECK_THROW(absent.change_password(may, tenant.address("alice"), "x", tenant.actor), db::Error);
+    BOOST_CHECK_THROW(absent.remove(may, tenant.address("alice"), tenant.actor), db::Error);
+    BOOST_CHECK_THROW(absent.schema_version(), db::Error);
+    BOOST_TEST((Clock::now() - begin < 1s));
+    BOOST_TEST(tenant.rows() == 0);
+}
+
+// --- within a transaction -------------------------------------------------------------
+
+// The connection ends at each command in turn: whatever it was, what was answered is what is there.
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_create, data::make(kQuickFates), fate)
+{
+    int place = 0;
+    do {
+        const auto name = "m" + std::to_string(place);
+        at(place, fate);
+        BOOST_TEST_CONTEXT("command " << place)
+        {
+            BOOST_TEST(create(name));
+            check_created(name);
+        }
+    } while (commands > place++ && place < kMostCommands);
+    BOOST_TEST(place > 5);
+    BOOST_TEST(place < kMostCommands);
+}
+
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_change_password, data::make(kQuickFates), fate)
+{
+    int place = 0;
+    do {
+        const auto name = "m" + std::to_string(place);
+        store.create(may, {mailbox(name)}, actor);
+        at(place, fate);
+        BOOST_TEST_CONTEXT("command " << place)
+        {
+            BOOST_TEST(change(name));
+            check_changed(name);
+        }
+    } while (commands > place++ && place < kMostCommands);
+    BOOST_TEST(place > 4);
+    BOOST_TEST(place < kMostCommands);
+}
+
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove, data::make(kQuickFates), fate)
+{
+    int place = 0;
+    do {
+        const auto name = "m" + std::to_string(place);
+        store.create(may, {mailbox(name)}, actor);
+        const auto storage = storage_id(name);
+        at(place, fate);
+        BOOST_TEST_CONTEXT("command " << place)
+        {
+            BOOST_TEST(remove(name));
+            check_removed(name, storage);
+        }
+    } while (commands > place++ && place < kMostCommands);
+    BOOST_TEST(place > 6);
+    BOOST_TEST(place < kMostCommands);
+}
+
+// Without an answer nobody knows, so the store asks; and where the old transaction is
+// still under way in the server, it waits for its end.
+BOOST_DATA_TEST_CASE_F(Proxied, a_commit_that_gets_no_answer, data::make(kFates), fate)
+{
+    at_commits(1, fate);
+    BOOST_TEST(create("alice"));
+    check_created("alice");
+    BOOST_TEST(rows() == 2);
+    const bool was_done = fate == Fate::unanswered || fate == Fate::answer_lost || fate == Fate::arrives_late;
+    BOOST_TEST(commits == (was_done ? 1 : 2));
+
+    at_commits(1, fate);
+    BOOST_TEST(change("alice"));
+    check_changed("alice");
+
+    const auto storage = storage_id("alice-2");
+    at_commits(1, fate);
+    BOOST_TEST(remove("alice-2"));
+    check_removed("alice-2", storage);
+    BOOST_TEST(rows() == 1);
+
+    const auto log = standard_error.take();
+    BOOST_TEST(std::count_if(log.begin(), log.end(), [](const auto& line) { return line.starts_with("warning commit-lost "); }) == 3);
+}
+
+BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_an_update_that_gets_no_answer, data::make(kFates), fate)
+{
+    store.create(may, {mailbox("alice")}, actor);
+    database.execute("UPDATE domain SET on_duplicate = 'update' WHERE id = ?", {domain_id});
+    const auto updates = grant();
+    at_commits(1, fate);
+    const auto done = proxied.create(updates, {mailbox("alice", "{PLAIN}second"), mailbox("bob")}, actor);
+    BOOST_TEST((done.outcome == Created::Outcome::yes));
+    BOOST_TEST(done.created == 1U);
+    BOOST_TEST(done.updated == 1U);
+    BOOST_TEST(rows() == 2);
+    BOOST_TEST(counter() == 2);
+    check_changed("alice");
+    BOOST_TEST(times("create bob") == 1);
+}
+
+// What had the answer "exists already" must not be taken for done when it is asked again.
+BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_lost, data::make({Fate::lost, Fate::lost_slowly}), fate)
+{
+    std::atomic<bool> is_taken = false;
+    proxy.set_judge([&, fate](std::string_view command) {
+        if (!is_commit(command) || is_taken.exchange(true)) return Fate::passes;
+        return fate;
+    });
+    support::Process other{[&] {
+        // Waits for the domain's row, and has it as soon as the lost transaction is undone.
+        std::this_thread::sleep_for(20ms);
+        db::Session session{database.config().db, "", database.config()};
+        Store own{session};
+        const store::Actor somebody{"somebody", "192.0.2.9"};
+        return own.create(may, {mailbox("alice", "{PLAIN}other")}, somebody).outcome == Created::Outcome::yes ? 1 : 0;
+    }};
+    const auto outcome = proxied.create(may, {mailbox("alice", "{PLAIN}ours")}, actor).outcome;
+    const bool is_others = other.wait() == 1;
+    BOOST_TEST((outcome == (is_others ? Created::Outcome::already_exists : Created::Outcome::yes)));
+    BOOST_TEST(password("alice") == (is_others ? "{PLAIN}other" : "{PLAIN}ours"));
+    BOOST_TEST(rows() == 1);
+    BOOST_TEST(counter() == 1);
+}
+
+// The server is away for a moment after it has taken the COMMIT.
+BOOST_DATA_TEST_CASE_F(Proxied, what_asks_for_a_lost_commit_loses_its_connection_too, data::make(kQuickFates), fate)
+{
+    std::atomic<int> cuts = 0;
+    proxy.set_judge([&, fate](std::string_view command) {
+        if (cuts == 0 && !is_commit(command)) return Fate::passes;
+        return cuts++ < 5 ? fate : Fate::passes;
+    });
+    BOOST_TEST(create("alice"));
+    BOOST_TEST(cuts > 5);
+    check_created("alice");
+    BOOST_TEST(rows() == 2);
+}
+
+// Something between us and the server lets no COMMIT through: that is told, after a few times.
+BOOST_FIXTURE_TEST_CASE(no_commit_ever_arrives, Proxied)
+{
+    at_commits(20, Fate::lost);
+    BOOST_CHECK_THROW(create("alice"), db::Error);
+    BOOST_TEST(commits <= 5);
+    BOOST_TEST(rows() == 0);
+    BOOST_TEST(counter() == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_refusal_is_no_commit, Proxied)
+{
+    store.create(may, {mailbox("alice")}, actor);
+    at_commits(1, Fate::lost);
+    BOOST_TEST(!remove("bob"));
+    BOOST_TEST(!change("bob"));
+    BOOST_TEST(!create("alice"));
+    BOOST_TEST(commits == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(statements_are_prepared_once, Proxied)
+{
+    create("alice");
+    int prepared = 0;
+    proxy.set_judge([&](std::string_view command) {
+        prepared += command.starts_with('\x16') ? 1 : 0;
+        return Fate::passes;
+    });
+    create("bob");
+    proxied.list(key.id(), domain, {});
+    const auto first = prepared;
+    create("carol");
+    proxied.list(key.id(), domain, {});
+    proxy.set_judge({});
+    BOOST_TEST(first == 1);  // the list's
+    BOOST_TEST(prepared == 1);
+}
+
+// A list costs one round trip: key, account, domain and page in one statement.
+BOOST_FIXTURE_TEST_CASE(a_list_is_one_command, Proxied)
+{
+    create("alice");
+    proxied.list(key.id(), domain, {});
+    at(-1, Fate::passes);
+    BOOST_TEST(proxied.list(key.id(), domain, {}).has_value());
+    BOOST_TEST(commands == 1);
+}
+
+// --- deadlocks ------------------------------------------------------------------------
+
+// Another transaction, with more to lose, has the mailbox and then wants the domain.
+BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
+{
+    store.create(may, {mailbox("alice")}, actor);
+    const auto storage = storage_id("alice");
+    database.run("CREATE TABLE IF NOT EXISTS ballast (id INT NOT NULL PRIMARY KEY) ENGINE = InnoDB");
+    std::array<int, 2> has_row{};
+    BOOST_REQUIRE(::pipe(has_row.data()) == 0);
+    support::Process other{[&] {
+        auto connection = database.connect();
+        db::Transaction transaction{connection};
+        for (std::int64_t i = 0; i < 200; ++i) connection.execute("INSERT INTO ballast (id) VALUES (?)", {i});
+        connection.execute("UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+        if (::write(has_row[1], "x", 1) != 1) return 1;
+        std::this_thread::sleep_for(300ms);  // the store takes the domain, and waits for the mailbox
+        connection.execute("UPDATE domain SET quota_bytes = 5 WHERE id = ?", {domain_id});
+        transaction.commit();
+        return 0;
+    }};
+    char byte = 0;
+    BOOST_REQUIRE(::read(has_row[0], &byte, 1) == 1);
+    BOOST_TEST(remove("alice"));
+    BOOST_TEST(other.wait() == 0);
+    check_removed("alice", storage);
+    BOOST_TEST(database.number("SELECT quota_bytes FROM deleted_mailbox WHERE storage_id = ?", {storage}) == 5);
+    const auto log = standard_error.take();
+    BOOST_TEST(std::any_of(log.begin(), log.end(), [](const auto& line) { return line.starts_with("info transaction-repeated "); }));
+    ::close(has_row[0]);
+    ::close(has_row[1]);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
