@@ -14,6 +14,7 @@ GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost
 GRANT SELECT, DELETE, UPDATE (password),
     INSERT (domain_id, id, local_part, created_at, storage_id, password)
     ON mailbox TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE (mailboxes) ON mailbox_range TO 'mailboxd_api'@'localhost';
 GRANT INSERT ON deleted_mailbox TO 'mailboxd_api'@'localhost';
 GRANT INSERT (storage_id, since) ON session_end TO 'mailboxd_api'@'localhost';
 GRANT SELECT (at, id), INSERT ON audit_log TO 'mailboxd_api'@'localhost';
@@ -24,6 +25,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON account TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON domain TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON deleted_mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';

@@ -195,7 +195,7 @@ Response list_mailboxes(const Exchange& exchange)
         }
     }
     const auto grant = admitted(exchange, auth::Purpose::read);
-    return listing(exchange.store.page(grant.domain_id, page), *exchange.domain);
+    return listing(exchange.store.page(grant.domain_id, *exchange.domain, page), *exchange.domain);
 }
 
 Response create_mailbox(const Exchange& exchange)

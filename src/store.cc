@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <chrono>
+#include <limits>
 #include <thread>
 
 #include "log.h"
@@ -49,6 +50,22 @@ void write_audit(db::Connection& connection, const AuditId& audit, std::size_t n
 constexpr char kEndSessions[] =
     "INSERT INTO session_end (storage_id, since)"
     " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
+
+// Adds to, or takes from, the counts of the ranges that an id lies in.
+constexpr char kCountRange[] =
+    "INSERT INTO mailbox_range (domain_id, level, number, mailboxes) VALUES (?, 1, ?, 1), (?, 2, ?, 1)"
+    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes + 1";
+constexpr char kUncountRange[] =
+    "INSERT INTO mailbox_range (domain_id, level, number, mailboxes) VALUES (?, 1, ?, 0), (?, 2, ?, 0)"
+    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes - 1";
+
+constexpr std::int64_t kFineWidth = 128;
+constexpr std::int64_t kCoarseWidth = kFineWidth * kFineWidth;
+
+void count_in_ranges(db::Connection& connection, const char* statement, std::int64_t domain_id, std::int64_t id)
+{
+    connection.execute(statement, {domain_id, id / kFineWidth, domain_id, id / kCoarseWidth});
+}
 
 constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ? WHERE domain_id = ? AND local_part = ?";
 
@@ -154,14 +171,78 @@ bool Store::has_domain(std::string_view domain)
     return reading([&](db::Connection& connection) { return connection.query(kHasDomain, {domain}).count() > 0; });
 }
 
+namespace {
+
+// Where a page begins: so many mailboxes behind the first id that is at least `first_id`.
+struct Position {
+    std::int64_t first_id = 0;
+    std::int64_t offset = 0;
+    // The domain's counter and last id when that was so; 0, 0 where nothing was looked up.
+    // Any change to the domain's mailboxes changes one of the two.
+    std::int64_t total = 0;
+    std::int64_t last_id = 0;
+};
+
+constexpr std::int64_t kBehindEverything = std::numeric_limits<std::uint32_t>::max();
+
+constexpr char kCoarseRanges[] =
+    "SELECT r.number, r.mailboxes, d.id, d.mailboxes, d.last_id"
+    " FROM domain d JOIN mailbox_range r ON r.domain_id = d.id AND r.level = 2 WHERE d.name = ? ORDER BY r.number";
+constexpr char kFineRanges[] =
+    "SELECT number, mailboxes FROM mailbox_range WHERE domain_id = ? AND level = 1 AND number BETWEEN ? AND ? ORDER BY number";
+
+// Goes forward to the row whose range holds the mailbox that `offset` means, and takes
+// from `offset` what lies before it. Returns whether there is one.
+bool walk(db::Rows& rows, std::int64_t& offset)
+{
+    while (rows.next()) {
+        if (offset < rows.integer(2)) return true;
+        offset -= rows.integer(2);
+    }
+    return false;
+}
+
+Position position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip)
+{
+    Position position{.offset = skip};
+    if (skip < kFineWidth) return position;  // that much stepping over costs less than a look-up
+    auto coarse = connection.query(kCoarseRanges, {domain.name()});
+    if (!walk(coarse, position.offset)) return {.first_id = kBehindEverything};
+    position.total = coarse.integer(4);
+    position.last_id = coarse.integer(5);
+    const auto first_fine = coarse.integer(1) * kFineWidth;
+    auto fine = connection.query(kFineRanges, {coarse.integer(3), first_fine, first_fine + kFineWidth - 1});
+    if (walk(fine, position.offset)) position.first_id = fine.integer(1) * kFineWidth;
+    return position;
+}
+
+}  // namespace
+
+// Runs `look` from the position that `skip` means. Position and page are two looks: when
+// the domain changed between them, both are taken again, and after a few times the page
+// is found by stepping over what is skipped, in one.
+template <typename Look>
+auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look look)
+{
+    constexpr int kTries = 3;
+    return reading([&](db::Connection& connection) {
+        for (int i = 0; i < kTries; ++i) {
+            const auto position = position_of(connection, domain, skip);
+            auto found = look(connection, position);
+            if (found) return found;
+        }
+        return look(connection, Position{.offset = skip});
+    });
+}
+
 // The common case in one round trip: a key that may, a page that is not empty. The first
 // three tables are read as constants and the page is one range of the primary key, in
 // its order (ORDER BY m.id alone would make MySQL sort the domain). The key's hash comes
 // back with each row for want of a cheaper place: 32 bytes against a round trip.
 constexpr char kList[] =
-    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, k.hash, d.id"
+    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, k.hash, d.id, d.last_id"
     " FROM api_key k JOIN account a ON a.id = k.account_id"
-    " JOIN domain d ON d.account_id = a.id JOIN mailbox m ON m.domain_id = d.id"
+    " JOIN domain d ON d.account_id = a.id JOIN mailbox m ON m.domain_id = d.id AND m.id >= ?"
     " WHERE k.id = ? AND k.revoked_at IS NULL AND k.addresses IS NULL"
     " AND (k.expires_at IS NULL OR k.expires_at > UNIX_TIMESTAMP())"
     " AND a.state = 'active' AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
@@ -172,11 +253,18 @@ mailbox::Mailbox listed(const db::Rows& rows)
     return {rows.text(1), rows.integer(2), rows.integer(3)};
 }
 
+bool is_current(const Position& position, std::int64_t total, std::int64_t last_id)
+{
+    return position.first_id == 0 || (position.total == total && position.last_id == last_id);
+}
+
 std::optional<GrantedListing> Store::list(std::string_view key_id, const mailbox::Domain& domain, const Page& page)
 {
-    return reading([&](db::Connection& connection) -> std::optional<GrantedListing> {
-        auto rows = connection.query(kList, {key_id, domain.name(), page.limit, page.skip});
-        if (!rows.next()) return std::nullopt;
+    // Outer: whether the position was current; inner: whether there was a row.
+    const auto look = [&](db::Connection& connection, const Position& position) -> std::optional<std::optional<GrantedListing>> {
+        auto rows = connection.query(kList, {position.first_id, key_id, domain.name(), page.limit, position.offset});
+        if (!rows.next()) return std::optional<GrantedListing>{};
+        if (!is_current(position, rows.integer(4), rows.integer(7))) return std::nullopt;
         GrantedListing found;
         found.grant.key_hash = rows.text(5);
         found.grant.account_is_active = true;
@@ -185,28 +273,33 @@ std::optional<GrantedListing> Store::list(std::string_view key_id, const mailbox
         found.listing.items.reserve(rows.count());
         do found.listing.items.push_back(listed(rows)); while (rows.next());
         return found;
-    });
+    };
+    return *at_position(domain, page.skip, look);
 }
 
 // Total and page from one statement, so from one view; the total alone is in the row
 // that an empty page leaves.
 constexpr char kPage[] =
-    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes"
+    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.last_id"
     " FROM domain d LEFT JOIN (SELECT domain_id, id, local_part, created_at, size_bytes FROM mailbox"
-    " WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
+    " WHERE domain_id = ? AND id >= ? ORDER BY id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
     " WHERE d.id = ? ORDER BY m.id";
 
-Listing Store::page(std::int64_t domain_id, const Page& page)
+Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page)
 {
-    return reading([&](db::Connection& connection) {
-        auto rows = connection.query(kPage, {domain_id, page.limit, page.skip, domain_id});
+    const auto look = [&](db::Connection& connection, const Position& position) -> std::optional<Listing> {
+        auto rows = connection.query(kPage, {domain_id, position.first_id, page.limit, position.offset, domain_id});
         Listing listing;
         while (rows.next()) {
+            // Behind everything is behind everything still, unless the domain has grown that far.
+            const bool is_behind = position.first_id == kBehindEverything && rows.integer(4) <= page.skip;
+            if (!is_behind && !is_current(position, rows.integer(4), rows.integer(5))) return std::nullopt;
             listing.total = rows.integer(4);
             if (!rows.is_null(1)) listing.items.push_back(listed(rows));
         }
         return listing;
-    });
+    };
+    return *at_position(domain, page.skip, look);
 }
 
 // Makes other transactions that change this domain's mailboxes wait, and gives out ids.
@@ -235,6 +328,7 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
             try {
                 connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(), auth::random_hex(16), password_hash});
                 ++done.created;
+                count_in_ranges(connection, kCountRange, grant.domain_id, id);
                 write_audit(connection, audit, number, actor, "create", address);
             } catch (const db::DuplicateKey&) {
                 if (!grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = address};
@@ -271,6 +365,7 @@ Changed Store::change_password(const auth::Grant& grant, const mailbox::Address&
 constexpr char kTakeOne[] = "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
 // Changes nothing, but locks the row as DELETE will: what is copied is what is deleted.
 constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
+constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
     " quota_bytes, deleted_at, deleted_by)"
@@ -285,6 +380,9 @@ Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address,
         // The domain first, as in create(): two transactions that lock in the same order cannot deadlock.
         if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;
         if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0) return Changed::no_such_mailbox;
+        auto locked = connection.query(kMailboxId, {grant.domain_id, address.local_part()});
+        locked.next();
+        count_in_ranges(connection, kUncountRange, grant.domain_id, locked.integer(1));
         connection.execute(kKeepDeleted, {address.domain(), actor.key_id, grant.domain_id, address.local_part()});
         connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
         connection.execute(kDeleteMailbox, {grant.domain_id, address.local_part()});

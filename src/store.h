@@ -69,7 +69,7 @@ public:
     bool has_domain(std::string_view domain);
 
     std::optional<GrantedListing> list(std::string_view key_id, const mailbox::Domain& domain, const Page& page);
-    Listing page(std::int64_t domain_id, const Page& page);
+    Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
     // All of them or none.
     Created create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
@@ -83,6 +83,8 @@ public:
 private:
     template <typename Read>
     auto reading(Read read);
+    template <typename Look>
+    auto at_position(const mailbox::Domain& domain, std::int64_t skip, Look look);
     template <typename Work>
     auto transaction(const struct AuditId& audit, Work work);
     bool was_committed(const struct AuditId& audit);

@@ -20,7 +20,8 @@ using Names = std::vector<std::string>;
 Names matches(const std::string& text, const std::regex& pattern)
 {
     Names found;
-    for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) found.push_back(match->str(1));
+    for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match)
+        found.push_back(match->str(1));
     return found;
 }
 
@@ -48,7 +49,8 @@ std::map<std::string, std::size_t> order()
 std::vector<std::filesystem::path> files()
 {
     std::vector<std::filesystem::path> all;
-    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "src"}) all.push_back(file.path());
+    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "src"})
+        all.push_back(file.path());
     return all;
 }
 
@@ -62,7 +64,8 @@ BOOST_AUTO_TEST_CASE(every_file_has_its_place_in_the_table)
         modules.insert(module_of(file));
         BOOST_TEST(places.contains(module_of(file)), file.filename().string() + " is in no row of README.md");
     }
-    for (const auto& [name, place] : places) BOOST_TEST(modules.contains(name), "README.md names " + name + ", which src/ does not have");
+    for (const auto& [name, place] : places)
+        BOOST_TEST(modules.contains(name), "README.md names " + name + ", which src/ does not have");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_includes_only_files_further_down)
@@ -72,7 +75,8 @@ BOOST_AUTO_TEST_CASE(a_file_includes_only_files_further_down)
         const auto module = module_of(file);
         for (const auto& included : matches(sources::contents(file), std::regex{"#include \"([^\"]+)\""})) {
             if (module_of(included) == module) continue;
-            BOOST_TEST(places[module_of(included)] > places[module], file.filename().string() + " includes " + included + ", which stands above it");
+            BOOST_TEST(places[module_of(included)] > places[module],
+                       file.filename().string() + " includes " + included + ", which stands above it");
         }
     }
 }
@@ -89,7 +93,8 @@ BOOST_AUTO_TEST_CASE(a_foreign_library_has_one_door)
         for (const auto& file : files()) {
             for (const auto& header : matches(sources::contents(file), pattern)) {
                 is_used = true;
-                BOOST_TEST(module_of(file) == door, file.filename().string() + " includes <" + header + ">, which is for " + door + ".cc");
+                BOOST_TEST(module_of(file) == door,
+                           file.filename().string() + " includes <" + header + ">, which is for " + door + ".cc");
             }
         }
         BOOST_TEST(is_used, door + ".cc is no door any more");

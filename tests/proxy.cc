@@ -69,6 +69,13 @@ private:
     int descriptor_;
 };
 
+// What waits for an answer: not what follows within a command, such as the log-in (these
+// count up), and not COM_QUIT, COM_STMT_SEND_LONG_DATA and COM_STMT_CLOSE.
+bool is_answered(std::string_view packet)
+{
+    return packet[3] == 0 && packet.size() > kHeader && std::string_view{"\x01\x18\x19"}.find(packet[kHeader]) == std::string_view::npos;
+}
+
 // Takes a whole packet (three bytes of length, one that counts within the command) off
 // the front; empty while there is none.
 std::string take_packet(std::string& bytes)
@@ -149,8 +156,7 @@ void Proxy::serve(int accepted)
         if (waiting[0].revents == 0) continue;
         if (!client.receive(commands)) return;
         for (auto packet = take_packet(commands); !packet.empty(); packet = take_packet(commands)) {
-            const bool is_command = packet[3] == 0;  // what follows within one, such as the log-in, counts up
-            const auto fate = is_command ? judge(std::string_view{packet}.substr(kHeader)) : Fate::passes;
+            const auto fate = is_answered(packet) ? judge(std::string_view{packet}.substr(kHeader)) : Fate::passes;
             if (fate == Fate::lost_slowly || fate == Fate::arrives_late) {
                 client.close();
                 std::this_thread::sleep_for(kAWhile);

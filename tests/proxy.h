@@ -26,8 +26,9 @@ std::ostream& operator<<(std::ostream& out, Fate fate);
 
 class Proxy {
 public:
-    // Asked for every command of a client: its first byte says which it is (3: a query as
-    // text), the rest is the command's own. Runs in the proxy's threads, one at a time.
+    // Asked for every command of a client that the server answers: its first byte says
+    // which it is (3: a query as text), the rest is the command's own. Runs in the proxy's
+    // threads, one at a time.
     using Judge = std::function<Fate(std::string_view command)>;
 
     Proxy(std::string server, const std::string& socket);

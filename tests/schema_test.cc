@@ -67,7 +67,7 @@ BOOST_FIXTURE_TEST_CASE(messages_alone_do_not_change_the_size, Alice)
 BOOST_FIXTURE_TEST_CASE(the_list_shows_the_size, Alice)
 {
     use("bob", 77);
-    const auto listing = store.page(domain_id, {});
+    const auto listing = store.page(domain_id, domain, {});
     BOOST_TEST_REQUIRE(listing.items.size() == 2U);
     BOOST_TEST(listing.items[0].size_bytes == 0);
     BOOST_TEST(listing.items[1].size_bytes == 77);

@@ -4,41 +4,10 @@
 # The project's files for Dovecot are included as an operator would include them; the rest of the configuration is made
 # here. Nothing of the system's Dovecot is read.
 #
-# Expects DIR, ROOT, DB_SOCKET, DB_NAME, the functions of mailboxd.sh, and the ports: LMTP_PORT, IMAP_PORT, IMAPS_PORT,
-# POP3_PORT, POP3S_PORT, DOVEADM_PORT. Gives DOVECOT_CONF, dovecot_configure, dovecot_start, dovecot_stop.
+# Expects DIR, ROOT, DB_SOCKET, DB_NAME and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
+# DOVECOT_CONF, dovecot_configure, dovecot_start (2 if a port was taken), dovecot_stop.
 
 DOVECOT_CONF="$DIR/dovecot/dovecot.conf"
-
-# As root there is the user that came with Dovecot; it owns the store, too.
-mail_os_user() { if ((EUID == 0)); then echo dovecot; else id -un; fi; }
-
-# fill_in FILE NAME VALUE...: the file with each @NAME@ replaced.
-fill_in()
-{
-    local text
-    text=$(<"$1")
-    shift
-    while (($#)); do
-        text=${text//"@$1@"/$2}
-        shift 2
-    done
-    printf '%s\n' "$text"
-}
-
-# A certificate that nobody vouches for, so that what speaks TLS can be tried.
-tls_certificate()
-{
-    [[ -s $DIR/tls/key.pem && -s $DIR/tls/cert.pem ]] && return
-    rm -rf "$DIR/tls"
-    mkdir "$DIR/tls"
-    (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
-        -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
-        -keyout "$DIR/tls/key.pem" -out "$DIR/tls/cert.pem") >"$DIR/log/tls.log" 2>&1 </dev/null || {
-        rm -rf "$DIR/tls"
-        return 1
-    }
-    chmod 644 "$DIR/tls/cert.pem"
-}
 
 dovecot_configure()
 {
@@ -62,8 +31,9 @@ dovecot_configure()
     fi
 }
 
-# One user for all of it, so no privileges to separate: then one login process for many connections saves memory. As
-# many passwords at once as there are processors, and one more: each takes 19 MiB and a processor for its time.
+# One user for all of it, so no privileges to separate: then one login process for many connections saves memory, and a
+# session's process can serve the next one. As many passwords at once as there are processors, and one more: each takes
+# 19 MiB and a processor for its time.
 dovecot_main_configuration()
 {
     cat <<END
@@ -118,14 +88,13 @@ namespace inbox {
 !include $DIR/dovecot/mailboxd.conf
 
 protocol imap {
-  mail_plugins = \$mail_plugins imap_quota
   mail_max_userip_connections = 100
 }
 protocol pop3 {
   mail_max_userip_connections = 100
 }
 protocol lmtp {
-  lmtp_hdr_delivery_address = original
+  lmtp_hdr_delivery_address = none
   postmaster_address = postmaster@$DOMAIN
 }
 
@@ -169,9 +138,11 @@ service pop3-login {
 }
 service imap {
   process_limit = 1000
+  service_count = 200
 }
 service pop3 {
   process_limit = 1000
+  service_count = 200
 }
 service lmtp {
   inet_listener lmtp {
@@ -191,29 +162,21 @@ dovecot_start()
     local as=()
     if ((EUID == 0)); then as=(setpriv --reuid=dovecot --regid=dovecot --clear-groups); fi
     part_start dovecot "${as[@]}" "$(type -P dovecot)" -F -c "$DOVECOT_CONF"
-    if wait_until 30 holds_or_ended dovecot dovecot_answers && ! part_runs dovecot && lost_a_port dovecot; then return 2; fi
+    if wait_until 30 holds_or_ended dovecot dovecot_answers && ! part_runs dovecot && dovecot_lost_a_port; then return 2; fi
     part_await dovecot 1 dovecot_answers
 }
 
-# lost_a_port PART: true when a port was taken between our look and the part's.
-lost_a_port()
+# True when a port was taken between our look and its start.
+dovecot_lost_a_port()
 {
-    tail -c "+${part_log_start[$1]:-1}" "$DIR/log/$1.log" 2>/dev/null | grep 'Address already in use' >/dev/null
+    tail -c "+${part_log_start[dovecot]:-1}" "$DIR/log/dovecot.log" 2>/dev/null | grep 'Address already in use' >/dev/null
 }
 
-# greets PORT TEXT: true if what listens there begins with the text.
-greets()
-{
-    local line=
-    { exec {CONNECTION}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
-    read -r -t 10 line <&"$CONNECTION" 2>/dev/null || true
-    exec {CONNECTION}>&-
-    [[ $line == "$2"* ]]
-}
-
+# Its own word first: what answers might be another stack's that was faster.
 dovecot_answers()
 {
-    greets "$IMAP_PORT" '* OK' && greets "$POP3_PORT" '+OK' && greets "$LMTP_PORT" '220' && ! port_is_free "$DOVEADM_PORT"
+    tail -c "+${part_log_start[dovecot]:-1}" "$DIR/log/dovecot.log" 2>/dev/null | grep 'starting up for' >/dev/null &&
+        greets "$IMAP_PORT" '* OK' && greets "$POP3_PORT" '+OK' && greets "$LMTP_PORT" 220
 }
 
 dovecot_stop() { part_stop dovecot TERM:20; }

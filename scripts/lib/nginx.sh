@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # nginx.sh - an nginx of the stack's own in front of the service, on 127.0.0.1:PORT.
 #
-# Its configuration is made in DIR/nginx around the project's two snippets; nothing of the system's nginx is read.
+# Its configuration is made in DIR/nginx around the project's snippets; nothing of the system's nginx is read.
 #
 # Expects DIR, ROOT (the checkout), SOCKET and WRITE_SOCKET. Gives port_is_free, nginx_configure, nginx_start, nginx_stop.
 
@@ -18,6 +18,7 @@ nginx_configure()
     text=${text//unix:\/run\/mailboxd\/mailboxd-write.sock/unix:$WRITE_SOCKET}
     write_file 644 "$DIR/nginx/mailboxd-http.conf" <<<"$text"
     write_file 644 "$DIR/nginx/mailboxd-server.conf" <"$ROOT/nginx/mailboxd-server.conf"
+    write_file 644 "$DIR/nginx/mailboxd-autoconfig.conf" <"$ROOT/nginx/mailboxd-autoconfig.conf"
     write_file 644 "$DIR/nginx/nginx.conf" < <(nginx_main_configuration "$port")
 }
 
@@ -52,6 +53,12 @@ http {
         listen 127.0.0.1:$1 backlog=2048;
         include "$DIR/nginx/mailboxd-server.conf";
     }
+    server {
+        listen 127.0.0.1:$1;
+        server_name autoconfig.$DOMAIN autodiscover.$DOMAIN;
+        set \$mailboxd_mail_host localhost;
+        include "$DIR/nginx/mailboxd-autoconfig.conf";
+    }
 }
 END
 }
@@ -62,13 +69,17 @@ nginx_lost_the_port()
     tail -c "+${part_log_start[nginx]:-1}" "$DIR/log/nginx.log" 2>/dev/null | grep 'still could not bind' >/dev/null
 }
 
+# nginx_has_the_port CHECK...: what answers might be another stack's that was faster. It names its process once it has it.
+nginx_has_the_port() { [[ -s $DIR/run/nginx.pid ]] && "$@"; }
+
 # nginx_start CHECK...: true once it runs and the check succeeds; 2 if another program has the port.
 nginx_start()
 {
+    rm -f "$DIR/run/nginx.pid"
     # -e: else it opens a log under /var/log before it reads anything.
     part_start nginx "$(type -P nginx)" -e "$DIR/log/nginx.log" -p "$DIR/nginx" -c "$DIR/nginx/nginx.conf"
-    if wait_until 20 holds_or_ended nginx "$@" && ! part_runs nginx && nginx_lost_the_port; then return 2; fi
-    part_await nginx 1 "$@"
+    if wait_until 20 holds_or_ended nginx nginx_has_the_port "$@" && ! part_runs nginx && nginx_lost_the_port; then return 2; fi
+    part_await nginx 1 nginx_has_the_port "$@"
 }
 
 # QUIT: what is asked is answered first.

@@ -6,23 +6,20 @@
 # here. Nothing of the system's Postfix is read. Postfix has to be started by root and insists that its files are root's,
 # so that an ordinary user's stack uses sudo for it, and only for it.
 #
-# Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN, the functions of mailboxd.sh and dovecot.sh, and the ports: SMTP_PORT,
-# SUBMISSION_PORT, SUBMISSIONS_PORT, LMTP_PORT. Gives POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start,
-# postfix_stop.
+# Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
+# POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (2 if a port was taken), postfix_stop.
 
 POSTFIX_CONF="$DIR/postfix/etc"
 
 readonly POSTFIX_FILES=(mailboxd-domains.cf mailboxd-addresses.cf mailboxd-transport.cf mailboxd-recipients.cf
     mailboxd-submission.cf)
 
-as_root() { if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi; }
-
 # Why there can be no Postfix here, as the rest of a sentence; nothing if there can.
 postfix_obstacle()
 {
     local other
     if [[ -z $(type -P postfix) ]]; then
-        other=$(other_mta)
+        other=$(other_mailer)
         [[ -z $other ]] || echo "$other is installed, which Postfix would replace"
     elif ((EUID != 0)) && ! sudo -v 2>/dev/null; then
         echo "Postfix has to be started by root, and sudo does not let us"
@@ -30,11 +27,11 @@ postfix_obstacle()
 }
 
 # Another package than Postfix that is the system's mailer.
-other_mta()
+other_mailer()
 {
     # shellcheck disable=SC2016
-    dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
-        awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent(,| |$)/ { print $2; exit }'
+    { dpkg-query -W -f '${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null || true; } |
+        awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent(,| |$)/ && !found { print $2; found = 1 }'
 }
 
 # Made aside, and put in its place by root only if it differs.
@@ -157,15 +154,16 @@ END
 # Postfix puts itself into the background, in a session of its own, whose first process it names in its spool.
 postfix_start()
 {
-    local pid start
+    local pid start port
     local -a stat
     part_log_start[postfix]=$(($(stat -c %s "$DIR/log/postfix.log" 2>/dev/null || echo 0) + 1))
     hold_signals
     if ! as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" start \
         </dev/null >"$DIR/log/postfix-start.log" 2>&1; then
         release_signals
-        if lost_a_port postfix; then return 2; fi
-        say "Postfix did not start; $DIR/log/postfix-start.log and postfix.log tell why."
+        # It does not say so when another program was faster with a port.
+        for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT"; do port_is_free "$port" || return 2; done
+        say "Postfix did not start; $DIR/log/postfix-start.log and postfix.log may tell why."
         part_log_tail postfix
         return 1
     fi

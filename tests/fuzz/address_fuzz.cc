@@ -52,13 +52,16 @@ bool is_domain(std::string_view name)
 bool is_atom(const std::string& atom)
 {
     constexpr std::string_view kAllowed = "_-$&'=^`{|}~";
-    return !atom.empty() && std::all_of(atom.begin(), atom.end(), [&](char c) { return is_letter_or_digit(c) || kAllowed.find(c) != std::string_view::npos; });
+    return !atom.empty() && std::all_of(atom.begin(), atom.end(), [&](char c) {
+        return is_letter_or_digit(c) || kAllowed.find(c) != std::string_view::npos;
+    });
 }
 
 bool is_local_part(std::string_view local)
 {
     const auto atoms = parts_of(local);
-    return !local.empty() && local.size() <= 64 && local.front() != '-' && std::all_of(atoms.begin(), atoms.end(), is_atom);
+    return !local.empty() && local.size() <= 64 && local.front() != '-'
+           && std::all_of(atoms.begin(), atoms.end(), is_atom);
 }
 
 std::optional<Address> parsed(std::string_view text, const Domain& domain)
@@ -68,7 +71,8 @@ std::optional<Address> parsed(std::string_view text, const Domain& domain)
     } catch (const mailbox::Invalid& invalid) {
         const std::string sentence = invalid.what();
         expect(sentence.starts_with("'mailbox' parameter"), "a refusal names the parameter");
-        expect(std::all_of(sentence.begin(), sentence.end(), [](char c) { return c >= ' ' && c <= '~'; }), "a refusal is plain text");
+        expect(std::all_of(sentence.begin(), sentence.end(), [](char c) { return c >= ' ' && c <= '~'; }),
+               "a refusal is plain text");
         return std::nullopt;
     }
 }
@@ -76,7 +80,8 @@ std::optional<Address> parsed(std::string_view text, const Domain& domain)
 void check_same(std::string_view text, const Address& address, const Domain& domain)
 {
     const auto again = parsed(text, domain);
-    expect(again && again->text() == address.text() && again->local_part() == address.local_part(), "every spelling of an address is the same address");
+    expect(again && again->text() == address.text() && again->local_part() == address.local_part(),
+           "every spelling of an address is the same address");
 }
 
 std::optional<Domain> check_domain(std::string_view text)
@@ -103,7 +108,8 @@ void check_address(std::string_view text, const Domain& domain)
                           && local.size() + 1 + domain.name().size() <= 254;
     expect(address.has_value() == is_right, "an address is accepted exactly if the rules say so");
     if (!address) return;
-    expect(address->local_part() == local && address->domain() == domain.name(), "an address is its parts in lower case");
+    expect(address->local_part() == local && address->domain() == domain.name(),
+           "an address is its parts in lower case");
     expect(address->text() == local + "@" + domain.name(), "its text is both of them");
     check_same(local, *address, domain);
     check_same(upper_case(local), *address, domain);

@@ -62,7 +62,8 @@ std::string checksum(std::string_view body)
 
 bool is_key(std::string_view text)
 {
-    return text.size() == 53 && text.starts_with("mbx-") && text.substr(4, 42).find_first_not_of(kBase32) == std::string_view::npos
+    return text.size() == 53 && text.starts_with("mbx-")
+           && text.substr(4, 42).find_first_not_of(kBase32) == std::string_view::npos
            && text.substr(46) == checksum(text.substr(0, 46));
 }
 
@@ -95,7 +96,8 @@ void check(std::string_view header)
 std::string right_key(std::string_view input)
 {
     std::string key = "mbx-";
-    for (std::size_t i = 0; i < 42; ++i) key += kBase32[i < input.size() ? static_cast<unsigned char>(input[i]) & 31 : 0];
+    for (std::size_t i = 0; i < 42; ++i)
+        key += kBase32[i < input.size() ? static_cast<unsigned char>(input[i]) & 31 : 0];
     return key + checksum(key);
 }
 
@@ -106,10 +108,12 @@ void basic(std::string_view input)
     check(input);
     check("Basic " + encoded(input));
     const auto key = right_key(input);
-    for (const auto* const scheme : {"Basic ", "basic  ", "BASIC \t"}) {
-        for (const auto* const padding : {"", "=", "==", "===", " "}) check(scheme + encoded("api:" + key) + padding);
-    }
-    check("Basic " + encoded("API:" + key));
+    // One of the spellings of a header for it, by the input's first byte.
+    constexpr std::array kSchemes{"Basic ", "basic  ", "BASIC \t", "Digest "};
+    constexpr std::array kUsers{"api:", "API:", "", "api"};
+    constexpr std::array kEnds{"", "=", "==", "===", " ", " \t", "\n", "A"};
+    const auto choice = input.empty() ? std::size_t{0} : static_cast<unsigned char>(input.front());
+    check(kSchemes[choice & 3] + encoded(kUsers[choice >> 2 & 3] + key) + kEnds[choice >> 4 & 7]);
     expect(auth::Key::from_header("Basic " + encoded("api:" + key)).has_value(), "a right key is accepted");
     // One character of it changed is a wrong one.
     if (input.empty()) return;
@@ -117,7 +121,9 @@ void basic(std::string_view input)
     auto& character = wrong[static_cast<unsigned char>(input.front()) % wrong.size()];
     character = character == 'a' ? 'b' : 'a';
     expect(!auth::Key::parse(wrong).has_value(), "a key with one wrong character is refused");
-    expect(auth::is_same_secret(key, right_key(input)) && !auth::is_same_secret(key, wrong), "secrets are compared as they are");
+    expect(auth::is_same_secret(key, right_key(input)) && !auth::is_same_secret(key, wrong)
+               && !auth::is_same_secret(key, input),
+           "secrets are compared as they are");
 }
 
 }  // namespace fuzz

@@ -26,7 +26,8 @@ public:
     std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
     void write(std::string_view text)
     {
-        if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+        if (::ftruncate(descriptor_, 0) != 0
+            || ::pwrite(descriptor_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
             throw std::system_error(errno, std::generic_category(), "pwrite");
         }
     }
@@ -60,9 +61,11 @@ void check_problems(std::string_view problems, std::string_view text)
         const auto [end, error] = std::from_chars(problem.data(), problem.data() + problem.size(), number);
         if (error != std::errc{} || *end != ':') continue;
         problem.remove_prefix(static_cast<std::size_t>(end - problem.data()) + 2);
-        expect(number >= 1 && number <= 1 + std::count(text.begin(), text.end(), '\n'), "the line that is named is there");
+        expect(number >= 1 && number <= 1 + std::count(text.begin(), text.end(), '\n'),
+               "the line that is named is there");
         const auto name = problem.substr(0, problem.find(" is "));
-        if (name.size() < problem.size()) expect(line_of(text, number).find(name) != std::string::npos, "the setting stands on it");
+        if (name.size() < problem.size())
+            expect(line_of(text, number).find(name) != std::string::npos, "the setting stands on it");
     }
 }
 
@@ -74,6 +77,16 @@ std::optional<Config> read(std::string_view text)
     } catch (const Config::Problems& problems) {
         check_problems(problems.what(), text);
         return std::nullopt;
+    }
+}
+
+bool refuses(const std::string& path)
+{
+    try {
+        Config::read(path);
+        return false;
+    } catch (const Config::Problems&) {
+        return true;
     }
 }
 
@@ -96,9 +109,11 @@ void check(const Config& config)
     expect(config.socket != config.write_socket, "the two sockets differ");
     expect(is_within(config.workers, 1U, 1000U) && is_within(config.write_workers, 1U, 1000U), "there are workers");
     expect(is_within(config.backlog, 1, 65'535), "the backlog is one that listen(2) takes");
-    expect(config.request_deadline >= seconds{1} && config.io_timeout >= seconds{1}, "a deadline is never 0, which would be none");
+    expect(config.request_deadline >= seconds{1} && config.io_timeout >= seconds{1},
+           "a deadline is never 0, which would be none");
     expect(config.stop_grace > config.request_deadline, "stopping leaves time for what runs");
-    expect(config.db_connect_timeout >= seconds{1} && config.db_timeout >= seconds{1}, "the database has time to answer");
+    expect(config.db_connect_timeout >= seconds{1} && config.db_timeout >= seconds{1},
+           "the database has time to answer");
     expect(config.max_body >= 1024 && config.max_limit >= 1, "a request can be made");
     expect(config.min_password >= 1 && config.min_password <= config.max_password, "a password can be chosen");
     expect(config.argon2_memory_kib >= 8 && config.argon2_passes >= 1, "libsodium takes these costs");
@@ -107,19 +122,25 @@ void check(const Config& config)
            "both programs ask the same server");
 }
 
+std::optional<std::string> password(const std::string& path)
+{
+    Config::Database database;
+    database.password_file = path;
+    try {
+        return database.password();
+    } catch (const Config::Problems& problems) {
+        expect(std::string_view{problems.what()}.starts_with(path), "a problem names its file");
+        return std::nullopt;
+    }
+}
+
 // The password is the file's first line, whatever is in it.
 void check_password(std::string_view text)
 {
-    Config::Database database;
-    database.password_file = file().path();
     file().write(text);
-    try {
-        const auto password = database.password();
-        expect(password == text.substr(0, text.find('\n')), "the password is the first line");
-    } catch (const Config::Problems& problems) {
-        expect(text.empty(), "every file but an empty one has a first line");
-        expect(std::string_view{problems.what()}.starts_with(file().path()), "a problem names its file");
-    }
+    const auto line = password(file().path());
+    expect(text.empty() ? !line : line == text.substr(0, text.find('\n')), "the password is the first line");
+    expect(password("") == "" && !password("/nowhere/password"), "no file is no password, a missing one is a problem");
 }
 
 }  // namespace
@@ -127,10 +148,12 @@ void check_password(std::string_view text)
 void config(std::string_view input)
 {
     check_password(input);
+    expect(refuses("/nowhere/mailboxd.conf"), "a file that is not there is a problem");
     const auto config = read(input);
     if (!config) return;
     check(*config);
-    expect(read(std::string{input} + "\n# what stands behind this sign is none of its business = 1\n").has_value(), "a comment changes nothing");
+    expect(read(std::string{input} + "\n# what stands behind this sign is none of its business = 1\n").has_value(),
+           "a comment changes nothing");
     if (input.find('[') == std::string_view::npos) {
         expect(!read(std::string{input} + "\nno_such_setting = 1"), "a name that is none is refused");
     }

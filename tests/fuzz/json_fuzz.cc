@@ -30,7 +30,9 @@ Value parsed_by_cjson(std::string_view text)
 {
     const char* end = nullptr;
     Value value{cJSON_ParseWithLengthOpts(text.data(), text.size(), &end, 0)};
-    if (!value || text.substr(static_cast<std::size_t>(end - text.data())).find_first_not_of(kSpace) != std::string_view::npos) return nullptr;
+    if (!value
+        || text.substr(static_cast<std::size_t>(end - text.data())).find_first_not_of(kSpace) != std::string_view::npos)
+        return nullptr;
     return value;
 }
 
@@ -43,7 +45,9 @@ std::size_t string_token(std::string_view text)
         if (text[i] != '\\') continue;
         ++i;
         const auto hex = text.substr(std::min(i + 1, text.size()), 4);
-        if (text[i] == 'u' && (hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos || hex == "0000")) return 0;
+        if (text[i] == 'u'
+            && (hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos || hex == "0000"))
+            return 0;
     }
     return 0;
 }
@@ -121,7 +125,8 @@ std::optional<Pairs> expected(std::string_view text, Arrays arrays)
     const auto value = parsed_by_cjson(text);
     if (!value || !has_strict_tokens(text)) return std::nullopt;
     Pairs pairs;
-    if (!cJSON_IsArray(value.get())) return add_members(value.get(), false, pairs) ? std::optional{pairs} : std::nullopt;
+    if (!cJSON_IsArray(value.get()))
+        return add_members(value.get(), false, pairs) ? std::optional{pairs} : std::nullopt;
     if (arrays == Arrays::refused) return std::nullopt;
     for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) {
         if (!add_members(entry, true, pairs)) return std::nullopt;
@@ -153,14 +158,18 @@ std::string escaped(std::string_view text)
 // Whatever text is sent arrives, in one object and in an array.
 void check_sending(std::string_view mailbox, std::string_view password)
 {
-    const auto is_text = [](std::string_view text) { return is_well_formed_utf8(text) && text.find('\0') == std::string_view::npos; };
+    const auto is_text = [](std::string_view text) {
+        return is_well_formed_utf8(text) && text.find('\0') == std::string_view::npos;
+    };
     if (!is_text(mailbox) || !is_text(password)) return;
-    const auto object = R"({ "mailbox" : ")" + escaped(mailbox) + "\"\t,\r\n\"password\":\"" + escaped(password) + R"(", "x": [{}, null, -0.5e+5]})";
+    const auto object = R"({ "mailbox" : ")" + escaped(mailbox) + "\"\t,\r\n\"password\":\"" + escaped(password)
+                        + R"(", "x": [{}, null, -0.5e+5]})";
     const Pairs one{{"mailbox", std::string{mailbox}}, {"password", std::string{password}}};
     expect(parsed(object, Arrays::refused) == one, "what was sent is what arrives");
     auto two = one;
     two.insert(two.end(), one.begin(), one.end());
-    expect(parsed("[" + object + "," + object + "]", Arrays::allowed) == two, "what was sent in an array is what arrives");
+    expect(parsed("[" + object + "," + object + "]", Arrays::allowed) == two,
+           "what was sent in an array is what arrives");
 }
 
 }  // namespace
@@ -172,7 +181,8 @@ void json(std::string_view input)
     check_sending(line, rest);
     for (const auto arrays : {Arrays::allowed, Arrays::refused}) {
         const auto pairs = parsed(input, arrays);
-        expect(pairs == expected(input, arrays), "accepted is what cJSON accepts and RFC 8259 allows, with the same fields");
+        expect(pairs == expected(input, arrays),
+               "accepted is what cJSON accepts and RFC 8259 allows, with the same fields");
         if (!pairs) continue;
         for (const auto& [name, value] : *pairs) {
             expect(is_well_formed_utf8(value) && value.find('\0') == std::string::npos, "a field is UTF-8 without NUL");
@@ -180,7 +190,8 @@ void json(std::string_view input)
         for (const auto* const more : {"x", "{}", ",", "]", "\"", "\f"}) {
             expect(!parsed(std::string{input} + more, arrays), "no text stands behind the value");
         }
-        expect(parsed(" \t\r\n" + std::string{input} + "\r\n", arrays) == pairs, "space around the value changes nothing");
+        expect(parsed(" \t\r\n" + std::string{input} + "\r\n", arrays) == pairs,
+               "space around the value changes nothing");
         expect(!parsed("\xEF\xBB\xBF" + std::string{input}, arrays), "a byte order mark is no JSON");
     }
 }

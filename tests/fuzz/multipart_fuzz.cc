@@ -8,10 +8,10 @@
 namespace fuzz {
 namespace {
 
-Pairs parsed(std::string_view type, std::string_view body)
+Pairs parsed(std::string_view type, std::string_view body, std::string_view method = "POST")
 {
     http::Request request;
-    request.method = "POST";
+    request.method = method;
     request.content_type = type;
     request.body = Secret{body};
     return pairs_of(form::parse(request));
@@ -42,7 +42,8 @@ std::string written(const Pairs& pairs, const std::string& boundary, Style style
     std::string body = ornate ? "preamble\r\n" : "";
     for (const auto& [name, value] : pairs) {
         body += "--" + boundary + (ornate ? " \t\r\nContent-Type: text/plain; name=other\r\n" : "\r\n");
-        body += (ornate ? "content-disposition : form-data ;Name= " : "Content-Disposition: form-data; name=") + quoted(name);
+        body += (ornate ? "content-disposition : form-data ;Name= " : "Content-Disposition: form-data; name=")
+                + quoted(name);
         body += ornate ? "; filename=\"a;name=b\"\r\nContent-Length: 0\r\n\r\n" : "\r\n\r\n";
         body += value + "\r\n";
     }
@@ -55,7 +56,9 @@ void check_sending(const Pairs& sent)
     if (boundary.size() > 70) return;
     expect(parsed("multipart/form-data; boundary=" + boundary, written(sent, boundary, Style::plain)) == sent,
            "what was sent is what arrives");
-    expect(parsed("Multipart/Form-Data ;charset=utf-8; BOUNDARY=" + quoted(boundary), written(sent, boundary, Style::ornate)) == sent,
+    expect(parsed("Multipart/Form-Data ;charset=utf-8; BOUNDARY=" + quoted(boundary),
+                  written(sent, boundary, Style::ornate))
+               == sent,
            "what was sent with every ornament is what arrives");
 }
 
@@ -64,7 +67,8 @@ Pairs pairs_in(std::string_view input)
 {
     Pairs pairs;
     const auto take = [&] {
-        const auto length = input.empty() ? 0 : std::min<std::size_t>(static_cast<unsigned char>(input[0]), input.size() - 1);
+        const auto length =
+            input.empty() ? 0 : std::min<std::size_t>(static_cast<unsigned char>(input[0]), input.size() - 1);
         const std::string text{input.substr(std::min<std::size_t>(1, input.size()), length)};
         input.remove_prefix(std::min(length + 1, input.size()));
         return text;
@@ -86,6 +90,10 @@ void multipart(std::string_view input)
     const auto type = take_line(body);
     Pairs pairs;
     if (is_refused([&] { pairs = parsed(type, body); })) return;
+    // Only an array is a matter of the method.
+    Pairs changed;
+    const bool refused = is_refused([&] { changed = parsed(type, body, "PUT"); });
+    expect(refused ? body.find('[') != std::string_view::npos : changed == pairs, "PUT reads what POST reads");
     if (!http::lower_case(type).starts_with("multipart/form-data")) return;
     std::size_t size = 0;
     for (const auto& [name, value] : pairs) {

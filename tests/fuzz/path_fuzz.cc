@@ -9,7 +9,8 @@ namespace {
 
 http::Request parsed(std::string_view target)
 {
-    return http::parse({.method = "GET", .target = target, .authorization = {}, .content_type = {}, .client = {}, .body = {}});
+    return http::parse(
+        {.method = "GET", .target = target, .authorization = {}, .content_type = {}, .client = {}, .body = {}});
 }
 
 void check_path(std::string_view target, const http::Request& request)
@@ -47,7 +48,8 @@ void path(std::string_view input)
     if (!is_refused([&] { request = parsed(input); })) {
         check_path(input, request);
         const auto question = input.find('?');
-        expect(request.query == (question == std::string_view::npos ? "" : input.substr(question + 1)), "the query is what stands behind the first question mark");
+        expect(request.query == (question == std::string_view::npos ? "" : input.substr(question + 1)),
+               "the query is what stands behind the first question mark");
         check_query(request.query);
     }
     // A path is never read where the decoding of all of it says no.

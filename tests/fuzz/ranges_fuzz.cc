@@ -48,12 +48,14 @@ void ranges(std::string_view input)
     if (client.find(':') == std::string::npos) {
         for (std::size_t length = 0; length <= bits->size(); ++length) {
             const auto range = client + "/" + std::to_string(length);
-            expect(auth::is_range(range) && auth::is_in_ranges(client, range), "an address is in each network that it names");
+            expect(auth::is_range(range) && auth::is_in_ranges(client, range),
+                   "an address is in each network that it names");
             expect(!auth::is_in_ranges("2001:db8::1", range), "IPv6 is in no network of IPv4");
         }
         expect(!auth::is_in_ranges(client, "::/0"), "IPv4 is in no network of IPv6");
     }
-    expect(!auth::is_range(client + "/129") && !auth::is_range(client + "/-1") && !auth::is_range(client + "/"), "a network has no other number of bits");
+    expect(!auth::is_range(client + "/129") && !auth::is_range(client + "/-1") && !auth::is_range(client + "/"),
+           "a network has no other number of bits");
     // In the whole exactly if it is in one of its parts.
     bool is_in_one = false;
     for (std::size_t begin = 0; begin <= rest.size();) {
@@ -62,7 +64,8 @@ void ranges(std::string_view input)
         const bool is_in_part = auth::is_in_ranges(client, part);
         expect(!is_in_part || auth::is_range(part), "an address is only in a range that is one");
         // Where no number of bits is given, it is the same address.
-        if (part.find('/') == std::string_view::npos) expect(is_in_part == (bits_of(std::string{part}) == bits), "a range without bits is one address");
+        if (part.find('/') == std::string_view::npos)
+            expect(is_in_part == (bits_of(std::string{part}) == bits), "a range without bits is one address");
         is_in_one = is_in_one || is_in_part;
         begin = end + 1;
     }

@@ -31,7 +31,8 @@ bool is_well_formed_utf8(std::string_view text)
         return byte >= range.least && byte <= range.greatest;
     };
     while (!text.empty()) {
-        const auto* const row = std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return is_in(text[0], r.lead); });
+        const auto* const row =
+            std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return is_in(text[0], r.lead); });
         if (row == std::end(kTable) || text.size() < row->length) return false;
         for (std::size_t i = 1; i < row->length; ++i) {
             if (!is_in(text[i], i == 1 ? row->second : Range{0x80, 0xBF})) return false;

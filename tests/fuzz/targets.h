@@ -1,7 +1,7 @@
 // targets.h - what is fuzzed: one function a parser, with what must hold for every input.
 //
-// Each is called from two places: libfuzzer.cc, which looks for inputs that break it, and
-// fuzz_test.cc, which replays those in corpus/. Complains by throwing Violated.
+// libfuzzer.cc looks for inputs that break it; fuzz_test.cc and replay.cc replay those in
+// corpus/. Complains by throwing Violated.
 #pragma once
 
 #include <stdexcept>
@@ -29,6 +29,7 @@ void urlencoded(std::string_view input);  // a body
 void multipart(std::string_view input);   // Content-Type, line end, body
 void json(std::string_view input);        // a body
 void address(std::string_view input);     // domain, line end, mailbox
+void grant(std::string_view input);       // what the database says of a key, bit by bit
 void ranges(std::string_view input);      // client, line end, ranges of a key
 void config(std::string_view input);      // a configuration file
 void answer(std::string_view input);      // what an answer repeats of its request

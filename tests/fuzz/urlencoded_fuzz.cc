@@ -43,7 +43,8 @@ void urlencoded(std::string_view input)
     check_sending(input);
     Pairs pairs;
     const bool refused = is_refused([&] { pairs = parsed(input, ""); });
-    expect(refused == is_refused([&] { parsed(input, "Application/X-WWW-Form-Urlencoded ; charset=utf-8"); }), "type and charset change nothing");
+    expect(refused == is_refused([&] { parsed(input, "Application/X-WWW-Form-Urlencoded ; charset=utf-8"); }),
+           "type and charset change nothing");
     if (refused) {
         expect(input.find('%') != std::string_view::npos, "only percent-encoding can be wrong");
         return;

@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 namespace data = boost::unit_test::data;
-using story::is_refused;
-using story::refusal;
+using answers::is_refused;
+using answers::refusal;
 using story::shows;
 
 namespace {
@@ -285,7 +285,7 @@ BOOST_DATA_TEST_CASE_F(Caller, a_domain_that_is, data::make(kStates), state)
     house.sql("UPDATE domain SET state = " + stack::quote(state) + " WHERE name = " +
               stack::quote(who.domain));
     const auto before = snapshot();
-    BOOST_TEST(story::page(as(who.key, request("GET", who))).total_count == 1);
+    BOOST_TEST(answers::page(as(who.key, request("GET", who))).total_count == 1);
     BOOST_TEST(as(who.key, request("HEAD", who)).status == 200);
     for (const char* method : kWriting) {
         BOOST_TEST(is_refused(as(who.key, request(method, who)), 403, {"suspended"}));
@@ -302,7 +302,7 @@ BOOST_DATA_TEST_CASE_F(Caller, a_mailbox_that_is, data::make(kStates), state)
     const std::string its = " WHERE local_part = 'alice' AND domain_id = (SELECT id FROM domain"
                             " WHERE name = " + stack::quote(who.domain) + ")";
     house.sql("UPDATE mailbox SET state = " + stack::quote(state) + its);
-    BOOST_TEST(story::page(list(who)).total_count == 1);
+    BOOST_TEST(answers::page(list(who)).total_count == 1);
     BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
     BOOST_TEST(house.value("SELECT state FROM mailbox" + its) == state);
@@ -416,7 +416,7 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
                             BOOST_TEST(is_refused(answer, 403, {"read_only"}));
                         }
                         if (is_done && method == "GET") {
-                            for (const auto& address : story::page(answer).names()) {
+                            for (const auto& address : answers::page(answer).names()) {
                                 BOOST_TEST(address.ends_with("@" + where.domain));
                             }
                         }

@@ -11,7 +11,7 @@
 
 namespace data = boost::unit_test::data;
 using story::shows;
-using story::text;
+using answers::text;
 
 namespace {
 
@@ -62,7 +62,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_is_created_listed_changed_and_del
                kCreated);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Wonderland 1865"));
 
-    const auto listed = story::page(call(who.key, "GET", who.mailboxes(prefix)));
+    const auto listed = answers::page(call(who.key, "GET", who.mailboxes(prefix)));
     BOOST_TEST(listed.total_count == 1);
     BOOST_TEST(listed.names() == std::vector{alice}, boost::test_tools::per_element());
 
@@ -96,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(created_at_is_now, story::Story, *shows("answers: create
     const auto before = system_clock::to_time_t(system_clock::now());
     create(who, "alice");
     const auto after = system_clock::to_time_t(system_clock::now());
-    const auto created = story::seconds(story::page(list(who)).items.at(0).created_at);
+    const auto created = answers::seconds(answers::page(list(who)).items.at(0).created_at);
     BOOST_TEST(created >= before);
     BOOST_TEST(created <= after);
 }
@@ -113,9 +113,9 @@ BOOST_FIXTURE_TEST_CASE(the_size_is_what_the_mail_store_wrote, story::Story,
                     " WHERE m.local_part = 'full' AND d.name = " + stack::quote(who.domain)));
     // As Dovecot's dict service writes it: an insert, then updates.
     house.sql("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (" + username + ", 1, 1)");
-    BOOST_TEST(story::page(list(who)).items.at(1).size_bytes == 1);
+    BOOST_TEST(answers::page(list(who)).items.at(1).size_bytes == 1);
     house.sql("UPDATE mailbox_usage SET bytes = 9007199254740993 WHERE username = " + username);
-    const auto listed = story::page(list(who));
+    const auto listed = answers::page(list(who));
     BOOST_TEST_REQUIRE(listed.items.size() == 2U);
     BOOST_TEST(listed.items[0].size_bytes == 0);
     BOOST_TEST(listed.items[1].size_bytes == 9007199254740993);
@@ -163,18 +163,18 @@ BOOST_FIXTURE_TEST_CASE(a_full_address_creates_the_same_mailbox, story::Story,
 {
     const auto who = tenant();
     BOOST_TEST(text(create(who, who.address("alice"))) == kCreated);
-    BOOST_TEST(story::page(list(who)).names() == std::vector{who.address("alice")},
+    BOOST_TEST(answers::page(list(who)).names() == std::vector{who.address("alice")},
                boost::test_tools::per_element());
-    BOOST_TEST(story::is_refused(create(who, "alice"), 409));
+    BOOST_TEST(answers::is_refused(create(who, "alice"), 409));
 }
 
 BOOST_FIXTURE_TEST_CASE(names_are_stored_in_lower_case, story::Story, *shows("parameters: mailbox"))
 {
     const auto who = tenant();
     BOOST_TEST(text(create(who, "Alice")) == kCreated);
-    BOOST_TEST(story::page(list(who)).names() == std::vector{who.address("alice")},
+    BOOST_TEST(answers::page(list(who)).names() == std::vector{who.address("alice")},
                boost::test_tools::per_element());
-    BOOST_TEST(story::is_refused(create(who, "aLICE"), 409));
+    BOOST_TEST(answers::is_refused(create(who, "aLICE"), 409));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_domain_is_compared_without_case_and_trailing_dot, story::Story,
@@ -192,13 +192,13 @@ BOOST_FIXTURE_TEST_CASE(the_domain_is_compared_without_case_and_trailing_dot, st
             BOOST_TEST(text(call(who.key, "POST", path,
                                  http::form({{"mailbox", "alice"}, {"password", "Wonderland"}}))) ==
                        kCreated);
-            BOOST_TEST(story::page(call(who.key, "GET", path)).names() ==
+            BOOST_TEST(answers::page(call(who.key, "GET", path)).names() ==
                            std::vector{who.address("alice")},
                        boost::test_tools::per_element());
             BOOST_TEST(text(call(who.key, "DELETE", path + "/alice")) == deleted(who.address("alice")));
         }
     }
-    BOOST_TEST(story::is_refused(call(who.key, "GET", "/" + who.domain + "../mailboxes"), 404));
+    BOOST_TEST(answers::is_refused(call(who.key, "GET", "/" + who.domain + "../mailboxes"), 404));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_trailing_slash_is_the_collection, story::Story,
@@ -208,7 +208,7 @@ BOOST_FIXTURE_TEST_CASE(a_trailing_slash_is_the_collection, story::Story,
     const auto path = who.mailboxes() + "/";
     BOOST_TEST(text(call(who.key, "POST", path,
                          http::form({{"mailbox", "alice"}, {"password", "Wonderland"}}))) == kCreated);
-    BOOST_TEST(story::page(call(who.key, "GET", path)).total_count == 1);
+    BOOST_TEST(answers::page(call(who.key, "GET", path)).total_count == 1);
     BOOST_TEST(text(call(who.key, "GET", path + "?limit=0")) ==
                "200 {\"total_count\":1,\"items\":[]}\n");
 }
@@ -225,7 +225,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_else_ever_acts_on_the_collection, story::Story,
             {
                 const auto answer =
                     call(who.key, method, path, http::form({{"password", "Looking-Glass"}}));
-                BOOST_TEST(story::refusal(answer) == "405 method_not_allowed: Method not allowed");
+                BOOST_TEST(answers::refusal(answer) == "405 method_not_allowed: Method not allowed");
                 BOOST_TEST(answer.header("Allow") == "GET, HEAD, POST");
             }
         }
@@ -240,7 +240,7 @@ BOOST_FIXTURE_TEST_CASE(a_new_domain_has_its_postmaster, story::Story)
     const auto ended = house.mailboxctl({"domain", "add", domain, "--account", who.account});
     BOOST_TEST_REQUIRE(ended.exit == 0, ended.err);
     const story::Tenant its{who.account, domain, who.key};
-    BOOST_TEST(story::page(list(its)).names() == std::vector{its.address("postmaster")},
+    BOOST_TEST(answers::page(list(its)).names() == std::vector{its.address("postmaster")},
                boost::test_tools::per_element());
 }
 
@@ -255,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
     const auto first = house.value(storage);
     const auto hash = stored_password(who, "alice");
     BOOST_TEST(text(remove(who, "alice")) == deleted(who.address("alice")));
-    BOOST_TEST(story::is_refused(remove(who, "alice"), 404));
+    BOOST_TEST(answers::is_refused(remove(who, "alice"), 404));
 
     BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
                            " storage_id = " + stack::quote(first) +
@@ -274,13 +274,13 @@ BOOST_FIXTURE_TEST_CASE(what_is_said_again, story::Story,
 {
     const auto who = tenant();
     BOOST_TEST(text(create(who, "alice")) == kCreated);
-    BOOST_TEST(story::refusal(create(who, "alice")) ==
+    BOOST_TEST(answers::refusal(create(who, "alice")) ==
                "409 mailbox_exists: Mailbox already exists: " + who.address("alice"));
     BOOST_TEST(text(change(who, "alice", "Looking-Glass")) == kChanged);
     BOOST_TEST(text(change(who, "alice", "Looking-Glass")) == kChanged);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
     BOOST_TEST(text(remove(who, "alice")) == deleted(who.address("alice")));
-    BOOST_TEST(story::refusal(remove(who, "alice")) ==
+    BOOST_TEST(answers::refusal(remove(who, "alice")) ==
                "404 mailbox_not_found: Mailbox not found: " + who.address("alice"));
 }
 

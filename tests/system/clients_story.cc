@@ -40,7 +40,7 @@ BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
     BOOST_TEST(curl(who, {url(who.mailboxes()), "-d", "mailbox=bob", "-d", "password=supasecret"}).out == kCreated);
 
     const auto page = [](const process::Ended& ended) {
-        return story::page({200, "", {}, ended.out}).names();
+        return answers::page({200, "", {}, ended.out}).names();
     };
     const std::vector both{alice, who.address("bob")};
     BOOST_TEST(page(curl(who, {"-G", url(who.mailboxes())})) == both, boost::test_tools::per_element());
@@ -60,7 +60,7 @@ BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
                "{\"message\":\"Mailbox has been deleted\",\"spec\":\"" + alice + "\"}\n");
     // An empty -F or -d on everything, as scripts do it.
     BOOST_TEST(curl(who, {"-X", "DELETE", url(who.mailbox("bob")), "-d", ""}).exit == 0);
-    BOOST_TEST(story::page(list(who)).total_count == 0);
+    BOOST_TEST(answers::page(list(who)).total_count == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(curl_that_waits_for_100_continue, Client)

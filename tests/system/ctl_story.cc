@@ -51,11 +51,6 @@ struct Operator : story::Story {
         std::ofstream{path} << story::configuration(house, settings);
         return path;
     }
-
-    fs::path program(const std::string& name) const
-    {
-        return fs::path{house.setting("MAILBOXCTL")}.parent_path() / name;
-    }
 };
 
 }  // namespace
@@ -99,7 +94,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_belongs_to_one_account, Operator)
     std::string upper = who.domain;
     upper[0] = 'D';
     BOOST_TEST(is_sentence(ctl({"domain", "add", upper + ".", "--account", other.account}), 1, {who.domain}));
-    BOOST_TEST(story::text(list(who)) == "200 {\"total_count\":0,\"items\":[]}\n");
+    BOOST_TEST(answers::text(list(who)) == "200 {\"total_count\":0,\"items\":[]}\n");
 }
 
 namespace {
@@ -144,10 +139,10 @@ BOOST_FIXTURE_TEST_CASE(a_domain_with_mailboxes_says_how_many, Operator)
     BOOST_TEST(is_sentence(ctl({"domain", "remove", who.domain}), 1, {"3", "--yes"}));
     BOOST_TEST(is_sentence(ctl({"account", "remove", who.account}), 1, {"3", "--yes"}));
     BOOST_TEST(snapshot() == before);
-    BOOST_TEST(story::page(list(who)).total_count == 3);
+    BOOST_TEST(answers::page(list(who)).total_count == 3);
 
     BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
-    BOOST_TEST(story::refusal(list(who)) == "404 domain_not_found: Domain not found: " + who.domain);
+    BOOST_TEST(answers::refusal(list(who)) == "404 domain_not_found: Domain not found: " + who.domain);
     // As after a DELETE of each: for restore and purge, and the sessions that are open.
     BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = " +
                            stack::quote(who.domain)) == "3");
@@ -169,8 +164,8 @@ BOOST_FIXTURE_TEST_CASE(an_account_goes_with_all_it_has, Operator)
     BOOST_TEST(!has(ctl({"account", "list"}).out, who.account));
     BOOST_TEST(!has(ctl({"domain", "list"}).out, who.domain));
     BOOST_TEST(!has(ctl({"domain", "list"}).out, second.domain));
-    BOOST_TEST(story::refusal(list(who)) == "401 unauthorized: Forbidden");
-    BOOST_TEST(story::page(list(other)).total_count == 1);
+    BOOST_TEST(answers::refusal(list(who)) == "401 unauthorized: Forbidden");
+    BOOST_TEST(answers::page(list(other)).total_count == 1);
 }
 
 // stdout is the key and nothing else, so that a script can take it.
@@ -305,10 +300,10 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
             }
         }
     }
-    const auto of_service = process::run({program("mailboxd"), "--help"});
+    const auto of_service = process::run({house.service(), "--help"});
     BOOST_TEST(of_service.exit == 0);
     BOOST_TEST(has(of_service.out, "--config"));
-    const auto version = process::run({program("mailboxd"), "--version"});
+    const auto version = process::run({house.service(), "--version"});
     BOOST_TEST(version.exit == 0);
     BOOST_TEST(has(version.out, "mailboxd"));
 }
@@ -351,7 +346,7 @@ BOOST_FIXTURE_TEST_CASE(migrate_again_changes_nothing, Operator)
 BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
 {
     const auto test = [&](const fs::path& file) {
-        return process::run({program("mailboxd"), "--config", file, "-t"});
+        return process::run({house.service(), "--config", file, "-t"});
     };
     BOOST_TEST(test(house.setting("MAILBOXD_CONF")).exit == 0);
 
@@ -377,7 +372,7 @@ BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
 BOOST_FIXTURE_TEST_CASE(the_service_tests_the_schemas_version, Operator)
 {
     const auto test = [&] {
-        return process::run({program("mailboxd"), "--config", house.setting("MAILBOXD_CONF"), "-t"});
+        return process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
     };
     house.sql("CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
     const auto ended = test();

@@ -248,7 +248,7 @@ BOOST_FIXTURE_TEST_CASE(cut_at_every_byte, Socket)
         const auto answer = send_to("FASTCGI_WRITE_SOCKET", good.substr(0, size));
         BOOST_TEST(answer.empty(), "cut at " << size << " of " << good.size() << ": " << answer);
     }
-    BOOST_TEST(story::page(list(who)).total_count == 0);
+    BOOST_TEST(answers::page(list(who)).total_count == 0);
     BOOST_TEST(send_to("FASTCGI_WRITE_SOCKET", good).starts_with("Status: 200 OK\r\n"));
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
 }

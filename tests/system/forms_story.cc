@@ -9,10 +9,10 @@
 #include <boost/test/unit_test.hpp>
 
 namespace data = boost::unit_test::data;
-using story::is_refused;
-using story::refusal;
+using answers::is_refused;
+using answers::refusal;
 using story::shows;
-using story::text;
+using answers::text;
 
 namespace {
 
@@ -111,7 +111,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_by, data::make(kForms), row)
 {
     const auto who = tenant();
     BOOST_TEST(text(call(who.key, "POST", who.mailboxes(), {row.type, row.bytes})) == created(1));
-    BOOST_TEST(story::page(list(who)).names() == std::vector{who.address("alice")},
+    BOOST_TEST(answers::page(list(who)).names() == std::vector{who.address("alice")},
                boost::test_tools::per_element());
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "correct horse"));
 }
@@ -206,7 +206,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, an_empty_body_of_type, data::make(kAnyType)
     create(who, "alice");
     const http::Body empty{type, ""};
     for (const http::Fields& headers : {http::Fields{}, http::Fields{{"Content-Length", "0"}}}) {
-        BOOST_TEST(story::page(call(who.key, "GET", who.mailboxes(), empty, headers)).total_count == 1);
+        BOOST_TEST(answers::page(call(who.key, "GET", who.mailboxes(), empty, headers)).total_count == 1);
         BOOST_TEST(call(who.key, "HEAD", who.mailboxes(), empty, headers).status == 200);
     }
     BOOST_TEST(call(who.key, "DELETE", who.mailbox("alice"), empty).status == 200);
@@ -225,9 +225,9 @@ BOOST_FIXTURE_TEST_CASE(a_page_by_the_body_of_a_get, story::Story, *shows("rules
         return call(who.key, "GET", who.mailboxes() + query, {kUrlencoded, body});
     };
     const auto one = [&](const char* name) { return std::vector{who.address(name)}; };
-    BOOST_TEST(story::page(get("", "limit=1&skip=1")).names() == one("bob"), boost::test_tools::per_element());
-    BOOST_TEST(story::page(get("?limit=1", "skip=2")).names() == one("carol"), boost::test_tools::per_element());
-    BOOST_TEST(story::page(get("?limit=1", "other=2")).names() == one("alice"), boost::test_tools::per_element());
+    BOOST_TEST(answers::page(get("", "limit=1&skip=1")).names() == one("bob"), boost::test_tools::per_element());
+    BOOST_TEST(answers::page(get("?limit=1", "skip=2")).names() == one("carol"), boost::test_tools::per_element());
+    BOOST_TEST(answers::page(get("?limit=1", "other=2")).names() == one("alice"), boost::test_tools::per_element());
     BOOST_TEST(is_refused(get("?limit=1", "limit=1"), 400, {"limit"}));
     BOOST_TEST(is_refused(get("?skip=1", "limit=1&skip=1"), 400, {"skip"}));
     BOOST_TEST(is_refused(get("", "limit=1001"), 400, {"bad_limit", "1000"}));
@@ -258,7 +258,7 @@ BOOST_FIXTURE_TEST_CASE(a_question_mark_with_nothing_behind, story::Story, *show
     const auto who = tenant();
     BOOST_TEST(text(call(who.key, "POST", who.mailboxes() + "?",
                          http::form({{"mailbox", "alice"}, {"password", "Wonderland"}}))) == created(1));
-    BOOST_TEST(story::page(call(who.key, "GET", who.mailboxes() + "?")).total_count == 1);
+    BOOST_TEST(answers::page(call(who.key, "GET", who.mailboxes() + "?")).total_count == 1);
     BOOST_TEST(text(call(who.key, "PUT", who.mailbox("alice") + "?", http::form({{"password", "Looking-Glass"}}))) ==
                kChanged);
     BOOST_TEST(call(who.key, "DELETE", who.mailbox("alice") + "?").status == 200);

@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 namespace data = boost::unit_test::data;
-using story::is_refused;
-using story::refusal;
+using answers::is_refused;
+using answers::refusal;
 using story::shows;
 
 namespace {
@@ -26,18 +26,6 @@ struct Bytes {
 std::ostream& operator<<(std::ostream& out, const Bytes& row)
 {
     return out << row.why;
-}
-
-std::string fill(std::string text, const story::Tenant& who)
-{
-    const auto replace = [&text](std::string_view place, const std::string& value) {
-        for (auto at = text.find(place); at != text.npos; at = text.find(place)) {
-            text.replace(at, place.size(), value);
-        }
-    };
-    replace("{domain}", who.domain);
-    replace("{auth}", "Host: x\r\nConnection: close\r\nAuthorization: " + http::basic(who.key) + "\r\n");
-    return text;
 }
 
 const std::string kGet = "GET /{domain}/mailboxes HTTP/1.1\r\n{auth}";
@@ -97,7 +85,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, answers_json_to, data::make(kRefused), row)
 {
     const auto who = tenant();
     const auto before = snapshot();
-    const auto answer = send_bytes(fill(row.bytes, who));
+    const auto answer = send_bytes(story::fill(row.bytes, who));
     if (row.status == 200) {
         BOOST_TEST(answer.status == 200);
     } else {
@@ -157,7 +145,7 @@ BOOST_FIXTURE_TEST_CASE(http_1_0, story::Story)
     const auto who = tenant();
     const auto answer = send_bytes("GET " + who.mailboxes() + " HTTP/1.0\r\nAuthorization: " +
                                    http::basic(who.key) + "\r\n\r\n");
-    BOOST_TEST(story::text(answer) == "200 {\"total_count\":0,\"items\":[]}\n");
+    BOOST_TEST(answers::text(answer) == "200 {\"total_count\":0,\"items\":[]}\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_client_that_asks_for_compression, story::Story,
@@ -170,7 +158,7 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_asks_for_compression, story::Story,
     const auto answer =
         call(who.key, "GET", who.mailboxes(), {}, {{"Accept-Encoding", "gzip, deflate, br"}, {"Accept", "text/html"}});
     BOOST_TEST(answer.all("Content-Encoding").empty());
-    BOOST_TEST(story::page(answer).items.size() == 20U);
+    BOOST_TEST(answers::page(answer).items.size() == 20U);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_client_that_half_closes_gets_its_answer, story::Story)
@@ -181,7 +169,7 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_half_closes_gets_its_answer, story::Story)
                                   http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})}
                         .bytes());
     connection.finish();
-    BOOST_TEST(story::text(connection.receive()) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
+    BOOST_TEST(answers::text(connection.receive()) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_client_that_expects_100_continue, story::Story)

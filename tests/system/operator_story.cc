@@ -11,8 +11,8 @@
 #include <boost/test/unit_test.hpp>
 
 namespace fs = std::filesystem;
-using story::is_refused;
-using story::refusal;
+using answers::is_refused;
+using answers::refusal;
 using story::shows;
 
 namespace {
@@ -86,8 +86,7 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault o
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(house.master()); }));
     // 1 GiB for a hash, half of that for all.
     configure({{"argon2_memory_kib", "1048576"}});
-    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
-    process::Child service{{"sh", "-c", "ulimit -v 524288; exec \"$0\" --config \"$1\"", program,
+    process::Child service{{"sh", "-c", "ulimit -v 524288; exec \"$0\" --config \"$1\"", house.service(),
                             house.setting("MAILBOXD_CONF")}};
     const auto expect = [&](const std::string& words) {
         std::string line;

@@ -9,8 +9,8 @@
 #include <boost/test/unit_test.hpp>
 
 using process::eventually;
-using story::is_refused;
-using story::refusal;
+using answers::is_refused;
+using answers::refusal;
 using story::shows;
 
 namespace {
@@ -59,7 +59,7 @@ BOOST_FIXTURE_TEST_CASE(without_the_database, Outage,
     house.up();
     BOOST_TEST(eventually([&] { return list(who).status == 200; }));
     BOOST_TEST(create(who, "bob").status == 200);
-    BOOST_TEST(story::page(list(who)).total_count == 2);
+    BOOST_TEST(answers::page(list(who)).total_count == 2);
     // It has recovered by itself: nobody was started anew.
     BOOST_TEST(house.master() == master);
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
@@ -97,7 +97,7 @@ BOOST_FIXTURE_TEST_CASE(a_lost_connection_is_replaced, Outage)
     for (int i = 0; i < 10; ++i) {
         const auto name = "user" + std::to_string(i);
         const auto answer = create(who, name);
-        BOOST_TEST((answer.status == 200 || answer.status == 503), story::text(answer));
+        BOOST_TEST((answer.status == 200 || answer.status == 503), answers::text(answer));
     }
     BOOST_TEST(create(who, "alice").status == 200);
 }
@@ -114,7 +114,7 @@ BOOST_FIXTURE_TEST_CASE(a_connection_lost_in_mid_change_tells_the_truth, Outage,
     hold.release();
     const auto status = answer.get().status;
     BOOST_TEST((status == 200 || status == 503));
-    BOOST_TEST(story::page(list(who)).total_count == (status == 200 ? 1 : 0));
+    BOOST_TEST(answers::page(list(who)).total_count == (status == 200 ? 1 : 0));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

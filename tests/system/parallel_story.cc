@@ -28,7 +28,7 @@ std::map<int, int> statuses(const std::vector<http::Answer>& answers)
     std::map<int, int> counts;
     for (const auto& answer : answers) {
         ++counts[answer.status];
-        const auto found = story::breach(answer);
+        const auto found = answers::breach(answer);
         BOOST_TEST(found.empty(), found);
     }
     return counts;
@@ -47,7 +47,7 @@ BOOST_FIXTURE_TEST_CASE(of_100_that_create_one_name_one_has_it, story::Story,
     auto counts = statuses(answers);
     BOOST_TEST(counts[200] == 1);
     BOOST_TEST(counts[409] == 99);
-    const auto page = story::page(list(who));
+    const auto page = answers::page(list(who));
     BOOST_TEST(page.total_count == 1);
     BOOST_TEST(page.items.size() == 1U);
     BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
@@ -64,7 +64,7 @@ BOOST_FIXTURE_TEST_CASE(a_hundred_names_are_a_hundred_mailboxes, story::Story,
     }
     auto counts = statuses(http::send_all(house.server(), requests));
     BOOST_TEST(counts[200] == 100);
-    const auto names = story::page(list(who)).names();
+    const auto names = answers::page(list(who)).names();
     BOOST_TEST(names.size() == 100U);
     BOOST_TEST((std::set<std::string>{names.begin(), names.end()}).size() == 100U);
 }
@@ -95,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_holds_against_a_crowd, story::Story,
     auto counts = statuses(http::send_all(house.server(), requests));
     BOOST_TEST(counts[200] == 10);
     BOOST_TEST(counts[409] == 30);
-    BOOST_TEST(story::page(list(who)).total_count == 10);
+    BOOST_TEST(answers::page(list(who)).total_count == 10);
 }
 
 // Creation, change, deletion and lists of few names in one domain, all at once: whatever
@@ -118,9 +118,9 @@ BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
         const auto& answer = answers[i];
         const int refused = i % 4 == 0 ? 409 : 404;
         BOOST_TEST((answer.status == 200 || (i % 4 != 3 && answer.status == refused)),
-                   requests[i].method << " was answered " << story::text(answer));
+                   requests[i].method << " was answered " << answers::text(answer));
         if (requests[i].method == "GET" && answer.status == 200) {
-            const auto page = story::page(answer);
+            const auto page = answers::page(answer);
             // Both from one consistent view.
             BOOST_TEST(page.total_count == static_cast<std::int64_t>(page.items.size()));
         }

@@ -12,34 +12,11 @@
 
 using process::eventually;
 using process::is_alive;
-using story::is_refused;
+using answers::is_refused;
 using story::shows;
-using story::text;
+using answers::text;
 
 namespace {
-
-struct Pool : story::Breaking {
-    // All that belong to the master; both pools have two of them.
-    static constexpr std::size_t kWorkers = 4;
-
-    bool has_workers_without(const std::vector<pid_t>& gone) const
-    {
-        const auto now = house.workers();
-        return now.size() == kWorkers && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
-                   return std::find(gone.begin(), gone.end(), pid) != gone.end();
-               });
-    }
-
-    // A change on a connection of its own, to be held in the middle.
-    std::future<http::Answer> start_change(const story::Tenant& who, const std::string& name) const
-    {
-        return std::async(std::launch::async, [this, who, name] {
-            return house.server().send(
-                {"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}},
-                 http::form({{"mailbox", name}, {"password", story::kPassword}})});
-        });
-    }
-};
 
 constexpr char kCreated[] = "200 {\"message\":\"Created 1 mailboxes\"}\n";
 
@@ -47,7 +24,7 @@ constexpr char kCreated[] = "200 {\"message\":\"Created 1 mailboxes\"}\n";
 
 BOOST_AUTO_TEST_SUITE(pool)
 
-BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, Pool)
+BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, story::Breaking)
 {
     for (const char* name : {"FASTCGI_SOCKET", "FASTCGI_WRITE_SOCKET"}) {
         struct stat status {};
@@ -57,7 +34,7 @@ BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, Pool)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, Pool)
+BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, story::Breaking)
 {
     const auto who = tenant();
     const auto mark = log.mark();
@@ -70,7 +47,7 @@ BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, Pool)
     BOOST_TEST(text(create(who, "alice")) == kCreated);
 }
 
-BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, Pool)
+BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, story::Breaking)
 {
     const auto who = tenant();
     const auto mark = log.mark();
@@ -88,7 +65,7 @@ BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, Pool)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done, Pool,
+BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done, story::Breaking,
                         *shows("answers: those that nginx makes itself"))
 {
     const auto who = tenant();
@@ -105,7 +82,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done,
     BOOST_TEST(text(create(who, "alice")) == kCreated);
 }
 
-BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, Pool)
+BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
 {
     const auto who = tenant();
     const auto workers = house.workers();
@@ -122,7 +99,7 @@ BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, Pool)
     BOOST_TEST(is_refused(list(who), 502, {"no_answer"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, Pool)
+BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
 {
     for (const int signal : {SIGTERM, SIGINT}) {
         house.up();
@@ -146,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, Pool)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, Pool)
+BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
 {
     const auto mark = log.mark();
     const auto workers = house.workers();
@@ -160,7 +137,7 @@ BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, Pool)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, Pool)
+BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, story::Breaking)
 {
     const auto who = tenant();
     for (const int signal : {SIGTERM, SIGSEGV}) {
@@ -172,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, Pool)
 }
 
 // Reading has workers of its own.
-BOOST_FIXTURE_TEST_CASE(lists_do_not_wait_behind_changes, Pool)
+BOOST_FIXTURE_TEST_CASE(lists_do_not_wait_behind_changes, story::Breaking)
 {
     const auto who = tenant();
     Hold hold{*this, who};
@@ -181,14 +158,14 @@ BOOST_FIXTURE_TEST_CASE(lists_do_not_wait_behind_changes, Pool)
         changes.push_back(start_change(who, name));
     }
     hold.await(2);
-    BOOST_TEST(story::page(list(who)).total_count == 0);
+    BOOST_TEST(answers::page(list(who)).total_count == 0);
     hold.release();
     for (auto& change : changes) {
         BOOST_TEST(text(change.get()) == kCreated);
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, Pool)
+BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, story::Breaking)
 {
     const auto who = tenant();
     Hold hold{*this, who};
@@ -202,11 +179,11 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, Pool)
     }
     const auto workers = house.workers();
     hold.release();
-    BOOST_TEST(eventually([&] { return story::page(list(who)).total_count == 1; }));
+    BOOST_TEST(eventually([&] { return answers::page(list(who)).total_count == 1; }));
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
 }
 
-BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, Pool, *shows("status: 503 more requests wait than the bound allows"))
+BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking, *shows("status: 503 more requests wait than the bound allows"))
 {
     constexpr std::size_t kBound = 512;
     constexpr std::size_t kMore = 40;

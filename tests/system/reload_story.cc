@@ -20,39 +20,20 @@
 namespace fs = std::filesystem;
 using process::eventually;
 using process::is_alive;
-using story::is_refused;
-using story::text;
+using answers::is_refused;
+using answers::text;
 
 namespace {
 
 struct Reload : story::Breaking {
-    static constexpr std::size_t kWorkers = 4;
-
     void hang_up() const { ::kill(house.master(), SIGHUP); }
-
-    // All that were there are gone, and so many are there.
-    bool is_rolled(const std::vector<pid_t>& old, std::size_t count) const
-    {
-        const auto now = house.workers();
-        return now.size() == count && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
-                   return std::find(old.begin(), old.end(), pid) != old.end();
-               });
-    }
 
     void reload(const story::Settings& settings, std::size_t count = kWorkers) const
     {
         const auto old = house.workers();
         configure(settings);
         hang_up();
-        BOOST_TEST_REQUIRE(eventually([&] { return is_rolled(old, count); }));
-    }
-
-    std::future<http::Answer> start_change(const story::Tenant& who, const std::string& name) const
-    {
-        return std::async(std::launch::async, [this, who, name] {
-            return house.server().send({"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}},
-                                        http::form({{"mailbox", name}, {"password", story::kPassword}})});
-        });
+        BOOST_TEST_REQUIRE(eventually([&] { return has_workers_without(old, count); }));
     }
 };
 
@@ -150,7 +131,7 @@ BOOST_FIXTURE_TEST_CASE(broken_settings_change_nothing_and_say_so, Reload)
     // And it is not stuck with that.
     std::ofstream{house.setting("MAILBOXD_CONF")} << good;
     hang_up();
-    BOOST_TEST(eventually([&] { return is_rolled(workers, kWorkers); }));
+    BOOST_TEST(eventually([&] { return has_workers_without(workers, kWorkers); }));
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"500"}));
 }
 
@@ -162,13 +143,13 @@ BOOST_FIXTURE_TEST_CASE(no_request_is_lost, Reload)
         const auto old = house.workers();
         const int before = load.answered();
         hang_up();
-        BOOST_TEST(eventually([&] { return is_rolled(old, kWorkers); }));
+        BOOST_TEST(eventually([&] { return has_workers_without(old, kWorkers); }));
         BOOST_TEST(eventually([&] { return load.answered() > before + 20; }));
     }
     const auto counts = load.stop();
     BOOST_TEST(counts.size() == 1U);
     BOOST_TEST(counts.contains(200));
-    BOOST_TEST(story::page(list(who)).total_count == 0);
+    BOOST_TEST(answers::page(list(who)).total_count == 0);
 }
 
 // Whoever's worker is killed is told so by nginx; everybody else gets an answer.
@@ -210,7 +191,7 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
     BOOST_TEST(list(who).status == 200);
     hold.release();
     BOOST_TEST(text(answer.get()) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
-    BOOST_TEST(eventually([&] { return is_rolled(old, kWorkers); }));
+    BOOST_TEST(eventually([&] { return has_workers_without(old, kWorkers); }));
 }
 
 BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
@@ -220,7 +201,7 @@ BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
     for (int i = 0; i < 50; ++i) {
         hang_up();
     }
-    BOOST_TEST(eventually([&] { return is_rolled(old, kWorkers); }));
+    BOOST_TEST(eventually([&] { return has_workers_without(old, kWorkers); }));
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
     // Stopping is not overridden by what comes behind it.
@@ -316,8 +297,7 @@ BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload)
 BOOST_FIXTURE_TEST_CASE(a_socket_in_use_is_not_taken_over, Reload)
 {
     const auto who = tenant();
-    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
-    const auto second = process::run({program, "--config", house.setting("MAILBOXD_CONF")},
+    const auto second = process::run({house.service(), "--config", house.setting("MAILBOXD_CONF")},
                                      {.deadline = std::chrono::seconds{20}});
     BOOST_TEST(second.exit == 1);
     BOOST_TEST(second.err.find("in use") != std::string::npos, second.err);
@@ -327,9 +307,8 @@ BOOST_FIXTURE_TEST_CASE(a_socket_in_use_is_not_taken_over, Reload)
 
 BOOST_FIXTURE_TEST_CASE(a_path_too_long_for_a_socket, Reload)
 {
-    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
     configure({{"socket", "/tmp/" + std::string(110, 'x')}});
-    const auto ended = process::run({program, "--config", house.setting("MAILBOXD_CONF"), "-t"});
+    const auto ended = process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
     BOOST_TEST(ended.exit == 2);
     BOOST_TEST(ended.err.find("107") != std::string::npos, ended.err);
 }
@@ -367,12 +346,11 @@ BOOST_FIXTURE_TEST_CASE(inherited_sockets, Reload)
     fs::remove(writing);
     const int first = listening(reading);
     const int second = listening(writing);
-    const auto program = fs::path{house.setting("MAILBOXCTL")}.parent_path() / "mailboxd";
     const auto command = "exec 3<&" + std::to_string(first) + " 4<&" + std::to_string(second) + " " +
                          std::to_string(first) + "<&- " + std::to_string(second) +
                          "<&-; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" --config \"$1\"";
     {
-        process::Child service{{"bash", "-c", command, program, house.setting("MAILBOXD_CONF")}};
+        process::Child service{{"bash", "-c", command, house.service(), house.setting("MAILBOXD_CONF")}};
         std::string line;
         while (line.find("info ready") == std::string::npos) {
             line = service.read_line();

@@ -9,10 +9,10 @@
 #include <boost/test/unit_test.hpp>
 
 namespace data = boost::unit_test::data;
-using story::is_refused;
-using story::refusal;
+using answers::is_refused;
+using answers::refusal;
 using story::shows;
-using story::text;
+using answers::text;
 
 namespace {
 
@@ -88,7 +88,7 @@ BOOST_DATA_TEST_CASE_F(Several, they_are_created_in_order, data::make(kForms), b
     const http::Fields pairs{{"zoe", "password of zoe"}, {"Alice", "password of alice"}, {"bob", "password of bob"}};
     BOOST_TEST(text(post(who, body(pairs))) == "200 {\"message\":\"Created 3 mailboxes\"}\n");
     const std::vector expected{who.address("zoe"), who.address("alice"), who.address("bob")};
-    BOOST_TEST(story::page(list(who)).names() == expected, boost::test_tools::per_element());
+    BOOST_TEST(answers::page(list(who)).names() == expected, boost::test_tools::per_element());
     for (const char* name : {"zoe", "alice", "bob"}) {
         BOOST_TEST(story::is_hash_of(stored_password(who, name), std::string{"password of "} + name));
     }
@@ -100,7 +100,7 @@ BOOST_FIXTURE_TEST_CASE(a_hundred_at_once, Several, *shows("several: at most 100
 {
     const auto who = tenant();
     BOOST_TEST(text(post(who, as_array(many(100)))) == "200 {\"message\":\"Created 100 mailboxes\"}\n");
-    BOOST_TEST(story::page(list(who)).total_count == 100);
+    BOOST_TEST(answers::page(list(who)).total_count == 100);
 }
 
 BOOST_TEST_DECORATOR(*shows("several: at most 100"))
@@ -202,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(crowds_that_overlap, Several, *shows("several: all or no
         }
     }
     BOOST_TEST(done == 1);
-    BOOST_TEST(story::page(list(who)).total_count == 3);
+    BOOST_TEST(answers::page(list(who)).total_count == 3);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several, *shows("creating what exists: on_duplicate=update"))
@@ -224,7 +224,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several, *shows("creating what
     BOOST_TEST(text(post(who, as_form({{"bob", "password"}, {"alice", "the third one"}}))) ==
                "200 {\"message\":\"Created 2 mailboxes\"}\n");
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "the third one"));
-    BOOST_TEST(story::page(list(who)).total_count == 2);
+    BOOST_TEST(answers::page(list(who)).total_count == 2);
 
     // It weakens nobody else.
     BOOST_TEST(is_refused(create(other, "alice", "the second one"), 409, {"mailbox_exists"}));

@@ -144,12 +144,15 @@ Session::Session(const std::string& socket, const std::string& user, const std::
 {
 }
 
-void Session::execute(std::string_view statement)
+Rows Session::execute(const std::string& statements)
 {
-    client_.write(std::string{statement} + "; SELECT 'carried out';\n");
-    if (const auto line = client_.read_line(); line != "carried out") {
-        throw std::runtime_error{"the statement gave: " + line};
+    constexpr std::string_view kEnd = "-- all carried out --";
+    client_.write(statements + ";\nSELECT '" + std::string{kEnd} + "';\n");
+    Rows rows;
+    for (std::string line = client_.read_line(); line != kEnd; line = client_.read_line()) {
+        rows.push_back(split(line, '\t'));
     }
+    return rows;
 }
 
 Stack::Stack(process::Arguments arguments)
@@ -174,6 +177,7 @@ Stack::~Stack()
 
 void Stack::up()
 {
+    administrator_.reset();
     process::Arguments arguments{script(), "up", "--no-mail", "--dir", directory_};
     arguments.insert(arguments.end(), arguments_.begin(), arguments_.end());
     if (const auto server = environment_or("TEST_MYSQLD", ""); !server.empty()) {
@@ -186,6 +190,7 @@ void Stack::up()
 
 void Stack::down()
 {
+    administrator_.reset();
     checked({script(), "down", "--dir", directory_});
 }
 
@@ -218,6 +223,11 @@ http::Server Stack::server() const
     return http::Server{port};
 }
 
+std::filesystem::path Stack::service() const
+{
+    return std::filesystem::path{setting("MAILBOXCTL")}.replace_filename("mailboxd");
+}
+
 Log Stack::log() const
 {
     for (const auto& entry : std::filesystem::recursive_directory_iterator{directory_}) {
@@ -236,16 +246,18 @@ process::Ended Stack::mailboxctl(const process::Arguments& arguments,
     return process::run(all, {.input = input});
 }
 
-Rows Stack::sql(const std::string& query) const
+Rows Stack::sql(const std::string& statements) const
 {
-    const auto ended =
-        checked(client(setting("DB_SOCKET"), setting("DB_ADMIN_USER"), setting("DB_NAME")),
-                {.input = query});
-    Rows rows;
-    for (const auto& line : split(ended.out, '\n')) {
-        rows.push_back(split(line, '\t'));
+    if (!administrator_) {
+        administrator_ = std::make_unique<Session>(setting("DB_SOCKET"), setting("DB_ADMIN_USER"),
+                                                   setting("DB_NAME"));
     }
-    return rows;
+    try {
+        return administrator_->execute(statements);
+    } catch (const std::exception& error) {
+        administrator_.reset();
+        throw std::runtime_error{statements + ": " + error.what()};
+    }
 }
 
 std::string Stack::value(const std::string& query) const

@@ -44,12 +44,12 @@ private:
     std::filesystem::path file_;
 };
 
-// A connection to the database that stays open: to hold a lock, for instance.
+// A connection to the database that stays open. Throws where a statement fails, and is
+// of no use any more then.
 class Session {
 public:
     Session(const std::string& socket, const std::string& user, const std::string& database);
-    // Returns when the statement, which must not give rows, was carried out.
-    void execute(std::string_view statement);
+    Rows execute(const std::string& statements);
 
 private:
     process::Child client_;
@@ -69,11 +69,12 @@ public:
     const std::filesystem::path& directory() const { return directory_; }
     const std::string& setting(const std::string& name) const;  // of stack.env
     http::Server server() const;
+    std::filesystem::path service() const;  // the program mailboxd
     Log log() const;
 
     process::Ended mailboxctl(const process::Arguments& arguments,
                               const std::string& input = "") const;
-    Rows sql(const std::string& query) const;  // as the administrator
+    Rows sql(const std::string& statements) const;  // as the administrator
     std::string value(const std::string& query) const;  // of the one column of the one row
     process::Ended sql_as(const std::string& user, const std::string& query) const;
     Session session() const;
@@ -88,6 +89,7 @@ private:
     process::Arguments arguments_;
     std::filesystem::path directory_;
     std::map<std::string, std::string> settings_;
+    mutable std::unique_ptr<Session> administrator_;  // opened when first asked for
     std::unique_ptr<process::Child> guard_;
 };
 

@@ -1,8 +1,6 @@
 #include "story.h"
 
 #include <algorithm>
-#include <charconv>
-#include <ctime>
 #include <fstream>
 #include <random>
 #include <set>
@@ -14,91 +12,6 @@
 #include <sodium.h>
 
 namespace story {
-namespace {
-
-// Reads the answers' JSON byte by byte. It knows the few forms that they have;
-// whatever else stands there is a fault.
-class Scanner {
-public:
-    explicit Scanner(std::string_view text) : text_{text}, rest_{text} {}
-
-    bool has(std::string_view literal) const { return rest_.starts_with(literal); }
-    void take(std::string_view literal)
-    {
-        if (!has(literal)) {
-            fail(std::string{literal});
-        }
-        rest_.remove_prefix(literal.size());
-    }
-    std::int64_t number()
-    {
-        std::int64_t value = 0;
-        const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
-        if (error != std::errc{}) {
-            fail("a number");
-        }
-        rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-        return value;
-    }
-    std::string string()
-    {
-        take("\"");
-        std::string value;
-        while (!has("\"")) {
-            if (rest_.size() < 2 || static_cast<unsigned char>(rest_[0]) < 0x20) {
-                fail("the end of a string");
-            }
-            if (rest_[0] == '\\') {
-                rest_.remove_prefix(1);
-            }
-            value += rest_[0];
-            rest_.remove_prefix(1);
-        }
-        take("\"");
-        return value;
-    }
-    void end() const
-    {
-        if (!rest_.empty()) {
-            fail("the end");
-        }
-    }
-
-private:
-    [[noreturn]] void fail(const std::string& expected) const
-    {
-        throw std::runtime_error{"expected " + expected + " before '" + std::string{rest_} +
-                                 "' in: " + std::string{text_}};
-    }
-
-    std::string_view text_;
-    std::string_view rest_;
-};
-
-struct Error {
-    std::string message;
-    std::string code;
-};
-
-Error error_of(const http::Answer& answer)
-{
-    Scanner scanner{answer.body};
-    Error error;
-    scanner.take("{\"message\":");
-    error.message = scanner.string();
-    scanner.take(",\"code\":");
-    error.code = scanner.string();
-    scanner.take("}\n");
-    scanner.end();
-    return error;
-}
-
-bool is_word(const std::string& code)
-{
-    return !code.empty() && code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == code.npos;
-}
-
-}  // namespace
 
 std::string Tenant::mailboxes(std::string_view prefix) const
 {
@@ -115,122 +28,6 @@ std::string Tenant::address(std::string_view name) const
     return std::string{name} + "@" + domain;
 }
 
-std::vector<std::string> Page::names() const
-{
-    std::vector<std::string> names;
-    for (const auto& item : items) {
-        names.push_back(item.mailbox);
-    }
-    return names;
-}
-
-std::string text(const http::Answer& answer)
-{
-    return std::to_string(answer.status) + " " + answer.body;
-}
-
-std::string refusal(const http::Answer& answer)
-{
-    try {
-        const Error error = error_of(answer);
-        return std::to_string(answer.status) + " " + error.code + ": " + error.message;
-    } catch (const std::exception& error) {
-        return text(answer) + " (" + error.what() + ")";
-    }
-}
-
-boost::test_tools::assertion_result is_refused(const http::Answer& answer, int status,
-                                               const std::vector<std::string>& words)
-{
-    const std::string said = refusal(answer);
-    boost::test_tools::assertion_result result{answer.status == status && breach(answer).empty()};
-    for (const auto& word : words) {
-        result = result && said.find(word) != said.npos;
-    }
-    if (!result) {
-        std::string expected = std::to_string(status);
-        for (const auto& word : words) {
-            expected += " '" + word + "'";
-        }
-        result.message() << "expected " << expected << ", came: " << said << ' ' << breach(answer);
-    }
-    return result;
-}
-
-Page page(const http::Answer& answer)
-{
-    if (answer.status != 200) {
-        throw std::runtime_error{"no page: " + text(answer)};
-    }
-    Scanner scanner{answer.body};
-    Page page{};
-    scanner.take("{\"total_count\":");
-    page.total_count = scanner.number();
-    scanner.take(",\"items\":[");
-    while (!scanner.has("]")) {
-        if (!page.items.empty()) {
-            scanner.take(",");
-        }
-        Item item{};
-        scanner.take("{\"size_bytes\":");
-        item.size_bytes = scanner.number();
-        scanner.take(",\"created_at\":");
-        item.created_at = scanner.string();
-        scanner.take(",\"mailbox\":");
-        item.mailbox = scanner.string();
-        scanner.take("}");
-        page.items.push_back(item);
-    }
-    scanner.take("]}\n");
-    scanner.end();
-    return page;
-}
-
-std::string breach(const http::Answer& answer, http::Expect expect)
-{
-    const auto is_only = [&answer](std::string_view name, std::string_view value) {
-        const auto values = answer.all(name);
-        return values.size() == 1 && values[0] == value;
-    };
-    if (answer.status == 0) {
-        return "no answer";
-    }
-    if (!is_only("Content-Type", "application/json")) {
-        return "Content-Type is not exactly one application/json: " + answer.header("Content-Type");
-    }
-    if (!is_only("Cache-Control", "no-store")) {
-        return "Cache-Control is not exactly one no-store";
-    }
-    if (answer.all("X-Request-Id").size() != 1 || answer.header("X-Request-Id").empty()) {
-        return "X-Request-Id is not exactly one";
-    }
-    if (expect == http::Expect::no_body) {
-        return answer.body.empty() && answer.all("Content-Length").size() == 1
-                   ? ""
-                   : "a body, or no Content-Length, where HEAD was asked";
-    }
-    if (!is_only("Content-Length", std::to_string(answer.body.size()))) {
-        return "Content-Length is not exactly one " + std::to_string(answer.body.size());
-    }
-    if (!answer.body.starts_with('{') || !answer.body.ends_with("}\n")) {
-        return "the body is not an object and one newline: " + answer.body;
-    }
-    if (answer.status == 200) {
-        return "";
-    }
-    if (answer.status < 400) {
-        return "a status that is neither 200 nor an error";
-    }
-    try {
-        const Error error = error_of(answer);
-        return error.message.empty() || !is_word(error.code) ? "an error without message or code: " +
-                                                                   answer.body
-                                                             : "";
-    } catch (const std::exception& error) {
-        return error.what();
-    }
-}
-
 bool is_hash_of(const std::string& stored, const std::string& password)
 {
     static const int initialised = ::sodium_init();
@@ -240,18 +37,16 @@ bool is_hash_of(const std::string& stored, const std::string& password)
                                       password.size()) == 0;
 }
 
-std::int64_t seconds(const std::string& date)
+std::string fill(std::string text, const Tenant& tenant)
 {
-    constexpr char kForm[] = "%a, %d %b %Y %H:%M:%S GMT";
-    std::tm time{};
-    const char* end = ::strptime(date.c_str(), kForm, &time);
-    const std::time_t value = ::timegm(&time);
-    char again[64] = "";
-    std::strftime(again, sizeof again, kForm, &time);
-    if (end == nullptr || *end != '\0' || date != again) {
-        throw std::runtime_error{"not a date as the contract has it: " + date};
-    }
-    return value;
+    const auto replace = [&text](std::string_view place, const std::string& value) {
+        for (auto at = text.find(place); at != text.npos; at = text.find(place)) {
+            text.replace(at, place.size(), value);
+        }
+    };
+    replace("{domain}", tenant.domain);
+    replace("{auth}", "Host: x\r\nConnection: close\r\nAuthorization: " + http::basic(tenant.key) + "\r\n");
+    return text;
 }
 
 std::string unique(std::string_view prefix)
@@ -309,8 +104,18 @@ Story::Story(stack::Stack& its_house)
 {
 }
 
-// A story may suspend its tenants; here they are needed again.
 void Story::teardown()
+{
+    for (const auto& line : log.lines_since(log_begin)) {
+        BOOST_TEST(!line.starts_with("error"), line);
+        BOOST_TEST(!line.starts_with("fatal"), line);
+    }
+    check_counters();
+    show_log_of_failure();
+}
+
+// A story may suspend its tenants; here they are needed again.
+void Story::check_counters() const
 {
     std::set<std::string> present;
     for (const auto& row : house.sql("SELECT d.name, d.mailboxes, COUNT(m.id) FROM domain d"
@@ -320,6 +125,19 @@ void Story::teardown()
                                                              << ", its rows are " << row.at(2));
         present.insert(row.at(0));
     }
+    for (const auto& row : house.sql("SELECT r.domain_id, r.level, r.number, r.mailboxes, COUNT(m.id)"
+                                     " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
+                                     " AND m.id DIV IF(r.level = 1, 128, 16384) = r.number"
+                                     " GROUP BY r.domain_id, r.level, r.number, r.mailboxes"
+                                     " HAVING r.mailboxes <> COUNT(m.id)"
+                                     " UNION SELECT d.id, l.level, 0, d.mailboxes, COALESCE(SUM(r.mailboxes), 0)"
+                                     " FROM domain d JOIN (SELECT 1 AS level UNION SELECT 2) l"
+                                     " LEFT JOIN mailbox_range r ON r.domain_id = d.id AND r.level = l.level"
+                                     " GROUP BY d.id, l.level, d.mailboxes"
+                                     " HAVING d.mailboxes <> COALESCE(SUM(r.mailboxes), 0)")) {
+        BOOST_ERROR("domain " << row.at(0) << ", range " << row.at(2) << " of level " << row.at(1) << ": "
+                              << row.at(3) << " counted, " << row.at(4) << " there");
+    }
     for (const auto& tenant : tenants) {
         if (!present.contains(tenant.domain)) {
             continue;
@@ -328,9 +146,13 @@ void Story::teardown()
         const std::string rows =
             house.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
                         " WHERE d.name = '" + tenant.domain + "'");
-        BOOST_TEST(text(list(tenant, "?limit=0")) ==
+        BOOST_TEST(answers::text(list(tenant, "?limit=0")) ==
                    "200 {\"total_count\":" + rows + ",\"items\":[]}\n");
     }
+}
+
+void Story::show_log_of_failure() const
+{
     const auto id = boost::unit_test::framework::current_test_case().p_id;
     if (!boost::unit_test::results_collector.results(id).passed()) {
         for (const auto& line : log.lines_since(log_begin)) {
@@ -359,7 +181,7 @@ http::Answer Story::send(const http::Request& request) const
 {
     auto answer = house.server().send(request);
     const auto expect = request.method == "HEAD" ? http::Expect::no_body : http::Expect::body;
-    const auto found = breach(answer, expect);
+    const auto found = answers::breach(answer, expect);
     BOOST_TEST(found.empty(), request.method << ' ' << request.target.substr(0, 200) << ": " << found);
     return answer;
 }
@@ -367,7 +189,7 @@ http::Answer Story::send(const http::Request& request) const
 http::Answer Story::send_bytes(std::string_view bytes) const
 {
     auto answer = house.server().send_bytes(bytes);
-    const auto found = breach(answer);
+    const auto found = answers::breach(answer);
     BOOST_TEST(found.empty(), bytes.substr(0, 200) << ": " << found);
     return answer;
 }
@@ -414,8 +236,8 @@ std::string Story::stored_password(const Tenant& tenant, const std::string& name
 std::string Story::snapshot() const
 {
     std::string sums;
-    for (const auto& row : house.sql("CHECKSUM TABLE account, domain, api_key, mailbox, mailbox_usage,"
-                                     " deleted_mailbox, session_end, audit_log")) {
+    for (const auto& row : house.sql("CHECKSUM TABLE account, domain, api_key, mailbox, mailbox_range,"
+                                     " mailbox_usage, deleted_mailbox, session_end, audit_log")) {
         sums += row.at(0) + "=" + row.at(1) + "\n";
     }
     return sums;
@@ -436,7 +258,24 @@ Breaking::Breaking() : Story{mended(stack::breakable())} {}
 void Breaking::teardown()
 {
     mended(house);
-    Story::teardown();
+    check_counters();
+    show_log_of_failure();
+}
+
+bool Breaking::has_workers_without(const std::vector<pid_t>& old, std::size_t count) const
+{
+    const auto now = house.workers();
+    return now.size() == count && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+               return std::find(old.begin(), old.end(), pid) != old.end();
+           });
+}
+
+std::future<http::Answer> Breaking::start_change(const Tenant& tenant, const std::string& name) const
+{
+    const http::Request request{"POST", tenant.mailboxes(), {{"Authorization", http::basic(tenant.key)}},
+                                http::form({{"mailbox", name}, {"password", kPassword}})};
+    return std::async(std::launch::async,
+                      [server = house.server(), request] { return server.send(request); });
 }
 
 void Breaking::configure(const Settings& settings) const
@@ -448,8 +287,8 @@ void Breaking::configure(const Settings& settings) const
 Breaking::Hold::Hold(const Breaking& story, const Tenant& tenant)
     : house_{story.house}, session_{story.house.session()}
 {
-    session_.execute("START TRANSACTION");
-    session_.execute("UPDATE domain SET state = state WHERE name = " + stack::quote(tenant.domain));
+    session_.execute("START TRANSACTION; UPDATE domain SET state = state WHERE name = " +
+                     stack::quote(tenant.domain));
 }
 
 void Breaking::Hold::await(int waiting) const

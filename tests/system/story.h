@@ -4,20 +4,20 @@
 // Each answer that passes through call() is checked for what the contract says
 // of every answer: exact Content-Type, Content-Length, X-Request-Id,
 // Cache-Control, compact JSON with one newline. After each story the counters
-// of all domains equal their rows, and the service has logged no fault of its own.
+// of all domains equal their rows, and the service has logged no error.
 
 #pragma once
 
+#include "answers.h"
 #include "http.h"
 #include "stack.h"
 
-#include <cstdint>
+#include <future>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <boost/test/tools/assertion_result.hpp>
 #include <boost/test/tree/decorator.hpp>
 
 namespace story {
@@ -43,35 +43,10 @@ struct Tenant {
     std::string address(std::string_view name) const;
 };
 
-struct Item {
-    std::int64_t size_bytes;
-    std::string created_at;
-    std::string mailbox;
-};
-
-struct Page {
-    std::int64_t total_count;
-    std::vector<Item> items;
-
-    std::vector<std::string> names() const;  // the addresses, in their order
-};
-
-// "200 {…}\n": the status and the body to the byte.
-std::string text(const http::Answer& answer);
-// "409 mailbox_exists: Mailbox already exists: alice@example.org"
-std::string refusal(const http::Answer& answer);
-// A refusal with this status whose sentence has all of these words.
-boost::test_tools::assertion_result is_refused(const http::Answer& answer, int status,
-                                               const std::vector<std::string>& words = {});
-// The list, read strictly: any byte that the contract does not have throws.
-Page page(const http::Answer& answer);
-// What the contract says of every answer; the text of the first breach, or nothing.
-std::string breach(const http::Answer& answer, http::Expect expect = http::Expect::body);
-
 // Does the stored hash belong to this password? By libsodium, not by our code.
 bool is_hash_of(const std::string& stored, const std::string& password);
-// Seconds since 1970 of an RFC 2822 date as the contract wants it; throws for any other form.
-std::int64_t seconds(const std::string& date);
+// A row's text, with {domain} and {auth} (the header lines of a whole request) filled in.
+std::string fill(std::string text, const Tenant& tenant);
 std::string unique(std::string_view prefix);  // a name that no other story uses
 
 // One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
@@ -85,6 +60,8 @@ std::string configuration(const stack::Stack& house, const Settings& settings);
 struct Story {
     explicit Story(stack::Stack& its_house = stack::shared());
     void teardown();
+    void check_counters() const;
+    void show_log_of_failure() const;
 
     Tenant tenant();
     Tenant neighbour(const Tenant& tenant);  // another domain of the same account, and its key
@@ -110,11 +87,18 @@ struct Story {
     std::vector<Tenant> tenants;
 };
 
-// A story that breaks the house. It begins with a whole one, and leaves one
+// A story that breaks the house, of which the service may complain. It begins with a whole one, and leaves one
 // behind: what has ended is started again, on the same data.
 struct Breaking : Story {
+    static constexpr std::size_t kWorkers = 4;  // two in each pool
+
     Breaking();
     void teardown();
+
+    // Whether there are so many workers, and none of the old ones among them.
+    bool has_workers_without(const std::vector<pid_t>& old, std::size_t count = kWorkers) const;
+    // A change on a connection and a thread of its own, to be held in the middle.
+    std::future<http::Answer> start_change(const Tenant& tenant, const std::string& name) const;
 
     // Changes the settings of the service, which has to be told. The next start of the
     // stack writes its own again.

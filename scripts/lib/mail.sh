@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# mail.sh - what Dovecot and Postfix share: ports, a certificate, the project's files with their places filled in.
+#
+# Expects DIR and the functions of parts.sh and nginx.sh.
+
+# Where each of them listens, on 127.0.0.1, if nobody else does; otherwise on the next free port.
+readonly MAIL_PORTS=(SMTP_PORT=8025 SUBMISSION_PORT=8587 SUBMISSIONS_PORT=8465 LMTP_PORT=8024 IMAP_PORT=8143
+    IMAPS_PORT=8993 POP3_PORT=8110 POP3S_PORT=8995 DOVEADM_PORT=8098)
+
+# A part that runs keeps its ports.
+mail_choose_ports()
+{
+    local entry name port chosen=' ' part
+    for entry in "${MAIL_PORTS[@]}"; do
+        name=${entry%=*}
+        case $name in
+            SMTP_PORT | SUBMISSION*) part=postfix ;;
+            *) part=dovecot ;;
+        esac
+        port=${!name:-${entry#*=}}
+        if [[ -z ${!name:-} ]] || ! part_runs "$part"; then
+            until [[ $chosen != *" $port "* ]] && port_is_free "$port"; do port=$((port + 1)); done
+        fi
+        printf -v "$name" %s "$port"
+        chosen+="$port "
+    done
+}
+
+# As root there is the user that came with Dovecot; it owns the store, too.
+mail_os_user() { if ((EUID == 0)); then echo dovecot; else id -un; fi; }
+
+# fill_in FILE NAME VALUE...: the file with each @NAME@ replaced.
+fill_in()
+{
+    local text
+    text=$(<"$1")
+    shift
+    while (($#)); do
+        text=${text//"@$1@"/$2}
+        shift 2
+    done
+    printf '%s\n' "$text"
+}
+
+# A certificate that nobody vouches for, so that what speaks TLS can be tried.
+tls_certificate()
+{
+    [[ -s $DIR/tls/key.pem && -s $DIR/tls/cert.pem ]] && return
+    rm -rf "$DIR/tls"
+    mkdir "$DIR/tls"
+    (umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+        -keyout "$DIR/tls/key.pem" -out "$DIR/tls/cert.pem") >"$DIR/log/tls.log" 2>&1 </dev/null || {
+        rm -rf "$DIR/tls"
+        return 1
+    }
+    chmod 644 "$DIR/tls/cert.pem"
+}
+
+as_root() { if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi; }
+
+# greets PORT TEXT: true if what listens there begins with the text.
+greets()
+{
+    local line=
+    { exec {CONNECTION}<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+    read -r -t 10 line <&"$CONNECTION" 2>/dev/null || true
+    exec {CONNECTION}>&-
+    [[ $line == "$2"* ]]
+}

@@ -1,0 +1,462 @@
+// admin_test.cc - what an operator adds, sees and removes, and what stays behind.
+
+#include "admin.h"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include "database.h"
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+using admin::NewKey;
+using admin::Refused;
+using boost::test_tools::per_element;
+using mailbox::Domain;
+using support::unique;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+struct Operator {
+    database::Database& database = database::shared();
+    db::Connection connection = database.connect();
+    admin::Admin admin{connection};
+    std::string account = unique("account-");
+    Domain domain = Domain::parse(unique("d") + ".example").value();
+
+    // The row that begins with this name, or nothing.
+    static Strings row(const admin::Table& table, const std::string& first)
+    {
+        for (const auto& candidate : table) {
+            if (candidate.front() == first) return candidate;
+        }
+        return {};
+    }
+    NewKey key_of_account() const
+    {
+        NewKey wanted;
+        wanted.account = account;
+        return wanted;
+    }
+    Strings audit(std::string_view what)
+    {
+        return database.column("SELECT CONCAT_WS(' ', actor, action, domain) FROM audit_log WHERE local_part = ? ORDER BY at, id", {what});
+    }
+    Strings audit_of_domain()
+    {
+        return database.column("SELECT CONCAT_WS(' ', actor, action) FROM audit_log WHERE domain = ? AND local_part = '' ORDER BY at, id", {domain.name()});
+    }
+};
+
+// An account with a domain that has two mailboxes, and a key.
+struct Furnished : Operator {
+    Furnished()
+    {
+        admin.add_account(account);
+        domain_id = admin.add_domain(domain, account);
+        auth::Grant grant;
+        grant.domain_id = domain_id;
+        store.create(grant, {mailbox("alice"), mailbox("bob")}, {"tester", ""});
+        alice = database.text("SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+    }
+    store::NewMailbox mailbox(std::string_view name) const { return {mailbox::Address::parse(name, domain), "{PLAIN}x"}; }
+    std::int64_t deleted() { return database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id}); }
+
+    db::Session session{database.config().db, "", database.config()};
+    store::Store store{session};
+    std::int64_t domain_id = 0;
+    std::string alice;
+};
+
+struct Name : support::Row {
+    std::string text;
+};
+
+const Name kAccounts[] = {
+    {"a word", "demo"},
+    {"every kind of character", "Demo_1.x-y"},
+    {"64 characters", std::string(64, 'a')},
+};
+
+const Name kNoAccounts[] = {
+    {"nothing", ""},
+    {"65 characters", std::string(65, 'a')},
+    {"a hyphen in front looks like an option", "-demo"},
+    {"a space", "de mo"},
+    {"a slash", "de/mo"},
+    {"a quote", "de'mo"},
+    {"a line end", "demo\n"},
+    {"a NUL", support::bytes("de\0mo")},
+    {"another script", "d\xC3\xA9mo"},
+};
+
+const Name kNoRanges[] = {
+    {"a word", "localhost"},
+    {"too many bits", "192.0.2.0/33"},
+    {"two in one", "192.0.2.0/24 198.51.100.0/24"},
+    {"nothing", ""},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(admin)
+
+// --- accounts -------------------------------------------------------------------------
+
+BOOST_DATA_TEST_CASE_F(Operator, an_account_is_added, data::make(kAccounts), row_)
+{
+    if (!row(admin.accounts(), row_.text).empty()) admin.remove_account(row_.text);
+    admin.add_account(row_.text);
+    const auto found = row(admin.accounts(), row_.text);
+    BOOST_TEST_REQUIRE(found.size() == admin.accounts().front().size());
+    BOOST_TEST(found[1] == "active");
+    BOOST_TEST(found[2] == "0");
+    BOOST_TEST(found[3] == "0");
+    BOOST_TEST(audit(row_.text).back() == "operator account-add ");
+    admin.remove_account(row_.text);
+}
+
+BOOST_DATA_TEST_CASE_F(Operator, an_account_has_a_plain_name, data::make(kNoAccounts), row_)
+{
+    BOOST_CHECK_THROW(admin.add_account(row_.text), Refused);
+    BOOST_CHECK_THROW(admin.remove_account(row_.text), Refused);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_account_is_there_once, Operator)
+{
+    admin.add_account(account);
+    BOOST_CHECK_THROW(admin.add_account(account), Refused);
+    BOOST_TEST(audit(account) == Strings{"operator account-add "}, per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(names_of_accounts_have_a_case, Operator)
+{
+    admin.add_account(account);
+    auto capitals = account;
+    capitals[0] = 'A';
+    BOOST_CHECK_THROW(admin.mailboxes_of_account(capitals), Refused);
+    admin.add_account(capitals);
+    admin.add_key(key_of_account());
+    BOOST_TEST(admin.keys(capitals).size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(accounts_are_listed_with_what_they_have, Furnished)
+{
+    const auto found = row(admin.accounts(), account);
+    BOOST_TEST_REQUIRE(found.size() == 5U);
+    BOOST_TEST(found[2] == "1");
+    BOOST_TEST(found[3] == "2");
+    BOOST_TEST(found[4].size() == std::string{"2026-01-01T00:00:00Z"}.size());
+    BOOST_TEST(admin.mailboxes_of_account(account) == 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_account_goes_with_all_it_has, Furnished)
+{
+    const auto second = Domain::parse(unique("d") + ".example").value();
+    const auto third = Domain::parse(unique("d") + ".example").value();
+    admin.add_domain(second, account);
+    admin.add_domain(third, account);
+    auto narrow = key_of_account();
+    narrow.domain = second;
+    admin.add_key(narrow);
+    admin.add_key(key_of_account());
+    Operator other;
+    other.admin.add_account(other.account);
+    other.admin.add_domain(other.domain, other.account);
+
+    admin.remove_account(account);
+    BOOST_TEST(row(admin.accounts(), account).empty());
+    for (const auto& gone : {domain, second, third}) BOOST_TEST(row(admin.domains(), gone.name()).empty());
+    BOOST_TEST(deleted() == 2);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ?", {domain_id}) == 0);
+    BOOST_TEST(audit(account).back() == "operator account-remove ");
+    BOOST_TEST(!row(admin.accounts(), other.account).empty());
+    BOOST_TEST(!row(admin.domains(), other.domain.name()).empty());
+    BOOST_CHECK_THROW(admin.keys(account), Refused);
+    BOOST_CHECK_THROW(admin.remove_account(account), Refused);
+}
+
+// --- domains --------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(a_domain_is_added, Operator)
+{
+    admin.add_account(account);
+    const auto id = admin.add_domain(domain, account);
+    BOOST_TEST(id == database.number("SELECT id FROM domain WHERE name = ?", {domain.name()}));
+    const auto found = row(admin.domains(), domain.name());
+    BOOST_TEST_REQUIRE(found.size() == 5U);
+    BOOST_TEST(found[1] == account);
+    BOOST_TEST(found[2] == "active");
+    BOOST_TEST(found[3] == "0");
+    BOOST_TEST(audit_of_domain() == Strings{"operator domain-add"}, per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_is_there_once, Operator)
+{
+    Operator other;
+    admin.add_account(account);
+    other.admin.add_account(other.account);
+    admin.add_domain(domain, account);
+    BOOST_CHECK_THROW(admin.add_domain(domain, account), Refused);
+    BOOST_CHECK_THROW(admin.add_domain(domain, other.account), Refused);
+    BOOST_TEST(row(admin.domains(), domain.name())[1] == account);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_needs_its_account, Operator)
+{
+    BOOST_CHECK_THROW(admin.add_domain(domain, account), Refused);
+    BOOST_TEST(row(admin.domains(), domain.name()).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_goes_with_its_mailboxes, Furnished)
+{
+    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '@x'), 5)", {alice});
+    database.execute("UPDATE mailbox SET quota_bytes = 7 WHERE storage_id = ?", {alice});
+    auto narrow = key_of_account();
+    narrow.domain = domain;
+    const auto key = admin.add_key(narrow);
+    BOOST_TEST(admin.mailboxes_of_domain(domain) == 2);
+    admin.remove_domain(domain);
+    BOOST_TEST(row(admin.domains(), domain.name()).empty());
+    BOOST_TEST(deleted() == 2);
+    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', domain, local_part, size_bytes, state, password, quota_bytes, deleted_by) FROM deleted_mailbox"
+                             " WHERE storage_id = ?", {alice})
+               == domain.name() + " alice 5 active {PLAIN}x 7 operator");
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?", {alice}) == 1);
+    BOOST_TEST(audit_of_domain().back() == "operator domain-remove");
+    BOOST_TEST(row(admin.keys(account), key.id()).empty());
+    BOOST_CHECK_THROW(admin.remove_domain(domain), Refused);
+    BOOST_CHECK_THROW(admin.mailboxes_of_domain(domain), Refused);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_that_comes_back_is_empty, Furnished)
+{
+    admin.remove_domain(domain);
+    const auto id = admin.add_domain(domain, account);
+    BOOST_TEST(id != domain_id);
+    BOOST_TEST(admin.mailboxes_of_domain(domain) == 0);
+}
+
+struct Setting : support::Row {
+    std::string name;
+    std::string value;
+    std::string column;  // what the table has then
+};
+
+const Setting kSettings[] = {
+    {"overwrite", "on_duplicate", "update", "update -"},
+    {"do not overwrite", "on_duplicate", "reject", "reject -"},
+    {"an allowance", "max_mailboxes", "25", "reject 25"},
+    {"an allowance of none", "max_mailboxes", "0", "reject 0"},
+    {"the greatest allowance", "max_mailboxes", "4294967295", "reject 4294967295"},
+    {"no limit", "max_mailboxes", "none", "reject -"},
+};
+
+const Setting kNoSettings[] = {
+    {"an unknown name", "color", "blue", ""},
+    {"no name", "", "1", ""},
+    {"a column that is not for this", "mailboxes", "0", ""},
+    {"an unknown word", "on_duplicate", "maybe", ""},
+    {"no word", "on_duplicate", "", ""},
+    {"a word in capitals", "on_duplicate", "Update", ""},
+    {"no number", "max_mailboxes", "", ""},
+    {"a word", "max_mailboxes", "many", ""},
+    {"a negative number", "max_mailboxes", "-1", ""},
+    {"a number and more", "max_mailboxes", "10k", ""},
+    {"a number that does not fit", "max_mailboxes", "4294967296", ""},
+};
+
+BOOST_DATA_TEST_CASE_F(Furnished, a_domain_is_set, data::make(kSettings), setting)
+{
+    database.execute("UPDATE domain SET max_mailboxes = IF(? = 'none', 9, NULL) WHERE id = ?", {setting.value, domain_id});
+    admin.set_domain(domain, setting.name, setting.value);
+    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-')) FROM domain WHERE id = ?", {domain_id}) == setting.column);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'", {domain.name()}) == 1);
+}
+
+BOOST_DATA_TEST_CASE_F(Furnished, a_domain_is_not_set, data::make(kNoSettings), setting)
+{
+    BOOST_CHECK_THROW(admin.set_domain(domain, setting.name, setting.value), Refused);
+    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), mailboxes) FROM domain WHERE id = ?", {domain_id}) == "reject - 2");
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'", {domain.name()}) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_that_is_not_there_is_not_set, Operator)
+{
+    BOOST_CHECK_THROW(admin.set_domain(domain, "on_duplicate", "update"), Refused);
+}
+
+// --- keys -----------------------------------------------------------------------------
+
+BOOST_FIXTURE_TEST_CASE(a_key_is_added, Furnished)
+{
+    const auto key = admin.add_key(key_of_account());
+    BOOST_TEST(auth::Key::parse(key.text()).has_value());
+    const auto found = row(admin.keys(account), key.id());
+    const Strings expected{key.id(), account, "all", "read-write", "anywhere"};
+    BOOST_TEST_REQUIRE(found.size() == admin.keys(account).front().size());
+    BOOST_TEST(Strings(found.begin(), found.begin() + 5) == expected, per_element());
+    BOOST_TEST(found[6] == "-");
+    BOOST_TEST(found[7] == "-");
+    BOOST_TEST(found[8] == "-");
+    BOOST_TEST(audit(key.id()) == Strings{"operator key-add "}, per_element());
+    const auto grant = store.grant(key.id(), domain.name());
+    BOOST_TEST_REQUIRE(grant.has_value());
+    BOOST_TEST((grant->key_hash == key.sha256()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_key_with_everything, Furnished)
+{
+    NewKey wanted;
+    wanted.account = account;
+    wanted.domain = domain;
+    wanted.is_read_only = true;
+    wanted.expires_at = 1'900'000'000;
+    wanted.addresses = {"192.0.2.0/24", "2001:db8::/32", "198.51.100.7"};
+    wanted.label = "Zo\xC3\xAB's \"robot\" \xF0\x9F\x90\x9F";
+    const auto key = admin.add_key(wanted);
+    const auto found = row(admin.keys(account), key.id());
+    const Strings expected{key.id(), account, domain.name(), "read", "192.0.2.0/24 2001:db8::/32 198.51.100.7"};
+    BOOST_TEST(Strings(found.begin(), found.begin() + 5) == expected, per_element());
+    BOOST_TEST(found[6] == "2030-03-17T17:46:40Z");
+    BOOST_TEST(found[8] == wanted.label);
+    const auto grant = store.grant(key.id(), domain.name()).value();
+    BOOST_TEST(grant.key_is_read_only);
+    BOOST_TEST(grant.key_expires_at == wanted.expires_at);
+    BOOST_TEST(grant.key_addresses == found[4]);
+}
+
+// One connection adds keys of every kind one after the other: no value of one gets into the next.
+BOOST_FIXTURE_TEST_CASE(keys_one_after_the_other, Furnished)
+{
+    auto narrow = key_of_account();
+    narrow.domain = domain;
+    narrow.addresses = {"192.0.2.1"};
+    narrow.expires_at = 1'900'000'000;
+    admin.add_key(narrow);
+    const auto wide = admin.add_key(key_of_account());
+    const auto found = row(admin.keys(account), wide.id());
+    BOOST_TEST(found[2] == "all");
+    BOOST_TEST(found[4] == "anywhere");
+    BOOST_TEST(found[6] == "-");
+    BOOST_TEST(admin.keys(account).size() == 3U);
+}
+
+// The hash is 32 bytes of any value; these are the ones that text handling likes to lose.
+BOOST_FIXTURE_TEST_CASE(a_hash_with_nul_and_space_at_its_ends, Furnished)
+{
+    const std::set<std::string> wanted{support::bytes("\0"), " "};
+    std::set<std::string> seen;
+    const auto note = [&](const std::string& end, const auth::Key& key) {
+        if (!wanted.contains(end) || !seen.insert(end).second) return;
+        database.execute("UPDATE api_key SET hash = ? WHERE account_id = (SELECT id FROM account WHERE name = ?)", {key.sha256(), account});
+        const auto id = database.text("SELECT id FROM api_key WHERE account_id = (SELECT id FROM account WHERE name = ?)", {account});
+        BOOST_TEST((store.grant(id, domain.name()).value().key_hash == key.sha256()));
+    };
+    admin.add_key(key_of_account());
+    while (seen.size() < wanted.size()) {
+        const auto key = auth::Key::generate();
+        note(key.sha256().substr(31), key);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_key_needs_account_and_domain, Furnished)
+{
+    NewKey wanted;
+    wanted.account = unique("absent-");
+    BOOST_CHECK_THROW(admin.add_key(wanted), Refused);
+    wanted = key_of_account();
+    wanted.domain = Domain::parse("absent.example");
+    BOOST_CHECK_THROW(admin.add_key(wanted), Refused);
+    Furnished other;
+    wanted.domain = other.domain;
+    BOOST_CHECK_THROW(admin.add_key(wanted), Refused);
+    BOOST_TEST(admin.keys(account).size() == 1U);
+}
+
+BOOST_DATA_TEST_CASE_F(Furnished, a_key_has_right_ranges, data::make(kNoRanges), row_)
+{
+    auto wanted = key_of_account();
+    wanted.addresses = {"192.0.2.1", row_.text};
+    BOOST_CHECK_THROW(admin.add_key(wanted), Refused);
+    BOOST_TEST(admin.keys(account).size() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_key_is_revoked_at_once_and_once, Furnished)
+{
+    const auto key = admin.add_key(key_of_account());
+    const auto other = admin.add_key(key_of_account());
+    BOOST_TEST(store.list(key.id(), domain, {}).has_value());
+    admin.revoke_key(key.id());
+    BOOST_TEST(!store.list(key.id(), domain, {}).has_value());
+    BOOST_TEST(store.grant(key.id(), domain.name()).value().key_is_revoked);
+    BOOST_TEST(store.list(other.id(), domain, {}).has_value());
+    BOOST_TEST(row(admin.keys(account), key.id())[7] != "-");
+    BOOST_TEST(audit(key.id()) == (Strings{"operator key-add ", "operator key-revoke "}), per_element());
+    BOOST_CHECK_THROW(admin.revoke_key(key.id()), Refused);
+    BOOST_CHECK_THROW(admin.revoke_key("absent"), Refused);
+    BOOST_CHECK_THROW(admin.revoke_key(""), Refused);
+}
+
+BOOST_FIXTURE_TEST_CASE(keys_of_one_account_or_of_all, Furnished)
+{
+    Furnished other;
+    const auto mine = admin.add_key(key_of_account());
+    const auto theirs = admin.add_key(other.key_of_account());
+    BOOST_TEST(!row(admin.keys(account), mine.id()).empty());
+    BOOST_TEST(row(admin.keys(account), theirs.id()).empty());
+    BOOST_TEST(!row(admin.keys(""), mine.id()).empty());
+    BOOST_TEST(!row(admin.keys(""), theirs.id()).empty());
+    BOOST_CHECK_THROW(admin.keys(unique("absent-")), Refused);
+}
+
+// Nothing that a list shows opens anything.
+BOOST_FIXTURE_TEST_CASE(no_table_shows_a_secret, Furnished)
+{
+    const auto key = admin.add_key(key_of_account());
+    const auto secret = key.text().substr(14, 32);
+    for (const auto& table : {admin.accounts(), admin.domains(), admin.keys("")}) {
+        for (const auto& line : table) {
+            for (const auto& cell : line) BOOST_TEST(cell.find(secret) == std::string::npos);
+        }
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(all_rows_of_a_table_are_as_long_as_its_heading, Furnished)
+{
+    admin.add_key(key_of_account());
+    for (const auto& table : {admin.accounts(), admin.domains(), admin.keys("")}) {
+        BOOST_TEST(table.size() > 1U);
+        for (const auto& line : table) BOOST_TEST(line.size() == table.front().size());
+    }
+}
+
+// A mailbox that is created while its domain is removed is in neither or goes with it.
+BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished)
+{
+    support::Process creator{[&] {
+        db::Session own{database.config().db, "", database.config()};
+        store::Store creating{own};
+        auth::Grant grant;
+        grant.domain_id = domain_id;
+        for (int i = 0; i < 1000; ++i) {
+            const auto outcome = creating.create(grant, {mailbox("m" + std::to_string(i))}, {"tester", ""}).outcome;
+            if (outcome == store::Created::Outcome::no_such_domain) return 0;
+            if (outcome != store::Created::Outcome::yes) return 1;
+        }
+        return 2;
+    }};
+    while (admin.mailboxes_of_domain(domain) < 10) {}
+    admin.remove_domain(domain);
+    BOOST_TEST(creator.wait() == 0);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ?", {domain_id}) == 0);
+    const auto created = database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'create'", {domain.name()});
+    BOOST_TEST(deleted() == created);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,141 @@
+// store_moving_test.cc - a page deep in a domain that changes while it is looked for: the page is of one moment.
+
+#include "store.h"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+
+#include "database.h"
+#include "proxy.h"
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+using boost::test_tools::per_element;
+using proxy::Fate;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+constexpr char kExecute = '\x17';
+constexpr int kMailboxes = 200;
+
+struct Page {
+    std::int64_t total = 0;
+    Strings names;
+};
+
+std::ostream& operator<<(std::ostream& out, const Page& page)
+{
+    out << page.total << ':';
+    for (const auto& name : page.names) out << ' ' << name;
+    return out;
+}
+bool operator==(const Page& left, const Page& right)
+{
+    return left.total == right.total && left.names == right.names;
+}
+
+// Ids 1 to 200, read through a proxy, which lets something happen in front of a statement.
+struct Moving : database::Tenant {
+    Moving()
+    {
+        std::vector<store::NewMailbox> all;
+        for (int i = 1; i <= kMailboxes; ++i) all.push_back(mailbox("u" + std::to_string(i)));
+        store.create(may, all, actor);
+    }
+
+    template <typename Event>
+    void before_statement(int number, Event event)
+    {
+        statements = 0;
+        proxy.set_judge([this, number, event](std::string_view command) {
+            if (command.front() == kExecute && statements++ == number) event();
+            return Fate::passes;
+        });
+    }
+    // By the administrator's connection, which nobody else uses at that moment.
+    void remove(const Strings& local_parts)
+    {
+        for (const auto& local_part : local_parts) other.remove(may, address(local_part), actor);
+    }
+    Page expected(const store::Page& wanted)
+    {
+        return {rows(), database.column("SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?",
+                                        {domain_id, wanted.limit, wanted.skip})};
+    }
+    Page by_page(const store::Page& wanted) { return page_of(proxied.page(domain_id, domain, wanted)); }
+    // The list says nothing where it finds nothing, and leaves it to the page.
+    Page by_list(const store::Page& wanted)
+    {
+        const auto found = proxied.list(key.id(), domain, wanted);
+        return found ? page_of(found->listing) : by_page(wanted);
+    }
+    static Page page_of(const store::Listing& listing)
+    {
+        Page page{listing.total, {}};
+        for (const auto& item : listing.items) page.names.push_back(item.local_part);
+        return page;
+    }
+
+    support::Directory directory;
+    proxy::Proxy proxy{database.config().db.socket, directory.path("proxy.sock")};
+    Config proxied_config = [this] {
+        auto config = database.config();
+        config.db.socket = directory.path("proxy.sock");
+        return config;
+    }();
+    db::Session proxied_session{proxied_config.db, "", proxied_config};
+    store::Store proxied{proxied_session};
+    db::Session other_session{database.config().db, "", database.config()};
+    store::Store other{other_session};
+    const auth::Grant may = grant();
+    std::atomic<int> statements = 0;
+};
+
+struct Change : support::Row {
+    store::Page wanted;
+    void (*happen)(Moving& domain);
+};
+
+const Change kChanges[] = {
+    {"one in front goes away", {5, 150}, [](Moving& domain) { domain.remove({"u7"}); }},
+    {"many in front go away", {5, 190}, [](Moving& domain) { domain.remove({"u1", "u2", "u127", "u128", "u140", "u188"}); }},
+    {"the last ones go away", {5, 198}, [](Moving& domain) { domain.remove({"u199", "u200"}); }},
+    {"one goes away, one is added", {5, 150}, [](Moving& domain) {
+         domain.remove({"u7"});
+         domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);
+     }},
+    {"one is added at the end", {5, 199}, [](Moving& domain) { domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor); }},
+    {"one is added behind the end", {5, 200}, [](Moving& domain) { domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor); }},
+    {"one of the page goes away", {5, 150}, [](Moving& domain) { domain.remove({"u152"}); }},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(store)
+
+// In front of every statement in turn, until there is none.
+BOOST_DATA_TEST_CASE(a_page_of_a_domain_that_changes, data::make(kChanges) * data::make({false, true}), change, is_list)
+{
+    for (int number = 0;; ++number) {
+        Moving domain;
+        domain.by_list({1, 0});  // connects
+        const auto before = domain.expected(change.wanted);
+        domain.before_statement(number, [&] { change.happen(domain); });
+        const auto found = is_list ? domain.by_list(change.wanted) : domain.by_page(change.wanted);
+        const bool has_happened = domain.statements > number;
+        domain.proxy.set_judge({});
+        if (!has_happened) {
+            BOOST_TEST(found == before, found << " instead of " << before);
+            BOOST_TEST(number > 1);  // there is more than one place
+            break;
+        }
+        const auto after = domain.expected(change.wanted);
+        BOOST_TEST((found == before || found == after), "in front of statement " << number << ": " << found << "\ninstead of " << after);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

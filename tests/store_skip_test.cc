@@ -1,0 +1,120 @@
+// store_skip_test.cc - that `skip` finds the place that stepping over the rows would find, however the ids lie.
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+#include <vector>
+
+#include "database.h"
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+using boost::test_tools::per_element;
+
+namespace {
+
+// A domain with ids far apart, as one has that lived long: mailboxes 1 to 40,000 of which
+// those remain that `remains` keeps.
+struct LongLived : database::Tenant {
+    explicit LongLived(const std::string& remains)
+    {
+        const auto id = std::to_string(domain_id);
+        database.run("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+                     " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 199),"
+                     " n (i) AS (SELECT a.i * 200 + b.i + 1 FROM d a JOIN d b)"
+                     " SELECT " + id + ", i, CONCAT('u', i), 0, MD5(CONCAT(i, '-', " + id + ")), 'x' FROM n WHERE " + remains);
+        for (const auto* level : {"1, id DIV 128", "2, id DIV 16384"}) {
+            database.run("INSERT INTO mailbox_range SELECT domain_id, " + std::string{level} + " AS number, COUNT(*) FROM mailbox"
+                         " WHERE domain_id = " + id + " GROUP BY number");
+        }
+        database.run("UPDATE domain SET last_id = 40000, mailboxes ="
+                     " (SELECT COUNT(*) FROM mailbox WHERE domain_id = " + id + ") WHERE id = " + id);
+    }
+
+    std::vector<std::string> stepping_over(std::int64_t limit, std::int64_t skip)
+    {
+        return database.column("SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?",
+                               {domain_id, limit, skip});
+    }
+    std::vector<std::string> by_list(std::int64_t limit, std::int64_t skip)
+    {
+        const auto found = store.list(key.id(), domain, {limit, skip});
+        return found ? names_of(found->listing) : std::vector<std::string>{};
+    }
+    std::vector<std::string> by_page(std::int64_t limit, std::int64_t skip)
+    {
+        const auto listing = store.page(domain_id, domain, {limit, skip});
+        BOOST_TEST(listing.total == rows());
+        return names_of(listing);
+    }
+    static std::vector<std::string> names_of(const store::Listing& listing)
+    {
+        std::vector<std::string> names;
+        for (const auto& item : listing.items) names.push_back(item.local_part);
+        return names;
+    }
+    void check(std::int64_t skip)
+    {
+        BOOST_TEST_CONTEXT("skip=" << skip)
+        {
+            const auto expected = stepping_over(5, skip);
+            BOOST_TEST(by_list(5, skip) == expected, per_element());
+            BOOST_TEST(by_page(5, skip) == expected, per_element());
+        }
+    }
+};
+
+// What the ranges count for this domain on a level; the rows themselves are the other side.
+std::int64_t counted(database::Tenant& tenant, std::int64_t level)
+{
+    return tenant.database.number(
+        "SELECT CAST(COALESCE(SUM(mailboxes), 0) AS SIGNED) FROM mailbox_range WHERE domain_id = ? AND level = ?",
+        {tenant.domain_id, level});
+}
+
+struct Domain : support::Row {
+    std::string remains;
+};
+const Domain kDomains[] = {
+    {{"every id"}, "1"},
+    {{"every seventh"}, "i % 7 = 3"},
+    {{"holes of whole ranges"}, "i DIV 128 % 5 = 1"},
+    {{"a hole of a whole coarse range"}, "i < 300 OR i > 33000"},
+    {{"only the last"}, "i = 40000"},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(store_skip)
+
+BOOST_DATA_TEST_CASE(finds_the_same_place, data::make(kDomains), row)
+{
+    LongLived domain{row.remains};
+    const auto total = domain.rows();
+    for (const auto skip : {0, 1, 127, 128, 129, 255, 256, 1000, 16'383, 16'384, 16'385, 20'000, 39'999}) domain.check(skip);
+    for (const auto from_end : {0, 1, 2, 5, 6, 127, 128}) {
+        if (total >= from_end) domain.check(total - from_end);
+    }
+    domain.check(total + 1000);
+}
+
+BOOST_AUTO_TEST_CASE(ranges_are_counted_with_every_change)
+{
+    database::Tenant tenant;
+    std::vector<store::NewMailbox> mailboxes;
+    for (int i = 0; i < 300; ++i) mailboxes.push_back(tenant.mailbox("u" + std::to_string(i)));
+    tenant.store.create(tenant.grant(), mailboxes, tenant.actor);
+    for (const auto level : {1, 2}) BOOST_TEST(counted(tenant, level) == 300);
+    for (int i = 0; i < 300; i += 3) tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
+    for (const auto level : {1, 2}) BOOST_TEST(counted(tenant, level) == 200);
+    tenant.store.create(tenant.grant(), {tenant.mailbox("u1")}, tenant.actor);  // exists: nothing may be counted
+    for (const auto level : {1, 2}) BOOST_TEST(counted(tenant, level) == 200);
+    BOOST_TEST(tenant.rows() == 200);
+    BOOST_TEST(tenant.database.number("SELECT COUNT(*) FROM mailbox_range r WHERE r.domain_id = ? AND r.level = 1 AND r.mailboxes <>"
+                                      " (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = r.domain_id AND m.id DIV 128 = r.number)",
+                                      {tenant.domain_id}) == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
