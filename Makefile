@@ -152,7 +152,7 @@ CHECKED = -U_FORTIFY_SOURCE -D_GLIBCXX_ASSERTIONS
 SANITIZER_REPORTS = /var/tmp/mailboxd-reports-$(shell id -u)
 
 ifeq ($(BUILD),build-asan)
-CXXFLAGS = -O1 -g
+CXXFLAGS = -O1 -g1
 OUR_CXXFLAGS += $(CHECKED) $(SANITIZERS)
 OUR_LDFLAGS  += $(SANITIZERS) -Wl,--wrap=_exit
 $(PROGRAMS) $(TESTS): $(call objects_of,tests/sanitizers/options.cc)

@@ -14,7 +14,8 @@ GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost
 GRANT SELECT, DELETE, UPDATE (password),
     INSERT (domain_id, id, local_part, created_at, storage_id, password)
     ON mailbox TO 'mailboxd_api'@'localhost';
-GRANT SELECT, INSERT, UPDATE (mailboxes) ON mailbox_range TO 'mailboxd_api'@'localhost';
+-- The whole row: MariaDB wants that for INSERT … ON DUPLICATE KEY UPDATE on a table with a foreign key.
+GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_api'@'localhost';
 GRANT INSERT ON deleted_mailbox TO 'mailboxd_api'@'localhost';
 GRANT INSERT (storage_id, since) ON session_end TO 'mailboxd_api'@'localhost';
 GRANT SELECT (at, id), INSERT ON audit_log TO 'mailboxd_api'@'localhost';

@@ -20,7 +20,7 @@ struct Point {
 
 Finding reaches_database(const Config::Database& database, const Config& config)
 {
-    db::Connection{database, database.password(), config};
+    const db::Connection connection{database, database.password(), config};
     return {};
 }
 

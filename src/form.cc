@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "json.h"
 
@@ -78,15 +79,12 @@ enum class Boundary { between, closing };
 
 std::optional<Boundary> take_boundary_end(std::string_view& text)
 {
-    auto rest = text;
-    if (rest.starts_with("--")) {
-        text.remove_prefix(2);
-        return Boundary::closing;
-    }
-    const auto line = take_line(rest);
+    const bool is_closing = text.starts_with("--");
+    auto rest = text.substr(is_closing ? 2 : 0);
+    const auto line = is_closing && rest.find("\r\n") == std::string_view::npos ? std::exchange(rest, {}) : take_line(rest);
     if (!line || !http::trimmed(*line).empty()) return std::nullopt;
     text = rest;
-    return Boundary::between;
+    return is_closing ? Boundary::closing : Boundary::between;
 }
 
 // Takes everything up to the next boundary and that, too; returns what stood before it.

@@ -108,6 +108,7 @@ auto Store::transaction(const AuditId& audit, Work work)
             }
             session_.drop();
             if (was_committed(audit)) return outcome;
+            throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
         } catch (const db::Error& error) {
             if (error.remedy == db::Remedy::reconnect) session_.drop();
             const bool is_late = attempt == kAttempts || std::chrono::steady_clock::now() > last_begin;

@@ -28,7 +28,7 @@ http::Request parsed(std::string_view target)
 struct Target : support::Row {
     std::string target;
     Strings path;
-    std::string query = "";
+    std::string query = {};
 };
 
 const Target kTargets[] = {

@@ -47,7 +47,7 @@ std::string domain_of(std::size_t length)
 
 struct Name : support::Row {
     std::string text;
-    std::string name = "";
+    std::string name = {};
 };
 
 const Name kDomains[] = {

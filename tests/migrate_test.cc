@@ -13,7 +13,6 @@
 #include "http.h"
 #include "support.h"
 
-namespace data = boost::unit_test::data;
 using database::Content;
 using database::Database;
 

@@ -41,7 +41,7 @@ public:
 
 private:
     void accept_clients();
-    void serve(int client);
+    void serve(int accepted);
     Fate judge(std::string_view command);
 
     std::string server_;

@@ -7,7 +7,6 @@
 #include "database.h"
 #include "support.h"
 
-namespace data = boost::unit_test::data;
 
 namespace {
 

@@ -4,6 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <optional>
@@ -63,7 +64,7 @@ BOOST_AUTO_TEST_SUITE(secret)
 BOOST_AUTO_TEST_CASE(what_is_not_wiped_is_seen)
 {
     auto* const block = new char[8];
-    std::memcpy(block, "password", 8);
+    std::copy_n("password", 8, block);
     const auto last = left_behind(block, 8, [&] { delete[] block; });
     BOOST_TEST_REQUIRE(last.has_value());
     BOOST_TEST(*last == "password");

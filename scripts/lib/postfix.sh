@@ -178,7 +178,6 @@ postfix_start()
 
 postfix_answers() { greets "$SMTP_PORT" 220 && greets "$SUBMISSION_PORT" 220; }
 
-# What is in the queue stays there. If nothing is, an ordinary user's stack keeps nothing that only root can delete.
 postfix_stop()
 {
     local pids signal
@@ -194,10 +193,14 @@ postfix_stop()
     done
     part_is_gone postfix || return
     rm -f "$DIR/run/postfix.part"
-    if ((EUID != 0)) && [[ -d $DIR/postfix ]] && postfix_queue_is_empty; then as_root rm -rf "$DIR/postfix"; fi
 }
 
-postfix_queue_is_empty()
+# Once it is down: what is in the queue stays there; if nothing is, an ordinary user's stack keeps nothing that only root
+# could delete.
+postfix_tidy()
 {
-    [[ -z $(as_root find "$DIR/postfix/spool"/{maildrop,hold,incoming,active,deferred} -type f -print -quit 2>/dev/null) ]]
+    ((EUID != 0)) && [[ -d $DIR/postfix ]] || return 0
+    if [[ -z $(as_root find "$DIR/postfix/spool"/{maildrop,hold,incoming,active,deferred} -type f -print -quit 2>&1) ]]; then
+        as_root rm -rf "$DIR/postfix"
+    fi
 }

@@ -178,7 +178,7 @@ BOOST_FIXTURE_TEST_CASE(an_expired_key_is_none, Caller,
     const auto expires = std::stoll(house.value("SELECT expires_at FROM api_key" + row));
     const auto now = static_cast<long long>(std::time(nullptr));
     BOOST_TEST(expires > now);
-    BOOST_TEST(expires <= now + 2 * 86400);
+    BOOST_TEST(expires <= now + 2LL * 86400);
     house.sql("UPDATE api_key SET expires_at = " + std::to_string(now - 1) + row);
     BOOST_TEST(refusal(as(key, request("GET", who))) == kUnauthorized);
 }
