@@ -44,7 +44,8 @@ GRANT SELECT (id, state) ON account TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, password, state, quota_bytes)
     ON mailbox TO 'mailboxd_dovecot'@'localhost';
-GRANT SELECT, INSERT (username, bytes, messages), UPDATE (bytes, messages)
+-- MariaDB wants the right to update the column that a generated one is made from.
+GRANT SELECT, INSERT (username, bytes, messages), UPDATE (username, bytes, messages)
     ON mailbox_usage TO 'mailboxd_dovecot'@'localhost';
 
 -- The janitor: which sessions to end and which stores to remove.

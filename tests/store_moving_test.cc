@@ -56,7 +56,7 @@ struct Moving : database::Tenant {
             return Fate::passes;
         });
     }
-    // By the administrator's connection, which nobody else uses at that moment.
+    // By a session of its own, in the proxy's thread.
     void remove(const Strings& local_parts)
     {
         for (const auto& local_part : local_parts) other.remove(may, address(local_part), actor);

@@ -45,14 +45,19 @@ postfix_configure()
     { postfix_main_configuration; postfix_file mailboxd-main.cf; } >"$new/main.cf"
     { postfix_master_configuration; postfix_file mailboxd-master.cf; } >"$new/master.cf"
     if ! as_root diff -rq "$new" "$POSTFIX_CONF" >/dev/null 2>&1; then
+        # shellcheck disable=SC2034  # for the callers
         CHANGED=yes
-        as_root install -d -o root -g root -m 755 "$DIR/postfix" "$POSTFIX_CONF" "$DIR/postfix/spool" &&
-            as_root install -d -o postfix -g root -m 700 "$DIR/postfix/data" &&
-            as_root install -o root -g root -m 644 "$new"/{main,master}.cf "$POSTFIX_CONF" &&
-            as_root install -o root -g postfix -m 640 "${POSTFIX_FILES[@]/#/$new/}" "$POSTFIX_CONF" ||
-            die "Postfix's configuration could not be written."
+        postfix_put_in_place "$new" || die "Postfix's configuration could not be written."
     fi
     rm -rf "$new"
+}
+
+postfix_put_in_place()
+{
+    as_root install -d -o root -g root -m 755 "$DIR/postfix" "$POSTFIX_CONF" "$DIR/postfix/spool" &&
+        as_root install -d -o postfix -g root -m 700 "$DIR/postfix/data" &&
+        as_root install -o root -g root -m 644 "$1"/{main,master}.cf "$POSTFIX_CONF" &&
+        as_root install -o root -g postfix -m 640 "${POSTFIX_FILES[@]/#/$1/}" "$POSTFIX_CONF"
 }
 
 postfix_file()
@@ -156,6 +161,7 @@ postfix_start()
 {
     local pid start port
     local -a stat
+    # shellcheck disable=SC2034,SC2154  # parts.sh's
     part_log_start[postfix]=$(($(stat -c %s "$DIR/log/postfix.log" 2>/dev/null || echo 0) + 1))
     hold_signals
     if ! as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" start \
