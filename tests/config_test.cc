@@ -142,7 +142,7 @@ const Wrong kWrong[] = {
     {"no length fits", "min_password = 10\nmax_password = 9\n", " min_password is above max_password"},
     {"a grace that cuts requests short", "stop_grace = 30\nrequest_deadline = 30\n", " stop_grace must be longer than request_deadline"},
     {"a line without =", "# a\nworkers\n", "2: "},
-    {"a section", "[pool]\nworkers = 4\n", "2: "},
+    {"a section", "[pool]\nworkers = 4\n", "1: "},
 };
 
 }  // namespace
