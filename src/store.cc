@@ -213,7 +213,8 @@ Position position_of(db::Connection& connection, const mailbox::Domain& domain, 
     position.last_id = coarse.integer(5);
     const auto first_fine = coarse.integer(1) * kFineWidth;
     auto fine = connection.query(kFineRanges, {coarse.integer(3), first_fine, first_fine + kFineWidth - 1});
-    if (walk(fine, position.offset)) position.first_id = fine.integer(1) * kFineWidth;
+    if (!walk(fine, position.offset)) return {.offset = skip};  // the domain changed since the first look
+    position.first_id = fine.integer(1) * kFineWidth;
     return position;
 }
 

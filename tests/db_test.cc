@@ -38,9 +38,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// All share one database, and each has the table for itself.
+Database& one_database()
+{
+    static Database database{database::Content::empty};
+    return database;
+}
+
 struct OneTable {
     OneTable()
     {
+        connection.run("DROP TABLE IF EXISTS t");
         connection.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, number BIGINT NULL, text VARCHAR(10) CHARACTER SET utf8mb4 NULL,"
                        " bytes VARBINARY(300) NULL, UNIQUE KEY (number)) ENGINE = InnoDB");
     }
@@ -54,7 +62,7 @@ struct OneTable {
     }
     void kill(std::int64_t id) { database.run("KILL " + std::to_string(id)); }
 
-    Database database{database::Content::empty};
+    Database& database = one_database();
     db::Connection connection = database.connect();
 };
 
