@@ -113,7 +113,6 @@ const Statement kRefused[] = {
     {"mailboxd_dovecot", "SELECT * FROM audit_log"},
     {"mailboxd_dovecot", "SELECT * FROM deleted_mailbox"},
     {"mailboxd_dovecot", "SELECT * FROM session_end"},
-    {"mailboxd_dovecot", "UPDATE mailbox_usage SET username = ''"},
     {"mailboxd_dovecot", "DROP TABLE mailbox_usage"},
 
     {"mailboxd_janitor", "SELECT password FROM mailbox"},
