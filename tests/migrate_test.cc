@@ -77,7 +77,7 @@ std::vector<std::string> made(const std::string& kind)
     return names;
 }
 
-std::string uncommented(const std::string& line)
+std::string_view uncommented(std::string_view line)
 {
     return line.substr(0, line.find("--"));
 }

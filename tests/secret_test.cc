@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(moves_without_a_copy)
     Secret first{"password"};
     const char* const block = first.data();
     Secret second{std::move(first)};
-    BOOST_TEST(second.data() == block);
+    BOOST_TEST((second.data() == block));
     BOOST_TEST(second.text() == "password");
     BOOST_TEST(first.text() == "");  // NOLINT: what was moved from is empty, that is the promise
 }

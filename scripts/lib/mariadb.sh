@@ -44,7 +44,9 @@ db_start()
         die "The user name '$DB_ADMIN_USER' cannot be an administrator's name in the database."
     program=$(db_program) || die "There is no server program ${MYSQLD:-mariadbd}."
 
-    mkdir -p "$DIR/mariadb" "$DIR/run/db"
+    mkdir -p "$DIR/mariadb/tmp" "$DIR/run/db"
+    chmod 700 "$DIR/mariadb/tmp"
+    if ((EUID == 0)); then chown "$(db_os_user):" "$DIR/mariadb/tmp"; fi
     db_write_settings
     if [[ ! -d $data ]]; then
         # Made aside, so that an interrupted attempt does not look like a database.
@@ -73,6 +75,8 @@ db_write_settings()
 [mysqld]
 user = $(db_os_user)
 socket = "$DB_SOCKET"
+# Not /tmp: a server that starts removes what looks like its own temporary tables there, another one's, too.
+tmpdir = "$DIR/mariadb/tmp"
 pid_file = "$DIR/run/db/mysql.pid"
 skip_networking
 skip_name_resolve
@@ -112,7 +116,7 @@ db_create_mariadb()
         arguments=(--basedir="$tree")
     fi
     # Named from within its parent, since the installer splits a name that has a space.
-    interruptible env -C "$(dirname "$1")" \
+    interruptible env -C "$(dirname "$1")" TMPDIR="$DIR/mariadb/tmp" \
         "$installer" --no-defaults "${arguments[@]}" --user="$(db_os_user)" --datadir="./$(basename "$1")" \
         --auth-root-authentication-method=socket --auth-root-socket-user="$DB_ADMIN_USER" \
         --skip-test-db --skip-name-resolve --innodb-buffer-pool-size=32M
@@ -123,7 +127,8 @@ db_create_mariadb()
 db_create_mysql()
 {
     local first="$1/first.sock" name done=yes
-    interruptible "$(db_program)" --no-defaults --initialize-insecure --user="$(db_os_user)" --datadir="$1" || return
+    interruptible "$(db_program)" --no-defaults --initialize-insecure --user="$(db_os_user)" --datadir="$1" \
+        --tmpdir="$DIR/mariadb/tmp" || return
     part_start mariadb "$(db_program)" --defaults-file="$DIR/mariadb/my.cnf" --datadir="$1" --socket="$first"
     part_await mariadb 120 test -S "$first" || return
     {

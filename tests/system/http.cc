@@ -5,9 +5,12 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <exception>
+#include <fstream>
 #include <latch>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -271,6 +274,33 @@ void Connection::send(std::string_view bytes, std::chrono::milliseconds deadline
             return;
         }
     }
+}
+
+// The kernel's table has a row for each end; column 4 is "bytes to send:bytes to be read".
+bool Connection::is_taken() const
+{
+    sockaddr_in own{};
+    socklen_t size = sizeof own;
+    ::getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &size);
+    char port[8] = "";
+    std::snprintf(port, sizeof port, ":%04X", ntohs(own.sin_port));
+    std::ifstream table{"/proc/net/tcp"};
+    std::string number;
+    std::string local;
+    std::string remote;
+    std::string state;
+    std::string queues;
+    bool is_empty = true;
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream{line} >> number >> local >> remote >> state >> queues;
+        if (remote.ends_with(port)) {
+            is_empty = is_empty && queues.ends_with(":00000000");
+        }
+        if (local.ends_with(port)) {
+            is_empty = is_empty && queues.starts_with("00000000:");
+        }
+    }
+    return is_empty;
 }
 
 void Connection::finish()

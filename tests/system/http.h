@@ -73,6 +73,8 @@ public:
     // A peer that has answered already may close before it has read all: what
     // could not be sent is dropped then, and receive() finds the answer.
     void send(std::string_view bytes, std::chrono::milliseconds deadline = kDeadline);
+    // Whether the other program on this machine has taken all that was sent from its socket.
+    bool is_taken() const;
     void finish();  // half-closes: nothing more will be sent
     Answer receive(Expect expect = Expect::body, std::chrono::milliseconds deadline = kDeadline);
     // Everything up to the end of the connection, as it is: several answers, or what is none.

@@ -302,6 +302,16 @@ bool is_alive(pid_t pid)
     return state != 'X' && state != 'Z';
 }
 
+std::vector<std::string> open_files(pid_t pid)
+{
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/fd"}) {
+        std::error_code gone;
+        names.push_back(std::filesystem::read_symlink(entry.path(), gone));
+    }
+    return names;
+}
+
 std::vector<pid_t> children(pid_t parent)
 {
     std::vector<pid_t> found;

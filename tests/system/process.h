@@ -73,6 +73,7 @@ private:
 
 bool is_alive(pid_t pid);
 std::vector<pid_t> children(pid_t parent);
+std::vector<std::string> open_files(pid_t pid);  // names of whatever its descriptors refer to
 std::string quoted(const Arguments& arguments);  // for messages
 
 }  // namespace process
