@@ -8,7 +8,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -284,7 +283,8 @@ struct Stat {
 Stat stat_of(pid_t pid)
 {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
-    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    std::string text;
+    std::getline(file, text, '\0');  // nothing if it has ended meanwhile
     const auto behind_name = text.rfind(") ");
     if (behind_name == std::string::npos) {
         return {};
