@@ -156,8 +156,25 @@ postlog unix-dgram n - n - 1 postlogd
 END
 }
 
-# Postfix puts itself into the background, in a session of its own, whose first process it names in its spool.
+# Postfix shares a port with another Postfix without a word (SO_REUSEPORT): so one at a time looks whether its ports are
+# free, and starts. The lock is the program itself, so it leaves nothing behind.
 postfix_start()
+{
+    local lock port status=0
+    exec {lock}<"$(type -P postfix)"
+    flock "$lock"
+    for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT"; do
+        port_is_free "$port" || status=2
+    done
+    ((status)) || postfix_start_alone || status=$?
+    flock -u "$lock"
+    exec {lock}<&-
+    ((status == 0)) || return "$status"
+    part_await postfix 30 postfix_answers
+}
+
+# It puts itself into the background, in a session of its own, whose first process it names in its spool.
+postfix_start_alone()
 {
     local pid start port
     local -a stat
@@ -179,7 +196,6 @@ postfix_start()
     printf '%s %s %s\n' "$pid" "$start" "$(boot_id)" >"$DIR/run/postfix.part"
     PARTS_STARTED+=(postfix)
     release_signals
-    part_await postfix 30 postfix_answers
 }
 
 postfix_answers() { greets "$SMTP_PORT" 220 && greets "$SUBMISSION_PORT" 220; }
