@@ -444,7 +444,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished
         store::Store creating{own};
         auth::Grant grant;
         grant.domain_id = domain_id;
-        for (int i = 0; i < 1000; ++i) {
+        for (int i = 0; i < 100'000; ++i) {
             const auto outcome = creating.create(grant, {mailbox("m" + std::to_string(i))}, {"tester", ""}).outcome;
             if (outcome == store::Created::Outcome::no_such_domain) return 0;
             if (outcome != store::Created::Outcome::yes) return 1;

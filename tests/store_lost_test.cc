@@ -6,10 +6,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <thread>
 
@@ -180,7 +177,7 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
     BOOST_CHECK_THROW(absent.change_password(may, tenant.address("alice"), "x", tenant.actor), db::Error);
     BOOST_CHECK_THROW(absent.remove(may, tenant.address("alice"), tenant.actor), db::Error);
     BOOST_CHECK_THROW(absent.schema_version(), db::Error);
-    BOOST_TEST((Clock::now() - begin < 1s));
+    BOOST_TEST((Clock::now() - begin < 5s));
     BOOST_TEST(tenant.rows() == 0);
 }
 
@@ -340,14 +337,14 @@ BOOST_FIXTURE_TEST_CASE(a_refusal_is_no_commit, Proxied)
 BOOST_FIXTURE_TEST_CASE(statements_are_prepared_once, Proxied)
 {
     create("alice");
-    int prepared = 0;
+    std::atomic<int> prepared = 0;
     proxy.set_judge([&](std::string_view command) {
         prepared += command.starts_with('\x16') ? 1 : 0;
         return Fate::passes;
     });
     create("bob");
     proxied.list(key.id(), domain, {});
-    const auto first = prepared;
+    const int first = prepared;
     create("carol");
     proxied.list(key.id(), domain, {});
     proxy.set_judge({});
@@ -373,29 +370,30 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
     store.create(may, {mailbox("alice")}, actor);
     const auto storage = storage_id("alice");
     database.run("CREATE TABLE IF NOT EXISTS ballast (id INT NOT NULL PRIMARY KEY) ENGINE = InnoDB");
-    std::array<int, 2> has_row{};
-    BOOST_REQUIRE(::pipe(has_row.data()) == 0);
+    const support::Signal has_row;
     support::Process other{[&] {
         auto connection = database.connect();
         db::Transaction transaction{connection};
         for (std::int64_t i = 0; i < 200; ++i) connection.execute("INSERT INTO ballast (id) VALUES (?)", {i});
         connection.execute("UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
-        if (::write(has_row[1], "x", 1) != 1) return 1;
-        std::this_thread::sleep_for(300ms);  // the store takes the domain, and waits for the mailbox
+        has_row.give();
+        // Until the store has the domain, and waits for the mailbox. The table is renewed ten times a second.
+        for (int i = 0; i < 20; ++i) {
+            std::this_thread::sleep_for(150ms);
+            auto waiting = connection.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+            if (waiting.next()) break;
+        }
         connection.execute("UPDATE domain SET quota_bytes = 5 WHERE id = ?", {domain_id});
         transaction.commit();
         return 0;
     }};
-    char byte = 0;
-    BOOST_REQUIRE(::read(has_row[0], &byte, 1) == 1);
+    has_row.await();
     BOOST_TEST(remove("alice"));
     BOOST_TEST(other.wait() == 0);
     check_removed("alice", storage);
     BOOST_TEST(database.number("SELECT quota_bytes FROM deleted_mailbox WHERE storage_id = ?", {storage}) == 5);
     const auto log = standard_error.take();
     BOOST_TEST(std::any_of(log.begin(), log.end(), [](const auto& line) { return line.starts_with("info transaction-repeated "); }));
-    ::close(has_row[0]);
-    ::close(has_row[1]);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

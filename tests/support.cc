@@ -1,11 +1,11 @@
 #include "support.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -19,7 +19,7 @@
 namespace support {
 namespace {
 
-constexpr unsigned kPatience = 30;  // seconds
+constexpr unsigned kPatience = 60;  // seconds
 constexpr int kThrew = 100;
 constexpr int kKilled = 200;
 
@@ -97,6 +97,28 @@ Variable::~Variable()
 {
     if (was_set_) ::setenv(name_.c_str(), before_.c_str(), 1);
     else ::unsetenv(name_.c_str());
+}
+
+Signal::Signal()
+{
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) fail("pipe2");
+}
+
+Signal::~Signal()
+{
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+}
+
+void Signal::give() const
+{
+    if (::write(ends_[1], "x", 1) != 1) fail("write");
+}
+
+void Signal::await() const
+{
+    char byte = 0;
+    if (::read(ends_[0], &byte, 1) != 1) fail("read");
 }
 
 Process::Process(const std::function<int()>& work)

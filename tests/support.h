@@ -1,6 +1,7 @@
 // support.h - what several twins need: rows of tables, complaints, files, processes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <ostream>
@@ -86,8 +87,22 @@ private:
     bool was_set_;
 };
 
+// From one process to another, made before they part.
+class Signal {
+public:
+    Signal();
+    ~Signal();
+    Signal(const Signal&) = delete;
+    Signal& operator=(const Signal&) = delete;
+    void give() const;
+    void await() const;
+
+private:
+    std::array<int, 2> ends_{};
+};
+
 // Runs `work` in so many processes at once; what each returned (0 to 99). One that threw
-// or took longer than half a minute has returned 100 or more.
+// or took longer than a minute has returned 100 or more.
 std::vector<int> in_processes(int count, const std::function<int(int)>& work);
 
 // The same for one, which goes on while the caller does something else.
