@@ -511,6 +511,18 @@ BOOST_FIXTURE_TEST_CASE(nobody_gets_in, Alice)
     check_untouched();
 }
 
+// The public part alone opens nothing, and it is in every log line.
+BOOST_FIXTURE_TEST_CASE(a_key_with_the_right_id_and_another_secret, Alice)
+{
+    database.execute("UPDATE api_key SET hash = ? WHERE id = ?", {auth::Key::generate().sha256(), key.id()});
+    for (const auto& call : {Call{"GET", collection()}, Call{"HEAD", collection()}, Call{"GET", collection() + "?limit=0"},
+                             Call{"GET", collection() + "?skip=5"}, Call{"POST", collection(), kForm, "mailbox=bob&password=secret"},
+                             Call{"PUT", item("alice"), kForm, "password=secret"}, Call{"DELETE", item("alice")}}) {
+        BOOST_TEST(outcome(serve(call)) == "401 unauthorized", call.method << ' ' << call.target);
+    }
+    check_untouched();
+}
+
 // A mistake in the request is not for somebody who has no right key.
 BOOST_FIXTURE_TEST_CASE(who_is_nobody_learns_nothing_else, Alice)
 {
