@@ -88,7 +88,7 @@ Error error_of(const http::Answer& answer)
 
 bool is_word(const std::string& code)
 {
-    return !code.empty() && code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == code.npos;
+    return !code.empty() && code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
 }
 
 }  // namespace
@@ -123,7 +123,7 @@ boost::test_tools::assertion_result is_refused(const http::Answer& answer, int s
     const std::string said = refusal(answer);
     boost::test_tools::assertion_result result{answer.status == status && breach(answer).empty()};
     for (const auto& word : words) {
-        result = result && said.find(word) != said.npos;
+        result = result && said.find(word) != std::string::npos;
     }
     if (!result) {
         std::string expected = std::to_string(status);

@@ -35,7 +35,8 @@ BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
 {
     const auto who = tenant();
     const auto alice = who.address("alice");
-    BOOST_TEST(curl(who, {url(who.mailboxes()), "-F", "mailbox=" + alice, "-F", "password=supasecret"}).out == kCreated);
+    BOOST_TEST(curl(who, {url(who.mailboxes()), "-F", "mailbox=" + alice, "-F", "password=supasecret"}).out ==
+               kCreated);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "supasecret"));
     BOOST_TEST(curl(who, {url(who.mailboxes()), "-d", "mailbox=bob", "-d", "password=supasecret"}).out == kCreated);
 

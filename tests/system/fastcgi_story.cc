@@ -14,15 +14,13 @@ namespace data = boost::unit_test::data;
 namespace {
 
 // The records of the FastCGI specification, section 8.
-enum Type : unsigned char {
-    kBegin = 1,
-    kAbort = 2,
-    kParams = 4,
-    kStdin = 5,
-    kData = 8,
-    kGetValues = 9,
-    kUnknown = 99,
-};
+constexpr unsigned char kBegin = 1;
+constexpr unsigned char kAbort = 2;
+constexpr unsigned char kParams = 4;
+constexpr unsigned char kStdin = 5;
+constexpr unsigned char kData = 8;
+constexpr unsigned char kGetValues = 9;
+constexpr unsigned char kUnknown = 99;
 
 std::string header(unsigned char type, std::size_t length, std::size_t padding = 0, char id = 1, char version = 1)
 {
@@ -146,7 +144,18 @@ const Sent kSent[] = {
      }, "Status: 413 "},
     {"no path", [](const Wire&) { return whole(pair("REQUEST_METHOD", "GET")) + record(kStdin, ""); }, "Status: 400 "},
 
+    {"a record of a type that is none", [](const Wire& wire) {
+         return begin() + record(kUnknown, "x") + record(kParams, wire.params) + record(kParams, "") +
+                record(kStdin, "");
+     }, ""},
+    {"a question that is none", [](const Wire& wire) {
+         return record(kUnknown, "x", 0) + whole(wire.params) + record(kStdin, "");
+     }, ""},
+
     // And what is odd, but right.
+    {"a list, after a question about the service", [](const Wire& wire) {
+         return record(kGetValues, pair("FCGI_MAX_CONNS", ""), 0) + whole(wire.params) + record(kStdin, "");
+     }, "Status: 200 OK\r\n"},
     {"a list", [](const Wire& wire) { return whole(wire.params) + record(kStdin, ""); }, "Status: 200 OK\r\n"},
     {"a list, in records of one byte", [](const Wire& wire) {
          std::string bytes = begin();

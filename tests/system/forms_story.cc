@@ -132,7 +132,8 @@ namespace {
 
 // What it means to the byte, in each form that can carry it.
 const char* const kPasswords[] = {
-    "p\xC3\xA4ssw\xC3\xB6rt \xE2\x82\xAC \xF0\x9F\x98\x80", "a+b c%20d", "\"quoted\\\"", "--B--", "{\"a\":1}", "a=b&c=d;e",
+    "p\xC3\xA4ssw\xC3\xB6rt \xE2\x82\xAC \xF0\x9F\x98\x80", "a+b c%20d", "\"quoted\\\"", "--B--",
+    "{\"a\":1}", "a=b&c=d;e",
 };
 
 std::string json_text(const std::string& value)

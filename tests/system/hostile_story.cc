@@ -265,7 +265,8 @@ const Sent kBodies[] = {
      http::json(R"({"mailbox":"bob","password":"correct horse","password":"correct horse"})"), 400},
     {"JSON: names in another case", http::json(R"({"Mailbox":"bob","Password":"correct horse"})"), 400},
     {"JSON: an escaped NUL", http::json(R"({"mailbox":"bob","password":"correct\u0000horse"})"), 400},
-    {"JSON: an escaped NUL in the name", http::json(R"({"mailbox\u0000x":"bob","mailbox":"bob","password":"correct horse"})"),
+    {"JSON: an escaped NUL in the name",
+     http::json(R"({"mailbox\u0000x":"bob","mailbox":"bob","password":"correct horse"})"),
      400},
     {"JSON: half a surrogate pair", http::json(R"({"mailbox":"bob","password":"correct\ud83dhorse"})"), 400},
     {"JSON: the other half", http::json(R"({"mailbox":"bob","password":"correct\ude00horse"})"), 400},
@@ -354,7 +355,7 @@ BOOST_FIXTURE_TEST_CASE(a_request_within_a_body, Hostile)
                     "\r\nContent-Length: 5\r\n\r\nxxxxx" + inner);
     const auto stream = connection.receive_all();
     BOOST_TEST(stream.starts_with("HTTP/1.1 400"), stream);
-    BOOST_TEST(stream.find("HTTP/1.1 401") != stream.npos, stream);
+    BOOST_TEST(stream.find("HTTP/1.1 401") != std::string::npos, stream);
     BOOST_TEST(snapshot() == before);
 }
 

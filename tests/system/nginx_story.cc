@@ -196,9 +196,9 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept, story::Story)
     const auto created = stream.find("Created 1 mailboxes");
     const auto listed = stream.find("\"total_count\":1");
     const auto deleted = stream.find("Mailbox has been deleted");
-    BOOST_TEST(created != stream.npos);
-    BOOST_TEST(listed != stream.npos);
-    BOOST_TEST(deleted != stream.npos);
+    BOOST_TEST(created != std::string::npos);
+    BOOST_TEST(listed != std::string::npos);
+    BOOST_TEST(deleted != std::string::npos);
     BOOST_TEST(created < listed);
     BOOST_TEST(listed < deleted);
 }

@@ -29,7 +29,7 @@ struct Operator : story::Breaking {
         stream << original.rdbuf();
         std::string text = stream.str();
         const auto at = text.find(from);
-        BOOST_TEST_REQUIRE(at != text.npos, file << " has no " << from);
+        BOOST_TEST_REQUIRE(at != std::string::npos, file << " has no " << from);
         text.replace(at, from.size(), to);
         std::ofstream{path} << text;
     }
@@ -93,7 +93,7 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault o
                             house.setting("MAILBOXD_CONF")}};
     const auto expect = [&](const std::string& words) {
         std::string line;
-        while (line.find(words) == line.npos) {
+        while (line.find(words) == std::string::npos) {
             line = service.read_line();
         }
         return line;

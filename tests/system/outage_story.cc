@@ -9,7 +9,6 @@
 #include <boost/test/unit_test.hpp>
 
 using process::eventually;
-using answers::is_refused;
 using answers::refusal;
 using story::shows;
 

@@ -183,7 +183,8 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, story::Br
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
 }
 
-BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking, *shows("status: 503 more requests wait than the bound allows"))
+BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
+                        *shows("status: 503 more requests wait than the bound allows"))
 {
     constexpr std::size_t kBound = 512;
     constexpr std::size_t kMore = 40;

@@ -17,8 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char** environ;
-
 namespace process {
 namespace {
 
@@ -123,10 +121,7 @@ pid_t spawn(const Arguments& arguments, const std::vector<std::string>& environm
 int wait_for(pid_t pid)
 {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            throw std::system_error{errno, std::generic_category(), "waitpid"};
-        }
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

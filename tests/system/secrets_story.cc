@@ -2,13 +2,11 @@
 
 #include "story.h"
 
-#include <filesystem>
 #include <fstream>
 #include <map>
 
 #include <boost/test/unit_test.hpp>
 
-namespace fs = std::filesystem;
 using story::shows;
 
 namespace {
@@ -72,7 +70,7 @@ BOOST_FIXTURE_TEST_CASE(the_search_finds_what_is_stored, Secrets)
     bool is_in_database = false;
     bool is_in_log = false;
     for (const auto& file : files_with(house, name)) {
-        is_in_database = is_in_database || file.find("/mariadb/") != file.npos;
+        is_in_database = is_in_database || file.find("/mariadb/") != std::string::npos;
         is_in_log = is_in_log || file.ends_with(".log");
     }
     BOOST_TEST(is_in_database);
@@ -282,7 +280,7 @@ BOOST_FIXTURE_TEST_CASE(no_process_leaves_a_core, Secrets)
         while (std::getline(limits, line)) {
             if (line.starts_with("Max core file size")) {
                 is_found = true;
-                BOOST_TEST(line.find(" 0 ") != line.npos, line);
+                BOOST_TEST(line.find(" 0 ") != std::string::npos, line);
             }
         }
         BOOST_TEST(is_found);

@@ -128,7 +128,7 @@ std::string Log::expect(std::size_t mark, const std::vector<std::string>& words)
     std::string found;
     process::eventually([&] {
         for (const auto& line : lines_since(mark)) {
-            const auto is_in = [&line](const auto& word) { return line.find(word) != line.npos; };
+            const auto is_in = [&line](const auto& word) { return line.find(word) != std::string::npos; };
             if (std::all_of(words.begin(), words.end(), is_in)) {
                 found = line;
                 return true;

@@ -40,7 +40,7 @@ bool is_hash_of(const std::string& stored, const std::string& password)
 std::string fill(std::string text, const Tenant& tenant)
 {
     const auto replace = [&text](std::string_view place, const std::string& value) {
-        for (auto at = text.find(place); at != text.npos; at = text.find(place)) {
+        for (auto at = text.find(place); at != std::string::npos; at = text.find(place)) {
             text.replace(at, place.size(), value);
         }
     };
