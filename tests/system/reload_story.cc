@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iostream>
 #include <map>
+#include <sstream>
 #include <thread>
 
 #include <boost/test/unit_test.hpp>
@@ -69,10 +71,10 @@ private:
     {
         const http::Fields key{{"Authorization", http::basic(who_.key)}};
         const auto name = "user" + std::to_string(number);
+        const http::Request page{"GET", who_.mailboxes() + "?limit=1", key, {}};
         const std::vector<http::Request> requests{
             {"POST", who_.mailboxes(), key, http::form({{"mailbox", name}, {"password", story::kPassword}})},
-            {"GET", who_.mailboxes(), key, {}},
-            {"GET", who_.mailboxes() + "?limit=1", key, {}},
+            {"GET", who_.mailboxes(), key, {}}, page, page, page, page, page, page,
             {"DELETE", who_.mailbox(name), key, {}},
         };
         // Whole rounds, so that no mailbox is left behind.
@@ -145,26 +147,32 @@ BOOST_FIXTURE_TEST_CASE(no_request_is_lost, Reload)
 // Whoever's worker is killed is told so by nginx; everybody else gets an answer.
 BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
 {
+    constexpr int kTimes = 50;
+    constexpr int kRequests = 10'000;
     const auto who = tenant();
     Load load{house, who};
     int killed = 0;
-    for (int i = 0; i < 15; ++i) {
-        const int before = load.answered();
+    for (int i = 0; i < kTimes; ++i) {
+        const int enough = kRequests / kTimes * (i + 1);
         hang_up();
         const auto workers = house.workers();
         if (!workers.empty()) {
             ::kill(workers[static_cast<std::size_t>(i) % workers.size()], SIGKILL);
             ++killed;
         }
-        BOOST_TEST(eventually([&] { return load.answered() > before + 20; }));
+        BOOST_TEST(eventually([&] { return load.answered() >= enough; }, std::chrono::seconds{60}));
     }
     const auto counts = load.stop();
     int refused = 0;
+    std::ostringstream seen;
     for (const auto& [status, count] : counts) {
         // A lost answer shows later: what was done is there, what was not done is not.
         BOOST_TEST((status == 200 || status == 502 || status == 404 || status == 409), status << ": " << count);
         refused += status == 502 ? count : 0;
+        seen << ", " << status << ' ' << count << " times";
     }
+    std::cout << "  " << load.answered() << " requests beside " << kTimes << " reloads and " << killed << " kills"
+              << seen.str() << std::endl;
     BOOST_TEST(refused <= killed);
     BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
 }
