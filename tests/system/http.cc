@@ -354,6 +354,22 @@ Answer Connection::receive(Expect expect, std::chrono::milliseconds deadline)
     return *answer;
 }
 
+std::string Connection::receive_line(std::chrono::milliseconds deadline)
+{
+    const auto end = std::chrono::steady_clock::now() + deadline;
+    std::size_t newline = 0;
+    while ((newline = received_.find('\n')) == std::string::npos) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        if (ended_ || left.count() <= 0) {
+            throw std::runtime_error{(ended_ ? "the connection ended; so far: " : "no line in time; so far: ") + received_};
+        }
+        read_some(left);
+    }
+    std::string line = received_.substr(0, newline);
+    received_.erase(0, newline + 1);
+    return line;
+}
+
 std::string Connection::receive_all(std::chrono::milliseconds deadline)
 {
     const auto end = std::chrono::steady_clock::now() + deadline;

@@ -64,7 +64,7 @@ inline constexpr std::chrono::seconds kDeadline{60};
 class Connection {
 public:
     explicit Connection(std::uint16_t port);
-    // To a unix socket, for what is not HTTP: only send(), finish() and receive_all() then.
+    // To a unix socket, for what is not HTTP: only send(), finish(), receive_line() and receive_all() then.
     explicit Connection(const std::string& path);
     ~Connection();
     Connection(const Connection&) = delete;
@@ -77,6 +77,8 @@ public:
     bool is_taken() const;
     void finish();  // half-closes: nothing more will be sent
     Answer receive(Expect expect = Expect::body, std::chrono::milliseconds deadline = kDeadline);
+    // Of a protocol that speaks lines: the next one, without its LF.
+    std::string receive_line(std::chrono::milliseconds deadline = kDeadline);
     // Everything up to the end of the connection, as it is: several answers, or what is none.
     std::string receive_all(std::chrono::milliseconds deadline = kDeadline);
 

@@ -85,6 +85,7 @@ process::Arguments client(const std::string& socket, const std::string& user,
 struct Stacks {
     std::unique_ptr<Stack> shared;
     std::unique_ptr<Stack> breakable;
+    std::unique_ptr<Stack> with_mail;
 };
 
 Stacks& stacks()
@@ -178,7 +179,7 @@ Stack::~Stack()
 void Stack::up()
 {
     administrator_.reset();
-    process::Arguments arguments{script(), "up", "--no-mail", "--dir", directory_};
+    process::Arguments arguments{script(), "up", "--dir", directory_};
     arguments.insert(arguments.end(), arguments_.begin(), arguments_.end());
     if (const auto server = environment_or("TEST_MYSQLD", ""); !server.empty()) {
         arguments.insert(arguments.end(), {"--mysqld", server});
@@ -212,6 +213,11 @@ const std::string& Stack::setting(const std::string& name) const
         throw std::runtime_error{"stack.env has no " + name};
     }
     return found->second;
+}
+
+std::uint16_t Stack::port(const std::string& name) const
+{
+    return static_cast<std::uint16_t>(std::stoul(setting(name)));
 }
 
 http::Server Stack::server() const
@@ -300,12 +306,17 @@ std::string Stack::secret(const std::string& user) const
 
 Stack& shared()
 {
-    return started(stacks().shared, {});
+    return started(stacks().shared, {"--no-mail"});
 }
 
 Stack& breakable()
 {
-    return started(stacks().breakable, {"--workers", "2"});
+    return started(stacks().breakable, {"--no-mail", "--workers", "2"});
+}
+
+Stack& with_mail()
+{
+    return started(stacks().with_mail, {"--workers", "2"});
 }
 
 void end_all()

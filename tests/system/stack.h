@@ -1,5 +1,5 @@
 // stack.h - the whole house under one temporary directory, as scripts/stack
-// starts it: database, mailboxd and nginx.
+// starts it: database, mailboxd and nginx, and Dovecot and Postfix where a story is about mail.
 //
 // A stack is taken down and its directory removed when its object goes, and
 // also when the tests are interrupted or crash. TEST_KEEP=1 in the environment
@@ -68,6 +68,8 @@ public:
 
     const std::filesystem::path& directory() const { return directory_; }
     const std::string& setting(const std::string& name) const;  // of stack.env
+    bool has_setting(const std::string& name) const { return settings_.contains(name); }
+    std::uint16_t port(const std::string& name) const;  // SMTP_PORT, for instance
     http::Server server() const;
     std::filesystem::path service() const;  // the program mailboxd
     Log log() const;
@@ -93,11 +95,11 @@ private:
     std::unique_ptr<process::Child> guard_;
 };
 
-// The one that most stories share, and one for those that break things and
-// mend them again. Each is started when first asked for, and ends with the
-// test program.
+// The one that most stories share; one for those that break things and mend them again; and one with Dovecot and
+// Postfix, which the other two do without. Each is started when first asked for, and ends with the test program.
 Stack& shared();
 Stack& breakable();
+Stack& with_mail();
 void end_all();
 
 }  // namespace stack

@@ -1,0 +1,411 @@
+#include "mail.h"
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+#include <utility>
+
+#include <unistd.h>
+
+#include <boost/test/framework.hpp>
+#include <boost/test/results_collector.hpp>
+#include <boost/test/unit_test.hpp>
+
+namespace mail {
+namespace {
+
+// Its own words, and what a server says before STARTTLS, go to its standard error.
+process::Arguments tunnel(const Endpoint& endpoint, const std::string& protocol)
+{
+    process::Arguments command{"sh", "-c", "exec openssl s_client \"$@\" 2>/dev/null", "tunnel",
+                               "-quiet", "-verify_quiet", "-verify_return_error",
+                               "-CAfile", endpoint.certificate,
+                               "-connect", "127.0.0.1:" + std::to_string(endpoint.port)};
+    if (endpoint.tls == Tls::starttls) {
+        command.insert(command.end(), {"-starttls", protocol});
+    }
+    return command;
+}
+
+// As a text within a command of IMAP.
+std::string as_text(std::string_view text)
+{
+    std::string quoted = "\"";
+    for (const char c : text) {
+        quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    }
+    return quoted + "\"";
+}
+
+std::string plain(const std::string& user, const std::string& password)
+{
+    return http::base64(std::string{'\0'} + user + '\0' + password);
+}
+
+// The number of a literal that a line ends with, as "{123}"; nothing if it ends with none.
+std::size_t literal(std::string_view line)
+{
+    const auto brace = line.rfind('{');
+    std::size_t size = 0;
+    if (brace == std::string_view::npos || !line.ends_with('}')) {
+        return 0;
+    }
+    const auto [end, error] = std::from_chars(line.data() + brace + 1, line.data() + line.size() - 1, size);
+    return error == std::errc{} && end == line.data() + line.size() - 1 ? size : 0;
+}
+
+}  // namespace
+
+Wire::Wire(const Endpoint& endpoint, const std::string& protocol)
+{
+    if (endpoint.tls == Tls::none) {
+        in_clear_ = std::make_unique<http::Connection>(endpoint.port);
+    } else {
+        encrypted_ = std::make_unique<process::Child>(tunnel(endpoint, protocol));
+    }
+}
+
+void Wire::send(std::string_view bytes)
+{
+    if (in_clear_) {
+        in_clear_->send(bytes);
+    } else {
+        encrypted_->write(bytes);
+    }
+}
+
+void Wire::send_line(std::string_view line)
+{
+    send(std::string{line} + "\r\n");
+}
+
+std::string Wire::line()
+{
+    if (rest_) {
+        return *std::exchange(rest_, std::nullopt);
+    }
+    std::string line = in_clear_ ? in_clear_->receive_line() : encrypted_->read_line(http::kDeadline);
+    if (!line.ends_with('\r')) {
+        throw std::runtime_error{"a line that ends without CR: " + line};
+    }
+    line.pop_back();
+    return line;
+}
+
+std::string Wire::bytes(std::size_t count)
+{
+    std::string bytes;
+    while (bytes.size() < count + 2) {
+        bytes += line() + "\r\n";
+    }
+    rest_ = bytes.substr(count, bytes.size() - count - 2);
+    return bytes.substr(0, count);
+}
+
+Smtp::Smtp(const Endpoint& endpoint, std::string_view hello) : wire_{endpoint, "smtp"}
+{
+    if (endpoint.tls != Tls::starttls) {
+        answer();
+    }
+    welcome_ = ask(std::string{hello} + " client.example.net");
+}
+
+std::string Smtp::answer()
+{
+    std::string all;
+    while (true) {
+        const std::string line = wire_.line();
+        all += (all.empty() ? "" : "\n") + line;
+        if (line.size() < 4 || line[3] != '-') {
+            return all;
+        }
+    }
+}
+
+std::string Smtp::ask(std::string_view line)
+{
+    wire_.send_line(line);
+    return answer();
+}
+
+std::string Smtp::login(const std::string& user, const std::string& password)
+{
+    return ask("AUTH PLAIN " + plain(user, password));
+}
+
+std::string Smtp::send(const std::string& from, const std::vector<std::string>& to, std::string_view message)
+{
+    std::vector<std::string> commands{"MAIL FROM:<" + from + ">"};
+    for (const auto& address : to) {
+        commands.push_back("RCPT TO:<" + address + ">");
+    }
+    commands.emplace_back("DATA");
+    for (const auto& command : commands) {
+        const auto answer = ask(command);
+        if (answer[0] != '2' && answer[0] != '3') {
+            ask("RSET");
+            return answer;
+        }
+    }
+    std::string bytes;
+    bool begins_a_line = true;
+    for (const char c : message) {
+        bytes += begins_a_line && c == '.' ? ".." : std::string{c};
+        begins_a_line = c == '\n';
+    }
+    wire_.send(bytes + (begins_a_line ? "" : "\r\n") + ".\r\n");
+    return answer();
+}
+
+Imap::Imap(const Endpoint& endpoint) : wire_{endpoint, "imap"}
+{
+    if (endpoint.tls != Tls::starttls) {
+        greeting_ = wire_.line();
+    }
+}
+
+std::string Imap::Answer::text() const
+{
+    std::string text;
+    for (const auto& line : lines) {
+        text += line + "\n";
+    }
+    return text + result;
+}
+
+Imap::Answer Imap::ask(const std::string& command)
+{
+    const std::string tag = "a" + std::to_string(++count_) + " ";
+    wire_.send_line(tag + command);
+    Answer answer;
+    while (true) {
+        std::string line = wire_.line();
+        if (line.starts_with(tag)) {
+            answer.result = line.substr(tag.size());
+            return answer;
+        }
+        while (const std::size_t size = literal(line)) {
+            answer.literals.push_back(wire_.bytes(size));
+            line += wire_.line();
+        }
+        answer.lines.push_back(line);
+    }
+}
+
+std::string Imap::login(const std::string& user, const std::string& password)
+{
+    return ask("LOGIN " + as_text(user) + " " + as_text(password)).result;
+}
+
+std::size_t Imap::select(const std::string& folder)
+{
+    const auto answer = ask("SELECT " + as_text(folder));
+    for (const auto& line : answer.lines) {
+        if (line.ends_with(" EXISTS")) {
+            return std::stoul(line.substr(2));
+        }
+    }
+    throw std::runtime_error{"SELECT " + folder + ": " + answer.text()};
+}
+
+std::string Imap::message(std::size_t number)
+{
+    const auto answer = ask("FETCH " + std::to_string(number) + " BODY.PEEK[]");
+    if (answer.literals.size() != 1) {
+        throw std::runtime_error{"FETCH " + std::to_string(number) + ": " + answer.text()};
+    }
+    return answer.literals.front();
+}
+
+std::string Imap::append(const std::string& folder, std::string_view message)
+{
+    return ask("APPEND " + as_text(folder) + " {" + std::to_string(message.size()) + "+}\r\n" + std::string{message})
+        .result;
+}
+
+std::string Imap::expunge()
+{
+    ask("STORE 1:* +FLAGS.SILENT (\\Deleted)");
+    return ask("EXPUNGE").result;
+}
+
+Pop3::Pop3(const Endpoint& endpoint) : wire_{endpoint, "pop3"}
+{
+    if (endpoint.tls != Tls::starttls) {
+        wire_.line();
+    }
+}
+
+std::string Pop3::ask(std::string_view line)
+{
+    wire_.send_line(line);
+    return wire_.line();
+}
+
+std::string Pop3::login(const std::string& user, const std::string& password)
+{
+    const auto answer = ask("USER " + user);
+    return answer.starts_with("+OK") ? ask("PASS " + password) : answer;
+}
+
+std::size_t Pop3::messages()
+{
+    return std::stoul(ask("STAT").substr(4));
+}
+
+std::string Pop3::list(const std::string& command)
+{
+    const auto answer = ask(command);
+    if (!answer.starts_with("+OK")) {
+        throw std::runtime_error{command + ": " + answer};
+    }
+    std::string lines;
+    for (std::string line = wire_.line(); line != "."; line = wire_.line()) {
+        lines += line.substr(line.starts_with('.') ? 1 : 0) + "\r\n";
+    }
+    return lines;
+}
+
+std::string Pop3::message(std::size_t number)
+{
+    return list("RETR " + std::to_string(number));
+}
+
+std::string message(const std::string& subject, std::string_view body)
+{
+    constexpr std::string_view kSpecial = "One line.\r\n.\r\n..\r\n.dots\r\n\r\nFrom the past: na\xC3\xAFve \xFF\r\n\r\n";
+    return "From: Somebody <you@example.net>\r\nTo: alice@example.net\r\nSubject: " + subject +
+           "\r\nDate: Thu, 06 Oct 2011 10:22:36 +0000\r\nMessage-Id: <" + story::unique("message") +
+           "@example.net>\r\n\r\n" + std::string{body.empty() ? kSpecial : body};
+}
+
+boost::unit_test::precondition needs_mail()
+{
+    return boost::unit_test::precondition{[](boost::unit_test::test_unit_id /*id*/) {
+        boost::test_tools::assertion_result result{stack::with_mail().has_setting("SMTP_PORT")};
+        result.message() << "there is no Postfix in the stack";
+        return result;
+    }};
+}
+
+namespace {
+
+const char* const kComplaints[] = {" Error: ", " Fatal: ", " Panic: ", " warning: ", " error: ", " fatal: ", " panic: "};
+
+void check_complaints(const stack::Log& log, std::size_t begin, const std::vector<std::string>& expected)
+{
+    const auto has_one_of = [](const std::string& line, const auto& words) {
+        return std::any_of(std::begin(words), std::end(words),
+                           [&](const auto& word) { return line.find(word) != std::string::npos; });
+    };
+    for (const auto& line : log.lines_since(begin)) {
+        BOOST_TEST((!has_one_of(line, kComplaints) || has_one_of(line, expected)), line);
+    }
+}
+
+}  // namespace
+
+Story::Story(stack::Stack& its_house)
+    : story::Story{its_house}, dovecot{its_house.directory() / "log" / "dovecot.log"}, dovecot_begin{dovecot.mark()},
+      postfix{its_house.directory() / "log" / "postfix.log"}, postfix_begin{postfix.mark()}
+{
+}
+
+void Story::teardown()
+{
+    story::Story::teardown();
+    check_complaints(dovecot, dovecot_begin, expected);
+    check_complaints(postfix, postfix_begin, expected);
+    const auto id = boost::unit_test::framework::current_test_case().p_id;
+    if (!boost::unit_test::results_collector.results(id).passed()) {
+        for (const auto& line : dovecot.lines_since(dovecot_begin)) {
+            BOOST_TEST_MESSAGE("dovecot.log: " << line);
+        }
+        for (const auto& line : postfix.lines_since(postfix_begin)) {
+            BOOST_TEST_MESSAGE("postfix.log: " << line);
+        }
+    }
+}
+
+Endpoint Story::endpoint(const std::string& name, Tls tls) const
+{
+    return {house.port(name + "_PORT"), tls, house.setting("TLS_CERT")};
+}
+
+Smtp Story::submission(const std::string& user, const std::string& password) const
+{
+    Smtp client{endpoint("SUBMISSION")};
+    BOOST_TEST_REQUIRE(client.login(user, password) == "235 2.7.0 Authentication successful");
+    return client;
+}
+
+Imap Story::imap(const std::string& user, const std::string& password) const
+{
+    Imap client{endpoint("IMAP")};
+    const auto answer = client.login(user, password);
+    BOOST_TEST_REQUIRE(answer.starts_with("OK "), user << ": " << answer);
+    return client;
+}
+
+Pop3 Story::pop3(const std::string& user, const std::string& password) const
+{
+    Pop3 client{endpoint("POP3")};
+    const auto answer = client.login(user, password);
+    BOOST_TEST_REQUIRE(answer.starts_with("+OK "), user << ": " << answer);
+    return client;
+}
+
+void Story::deliver(const std::string& address, std::string_view message) const
+{
+    const auto before = messages(address);
+    const auto answer = smtp().send("you@example.net", {address}, message);
+    BOOST_TEST_REQUIRE(answer.starts_with("250 "), address << ": " << answer);
+    BOOST_TEST_REQUIRE(process::eventually([&] { return messages(address) == before + 1; }), address);
+}
+
+std::size_t Story::messages(const std::string& address) const
+{
+    const auto count = house.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE username = " +
+                                   stack::quote(inside(address)));
+    return std::stoul(count);
+}
+
+std::string Story::inside(const std::string& address) const
+{
+    const auto at = address.rfind('@');
+    return house.value("SELECT COALESCE(MAX(CONCAT(m.storage_id, '@', d.name)), '') FROM mailbox m"
+                       " JOIN domain d ON d.id = m.domain_id WHERE m.local_part = " +
+                       stack::quote(address.substr(0, at)) + " AND d.name = " + stack::quote(address.substr(at + 1)));
+}
+
+std::int64_t Story::size_of(const story::Tenant& tenant, const std::string& name) const
+{
+    for (const auto& item : answers::page(list(tenant, "?limit=1000")).items) {
+        if (item.mailbox == tenant.address(name)) {
+            return item.size_bytes;
+        }
+    }
+    return -1;
+}
+
+process::Ended Story::doveadm(const process::Arguments& arguments) const
+{
+    process::Arguments all{"doveadm", "-c", house.setting("DOVECOT_CONF")};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return process::run(all);
+}
+
+// Its files are for root and Postfix only.
+std::string Story::postmap(const std::string& key, const std::string& file) const
+{
+    process::Arguments all{"postmap", "-c", house.setting("POSTFIX_CONF"), "-q", key,
+                           "mysql:" + house.setting("POSTFIX_CONF") + "/" + file};
+    if (::geteuid() != 0) {
+        all.insert(all.begin(), {"sudo", "--"});
+    }
+    const auto ended = process::run(all);
+    BOOST_TEST_REQUIRE(ended.err.empty(), process::quoted(all) << ": " << ended.err);
+    return ended.out;
+}
+
+}  // namespace mail
