@@ -38,8 +38,8 @@ std::string basic(const std::string& pair)
 struct Call {
     std::string method = "GET";
     std::string target;
-    std::string type = "";
-    std::string body = "";
+    std::string type{};
+    std::string body{};
 };
 
 // `200 {...}` without the line end, which every body has.

@@ -12,7 +12,6 @@
 #include "migrate.h"
 #include "support.h"
 
-namespace data = boost::unit_test::data;
 
 namespace {
 
