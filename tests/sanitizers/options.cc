@@ -9,10 +9,9 @@ extern "C" {
 
 const char* __asan_default_options()
 {
-    // A story sends SEGV to a worker and wants to see it end by that.
     return "log_path=" SANITIZER_REPORTS
            "/report:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:"
-           "strict_init_order=1:print_stacktrace=1:handle_segv=0";
+           "strict_init_order=1:print_stacktrace=1";
 }
 
 // Worker and tests that fork end by _exit(2), where LeakSanitizer would not look.
