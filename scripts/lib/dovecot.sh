@@ -5,7 +5,7 @@
 # here. Nothing of the system's Dovecot is read.
 #
 # Expects DIR, ROOT, DB_SOCKET, DB_NAME and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
-# DOVECOT_CONF, dovecot_configure, dovecot_start (2 if a port was taken), dovecot_stop.
+# DOVECOT_CONF, dovecot_configure, dovecot_start (2 if a port was taken), dovecot_reload, dovecot_stop.
 
 DOVECOT_CONF="$DIR/dovecot/dovecot.conf"
 
@@ -178,5 +178,7 @@ dovecot_answers()
     tail -c "+${part_log_start[dovecot]:-1}" "$DIR/log/dovecot.log" 2>/dev/null | grep 'starting up for' >/dev/null &&
         greets "$IMAP_PORT" '* OK' && greets "$POP3_PORT" '+OK' && greets "$LMTP_PORT" 220
 }
+
+dovecot_reload() { part_signal dovecot HUP; }
 
 dovecot_stop() { part_stop dovecot TERM:20; }

@@ -7,7 +7,7 @@
 # so that an ordinary user's stack uses sudo for it, and only for it.
 #
 # Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
-# POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (2 if a port was taken), postfix_stop.
+# POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (2 if a port was taken), postfix_reload, postfix_stop.
 
 POSTFIX_CONF="$DIR/postfix/etc"
 
@@ -62,7 +62,10 @@ postfix_put_in_place()
 
 postfix_file()
 {
-    fill_in "$ROOT/sql/postfix/$1" \
+    local retry=''
+    # Known since 3.9; before that a database that was away is asked again after a minute at the earliest.
+    if [[ $(postconf -d -h mail_version) != [0-3].[0-8].* ]]; then retry='retry_interval = 2'; fi
+    fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" \
         FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_postfix")" \
         LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
         QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \
@@ -196,6 +199,12 @@ postfix_start_alone()
     printf '%s %s %s\n' "$pid" "$start" "$(boot_id)" >"$DIR/run/postfix.part"
     PARTS_STARTED+=(postfix)
     release_signals
+}
+
+postfix_reload()
+{
+    as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" reload \
+        </dev/null >"$DIR/log/postfix-start.log" 2>&1
 }
 
 postfix_answers() { greets "$SMTP_PORT" 220 && greets "$SUBMISSION_PORT" 220; }
