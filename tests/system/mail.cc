@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <csignal>
+#include <fstream>
 #include <stdexcept>
 #include <utility>
 
@@ -406,6 +408,60 @@ std::string Story::postmap(const std::string& key, const std::string& file) cons
     const auto ended = process::run(all);
     BOOST_TEST_REQUIRE(ended.err.empty(), process::quoted(all) << ": " << ended.err);
     return ended.out;
+}
+
+namespace {
+
+stack::Stack& mended()
+{
+    auto& house = stack::with_mail();
+    house.up();
+    return house;
+}
+
+}  // namespace
+
+Breaking::Breaking() : Story{mended()} {}
+
+void Breaking::teardown()
+{
+    mended();
+    check_counters();
+    show_log_of_failure();
+}
+
+void Breaking::stop_database() const
+{
+    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    ::kill(database, SIGKILL);
+    BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
+}
+
+void Breaking::stop_dovecot() const
+{
+    pid_t master = 0;
+    std::ifstream{house.directory() / "run" / "dovecot.part"} >> master;
+    BOOST_TEST_REQUIRE(master > 0);
+    ::kill(master, SIGTERM);
+    BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(master); }));
+}
+
+bool Breaking::is_queue_empty() const
+{
+    return process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-j"})).out.empty();
+}
+
+void Breaking::flush() const
+{
+    BOOST_TEST(process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-f"})).exit == 0);
+}
+
+process::Arguments as_root(process::Arguments command)
+{
+    if (::geteuid() != 0) {
+        command.insert(command.begin(), {"sudo", "--"});
+    }
+    return command;
 }
 
 }  // namespace mail

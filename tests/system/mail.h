@@ -134,4 +134,19 @@ struct Story : story::Story {
     std::vector<std::string> expected;  // words of the complaints in their logs that the story means to cause
 };
 
+// A story that breaks the house with mail, of which its parts may complain. It begins with a whole one, and leaves one
+// behind: what has ended is started again, on the same data.
+struct Breaking : Story {
+    Breaking();
+    void teardown();
+
+    void stop_database() const;  // as a crash would
+    void stop_dovecot() const;
+    bool is_queue_empty() const;  // nothing waits in Postfix
+    void flush() const;  // what waits is tried at once
+};
+
+// The command, by sudo where we are not root.
+process::Arguments as_root(process::Arguments command);
+
 }  // namespace mail
