@@ -53,6 +53,19 @@ const Bytes kRefused[] = {
     {"a length of too many bytes",
      "POST /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 10000000\r\n\r\n", 413,
      {"body_too_large"}},
+    // What else is wrong is told, not the size, and in JSON: nginx looks at the size again on its way to its answer.
+    {"a length of too many bytes and chunks",
+     "POST /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 70000\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+     {"bad_request"}},
+    {"a length of too many bytes and a transfer encoding that is not known",
+     "POST /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 70000\r\nTransfer-Encoding: gzip\r\n\r\n", 501,
+     {"not_implemented"}},
+    {"a length of too many bytes with TRACE",
+     "TRACE /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 70000\r\n\r\n", 405, {"method_not_allowed"}},
+    {"a length of too many bytes with CONNECT",
+     "CONNECT x:443 HTTP/1.1\r\n{auth}Content-Length: 70000\r\n\r\n", 400, {"bad_request"}},
+    {"a length as large as can be",
+     "POST /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 9223372036854775807\r\n\r\n", 413, {"body_too_large"}},
     {"one header of 40 KB", kGet + "X: " + std::string(40'000, 'x') + "\r\n\r\n", 400, {"headers_too_large"}},
     {"headers of 40 KB",
      kGet + [] {
@@ -66,9 +79,15 @@ const Bytes kRefused[] = {
      {"uri_too_long"}},
     {"HTTP/2.0 in words", "GET /{domain}/mailboxes HTTP/2.0\r\n{auth}\r\n", 505, {"http_version_not_supported"}},
     {"HTTP/3.0 in words", "GET /{domain}/mailboxes HTTP/3.0\r\n{auth}\r\n", 505, {"http_version_not_supported"}},
+    {"HTTP/1.0 with chunks",
+     "POST /{domain}/mailboxes HTTP/1.0\r\n{auth}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, {"bad_request"}},
+    {"a folded header", kGet + "X: y\r\n z\r\n\r\n", 400, {"bad_request"}},
+    {"a path of 40 KB without a query", "GET /{domain}/mailboxes/" + std::string(40'000, 'x') + " HTTP/1.1\r\n{auth}\r\n",
+     414, {"uri_too_long"}},
     {"another path", "GET /favicon.ico HTTP/1.1\r\n{auth}\r\n", 404, {"not_found: Not found"}},
     {"its own error pages are no paths", "GET /.mailboxd/500 HTTP/1.1\r\n{auth}\r\n", 404,
      {"not_found: Not found"}},
+    {"nor is what they stand in", "GET /.mailboxd/ HTTP/1.1\r\n{auth}\r\n", 404, {"not_found: Not found"}},
     {"up and out", "GET /../../etc/passwd HTTP/1.1\r\n{auth}\r\n", 400, {"bad_request"}},
     {"NUL in the path", "GET /{domain}/mailboxes/%00 HTTP/1.1\r\n{auth}\r\n", 400, {}},
     {"NUL itself in the path",
@@ -92,6 +111,23 @@ BOOST_DATA_TEST_CASE_F(story::Story, answers_json_to, data::make(kRefused), row)
         BOOST_TEST(is_refused(answer, row.status, row.words));
     }
     BOOST_TEST(snapshot() == before);
+}
+
+// A client that gives up half of its body, and still reads.
+BOOST_FIXTURE_TEST_CASE(a_body_over_the_limit_that_is_cut_short, story::Story,
+                        *shows("answers: those that nginx makes itself") * shows("status: 413 body too large"))
+{
+    const auto who = tenant();
+    for (const std::string method : {"POST", "HEAD"}) {
+        http::Connection connection{house.server().port()};
+        connection.send(story::fill(method + " /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 70000\r\n\r\nxx", who));
+        connection.finish();
+        const auto expect = method == "HEAD" ? http::Expect::no_body : http::Expect::body;
+        const auto answer = connection.receive(expect);
+        BOOST_TEST(answer.status == 413);
+        const auto found = answers::breach(answer, expect);
+        BOOST_TEST(found.empty(), found);
+    }
 }
 
 namespace {
@@ -137,6 +173,28 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_method_that_is_not_one_of_ours, data::mak
         }
     }
     BOOST_TEST(snapshot() == before);
+}
+
+namespace {
+
+const char* const kPaths[] = {
+    "/v2/mailboxes", "/v2/mailboxes/", "/v2/mailboxes/alice", "/v2/mailboxes?a/b", "/v2/mailboxes/mailboxes",
+    "/v2/mailboxes/mailboxes/alice", "/v2/v3/{domain}/mailboxes", "/v4/{domain}/mailboxes", "/v2//mailboxes", "//mailboxes",
+    "/{domain}/mailboxes/alice/", "/{domain}/mailboxes/alice/bob", "/{domain}/mailboxes//alice", "/{domain}/mailboxes//",
+    "/{domain}/mailboxes/?", "/{domain}/mailboxes/alice?a/b", "/",
+};
+
+}  // namespace
+
+// TRACE is refused by nginx, PATCH by the service. Both have to see the same in a path.
+BOOST_TEST_DECORATOR(*shows("paths: any other path") * shows("paths: any other method"))
+BOOST_DATA_TEST_CASE_F(story::Story, nginx_and_the_service_see_the_same_in, data::make(kPaths), path)
+{
+    const auto who = tenant();
+    const auto by_nginx = call(who.key, "TRACE", story::fill(path, who));
+    const auto by_service = call(who.key, "PATCH", story::fill(path, who));
+    BOOST_TEST(refusal(by_nginx) == refusal(by_service));
+    BOOST_TEST(by_nginx.all("Allow") == by_service.all("Allow"), boost::test_tools::per_element());
 }
 
 // A client of HTTP/1.0 gets an answer that it can read.
@@ -201,6 +259,36 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept, story::Story)
     BOOST_TEST(deleted != std::string::npos);
     BOOST_TEST(created < listed);
     BOOST_TEST(listed < deleted);
+}
+
+// What a refused request left of its body is no request.
+BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept_after_a_refusal, story::Story)
+{
+    const auto who = tenant();
+    const std::string head = " HTTP/1.1\r\nHost: x\r\n";
+    const std::string key = "Authorization: " + http::basic(who.key) + "\r\n";
+    const std::string inner = "DELETE /inner HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::string body = "Content-Length: " + std::to_string(inner.size()) + "\r\n\r\n" + inner;
+    const std::pair<std::string, int> kept[] = {
+        {"POST " + who.mailboxes() + head + body, 401},
+        {"POST /nowhere" + head + key + body, 404},
+        {"POST /nowhere" + head + key + "Transfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n", 404},
+        {"PATCH " + who.mailboxes() + head + key + body, 405},
+        {"PUT " + who.mailbox("alice") + head + key + "Content-Type: text/plain\r\n" + body, 415},
+        {"DELETE " + who.mailbox("alice") + head + key + body, 404},
+        {"GET " + who.mailboxes() + head + key + body, 200},
+    };
+    for (const auto& [first, status] : kept) {
+        BOOST_TEST_CONTEXT(first)
+        {
+            const auto last = "GET " + who.mailboxes() + head + key + "Connection: close\r\n\r\n";
+            http::Connection connection{house.server().port()};
+            connection.send(first + last);
+            const auto stream = connection.receive_all();
+            BOOST_TEST(stream.starts_with("HTTP/1.1 " + std::to_string(status)), stream);
+            BOOST_TEST(stream.find("HTTP/1.1 200 OK", 1) == stream.rfind("HTTP/1.1 "), stream);
+        }
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(without_the_service, story::Breaking,
