@@ -56,6 +56,14 @@ std::optional<std::string_view> take_line(std::string_view& text)
     return line;
 }
 
+// Whether a Content-Transfer-Encoding leaves the content as it is (RFC 2045 6.2). Nobody who sends a form uses another
+// one, and the encoded text would be taken for the password.
+bool is_identity(std::string_view encoding)
+{
+    return http::equals_ignoring_case(encoding, "7bit") || http::equals_ignoring_case(encoding, "8bit")
+           || http::equals_ignoring_case(encoding, "binary");
+}
+
 // The part's name, from its header lines, up to the empty line behind them.
 std::string take_part_name(std::string_view& text)
 {
@@ -64,9 +72,13 @@ std::string take_part_name(std::string_view& text)
         const auto line = take_line(text);
         if (!line) refuse_multipart("A part of the multipart body has no end of its header.");
         if (line->empty()) break;
-        const auto colon = line->find(':');
-        if (http::equals_ignoring_case(http::trimmed(line->substr(0, colon)), "Content-Disposition")) {
-            name = parameter(*line, "name");
+        const auto colon = std::min(line->find(':'), line->size());
+        const auto header = http::trimmed(line->substr(0, colon));
+        const auto value = http::trimmed(line->substr(std::min(colon + 1, line->size())));
+        if (http::equals_ignoring_case(header, "Content-Disposition")) {
+            name = parameter(value, "name");
+        } else if (http::equals_ignoring_case(header, "Content-Transfer-Encoding") && !is_identity(value)) {
+            refuse_multipart("A part of the multipart body has a Content-Transfer-Encoding; it must be 7bit, 8bit or binary.");
         }
     }
     if (!name) refuse_multipart("A part of the multipart body has no name.");

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 #include <new>
+#include <set>
 
 namespace json {
 namespace {
@@ -242,13 +243,12 @@ enum class Members { any, both };
 void take_object(const cJSON* object, Members wanted, http::Fields& fields)
 {
     if (!cJSON_IsObject(object)) refuse("The JSON body must be an object, or on POST an array of objects.");
-    const auto first = fields.size();
+    std::set<std::string_view> names;
     int ours = 0;
     for (const cJSON* member = object->child; member != nullptr; member = member->next) {
         const std::string_view name{member->string};
         const bool is_ours = name == "mailbox" || name == "password";
-        const auto is_same = [&](const auto& field) { return field.first == name; };
-        if (std::any_of(fields.begin() + static_cast<std::ptrdiff_t>(first), fields.end(), is_same)) {
+        if (!names.insert(name).second) {
             refuse("The JSON body has a member twice: '" + std::string{name} + "'.");
         }
         if (is_ours && !cJSON_IsString(member)) refuse("'" + std::string{name} + "' must be a JSON string.");

@@ -135,6 +135,10 @@ const Body kBodies[] = {
     {"a part's length of its own", "--b\r\n" + kHead + "Content-Length: 5\r\n\r\nalice\r\n--b--", {{"m", "alice"}}},
     {"a part's length that is wrong", "--b\r\n" + kHead + "Content-Length: 2\r\n\r\nalice\r\n--b--", {{"m", "alice"}}},
     {"a part's type", "--b\r\nContent-Type: text/plain; charset=utf-8\r\n" + kHead + "\r\nalice\r\n--b--", {{"m", "alice"}}},
+    {"a transfer encoding that changes nothing", "--b\r\ncontent-transfer-encoding: 8BIT\r\n" + kHead + "\r\nalice\r\n--b--",
+     {{"m", "alice"}}},
+    {"another one", "--b\r\n" + kHead + "Content-Transfer-Encoding:binary \r\n\r\nalice\r\n--b--", {{"m", "alice"}}},
+    {"a line that is no header", "--b\r\nContent-Disposition\r\n" + kHead + "\r\nalice\r\n--b--", {{"m", "alice"}}},
     {"an empty value", "--b\r\n" + kHead + "\r\n\r\n--b--", {{"m", ""}}},
     {"a name without quotes", "--b\r\nContent-Disposition: form-data; name=m\r\n\r\nalice\r\n--b--", {{"m", "alice"}}},
     {"an empty name", "--b\r\nContent-Disposition: form-data; name=\"\"\r\n\r\nalice\r\n--b--", {{"", "alice"}}},
@@ -163,6 +167,11 @@ const Body kBadBodies[] = {
     {"a header without end", "--b\r\n" + kHead + "--b--", {}},
     {"no closing boundary", "--b\r\n" + kHead + "\r\nalice\r\n--b\r\n", {}},
     {"half a closing boundary", "--b\r\n" + kHead + "\r\nalice\r\n--b-\r\n", {}},
+    {"base64, which would be taken for the value",
+     "--b\r\n" + kHead + "Content-Transfer-Encoding: base64\r\n\r\nYWxpY2U=\r\n--b--", {}},
+    {"quoted-printable", "--b\r\n" + kHead + "Content-Transfer-Encoding: quoted-printable\r\n\r\nal=69ce\r\n--b--", {}},
+    {"a transfer encoding without its value", "--b\r\n" + kHead + "Content-Transfer-Encoding\r\n\r\nalice\r\n--b--", {}},
+    {"a folded header", "--b\r\nContent-Disposition: form-data;\r\n name=\"m\"\r\n\r\nalice\r\n--b--", {}},
     {"line feeds alone", "--b\nContent-Disposition: form-data; name=\"m\"\n\nalice\n--b--", {}},
 };
 

@@ -210,6 +210,11 @@ const Sent kBodies[] = {
     {"SQL in the name", {kUrlencoded, "mailbox=bob');DROP+TABLE+mailbox;--&password=correct+horse"}, 400},
     {"a SQL comment", {kUrlencoded, "mailbox=bob/**/&password=correct+horse"}, 400},
     {"a wildcard", {kUrlencoded, "mailbox=%25&password=correct+horse"}, 400},
+    {"a semicolon between", {kUrlencoded, "mailbox=bob;password=correct+horse"}, 400},
+    {"names with brackets", {kUrlencoded, "mailbox[]=bob&password[]=correct+horse"}, 400},
+    {"a Unicode escape of JavaScript", {kUrlencoded, "mailbox=%u0062ob&password=correct+horse"}, 400},
+    {"a line's end behind", {kUrlencoded, "mailbox=bob&password=correct+horse\r\n"}, 400},
+    {"a byte order mark", {kUrlencoded, "\xEF\xBB\xBFmailbox=bob&password=correct+horse"}, 400},
     {"two names against one password", {kUrlencoded, "mailbox=bob&mailbox=carol&password=correct+horse"}, 400},
     {"5000 names", {kUrlencoded, repeated("mailbox=bob&", 5000)}, 400},
     {"60,000 separators", {kUrlencoded, repeated("&", 60'000)}, 400},
@@ -239,8 +244,15 @@ const Sent kBodies[] = {
     {"2000 parts", {kMultipart, repeated("--B\r\n\r\n\r\n", 2000)}, 400},
     {"boundaries only", {kMultipart, repeated("--B\r\n", 10'000)}, 400},
     {"a transfer encoding that we would have to undo", {kMultipart,
-        "--B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-        "Ym9i!\r\n" + kWord + "--B--\r\n"}, 400},
+        kName + "--B\r\nContent-Disposition: form-data; name=\"password\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        "Y29ycmVjdCBob3JzZQ==\r\n--B--\r\n"}, 400},
+    {"line ends without CR", {kMultipart, "--B\nContent-Disposition: form-data; name=\"mailbox\"\n\nbob\n--B\n"
+        "Content-Disposition: form-data; name=\"password\"\n\ncorrect horse\n--B--\n"}, 400},
+    {"a folded header", {kMultipart,
+        "--B\r\nContent-Disposition: form-data;\r\n name=\"mailbox\"\r\n\r\nbob\r\n" + kWord + "--B--\r\n"}, 400},
+    {"a mailbox behind the end", {kMultipart, kWord + "--B--\r\n" + kName + "--B--\r\n"}, 400},
+    {"NUL in the name of a part", {kMultipart, "--B\r\nContent-Disposition: form-data; name=\"mailbox" + std::string(1, '\0') +
+        "\"\r\n\r\nbob\r\n" + kWord + "--B--\r\n"}, 400},
 
     {"JSON: nothing", http::json(""), 400},
     {"JSON: space", http::json(" \n"), 400},
@@ -288,6 +300,7 @@ const Sent kBodies[] = {
     {"JSON: 01", http::json(R"({"mailbox":"bob","password":"correct horse","x":01})"), 400},
     {"JSON: NaN", http::json(R"({"mailbox":"bob","password":"correct horse","x":NaN})"), 400},
     {"JSON: .5", http::json(R"({"mailbox":"bob","password":"correct horse","x":.5})"), 400},
+    {"JSON: UTF-16", http::json(std::string("{\0\"\0m\0\"\0:\0001\0}\0", 14)), 400},
     {"JSON: depth 2000, arrays", http::json(repeated("[", 2000) + repeated("]", 2000)), 400},
     {"JSON: depth 2000, objects", http::json(repeated("{\"x\":", 2000) + "1" + repeated("}", 2000)), 400},
     {"JSON: depth 30,000, open", http::json(repeated("[", 30'000)), 400},
