@@ -84,12 +84,17 @@ bool is_whole(const FCGX_Request& request)
            && !parameter(request, "REQUEST_METHOD").empty();
 }
 
-// The body, or the answer that refuses it. Nothing for a body that was cut short on the
-// way to us: nginx has read it whole, so there is nobody left to answer.
+// The body, or the answer that refuses it. Nothing where the connection ended in it: nginx
+// has read it whole before, so there is nobody left to answer.
 struct Body {
     std::optional<Secret> bytes;
     std::optional<http::Response> refusal;
 };
+
+Body refused(int status, const std::string& sentence, std::string_view code)
+{
+    return {.bytes = {}, .refusal = http::Response{.status = status, .body = json::error(sentence, code)}};
+}
 
 Body read_body(const FCGX_Request& request, std::size_t most)
 {
@@ -98,14 +103,16 @@ Body read_body(const FCGX_Request& request, std::size_t most)
     const auto* const last = announced.data() + announced.size();
     const auto [end, error] = std::from_chars(announced.data(), last, length);
     if (!announced.empty() && (error == std::errc::invalid_argument || end != last)) {
-        return {.bytes = {}, .refusal = http::Response{.status = 400, .body = json::error("Content-Length is not a number", "bad_length")}};
+        return refused(400, "Content-Length is not a number", "bad_length");
     }
     if (error == std::errc::result_out_of_range || length > most) {
-        return {.bytes = {}, .refusal = http::Response{.status = 413, .body = json::error("The body is larger than " + std::to_string(most) + " bytes", "body_too_large")}};
+        return refused(413, "The body is larger than " + std::to_string(most) + " bytes", "body_too_large");
     }
     Secret bytes{length};
     const auto size = static_cast<int>(length);
-    if (FCGX_GetStr(bytes.data(), size, request.in) != size || FCGX_GetError(request.in) != 0) return {};
+    const auto taken = FCGX_GetStr(bytes.data(), size, request.in);
+    if (FCGX_GetError(request.in) != 0) return {};
+    if (taken != size) return refused(400, "The body is shorter than its Content-Length", "bad_length");
     return {.bytes = std::move(bytes), .refusal = {}};
 }
 
