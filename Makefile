@@ -36,7 +36,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers deps run test asan fuzz fuzz-coverage tidy tidied fresh lines clean help
+.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage tidy tidied fresh lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -50,9 +50,9 @@ deps: ## install what is missing from Debian's packages
 run: ## start mailboxd with everything around it, print commands to try, stop it with Ctrl-C (ARGS: its options)
 	@scripts/stack run $(ARGS)
 
-# In this order: nothing can be compiled before its headers are there.
-test: ## build and run all tests: unit, store (on a MariaDB of their own), stories (through nginx)
-	@scripts/install-deps
+# In this order: nothing can be compiled before its headers are there. Both variables reach run-tests by the environment.
+test: ## build and run all tests: unit, store (on a MariaDB of their own), stories (through nginx); MYSQLD=/path/to/mysqld: on that server; DB_URL=mysql://user:password@host:port/: unit and store on one that runs
+	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run mail smtp)
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/run-tests $(ARGS)
 
@@ -71,6 +71,11 @@ fuzz-coverage: ## print which branches of the parsers the corpora take
 	@scripts/install-deps build fuzz
 	@$(MAKE) --no-print-directory -s BUILD=build-coverage build-coverage/fuzz-replay
 	@scripts/fuzz coverage
+
+servers: ## run all tests on the MySQL of Debian unstable and on the MariaDB of Debian 13, fetched into /var/tmp (ARGS: one of them)
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory -s programs tests
+	@scripts/other-servers $(ARGS)
 
 tidy: ## check the sources with clang-tidy; the list of checks is in .clang-tidy
 	@scripts/install-deps build tidy

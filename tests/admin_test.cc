@@ -66,7 +66,7 @@ struct Furnished : Operator {
     store::NewMailbox mailbox(std::string_view name) const { return {mailbox::Address::parse(name, domain), "{PLAIN}x"}; }
     std::int64_t deleted() { return database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id}); }
 
-    db::Session session{database.config().db, "", database.config()};
+    db::Session session = database::session(database.config());
     store::Store store{session};
     std::int64_t domain_id = 0;
     std::string alice;
@@ -439,7 +439,7 @@ BOOST_FIXTURE_TEST_CASE(all_rows_of_a_table_are_as_long_as_its_heading, Furnishe
 BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished)
 {
     support::Process creator{[&] {
-        db::Session own{database.config().db, "", database.config()};
+        auto own = database::session(database.config());
         store::Store creating{own};
         auth::Grant grant;
         grant.domain_id = domain_id;

@@ -1,39 +1,58 @@
 #include "database.h"
 
+#include <charconv>
 #include <cstdlib>
+#include <iostream>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 
 #include "admin.h"
+#include "http.h"
 #include "migrate.h"
 #include "support.h"
 
 namespace database {
 namespace {
 
-Config::Database server(const std::string& name)
+std::string decoded(const std::string& text)
 {
-    const char* const socket = std::getenv("TEST_DB_SOCKET");
-    const char* const user = std::getenv("TEST_DB_ADMIN_USER");
-    if (socket == nullptr || user == nullptr) {
-        throw std::runtime_error("this test needs a database server: start it with scripts/run-tests unit");
+    return std::string{http::percent_decoded(text, http::Plus::is_plus, "TEST_DB_URL").text()};
+}
+
+// From mysql://USER:PASSWORD@HOST:PORT/ or mysql://USER:PASSWORD@localhost/?socket=PATH. A password goes into a file, as
+// a Config wants it.
+Config::Database server()
+{
+    const char* const url = std::getenv("TEST_DB_URL");
+    if (url == nullptr) throw std::runtime_error("this test needs a database server: start it with scripts/run-tests unit");
+    static const std::regex form{R"(mysql://([^:@/]+)(?::([^@/]*))?@([^:@/?]+)(?::([0-9]{1,5}))?/?(?:\?socket=(.+))?)"};
+    std::cmatch found;
+    if (!std::regex_match(url, found, form)) {
+        throw std::runtime_error("the database server's address is not of the form mysql://USER:PASSWORD@HOST:PORT/"
+                                 " or mysql://USER:PASSWORD@localhost/?socket=PATH");
     }
     Config::Database where;
-    where.socket = socket;
-    where.user = user;
-    where.name = name;
+    where.user = decoded(found[1]);
+    where.host = decoded(found[3]);
+    if (found[4].matched) std::from_chars(found[4].first, found[4].second, where.port);
+    where.socket = decoded(found[5]);
+    if (found[2].length() > 0) {
+        static const support::Directory directory;
+        where.password_file = directory.write("password", decoded(found[2]) + "\n");
+    }
     return where;
 }
 
 // Created by a connection that is not in it yet.
 Config created()
 {
-    const auto name = support::unique("test_");
+    const auto name = support::unique("mailboxd_test_");
     const auto outside = config("information_schema");
     try {
-        db::Connection{outside.db, "", outside}.run("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
+        connection(outside).run("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
     } catch (const db::Error& error) {
-        throw std::runtime_error("the tests' database server at " + outside.db.socket + " does not answer: " + error.what());
+        throw std::runtime_error(std::string{"the tests' database server does not make a database: "} + error.what());
     }
     return config(name);
 }
@@ -65,13 +84,34 @@ auth::Key add_key(Database& database, const std::string& account)
 Config config(const std::string& name)
 {
     Config config;
-    config.db = config.ctl_db = server(name);
+    static const Config::Database where = server();
+    config.db = where;
+    config.db.name = name;
+    config.ctl_db = config.db;
     config.argon2_memory_kib = 8;
     config.argon2_passes = 1;
     return config;
 }
 
-Database::Database(Content content) : config_{created()}, connection_{config_.db, "", config_}
+db::Connection connection(const Config& config)
+{
+    return {config.db, config.db.password(), config};
+}
+
+db::Session session(const Config& config)
+{
+    return {config.db, config.db.password(), config};
+}
+
+bool is_private()
+{
+    return std::getenv("TEST_DB_IS_PRIVATE") != nullptr;
+}
+
+Database::Database(Config config) : config_{std::move(config)}, connection_{connection(config_)} {}
+
+// By way of the other one, so that it is dropped, too, where the migrations fail.
+Database::Database(Content content) : Database{created()}
 {
     std::ostringstream progress;
     if (content == Content::migrated) migrate::apply(connection_, progress);
@@ -118,6 +158,25 @@ void Database::run(const std::string& statement)
     connection_.run(statement);
 }
 
+User::User(Database& database) : database_{database}, name_{support::unique("mailboxd_test_")} {}
+
+// GRANT takes the database's name for a pattern, in which an underscore is any character: escaped it is one.
+User::User(Database& database, const std::string& password) : User{database}
+{
+    const auto pattern = std::regex_replace(database_.name(), std::regex{"_"}, "\\_");
+    database_.run("CREATE USER " + name_ + " IDENTIFIED BY " + password);
+    database_.run("GRANT SELECT ON `" + pattern + "`.* TO " + name_);
+}
+
+User::~User()
+{
+    try {
+        database_.run("DROP USER IF EXISTS " + name_);
+    } catch (const std::exception& error) {
+        std::cerr << "the user " << name_ << " was left behind: " << error.what() << '\n';
+    }
+}
+
 Database& shared()
 {
     static Database database;
@@ -130,7 +189,7 @@ Tenant::Tenant(Database& its_database)
       domain{mailbox::Domain::parse(support::unique("d") + ".example").value()},
       domain_id{add_domain(database, account, domain)},
       key{add_key(database, account)},
-      session{database.config().db, "", database.config()},
+      session{database::session(database.config())},
       store{session}
 {
 }

@@ -1,4 +1,6 @@
-// database.h - a database of its own on the server that scripts/run-tests starts, and tenants in it.
+// database.h - databases of the tests' own on the server that scripts/run-tests starts or is given, and tenants in them.
+//
+// Whatever is made there is named mailboxd_test_ and something, and nothing else is touched: it may be anybody's server.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +19,11 @@ namespace database {
 // A Config for that server, with the cheapest password hashes. Throws a sentence that
 // says what to do where there is no server.
 Config config(const std::string& name);
+// Neither of the two can be copied or moved, and their Config has to outlive a Session.
+db::Connection connection(const Config& config);
+db::Session session(const Config& config);
+// Whether the server is there for these tests alone, so that its settings may be changed.
+bool is_private();
 
 // A new database, with the migrations or empty; dropped when it ends.
 enum class Content { migrated, empty };
@@ -29,7 +36,7 @@ public:
 
     const Config& config() const { return config_; }
     const std::string& name() const { return config_.db.name; }
-    db::Connection connect() const { return {config_.db, "", config_}; }
+    db::Connection connect() const { return connection(config_); }
 
     // The administrator's own view, on a connection of its own.
     std::int64_t number(const char* statement, db::Values values = {});  // of one row with one column
@@ -39,8 +46,26 @@ public:
     void run(const std::string& statement);
 
 private:
+    explicit Database(Config config);
+
     Config config_;
     db::Connection connection_;
+};
+
+// One who may read that database, from wherever; dropped when it ends.
+class User {
+public:
+    User(Database& database, const std::string& password);  // in quotes
+    ~User();
+    User(const User&) = delete;
+    User& operator=(const User&) = delete;
+    const std::string& name() const { return name_; }
+
+private:
+    explicit User(Database& database);
+
+    Database& database_;
+    std::string name_;
 };
 
 // The one that all tests may share that keep to a tenant of their own.

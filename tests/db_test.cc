@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "database.h"
+#include "proxy.h"
 #include "support.h"
 
 namespace db {
@@ -371,7 +372,7 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_takes_too_long_is_left, OneTable)
 {
     auto config = database.config();
     config.db_timeout = 1s;
-    db::Connection hasty{config.db, "", config};
+    auto hasty = database::connection(config);
     const auto begin = Clock::now();
     BOOST_TEST(remedy_of([&] { hasty.query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
     BOOST_TEST((Clock::now() - begin < 3s));
@@ -392,11 +393,12 @@ BOOST_FIXTURE_TEST_CASE(time_spent_is_that_of_the_calls, OneTable)
 BOOST_AUTO_TEST_CASE(a_server_that_is_not_there)
 {
     const support::Directory directory;
-    auto config = database::config("mysql");
+    auto config = database::config("information_schema");
     config.db.socket = directory.path("absent.sock");
-    const auto connect = [&] { db::Connection{config.db, "", config}; };
+    const auto connect = [&] { database::connection(config); };
     BOOST_TEST(remedy_of(connect) == Remedy::reconnect);
     config.db.socket = "";
+    config.db.host = "127.0.0.1";
     config.db.port = 1;
     BOOST_TEST(remedy_of(connect) == Remedy::reconnect);
 }
@@ -404,29 +406,26 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_not_there)
 BOOST_AUTO_TEST_CASE(a_server_that_does_not_let_us_in)
 {
     auto config = database::config("absent_database");
-    const auto connect = [&] { db::Connection{config.db, "", config}; };
+    const auto connect = [&] { database::connection(config); };
     BOOST_TEST(remedy_of(connect) == Remedy::give_up);
-    config = database::config("mysql");
+    config = database::config("information_schema");
     config.db.user = "absent_user";
     BOOST_TEST(remedy_of(connect) == Remedy::give_up);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_user_with_a_password, OneTable)
 {
-    const auto user = support::unique("u");
-    database.run("CREATE USER " + user + "@localhost IDENTIFIED BY 'right pass''word'");
-    database.run("GRANT SELECT ON " + database.name() + ".* TO " + user + "@localhost");
+    const database::User user{database, "'right pass''word'"};
     auto config = database.config();
-    config.db.user = user;
+    config.db.user = user.name();
     BOOST_TEST(db::Connection(config.db, "right pass'word", config).query("SELECT id FROM t").count() == 0U);
     BOOST_TEST(remedy_of([&] { db::Connection(config.db, "wrong", config); }) == Remedy::give_up);
     BOOST_TEST(remedy_of([&] { db::Connection(config.db, "", config); }) == Remedy::give_up);
-    database.run("DROP USER " + user + "@localhost");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_session_has_one_connection, OneTable)
 {
-    db::Session session{database.config().db, "", database.config()};
+    auto session = database::session(database.config());
     const auto first = id_of(session.connection());
     BOOST_TEST(id_of(session.connection()) == first);
     session.drop();
@@ -436,23 +435,23 @@ BOOST_FIXTURE_TEST_CASE(a_session_has_one_connection, OneTable)
 BOOST_AUTO_TEST_CASE(a_session_tries_again_at_once_where_nobody_listened)
 {
     const support::Directory directory;
-    auto config = database::config("mysql");
-    const auto server = config.db.socket;
+    auto config = database::config("information_schema");
+    const auto server = config.db;
     config.db.socket = directory.path("mysql.sock");
-    db::Session session{config.db, "", config};
+    auto session = database::session(config);
     BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::reconnect);
-    BOOST_REQUIRE(::symlink(server.c_str(), config.db.socket.c_str()) == 0);
+    const proxy::Proxy listens{server, config.db.socket};
     BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wait)
 {
     const support::Directory directory;
-    auto config = database::config("mysql");
-    const auto server = config.db.socket;
+    auto config = database::config("information_schema");
+    const auto server = config.db;
     config.db.socket = directory.path("mysql.sock");
     config.db_connect_timeout = 1s;
-    db::Session session{config.db, "", config};
+    auto session = database::session(config);
     {
         const Silent silent{config.db.socket};
         auto begin = Clock::now();
@@ -463,7 +462,7 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
         BOOST_TEST((Clock::now() - begin < 400ms));
     }
     BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
-    BOOST_REQUIRE(::symlink(server.c_str(), config.db.socket.c_str()) == 0);
+    const proxy::Proxy listens{server, config.db.socket};
     std::this_thread::sleep_for(600ms);
     BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
 }

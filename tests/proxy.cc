@@ -1,5 +1,6 @@
 #include "proxy.h"
 
+#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <memory>
 #include <system_error>
 
 namespace proxy {
@@ -69,6 +71,29 @@ private:
     int descriptor_;
 };
 
+// A socket, or -1 where nobody listens.
+int connected(const Config::Database& server)
+{
+    if (!server.socket.empty()) {
+        const auto address = address_of(server.socket);
+        const int made = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (::connect(made, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return made;
+        ::close(made);
+        return -1;
+    }
+    addrinfo wanted{};
+    wanted.ai_socktype = SOCK_STREAM;
+    addrinfo* first = nullptr;
+    if (::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &wanted, &first) != 0) return -1;
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses{first, &::freeaddrinfo};
+    for (const auto* address = first; address != nullptr; address = address->ai_next) {
+        const int made = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (::connect(made, address->ai_addr, address->ai_addrlen) == 0) return made;
+        ::close(made);
+    }
+    return -1;
+}
+
 // What waits for an answer: not what follows within a command, such as the log-in (these
 // count up), and not COM_QUIT, COM_STMT_SEND_LONG_DATA and COM_STMT_CLOSE.
 bool is_answered(std::string_view packet)
@@ -97,7 +122,7 @@ std::ostream& operator<<(std::ostream& out, Fate fate)
     return out << kNames.at(static_cast<std::size_t>(fate));
 }
 
-Proxy::Proxy(std::string server, const std::string& socket)
+Proxy::Proxy(Config::Database server, const std::string& socket)
     : server_{std::move(server)}, listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
     const auto address = address_of(socket);
@@ -141,9 +166,8 @@ void Proxy::accept_clients()
 void Proxy::serve(int accepted)
 {
     Socket client{accepted};
-    Socket server{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    const auto address = address_of(server_);
-    if (::connect(server.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return;
+    const Socket server{connected(server_)};
+    if (server.number() < 0) return;
     std::string commands;
     std::string answers;
     while (!is_stopping_) {

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "config.h"
+
 namespace proxy {
 
 enum class Fate {
@@ -31,7 +33,7 @@ public:
     // threads, one at a time.
     using Judge = std::function<Fate(std::string_view command)>;
 
-    Proxy(std::string server, const std::string& socket);
+    Proxy(Config::Database server, const std::string& socket);
     ~Proxy();
     Proxy(const Proxy&) = delete;
     Proxy& operator=(const Proxy&) = delete;
@@ -44,7 +46,7 @@ private:
     void serve(int accepted);
     Fate judge(std::string_view command);
 
-    std::string server_;
+    Config::Database server_;
     int listener_;
     std::mutex mutex_;
     Judge judge_;

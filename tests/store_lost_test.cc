@@ -42,9 +42,9 @@ struct Proxied : database::Tenant {
     // What is logged on the way is not for whoever runs the tests.
     Stderr standard_error;
     support::Directory directory;
-    proxy::Proxy proxy{database.config().db.socket, directory.path("proxy.sock")};
+    proxy::Proxy proxy{database.config().db, directory.path("proxy.sock")};
     Config proxied_config = with_socket(database.config(), directory.path("proxy.sock"));
-    db::Session proxied_session{proxied_config.db, "", proxied_config};
+    db::Session proxied_session = database::session(proxied_config);
     Store proxied{proxied_session};
     const auth::Grant may = grant();
 
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
     database::Tenant tenant;
     const support::Directory directory;
     const auto config = with_socket(tenant.database.config(), directory.path("absent.sock"));
-    db::Session session{config.db, "", config};
+    auto session = database::session(config);
     Store absent{session};
     const auto may = tenant.grant();
     const Stderr standard_error;
@@ -287,7 +287,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_l
     support::Process other{[&] {
         // Waits for the domain's row, and has it as soon as the lost transaction is undone.
         std::this_thread::sleep_for(20ms);
-        db::Session another{database.config().db, "", database.config()};
+        auto another = database::session(database.config());
         Store own{another};
         const store::Actor somebody{"somebody", "192.0.2.9"};
         return own.create(may, {mailbox("alice", "{PLAIN}other")}, somebody).outcome == Created::Outcome::yes ? 1 : 0;

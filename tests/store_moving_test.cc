@@ -81,15 +81,15 @@ struct Moving : database::Tenant {
     }
 
     support::Directory directory;
-    proxy::Proxy proxy{database.config().db.socket, directory.path("proxy.sock")};
+    proxy::Proxy proxy{database.config().db, directory.path("proxy.sock")};
     Config proxied_config = [this] {
         auto config = database.config();
         config.db.socket = directory.path("proxy.sock");
         return config;
     }();
-    db::Session proxied_session{proxied_config.db, "", proxied_config};
+    db::Session proxied_session = database::session(proxied_config);
     store::Store proxied{proxied_session};
-    db::Session other_session{database.config().db, "", database.config()};
+    db::Session other_session = database::session(database.config());
     store::Store other{other_session};
     const auth::Grant may = grant();
     std::atomic<int> statements = 0;

@@ -594,7 +594,7 @@ template <typename Work>
 std::vector<int> workers(Tenant& tenant, int count, Work work)
 {
     return support::in_processes(count, [&](int number) {
-        db::Session session{tenant.database.config().db, "", tenant.database.config()};
+        auto session = database::session(tenant.database.config());
         Store store{session};
         return work(store, number);
     });

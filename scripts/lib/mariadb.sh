@@ -77,6 +77,8 @@ user = $(db_os_user)
 socket = "$DB_SOCKET"
 # Not /tmp: a server that starts removes what looks like its own temporary tables there, another one's, too.
 tmpdir = "$DIR/mariadb/tmp"
+# MySQL does not start where this is not there, and its packages mean a folder of theirs.
+secure_file_priv = "$DIR/mariadb/tmp"
 pid_file = "$DIR/run/db/mysql.pid"
 skip_networking
 skip_name_resolve
@@ -108,12 +110,15 @@ db_create()
 
 db_create_mariadb()
 {
-    local installer=mariadb-install-db arguments=() tree
+    local installer=mariadb-install-db arguments=() tree=${MYSQLD%/*bin/*} found
     # A program that was unpacked somewhere brings its own installer and its own tree.
-    if [[ $MYSQLD == */bin/* && -x ${MYSQLD%/bin/*}/scripts/mariadb-install-db ]]; then
-        tree=${MYSQLD%/bin/*}
-        installer=$tree/scripts/mariadb-install-db
-        arguments=(--basedir="$tree")
+    if [[ $MYSQLD == */*bin/* ]]; then
+        for found in "$tree"/{scripts,bin}/mariadb-install-db; do
+            if [[ -x $found ]]; then
+                installer=$found
+                arguments=(--basedir="$tree")
+            fi
+        done
     fi
     # Named from within its parent, since the installer splits a name that has a space.
     interruptible env -C "$(dirname "$1")" TMPDIR="$DIR/mariadb/tmp" \

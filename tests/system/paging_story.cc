@@ -111,8 +111,8 @@ struct Thousand : story::Story {
         std::string rows;
         for (std::size_t i = 1; i < kCount; ++i) {
             const auto number = std::to_string(i);
-            rows += (rows.empty() ? "" : ",") + ("(@domain," + std::to_string(i + 1) + ",'m" + number + "',MD5('" +
-                    who.domain + number + "')," + hash + "," + std::to_string(1700000000 + i) + ")");
+            rows += (rows.empty() ? "" : ",") + ("(@domain," + std::to_string(i + 1) + ",'m" + number + "',LEFT(SHA2('" +
+                    who.domain + number + "', 256), 32)," + hash + "," + std::to_string(1700000000 + i) + ")");
         }
         house.sql("SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ");"
                   " START TRANSACTION;"
