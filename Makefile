@@ -52,7 +52,7 @@ run: ## start mailboxd with everything around it, print commands to try, stop it
 
 # In this order: nothing can be compiled before its headers are there. Both variables reach run-tests by the environment.
 test: ## build and run all tests: unit, store (on a MariaDB of their own), stories (through nginx); MYSQLD=/path/to/mysqld: on that server; DB_URL=mysql://user:password@host:port/: unit and store on one that runs
-	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run mail smtp)
+	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp)
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/run-tests $(ARGS)
 

@@ -174,7 +174,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, its_password_is_a_secret, data::make(kUsers
     for (const char* other : kUsers) {
         BOOST_TEST((other == std::string{user} || house.secret(other) != house.secret(user)));
     }
-    const auto ended = process::run({"mariadb", "--no-defaults", "--batch", "--socket", house.setting("DB_SOCKET"),
+    const auto ended = process::run({stack::client_program(), "--no-defaults", "--batch", "--socket", house.setting("DB_SOCKET"),
                                      "--user", user, "--execute", "SELECT 1"});
     BOOST_TEST(is_denied(ended), "without a password: " << ended.out << ended.err);
 }

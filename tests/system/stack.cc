@@ -77,8 +77,8 @@ std::vector<std::string> split(std::string_view text, char separator)
 process::Arguments client(const std::string& socket, const std::string& user,
                           const std::string& database)
 {
-    return {"mariadb",       "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
-            "--socket",      socket,          "--user",  user,                  "--database",
+    return {client_program(), "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
+            "--socket",       socket,          "--user",  user,                  "--database",
             database};
 }
 
@@ -103,6 +103,12 @@ Stack& started(std::unique_ptr<Stack>& stack, const process::Arguments& argument
 }
 
 }  // namespace
+
+std::string client_program()
+{
+    static const auto found = checked({"sh", "-c", "command -v mariadb || command -v mysql"}).out;
+    return found.substr(0, found.find('\n'));
+}
 
 std::string quote(std::string_view text)
 {

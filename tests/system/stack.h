@@ -27,6 +27,7 @@ using Rows = std::vector<Row>;
 
 // A text as a statement has it. Only for what the stories write themselves.
 std::string quote(std::string_view text);
+std::string client_program();  // of the database, by the name that it has here
 
 // The log of mailboxd. A story marks where it begins and waits for the lines
 // that it expects from there on.
