@@ -13,7 +13,6 @@
 #include "support.h"
 
 namespace data = boost::unit_test::data;
-using boost::test_tools::per_element;
 using proxy::Fate;
 using Strings = std::vector<std::string>;
 
