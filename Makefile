@@ -24,7 +24,7 @@ MAINS       = src/main.cc src/mailboxctl.cc
 SOURCES     = $(filter-out $(MAINS),$(wildcard src/*.cc))
 MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
 UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc
-STORY_TESTS = $(wildcard tests/system/*.cc)
+STORY_TESTS = $(wildcard tests/system/*.cc) tests/proxy.cc
 FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
 PARSERS     = $(patsubst %,src/%.cc,http form json mailbox auth config)
 
@@ -36,7 +36,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage tidy tidied fresh lines clean help
+.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage tidy tidied contract fresh lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -80,6 +80,11 @@ servers: ## run all tests on the MySQL of Debian unstable and on the MariaDB of 
 tidy: ## check the sources with clang-tidy; the list of checks is in .clang-tidy
 	@scripts/install-deps build tidy
 	@$(MAKE) --no-print-directory -s tidied
+
+contract: ## print every rule of the API with the stories that show it
+	@scripts/install-deps build
+	@$(MAKE) --no-print-directory -s $(BUILD)/story_tests
+	@TEST_CONTRACT=/dev/stdout $(BUILD)/story_tests --run_test=contract --report_level=no --log_level=error
 
 fresh: ## try `make run` and `make test` on a minimal Debian 12, as root and as a user with sudo (needs root, debootstrap)
 	@scripts/fresh-root $(ARGS)

@@ -165,7 +165,8 @@ BOOST_DATA_TEST_CASE_F(Caller, nobody_is_let_in_with, data::make(kWrong), row)
     BOOST_TEST(snapshot() == before);
 }
 
-BOOST_TEST_DECORATOR(*shows("authentication: scheme without regard to case"))
+BOOST_TEST_DECORATOR(*shows("authentication: scheme without regard to case") *
+                     shows("authentication: HTTP Basic, user api, the key for a password"))
 BOOST_DATA_TEST_CASE_F(Caller, the_scheme_may_be_written,
                        data::make({"Basic ", "basic ", "BASIC ", "bAsIC "}), scheme)
 {
@@ -406,7 +407,8 @@ struct Key {
 
 // Two accounts with two domains each; every key takes every method to every path.
 BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
-                        *shows("authentication: a domain absent, or not for this key") *
+                        *shows("authentication: a key narrowed to one domain, or to reading") *
+                            shows("authentication: a domain absent, or not for this key") *
                             shows("authentication: a read-only key that writes"))
 {
     const auto a1 = tenant();

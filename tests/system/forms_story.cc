@@ -190,6 +190,20 @@ BOOST_FIXTURE_TEST_CASE(a_multipart_body_of_no_parts, story::Story, *shows("bodi
     }
 }
 
+// An array says several mailboxes, which only POST takes.
+BOOST_FIXTURE_TEST_CASE(an_array_elsewhere_than_in_a_post, story::Story, *shows("bodies: JSON, an array on POST only"))
+{
+    const auto who = tenant();
+    create(who, "alice");
+    const auto before = snapshot();
+    for (const char* text : {"[]", R"([{"mailbox":"alice","password":"correct horse"}])", R"([{"password":"correct horse"}])"}) {
+        BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("alice"), http::json(text)), 400, {"bad_json", "object"}));
+        BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice"), http::json(text)), 400, {"bad_json", "object"}));
+        BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), http::json(text)), 400, {"bad_json", "object"}));
+    }
+    BOOST_TEST(snapshot() == before);
+}
+
 namespace {
 
 const char* const kAnyType[] = {
@@ -235,7 +249,8 @@ BOOST_FIXTURE_TEST_CASE(a_page_by_the_body_of_a_get, story::Story, *shows("rules
 }
 
 // HEAD says what GET would, and nothing more.
-BOOST_FIXTURE_TEST_CASE(head_is_get_without_its_body, story::Story, *shows("paths: /<domain>/mailboxes"))
+BOOST_FIXTURE_TEST_CASE(head_is_get_without_its_body, story::Story,
+                        *shows("paths: /<domain>/mailboxes") * shows("answers: HEAD"))
 {
     const auto who = tenant();
     create(who, "alice");

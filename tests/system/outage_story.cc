@@ -2,12 +2,18 @@
 
 #include "story.h"
 
+#include "../proxy.h"
+
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <future>
 
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+namespace data = boost::unit_test::data;
 using process::eventually;
 using answers::refusal;
 using story::shows;
@@ -114,6 +120,62 @@ BOOST_FIXTURE_TEST_CASE(a_connection_lost_in_mid_change_tells_the_truth, Outage,
     const auto status = answer.get().status;
     BOOST_TEST((status == 200 || status == 503));
     BOOST_TEST(answers::page(list(who)).total_count == (status == 200 ? 1 : 0));
+}
+
+namespace {
+
+// The service reaches its database through a proxy.
+struct Proxied : Outage {
+    Proxied()
+    {
+        std::filesystem::permissions(socket, std::filesystem::perms::all);
+        const auto old = house.workers();
+        configure({{"db_socket", socket}});
+        ::kill(house.master(), SIGHUP);
+        BOOST_TEST_REQUIRE(eventually([&] { return has_workers_without(old); }));
+    }
+
+    // The next COMMIT has that fate.
+    void at_commit(proxy::Fate fate)
+    {
+        proxy.set_judge([this, fate](std::string_view command) {
+            const bool is_it = command == "\x03" "COMMIT" && !is_done;
+            is_done = is_done || is_it;
+            return is_it ? fate : proxy::Fate::passes;
+        });
+        is_done = false;
+    }
+
+    std::string socket = house.directory() / "run" / story::unique("proxy");
+    std::atomic<bool> is_done = true;
+    proxy::Proxy proxy{house.setting("DB_SOCKET"), socket};
+};
+
+}  // namespace
+
+// Whether the server had carried it out or not: the answer is what is there, and it is there once.
+BOOST_TEST_DECORATOR(*shows("lost answer: a connection lost during COMMIT"))
+BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_commit,
+                       data::make({proxy::Fate::lost, proxy::Fate::unanswered, proxy::Fate::answer_lost}), fate)
+{
+    const auto who = tenant();
+    at_commit(fate);
+    BOOST_TEST(answers::text(create(who, "alice")) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
+    BOOST_TEST(is_done);
+    BOOST_TEST(answers::page(list(who)).names() == std::vector{who.address("alice")}, boost::test_tools::per_element());
+
+    at_commit(fate);
+    BOOST_TEST(answers::text(change(who, "alice", "Looking-Glass")) == "200 {\"message\":\"Password changed\"}\n");
+    BOOST_TEST(is_done);
+    BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
+
+    at_commit(fate);
+    BOOST_TEST(answers::text(remove(who, "alice")) ==
+               "200 {\"message\":\"Mailbox has been deleted\",\"spec\":\"" + who.address("alice") + "\"}\n");
+    BOOST_TEST(is_done);
+    BOOST_TEST(answers::page(list(who)).total_count == 0);
+    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND domain = " +
+                           stack::quote(who.domain)) == "3");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -148,7 +148,8 @@ BOOST_FIXTURE_TEST_CASE(a_parameter_given_twice, story::Story, *shows("rules: a 
 }
 
 BOOST_FIXTURE_TEST_CASE(a_password_in_the_query, story::Story,
-                        *shows("rules: mailbox and password from the body only"))
+                        *shows("rules: mailbox and password from the body only") *
+                            shows("rules: a password in the query string"))
 {
     const auto who = tenant();
     create(who, "taken");
@@ -217,6 +218,8 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_type_that_is_not_known, data::make(kTypes
                           {"unsupported_type"}));
     BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("taken"), row.body), row.status,
                           {"unsupported_type"}));
+    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken"), row.body), row.status, {"unsupported_type"}));
+    BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), row.body), row.status, {"unsupported_type"}));
     BOOST_TEST(snapshot() == before);
 }
 

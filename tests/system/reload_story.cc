@@ -97,16 +97,19 @@ private:
 
 BOOST_AUTO_TEST_SUITE(reload)
 
-BOOST_FIXTURE_TEST_CASE(new_settings_take_effect, Reload)
+BOOST_FIXTURE_TEST_CASE(new_settings_take_effect, Reload,
+                        *story::shows("parameters: limit's maximum and the lengths of passwords are settings"))
 {
     const auto who = tenant();
     const auto mark = log.mark();
     BOOST_TEST(list(who, "?limit=1000").status == 200);
-    reload({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}}, 5);
+    reload({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}}, 5);
     BOOST_TEST(!log.expect(mark, {"info reloading"}).empty());
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"limit", "500"}));
     BOOST_TEST(list(who, "?limit=500").status == 200);
-    BOOST_TEST(is_refused(create(who, "alice", "1234567"), 400, {"password", "8"}));
+    BOOST_TEST(is_refused(create(who, "alice", "1234567"), 400, {"password", "8 to 9"}));
+    BOOST_TEST(is_refused(create(who, "alice", "1234567890"), 400, {"password", "8 to 9"}));
+    BOOST_TEST(create(who, "alice", "123456789").status == 200);
 }
 
 BOOST_FIXTURE_TEST_CASE(broken_settings_change_nothing_and_say_so, Reload)
