@@ -124,6 +124,13 @@ BOOST_FIXTURE_TEST_CASE(a_connection_lost_in_mid_change_tells_the_truth, Outage,
 
 namespace {
 
+Config::Database server_at(const std::string& socket)
+{
+    Config::Database server;
+    server.socket = socket;
+    return server;
+}
+
 // The service reaches its database through a proxy.
 struct Proxied : Outage {
     Proxied()
@@ -148,7 +155,7 @@ struct Proxied : Outage {
 
     std::string socket = house.directory() / "run" / story::unique("proxy");
     std::atomic<bool> is_done = true;
-    proxy::Proxy proxy{house.setting("DB_SOCKET"), socket};
+    proxy::Proxy proxy{server_at(house.setting("DB_SOCKET")), socket};
 };
 
 }  // namespace
