@@ -1,0 +1,151 @@
+// mail_stack_story.cc - what is left of a stack that has been taken down: its data, and nothing that runs or listens.
+
+#include "mail.h"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// As `ps` lists it: a process of this session, and what it is called. Not those that have ended, whoever has to take note.
+std::vector<std::string> processes(const std::set<std::string>& sessions)
+{
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator{"/proc"}) {
+        std::string text;
+        std::getline(std::ifstream{entry.path() / "stat"}, text, '\0');  // nothing if it is no process, or has ended
+        std::istringstream fields{text.substr(text.rfind(')') + 1)};
+        std::string state;
+        std::string parent;
+        std::string group;
+        std::string session;
+        fields >> state >> parent >> group >> session;
+        if (sessions.contains(session) && state != "Z" && state != "X") {
+            found.push_back(text.substr(0, text.find(')') + 1));
+        }
+    }
+    return found;
+}
+
+// As `ss -l` lists them: what listens on a port of loopback by its inode, which no other socket gets later, and what has
+// a name in the file system by that.
+std::set<std::string> listeners()
+{
+    std::set<std::string> all;
+    const std::string columns[] = {"/proc/net/tcp", "/proc/net/unix"};
+    for (const auto& name : columns) {
+        std::ifstream table{name};
+        for (std::string line; std::getline(table, line);) {
+            std::istringstream fields{line};
+            std::vector<std::string> field;
+            for (std::string word; fields >> word;) {
+                field.push_back(word);
+            }
+            if (name.ends_with("tcp") && field.size() > 9 && field[3] == "0A") {
+                all.insert(field[1].substr(field[1].find(':') + 1) + " " + field[9]);
+            } else if (name.ends_with("unix") && field.size() > 7) {
+                all.insert(field[7]);
+            }
+        }
+    }
+    return all;
+}
+
+struct Leftovers : mail::Breaking {
+    // Of each part: its first process leads a session, in which all the others are.
+    std::set<std::string> sessions() const
+    {
+        std::set<std::string> all;
+        for (const auto& entry : fs::directory_iterator{house.directory() / "run"}) {
+            if (entry.path().extension() == ".part") {
+                std::string leader;
+                std::ifstream{entry.path()} >> leader;
+                all.insert(leader);
+            }
+        }
+        return all;
+    }
+
+    std::set<std::string> sockets_of_ports() const
+    {
+        std::set<std::string> wanted;
+        for (const auto* name : {"SMTP", "SUBMISSION", "SUBMISSIONS", "LMTP", "IMAP", "IMAPS", "POP3", "POP3S", "DOVEADM"}) {
+            std::ostringstream hexadecimal;
+            hexadecimal << std::uppercase << std::hex << house.port(std::string{name} + "_PORT");
+            wanted.insert(hexadecimal.str());
+        }
+        std::set<std::string> found;
+        for (const auto& each : listeners()) {
+            if (wanted.contains(each.substr(0, each.find(' ')))) {
+                found.insert(each);
+            }
+        }
+        BOOST_TEST(found.size() >= wanted.size());
+        return found;
+    }
+
+    // All but the data; and Postfix's locks are named after ports, which may have been others.
+    std::set<std::string> files() const
+    {
+        std::set<std::string> all;
+        for (const auto& entry : fs::recursive_directory_iterator{house.directory()}) {
+            const auto name = fs::relative(entry.path(), house.directory()).string();
+            if (!name.starts_with("mariadb/data/") && !name.starts_with("mail/") && name.find("/inet.") == std::string::npos) {
+                all.insert(name);
+            }
+        }
+        return all;
+    }
+
+    void take_down_and_look() const
+    {
+        const auto ours = sessions();
+        const auto sockets = sockets_of_ports();
+        BOOST_TEST(ours.size() == 5U);
+        BOOST_TEST(processes(ours).size() > ours.size());
+        house.down();
+        for (const auto& each : processes(ours)) {
+            BOOST_ERROR("still there: " << each);
+        }
+        const auto left = listeners();
+        for (const auto& each : sockets) {
+            BOOST_TEST(!left.contains(each), each);
+        }
+        for (const auto& each : left) {
+            BOOST_TEST(!each.starts_with(house.directory().string() + "/"), each);
+        }
+        BOOST_TEST(sessions().empty());
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(mail_stack, *mail::needs_mail())
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_left_of_it_but_its_data, Leftovers)
+{
+    const auto who = tenant();
+    const auto alice = who.address("alice");
+    BOOST_TEST(create(who, "alice").status == 200);
+    deliver(alice, mail::message("Once"));
+    // In the middle of something.
+    auto reader = imap(alice);
+    auto sender = submission(alice);
+    take_down_and_look();
+    const auto first = files();
+
+    house.up();
+    deliver(alice, mail::message("Twice"));
+    BOOST_TEST(pop3(alice).messages() == 2U);
+    take_down_and_look();
+    const auto second = files();
+    BOOST_TEST(second == first, boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
