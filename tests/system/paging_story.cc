@@ -119,9 +119,9 @@ struct Thousand : story::Story {
                   " INSERT INTO mailbox (domain_id, id, local_part, storage_id, password, created_at) VALUES " + rows +
                   "; UPDATE domain SET mailboxes = 1001, last_id = 1001 WHERE id = @domain;"
                   " DELETE FROM mailbox_range WHERE domain_id = @domain;"
-                  " INSERT INTO mailbox_range SELECT domain_id, 1, id DIV 128, COUNT(*) FROM mailbox"
+                  " INSERT INTO mailbox_range SELECT @domain, 1, id DIV 128, COUNT(*) FROM mailbox"
                   " WHERE domain_id = @domain GROUP BY id DIV 128;"
-                  " INSERT INTO mailbox_range SELECT domain_id, 2, id DIV 16384, COUNT(*) FROM mailbox"
+                  " INSERT INTO mailbox_range SELECT @domain, 2, id DIV 16384, COUNT(*) FROM mailbox"
                   " WHERE domain_id = @domain GROUP BY id DIV 16384; COMMIT");
     }
 
