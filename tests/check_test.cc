@@ -92,9 +92,8 @@ BOOST_FIXTURE_TEST_CASE(the_schema_is_this_programs, House)
     BOOST_TEST(has(found, "mailboxctl migrate"), found);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_server_that_forgets_is_named, House)
+BOOST_FIXTURE_TEST_CASE(a_server_that_forgets_is_named, House, *boost::unit_test::precondition(database::is_private))
 {
-    if (!database::is_private()) return;
     const auto before = database.text("SELECT @@global.innodb_flush_log_at_trx_commit");
     database.run("SET GLOBAL innodb_flush_log_at_trx_commit = 2");
     const auto found = wrong();

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/test/unit_test.hpp>
+
 #include "auth.h"
 #include "config.h"
 #include "db.h"
@@ -22,8 +24,8 @@ Config config(const std::string& name);
 // Neither of the two can be copied or moved, and their Config has to outlive a Session.
 db::Connection connection(const Config& config);
 db::Session session(const Config& config);
-// Whether the server is there for these tests alone, so that its settings may be changed.
-bool is_private();
+// Whether the server is there for these tests alone, so that its settings may be changed: a test's precondition.
+boost::test_tools::assertion_result is_private(boost::unit_test::test_unit_id);
 
 // A new database, with the migrations or empty; dropped when it ends.
 enum class Content { migrated, empty };
