@@ -204,11 +204,17 @@ std::string Request::bytes() const
     return text + "\r\n" + body.bytes;
 }
 
-Connection::Connection(std::uint16_t port)
+Connection::Connection(std::uint16_t port, const std::string& source)
     : socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (!source.empty()) {
+        ::inet_pton(AF_INET, source.c_str(), &address.sin_addr);
+        if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+            throw std::system_error{errno, std::generic_category(), "bind to " + source};
+        }
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connect(reinterpret_cast<const sockaddr&>(address), sizeof address, "port " + std::to_string(port));

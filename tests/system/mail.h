@@ -11,10 +11,12 @@
 #include "story.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace mail {
@@ -25,6 +27,7 @@ struct Endpoint {
     std::uint16_t port = 0;
     Tls tls = Tls::none;
     std::string certificate{};  // the file of the one that is expected, for TLS
+    std::string source{};       // the address to come from, in clear
 };
 
 class Wire {
@@ -52,6 +55,7 @@ public:
     std::string login(const std::string& user, const std::string& password);
     // The first refusal, or the answer to the message's end. With LMTP for one recipient only.
     std::string send(const std::string& from, const std::vector<std::string>& to, std::string_view message);
+    std::string data(std::string_view message);  // the end of it, for who has said MAIL and RCPT already
 
 private:
     std::string answer();
@@ -100,6 +104,15 @@ private:
     Wire wire_;
 };
 
+// Calls work(0) to work(count - 1), so many at a time. What they find has to be kept until they are done: checks are for
+// one thread only.
+void in_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work);
+
+// The text with each of these words replaced by what stands beside it.
+std::string fill(std::string text, const std::vector<std::pair<std::string, std::string>>& values);
+std::string lower(std::string text);
+std::string upper(std::string text);
+
 // A whole message with CRLF at the ends of its lines. Without a body of its own it gets one with what is special: lines
 // of dots, bytes beyond ASCII, an empty end.
 std::string message(const std::string& subject, std::string_view body = "");
@@ -117,15 +130,19 @@ struct Story : story::Story {
     Smtp submission(const std::string& user, const std::string& password = story::kPassword) const;
     Imap imap(const std::string& user, const std::string& password = story::kPassword) const;
     Pop3 pop3(const std::string& user, const std::string& password = story::kPassword) const;
+    // By all three, for one reason or another. At the same time, since each refusal takes two seconds.
+    boost::test_tools::assertion_result is_refused(const std::string& user, const std::string& password) const;
 
     // From somebody outside, by SMTP; then in the mailbox.
     void deliver(const std::string& address, std::string_view message) const;
     std::size_t messages(const std::string& address) const;  // as Dovecot told the database
     std::string inside(const std::string& address) const;  // its name inside Dovecot; empty if there is no such mailbox
-    std::int64_t size_of(const story::Tenant& tenant, const std::string& name) const;  // as the list tells it
+    std::int64_t size_of(const story::Tenant& tenant, const std::string& name) const;  // as the list tells it; or -1
+    std::int64_t counted(const std::string& address) const;  // as Dovecot counts it, over all folders
 
     process::Ended doveadm(const process::Arguments& arguments) const;
-    std::string postmap(const std::string& key, const std::string& file) const;  // of sql/postfix; empty: no answer
+    // What a file of sql/postfix answers to each; empty: nothing.
+    std::vector<std::string> postmap(const std::vector<std::string>& keys, const std::string& file) const;
 
     stack::Log dovecot;
     std::size_t dovecot_begin;

@@ -1,0 +1,77 @@
+// mail_names_story.cc - whatever name the API accepts can log in and gets mail: tried with every printable character of
+// ASCII, in every place of a name.
+
+#include "mail.h"
+
+#include <string>
+
+#include <boost/test/unit_test.hpp>
+
+namespace {
+
+constexpr std::string_view kAnywhere = "abcdefghijklmnopqrstuvwxyz0123456789_$&'=^`{|}~";
+
+struct Mailbox {
+    story::Tenant tenant;
+    std::string name;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(mail_names, *mail::needs_mail())
+
+BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story, *story::shows("parameters: mailbox"))
+{
+    const auto who = tenant();
+    const auto neighbour = this->neighbour(who);  // where a capital letter is not the small one's mailbox
+    std::vector<Mailbox> tried;
+    std::vector<http::Request> requests;
+    for (char c = ' '; c <= '~'; ++c) {
+        const std::string letter{c};
+        const std::vector<std::string> each{letter + "first", "mid" + letter + "dle", "last" + letter};
+        const std::vector<std::string> all_in_one{letter + "x" + letter + "x" + letter};
+        const auto& tenant = mail::lower(letter) == letter ? who : neighbour;
+        for (const auto& name : kAnywhere.find(mail::lower(letter)) == std::string_view::npos ? each : all_in_one) {
+            tried.push_back({tenant, name});
+            requests.push_back({"POST", tenant.mailboxes(), {{"Authorization", http::basic(tenant.key)}},
+                                http::form({{"mailbox", name}, {"password", story::kPassword}})});
+        }
+    }
+    const auto answered = http::send_all(house.server(), requests);
+    std::vector<Mailbox> mailboxes;
+    for (std::size_t n = 0; n < tried.size(); ++n) {
+        if (answered[n].status == 200) {
+            mailboxes.push_back(tried[n]);
+        } else {
+            BOOST_TEST(answers::is_refused(answered[n], 400, {"'mailbox'"}), tried[n].name);
+        }
+    }
+    BOOST_TEST(mailboxes.size() == kAnywhere.size() + 26 + 3);  // 26 capital letters; mid.dle, mid-dle, last-
+
+    auto smtp = this->smtp();
+    BOOST_TEST(smtp.ask("MAIL FROM:<you@example.net>").starts_with("250 "));
+    for (const auto& [tenant, name] : mailboxes) {
+        const auto answer = smtp.ask("RCPT TO:<" + tenant.address(name) + ">");
+        BOOST_TEST(answer.starts_with("250 "), name << ": " << answer);
+    }
+    BOOST_TEST(smtp.data(mail::message("Hello")).starts_with("250 "));
+
+    std::vector<std::string> failed(mailboxes.size());
+    mail::in_parallel(mailboxes.size(), 4, [&](std::size_t n) {
+        const auto address = mailboxes[n].tenant.address(mailboxes[n].name);
+        mail::Imap imap{endpoint("IMAP")};
+        mail::Pop3 pop3{endpoint("POP3")};
+        const auto of_imap = imap.login(address, story::kPassword);
+        const auto of_pop3 = pop3.login(address, story::kPassword);
+        if (!of_imap.starts_with("OK ") || !of_pop3.starts_with("+OK ")) {
+            failed[n] = address + ": " + of_imap + ", " + of_pop3;
+        }
+    });
+    for (std::size_t n = 0; n < mailboxes.size(); ++n) {
+        BOOST_TEST(failed[n].empty(), failed[n]);
+        const auto address = mailboxes[n].tenant.address(mail::lower(mailboxes[n].name));
+        BOOST_TEST(process::eventually([&] { return messages(address) == 1; }), address << " has no message");
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

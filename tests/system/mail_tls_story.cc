@@ -1,0 +1,113 @@
+// mail_tls_story.cc - passwords come encrypted; in clear only to a loopback listener that says so.
+
+#include "mail.h"
+
+#include <fstream>
+#include <iterator>
+
+#include <boost/test/unit_test.hpp>
+
+namespace {
+
+// As an operator has it: the stack's exception for its own listeners is taken back. What comes from 127.0.0.2 is no
+// connection from the server to itself, which Dovecot calls secure.
+struct AsInstalled : mail::Story {
+    AsInstalled()
+    {
+        constexpr std::string_view kException = "disable_plaintext_auth = no\n";
+        std::ifstream file{house.setting("DOVECOT_CONF")};
+        original.assign(std::istreambuf_iterator<char>{file}, {});
+        auto text = original;
+        const auto at = text.find(kException);
+        BOOST_TEST_REQUIRE(at != std::string::npos);
+        configure(text.erase(at, kException.size()), "encrypt");
+    }
+
+    void teardown()
+    {
+        configure(original, "may");
+        mail::Story::teardown();
+    }
+
+    void configure(const std::string& of_dovecot, const std::string& of_submission) const
+    {
+        std::ofstream{house.setting("DOVECOT_CONF")} << of_dovecot;
+        BOOST_TEST_REQUIRE(doveadm({"reload"}).exit == 0);
+        const auto directory = house.setting("POSTFIX_CONF");
+        const auto listener = "127.0.0.1:" + house.setting("SUBMISSION_PORT") + "/inet";
+        for (const auto& command :
+             {process::Arguments{"postconf", "-c", directory, "-P", listener + "/smtpd_tls_security_level=" + of_submission},
+              process::Arguments{"postfix", "-c", directory, "reload"}}) {
+            BOOST_TEST_REQUIRE(process::run(mail::as_root(command)).exit == 0);
+        }
+        const bool in_clear = of_submission == "may";
+        BOOST_TEST_REQUIRE(process::eventually([&] {
+            return (mail::Imap{from_elsewhere("IMAP")}.greeting().find("LOGINDISABLED") == std::string::npos) == in_clear &&
+                   (mail::Smtp{from_elsewhere("SUBMISSION")}.welcome().find("AUTH") != std::string::npos) == in_clear;
+        }));
+    }
+
+    mail::Endpoint from_elsewhere(const std::string& name) const
+    {
+        auto endpoint = this->endpoint(name);
+        endpoint.source = "127.0.0.2";
+        return endpoint;
+    }
+
+    std::string original;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(mail_tls, *mail::needs_mail())
+
+BOOST_FIXTURE_TEST_CASE(everything_works_encrypted, mail::Story)
+{
+    const auto who = tenant();
+    const auto alice = who.address("alice");
+    BOOST_TEST(create(who, "alice").status == 200);
+    for (const auto& [submission, tls] : {std::pair{"SUBMISSION", mail::Tls::starttls}, {"SUBMISSIONS", mail::Tls::from_the_start}}) {
+        mail::Smtp smtp{endpoint(submission, tls)};
+        BOOST_TEST(smtp.login(alice, story::kPassword).starts_with("235 "));
+        BOOST_TEST(smtp.send(alice, {alice}, mail::message("Hello")).starts_with("250 "));
+    }
+    // Mail from others may come encrypted, too.
+    mail::Smtp smtp{endpoint("SMTP", mail::Tls::starttls)};
+    BOOST_TEST(smtp.send("you@example.net", {alice}, mail::message("Hello")).starts_with("250 "));
+    BOOST_TEST(process::eventually([&] { return messages(alice) == 3; }));
+    for (const auto& [port, tls] : {std::pair{"IMAP", mail::Tls::starttls}, {"IMAPS", mail::Tls::from_the_start}}) {
+        mail::Imap imap{endpoint(port, tls)};
+        BOOST_TEST(imap.login(alice, story::kPassword).starts_with("OK "));
+        BOOST_TEST(imap.select() == 3U);
+    }
+    for (const auto& [port, tls] : {std::pair{"POP3", mail::Tls::starttls}, {"POP3S", mail::Tls::from_the_start}}) {
+        mail::Pop3 pop3{endpoint(port, tls)};
+        BOOST_TEST(pop3.login(alice, story::kPassword).starts_with("+OK "));
+        BOOST_TEST(pop3.messages() == 3U);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(no_password_comes_in_clear, AsInstalled)
+{
+    const auto who = tenant();
+    const auto alice = who.address("alice");
+    BOOST_TEST(create(who, "alice").status == 200);
+
+    mail::Imap imap{from_elsewhere("IMAP")};
+    BOOST_TEST(imap.greeting().find("AUTH=") == std::string::npos, imap.greeting());
+    BOOST_TEST(imap.login(alice, story::kPassword).starts_with("NO [PRIVACYREQUIRED]"));
+    const auto authenticate = imap.ask("AUTHENTICATE PLAIN AGEAYg==").result;
+    BOOST_TEST(authenticate.starts_with("NO [PRIVACYREQUIRED]"), authenticate);
+    mail::Pop3 pop3{from_elsewhere("POP3")};
+    const auto user = pop3.ask("USER " + alice);
+    BOOST_TEST(user.starts_with("-ERR [AUTH] Plaintext"), user);
+    mail::Smtp smtp{from_elsewhere("SUBMISSION")};
+    BOOST_TEST(smtp.login(alice, story::kPassword).starts_with("530 5.7.0 Must issue a STARTTLS"));
+    BOOST_TEST(smtp.ask("MAIL FROM:<" + alice + ">").starts_with("530 5.7.0 Must issue a STARTTLS"));
+
+    BOOST_TEST(mail::Imap{endpoint("IMAP", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("OK "));
+    BOOST_TEST(mail::Pop3{endpoint("POP3", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("+OK "));
+    BOOST_TEST(mail::Smtp{endpoint("SUBMISSION", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("235 "));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
