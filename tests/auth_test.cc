@@ -26,10 +26,11 @@ constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
 // Made by the first release. Keys like it are in customers' programs: they must stay keys.
 constexpr char kOldKey[] = "mbx-tdqybj766ykefh2nd5bfts6hdddjryfjjxzs4mon7cfghvsbw";
 
-std::string base64(std::string_view text, int variant = sodium_base64_VARIANT_ORIGINAL)
+std::string base64(std::string_view text)
 {
-    std::string encoded(sodium_base64_encoded_len(text.size(), variant), '\0');
-    sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(), variant);
+    std::string encoded(sodium_base64_encoded_len(text.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
+    sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                      sodium_base64_VARIANT_ORIGINAL);
     encoded.pop_back();
     return encoded;
 }
@@ -51,7 +52,6 @@ const Header kHeaders[] = {
     {"scheme in capitals", "BASIC " + base64(kPair)},
     {"several spaces", "Basic   " + base64(kPair)},
     {"spaces behind", header(kPair) + "  "},
-    {"without padding", "Basic " + base64(kPair, sodium_base64_VARIANT_ORIGINAL_NO_PADDING)},
 };
 
 const Header kBadHeaders[] = {

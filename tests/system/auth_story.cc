@@ -102,6 +102,9 @@ const Credentials kWrong[] = {
     {"not base64", [](const std::string& key) { return "Basic api:" + key; }},
     {"base64 with something behind",
      [](const std::string& key) { return pair("api:" + key) + "!"; }},
+    {"a tab behind the scheme", [](const std::string& key) { return "Basic\t" + http::base64("api:" + key); }},
+    {"two at once", [](const std::string& key) { return pair("api:" + key) + ", " + pair("api:" + key); }},
+    {"padding that is none of it", [](const std::string& key) { return pair("api:" + key) + "="; }},
     {"base64 cut short",
      [](const std::string& key) {
          const auto whole = pair("api:" + key);

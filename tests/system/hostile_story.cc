@@ -155,6 +155,12 @@ std::ostream& operator<<(std::ostream& out, const Target& row)
 const Target kTargets[] = {
     {"the absolute form", "GET http://x/{domain}/mailboxes HTTP/1.1", {200, 400, 404}},
     {"the absolute form of another host", "GET http://y/{domain}/mailboxes HTTP/1.1", {200, 400, 404}},
+    {"the absolute form of the collection, to be deleted", "DELETE http://x/{domain}/mailboxes HTTP/1.1", {400, 405}},
+    {"the absolute form with a user", "GET http://api:key@x/{domain}/mailboxes HTTP/1.1", {400}},
+    {"the absolute form without a path", "GET http://x?limit=1 HTTP/1.1", {400, 404}},
+    {"a path that begins with a host", "GET //x/{domain}/mailboxes HTTP/1.1", {404}},
+    {"a mailbox, and another one behind a fragment", "DELETE /{domain}/mailboxes/alice#kate HTTP/1.1", {400}},
+    {"a question mark that is encoded", "DELETE /{domain}/mailboxes/alice%3Fx HTTP/1.1", {400}},
     {"the asterisk form", "OPTIONS * HTTP/1.1", {400, 404, 405}},
     {"the authority form", "CONNECT {domain}:443 HTTP/1.1", {400, 405}},
     {"no slash in front", "GET {domain}/mailboxes HTTP/1.1", {400}},
@@ -181,6 +187,9 @@ BOOST_DATA_TEST_CASE_F(Hostile, a_request_line_with, data::make(kTargets), row)
     const auto stream = connection.receive_all();
     const int status = stream.starts_with("HTTP/1.1 ") ? std::stoi(stream.substr(9, 3)) : 0;
     BOOST_TEST((std::find(row.statuses.begin(), row.statuses.end(), status) != row.statuses.end()), stream);
+    if (status == 200) {
+        BOOST_TEST(stream.ends_with("\r\n\r\n" + list(who).body), stream);
+    }
     BOOST_TEST(snapshot() == before);
 }
 

@@ -228,6 +228,9 @@ const Value kQueries[] = {
     {"skip beyond 2^63-1", "skip=9223372036854775808", {"skip"}},
     {"skip given twice", "skip=0&skip=0", {"skip"}},
     {"SQL", "limit=1;DROP+TABLE+mailbox", {"limit"}},
+    {"SQL in skip", "skip=0'%20OR%20'1'='1", {"skip"}},
+    {"a wildcard", "limit=%25", {"limit"}},
+    {"wide digits", "limit=%EF%BC%91", {"limit"}},
     {"a NUL", "limit=1%00", {"limit"}},
 };
 
