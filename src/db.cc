@@ -44,6 +44,7 @@ auto translated(Call call)
         case 1077: case 1078: case 1079:
         case 1927:  // connection was killed (MariaDB)
         case 3024:
+        case 4031:  // closed by the server for idleness (MySQL, over TCP)
         case 2002: case 2003: case 2006: case 2013: case 2014: case 2026: case 2027: case 2030: case 2055:
         case 1040:  // too many connections
             throw Error{Remedy::reconnect, sentence};

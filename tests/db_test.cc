@@ -338,6 +338,21 @@ BOOST_FIXTURE_TEST_CASE(a_killed_connection_is_to_be_replaced, OneTable)
     BOOST_TEST(remedy_of([&] { connection.run("SELECT 1"); }) == Remedy::reconnect);
 }
 
+// MySQL says farewell before it closes such a connection, and that is what the next statement hears.
+BOOST_FIXTURE_TEST_CASE(a_connection_that_was_idle_for_too_long_is_to_be_replaced, OneTable)
+{
+    connection.query("SELECT id FROM t");
+    connection.run("SET SESSION wait_timeout = 1");
+    const auto id = id_of(connection);
+    const auto is_there = [&] {
+        return database.number("SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", {id}) == 1;
+    };
+    const auto give_up = Clock::now() + 30s;
+    while (is_there() && Clock::now() < give_up) std::this_thread::sleep_for(50ms);
+    BOOST_TEST_REQUIRE(!is_there());
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT id FROM t"); }) == Remedy::reconnect);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable)
 {
     const auto id = id_of(connection);
