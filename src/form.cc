@@ -141,7 +141,8 @@ http::Fields parse(const http::Request& request)
 {
     http::Fields fields;
     const auto body = request.body.text();
-    if (body.empty()) return fields;
+    // Clients send a type on everything; where a body is wanted, its type counts even if it is empty.
+    if (body.empty() && request.method != "POST" && request.method != "PUT") return fields;
     const auto type = http::lower_case(http::trimmed(request.content_type.substr(0, request.content_type.find(';'))));
     if (type.empty() || type == "application/x-www-form-urlencoded") {
         http::parse_urlencoded(body, "body", fields);

@@ -208,7 +208,18 @@ BOOST_DATA_TEST_CASE(an_unknown_type_is_refused, data::make(kUnknown), row)
 
 BOOST_DATA_TEST_CASE(an_empty_body_has_no_type_and_no_fields, data::make(kAny), row)
 {
-    check_equal(fields_of(row.type, "", "GET"), {});
+    for (const char* method : {"GET", "HEAD", "DELETE"}) check_equal(fields_of(row.type, "", method), {});
+}
+
+BOOST_AUTO_TEST_CASE(where_one_is_wanted_the_type_counts)
+{
+    for (const char* method : {"POST", "PUT"}) {
+        check_equal(fields_of("", "", method), {});
+        check_equal(fields_of("application/x-www-form-urlencoded", "", method), {});
+        BOOST_TEST(complaint([&] { fields_of("multipart/form-data; boundary=b", "", method); }) == "400 bad_multipart");
+        BOOST_TEST(complaint([&] { fields_of("application/json", "", method); }) == "400 bad_json");
+        BOOST_TEST(complaint([&] { fields_of("text/plain", "", method); }) == "415 unsupported_type");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_broken_urlencoded_body_is_refused)

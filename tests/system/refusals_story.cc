@@ -200,6 +200,7 @@ const Type kTypes[] = {
     {"text", {"text/plain", kBoth}, 415},
     {"XML", {"application/xml", "<mailbox/>"}, 415},
     {"bytes", {"application/octet-stream", kBoth}, 415},
+    {"text, without any", {"text/plain", ""}, 415},
     {"no type that is one", {"urlencoded", kBoth}, 415},
     {"another multipart", {"multipart/mixed; boundary=x", "--x--"}, 415},
     {"a name that only begins alike", {"application/x-www-form-urlencoded2", kBoth}, 415},
@@ -218,8 +219,11 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_type_that_is_not_known, data::make(kTypes
                           {"unsupported_type"}));
     BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("taken"), row.body), row.status,
                           {"unsupported_type"}));
-    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken"), row.body), row.status, {"unsupported_type"}));
-    BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), row.body), row.status, {"unsupported_type"}));
+    // Where no body is wanted, an empty one may have any type.
+    if (!row.body.bytes.empty()) {
+        BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken"), row.body), row.status, {"unsupported_type"}));
+        BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), row.body), row.status, {"unsupported_type"}));
+    }
     BOOST_TEST(snapshot() == before);
 }
 
