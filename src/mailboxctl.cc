@@ -7,6 +7,7 @@
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <ctime>
@@ -182,6 +183,40 @@ int domain_remove(const Call& call)
     return 0;
 }
 
+po::options_description domain_dns_options()
+{
+    po::options_description options;
+    options.add_options()
+        ("host", po::value<std::string>()->value_name("NAME")->required(), "the mail server's name, as its certificate has it");
+    return options;
+}
+
+// No `imap` and `pop3` beside `imaps` and `pop3s`: no password in clear. One name for autodiscover, since Outlook wants a
+// certificate that is right for the name it asks.
+int domain_dns(const Call& call)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    const auto host = call.domain(call.text("host")).name() + ".";
+    auto connection = connect(call.config);
+    admin::Admin{connection}.mailboxes_of_domain(domain);  // for a domain that is none of ours: its sentence
+    const auto records = std::vector<std::array<std::string, 3>>{
+        {"", "MX", "10 " + host},
+        {"", "TXT", "\"v=spf1 mx ~all\""},
+        {"_dmarc.", "TXT", "\"v=DMARC1; p=none; rua=mailto:postmaster@" + domain.name() + "\""},
+        {"_imaps._tcp.", "SRV", "0 1 993 " + host},
+        {"_pop3s._tcp.", "SRV", "10 1 995 " + host},
+        {"_submissions._tcp.", "SRV", "0 1 465 " + host},
+        {"_submission._tcp.", "SRV", "10 1 587 " + host},
+        {"_autodiscover._tcp.", "SRV", "0 1 443 " + host},
+        {"autoconfig.", "CNAME", host},
+    };
+    std::cout << "; For the zone of " << domain.name() << ".\n";
+    for (const auto& [name, type, value] : records) {
+        std::cout << name << domain.name() << ".\tIN\t" << type << '\t' << value << '\n';
+    }
+    return 0;
+}
+
 po::options_description key_add_options()
 {
     po::options_description options;
@@ -294,6 +329,11 @@ const std::vector<Command>& commands()
         {"domain add", {"DOMAIN"}, "add a domain to an account",
          "Makes postmaster@DOMAIN too, which RFC 5321 wants to take mail, and prints its password once.", domain_add_options, domain_add},
         {"domain list", {}, "list the domains", "", no_options, domain_list},
+        {"domain dns", {"DOMAIN"}, "print the DNS records that a domain's mail wants",
+         "In the form of a zone file: where its mail goes (MX), who may send in its name (SPF; add what else does), what\n"
+         "becomes of mail that others send in its name (DMARC; p=none only reports it), and where mail programs find the\n"
+         "server (SRV, and a name for nginx/mailboxd-autoconfig.conf). The server itself wants A, AAAA and PTR records.",
+         domain_dns_options, domain_dns},
         {"domain set", {"DOMAIN", "NAME=VALUE"}, "change a setting of a domain",
          "on_duplicate=reject|update: whether a POST of a mailbox that exists is refused (the default), or changes its\n"
          "  password as the original probably did. With update, who may create mailboxes can take over existing ones.\n"

@@ -55,7 +55,7 @@ http {
     }
     server {
         listen 127.0.0.1:$1;
-        server_name autoconfig.$DOMAIN autodiscover.$DOMAIN;
+        server_name autoconfig.* autodiscover.*;
         set \$mailboxd_mail_host localhost;
         include "$DIR/nginx/mailboxd-autoconfig.conf";
     }

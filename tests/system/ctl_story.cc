@@ -237,6 +237,11 @@ const Refused kRefused[] = {
     {"a domain without an account", {"domain", "add", "new.example.org"}, 2, {"--account"}},
     {"a domain of nobody", {"domain", "add", "new.example.org", "--account", "nobody"}, 1, {"nobody"}},
     {"a domain that is not there", {"domain", "remove", "new.example.org"}, 1, {"new.example.org"}},
+    {"records of a domain that is not there", {"domain", "dns", "new.example.org", "--host", "mail.example.org"}, 1,
+     {"new.example.org"}},
+    {"records without a server", {"domain", "dns", "samples.mailgun.org"}, 2, {"--host"}},
+    {"records for a server that is none", {"domain", "dns", "samples.mailgun.org", "--host", "https://mail"}, 1,
+     {"https://mail"}},
     {"a key without an account", {"key", "add"}, 2, {"--account"}},
     {"a key of nobody", {"key", "add", "--account", "nobody"}, 1, {"nobody"}},
     {"a key for a domain that is not there",
@@ -276,10 +281,11 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         std::vector<std::string> words;
     };
     const Topic topics[] = {
-        {{}, {"account add", "account list", "account remove", "domain add", "domain list", "domain remove",
+        {{}, {"account add", "account list", "account remove", "domain add", "domain dns", "domain list", "domain remove",
               "key add", "key list", "key revoke", "migrate", "check", "--config", "--help", "curl"}},
         {{"account", "remove"}, {"--yes"}},
         {{"domain", "add"}, {"DOMAIN", "--account", "--no-postmaster"}},
+        {{"domain", "dns"}, {"DOMAIN", "--host"}},
         {{"domain", "remove"}, {"DOMAIN", "--yes"}},
         {{"key", "add"}, {"--account", "--domain", "--read-only", "--expires", "--from", "--label"}},
         {{"key", "list"}, {"--account"}},
