@@ -25,18 +25,21 @@ SOURCES     = $(filter-out $(MAINS),$(wildcard src/*.cc))
 MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
 UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc
 STORY_TESTS = $(wildcard tests/system/*.cc) tests/proxy.cc
+BENCH_SOURCES = $(wildcard tests/bench/*.cc)
+BENCH_SHARED  = tests/system/http.cc tests/system/process.cc
 FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
 PARSERS     = $(patsubst %,src/%.cc,http form json mailbox auth config)
 
 objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
 PROGRAMS = $(BUILD)/mailboxd $(BUILD)/mailboxctl
+BENCH    = $(patsubst %,$(BUILD)/bench/%,bench rows commits hashes responder)
 TESTS    = $(BUILD)/unit_tests $(BUILD)/story_tests
 FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage tidy tidied contract fresh lines clean help
+.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -77,6 +80,14 @@ servers: ## run all tests on the MySQL of Debian unstable and on the MariaDB of 
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/other-servers $(ARGS)
 
+# What it builds serves for measuring only; the programs are built as always.
+bench: ## measure beside ceilings and a peer: a table, build/bench/results.json and plots (40 minutes; QUICK=1: under 5)
+	@scripts/install-deps build run database bench
+	@$(MAKE) --no-print-directory -s programs bench-programs
+	@scripts/bench $(if $(filter-out 0 no,$(QUICK)),--quick) $(ARGS)
+
+bench-programs: $(BENCH)
+
 tidy: ## check the sources with clang-tidy; the list of checks is in .clang-tidy
 	@scripts/install-deps build tidy
 	@$(MAKE) --no-print-directory -s tidied
@@ -110,6 +121,14 @@ $(BUILD)/unit_tests: $(call objects_of,$(UNIT_TESTS)) $(BUILD)/libmailboxd.a
 $(BUILD)/story_tests: $(call objects_of,$(STORY_TESTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
+$(BUILD)/bench/bench: $(call objects_of,$(BENCH_SOURCES) $(BENCH_SHARED))
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/programs/%.o $(BUILD)/libmailboxd.a
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(shell mariadb_config --libs)
+
 $(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -124,6 +143,9 @@ ifeq ($(BUILD),build)
 $(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -U_FORTIFY_SOURCE
 $(BUILD)/obj/tests/%.o: CXXFLAGS = -O0 -g1
 endif
+
+$(BUILD)/obj/tests/bench/%.o: OUR_CPPFLAGS += $(shell mariadb_config --include)
+$(BUILD)/obj/tests/bench/%.o: CXXFLAGS = -O2 -g
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.cc Makefile
 	@mkdir -p $(@D)

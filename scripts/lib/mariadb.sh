@@ -4,7 +4,8 @@
 # It listens on DIR/run/db/mysql.sock only. Its one administrator is the user of the operating system who runs this,
 # recognised by the socket, without a password; nobody else gets in without one.
 #
-# Expects DIR, and MYSQLD (empty for Debian's). Gives DB_SOCKET, DB_ADMIN_USER, db_start, db_stop, db_client.
+# Expects DIR, MYSQLD (empty for Debian's), and perhaps DB_MORE_SETTINGS, lines for its configuration. Gives DB_SOCKET,
+# DB_ADMIN_USER, db_start, db_stop, db_client.
 
 DB_SOCKET="$DIR/run/db/mysql.sock"
 DB_ADMIN_USER=$(id -un)
@@ -90,6 +91,7 @@ innodb_flush_log_at_trx_commit = 1
 innodb_buffer_pool_size = 128M
 max_connections = 500
 performance_schema = OFF
+${DB_MORE_SETTINGS:-}
 END
     chmod 644 "$DIR/mariadb/my.cnf"
 }

@@ -49,6 +49,15 @@ http {
     include "$DIR/nginx/mailboxd-http.conf";
     access_log "$DIR/log/nginx-access.log" mailboxd;
 
+$(nginx_servers "$1")
+}
+END
+}
+
+# scripts/bench has others.
+nginx_servers()
+{
+    cat <<END
     server {
         listen 127.0.0.1:$1 backlog=2048;
         include "$DIR/nginx/mailboxd-server.conf";
@@ -59,7 +68,6 @@ http {
         set \$mailboxd_mail_host localhost;
         include "$DIR/nginx/mailboxd-autoconfig.conf";
     }
-}
 END
 }
 
