@@ -152,15 +152,14 @@ std::string_view trimmed(std::string_view text)
     return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-std::string cgi_text(const Response& response)
+std::string cgi_header(const Response& response)
 {
     std::string text;
-    text.reserve(200 + response.body.size());
+    text.reserve(200);
     text.append("Status: ").append(std::to_string(response.status)).append(" ").append(reason(response.status));
     text.append("\r\nContent-Type: application/json\r\nContent-Length: ").append(std::to_string(response.body.size()));
     if (!response.extra_header.empty()) text.append("\r\n").append(response.extra_header);
-    text.append("\r\n\r\n").append(response.body);
-    return text;
+    return text.append("\r\n\r\n");
 }
 
 }  // namespace http

@@ -71,7 +71,7 @@ struct Response {
     bool worker_is_sound = true;                  // false: a fault of ours; a fresh process is the repair
 };
 
-// The whole CGI answer: Status, Content-Type, Content-Length, body.
-std::string cgi_text(const Response& response);
+// What stands before the body in the CGI answer: Status, Content-Type, Content-Length.
+std::string cgi_header(const Response& response);
 
 }  // namespace http

@@ -328,26 +328,25 @@ BOOST_AUTO_TEST_CASE(trimming_leaves_what_is_inside)
     BOOST_TEST(http::trimmed("a\r\n") == "a\r\n");
 }
 
-BOOST_AUTO_TEST_CASE(an_answer_to_the_byte)
+BOOST_AUTO_TEST_CASE(a_header_to_the_byte)
 {
-    BOOST_TEST(http::cgi_text({.body = "{}\n"})
-               == "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n{}\n");
-    BOOST_TEST(http::cgi_text({.status = 405, .body = "", .extra_header = "Allow: PUT, DELETE"})
+    BOOST_TEST(http::cgi_header({.body = "{}\n"})
+               == "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n");
+    BOOST_TEST(http::cgi_header({.status = 405, .body = "", .extra_header = "Allow: PUT, DELETE"})
                == "Status: 405 Method Not Allowed\r\nContent-Type: application/json\r\nContent-Length: 0\r\n"
                   "Allow: PUT, DELETE\r\n\r\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_length_counts_bytes)
 {
-    const auto text = http::cgi_text({.body = bytes("\xC3\xA9\0x")});
+    const auto text = http::cgi_header({.body = bytes("\xC3\xA9\0x")});
     BOOST_TEST(text.find("Content-Length: 4\r\n") != std::string::npos);
-    BOOST_TEST(text.ends_with(bytes("\r\n\r\n\xC3\xA9\0x")));
 }
 
 BOOST_DATA_TEST_CASE(every_status_has_its_phrase, data::make(kReasons), row)
 {
     const auto expected = "Status: " + std::to_string(row.status) + " " + row.phrase + "\r\n";
-    BOOST_TEST(http::cgi_text({.status = row.status, .body = ""}).substr(0, expected.size()) == expected);
+    BOOST_TEST(http::cgi_header({.status = row.status, .body = ""}).substr(0, expected.size()) == expected);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
