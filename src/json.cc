@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <ctime>
 #include <memory>
@@ -44,32 +45,53 @@ std::string printed(const cJSON* value)
     return std::string{text.get()} + "\n";
 }
 
-void append_two_digits(std::string& text, int number)
-{
-    text += static_cast<char>('0' + number / 10 % 10);
-    text += static_cast<char>('0' + number % 10);
-}
+// Writes dates one after another. Most of a date is its day, and neighbours in a list
+// often share it, so that is kept from one to the next.
+class Dates {
+public:
+    static constexpr std::size_t kLength = std::char_traits<char>::length("Tue, 27 Sep 2011 20:24:22 GMT");
 
-void append_date(std::string& text, std::int64_t seconds_since_1970)
-{
-    constexpr std::array kDays{"Sun, ", "Mon, ", "Tue, ", "Wed, ", "Thu, ", "Fri, ", "Sat, "};
-    constexpr std::array kMonths{" Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ", " Jul ", " Aug ", " Sep ", " Oct ", " Nov ", " Dec "};
-    const std::time_t time = seconds_since_1970;
-    std::tm utc{};
-    ::gmtime_r(&time, &utc);
-    text += kDays.at(static_cast<std::size_t>(utc.tm_wday));
-    append_two_digits(text, utc.tm_mday);
-    text += kMonths.at(static_cast<std::size_t>(utc.tm_mon));
-    append_two_digits(text, (utc.tm_year + 1900) / 100);
-    append_two_digits(text, utc.tm_year + 1900);
-    text += ' ';
-    append_two_digits(text, utc.tm_hour);
-    text += ':';
-    append_two_digits(text, utc.tm_min);
-    text += ':';
-    append_two_digits(text, utc.tm_sec);
-    text += " GMT";
-}
+    std::string_view text(std::int64_t seconds_since_1970)
+    {
+        constexpr std::int64_t kDay = 86'400;
+        const auto second = (seconds_since_1970 % kDay + kDay) % kDay;
+        if (const auto day = seconds_since_1970 - second; day != day_) {
+            day_ = day;
+            text_ = midnight(day);
+        }
+        const std::array<std::int64_t, 3> parts{second / 3600, second / 60 % 60, second % 60};
+        for (std::size_t i = 0; i < parts.size(); ++i) put_two_digits(&text_[kDayLength + 3 * i], parts[i]);
+        return text_;
+    }
+
+private:
+    static constexpr std::size_t kDayLength = std::char_traits<char>::length("Tue, 27 Sep 2011 ");
+
+    static void put_two_digits(char* place, std::int64_t number)
+    {
+        place[0] = static_cast<char>('0' + number / 10 % 10);
+        place[1] = static_cast<char>('0' + number % 10);
+    }
+
+    static std::string midnight(std::int64_t begin)
+    {
+        constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+        constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+        const std::time_t time = begin;
+        std::tm utc{};
+        ::gmtime_r(&time, &utc);
+        std::string text{"Day, 00 Mon 0000 00:00:00 GMT"};
+        text.replace(0, 3, kDays.at(static_cast<std::size_t>(utc.tm_wday)));
+        put_two_digits(&text[5], utc.tm_mday);
+        text.replace(8, 3, kMonths.at(static_cast<std::size_t>(utc.tm_mon)));
+        put_two_digits(&text[12], (utc.tm_year + 1900) / 100);
+        put_two_digits(&text[14], utc.tm_year + 1900);
+        return text;
+    }
+
+    std::int64_t day_ = -1;  // when it began; no day begins then
+    std::string text_;       // of the last date
+};
 
 [[noreturn]] void refuse(const std::string& sentence)
 {
@@ -101,34 +123,49 @@ std::string deleted(std::string_view message, std::string_view spec)
     return printed(value.get());
 }
 
-// The rows are written as text and given to cJSON as one raw value: what they hold is
-// digits, a date, and an address, none of which JSON escapes. A tree of four nodes a row
-// took 140 us for a page of 100, this takes 13.
+// cJSON writes the frame; the rows are put between its brackets as text, each byte once:
+// what they hold is digits, a date, and an address, none of which JSON escapes. A tree of
+// four nodes a row took 140 us for a page of 100.
 std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain)
 {
-    constexpr std::size_t kRow = 160;  // about; the text grows where it is not enough
-    std::string rows;
-    rows.reserve(items.size() * kRow + 2);
-    rows += '[';
-    for (const auto& item : items) {
-        if (rows.size() > 1) rows += ',';
-        rows.append(R"({"size_bytes":)").append(std::to_string(item.size_bytes));
-        rows.append(R"(,"created_at":")");
-        append_date(rows, item.created_at);
-        rows.append(R"(","mailbox":")").append(item.local_part).append("@").append(domain).append(R"("})");
-    }
-    rows += ']';
     const auto value = object();
     add(value.get(), "total_count", total);
-    cJSON_AddItemToObjectCS(value.get(), "items", cJSON_CreateRaw(rows.c_str()));
-    return printed(value.get());
+    cJSON_AddItemToObjectCS(value.get(), "items", cJSON_CreateArray());
+    auto text = printed(value.get());
+    constexpr std::string_view kEnd = "]}\n";
+    text.resize(text.size() - kEnd.size());
+
+    constexpr std::string_view kSize = R"(,{"size_bytes":)", kDate = R"(,"created_at":")", kMailbox = R"(","mailbox":")", kRowEnd = R"("})";
+    constexpr std::size_t kMostDigits = 20;
+    constexpr auto kRow = kSize.size() + kMostDigits + kDate.size() + Dates::kLength + kMailbox.size() + 1 + kRowEnd.size();
+    auto most = text.size() + items.size() * (kRow + domain.size()) + kEnd.size();
+    for (const auto& item : items) most += item.local_part.size();
+    auto place = text.size();
+    text.resize(most);
+    const auto put = [&](std::string_view bytes) {
+        bytes.copy(&text[place], bytes.size());
+        place += bytes.size();
+    };
+    Dates dates;
+    for (const auto& item : items) {
+        put(&item == items.data() ? kSize.substr(1) : kSize);
+        place = static_cast<std::size_t>(std::to_chars(&text[place], &text[place] + kMostDigits, item.size_bytes).ptr - text.data());
+        put(kDate);
+        put(dates.text(item.created_at));
+        put(kMailbox);
+        put(item.local_part);
+        put("@");
+        put(domain);
+        put(kRowEnd);
+    }
+    put(kEnd);
+    text.resize(place);
+    return text;
 }
 
 std::string date(std::int64_t seconds_since_1970)
 {
-    std::string text;
-    append_date(text, seconds_since_1970);
-    return text;
+    return std::string{Dates{}.text(seconds_since_1970)};
 }
 
 namespace {
