@@ -190,7 +190,7 @@ Response list_mailboxes(const Exchange& exchange)
     }
     if (exchange.domain) {
         const auto found = exchange.store.list(exchange.key.id(), *exchange.domain, page);
-        if (found && auth::is_same_secret(exchange.key.sha256(), found->grant.key_hash)) {
+        if (found && auth::is_same_secret(exchange.key.sha256(), found->key_hash)) {
             return listing(found->listing, *exchange.domain);
         }
     }

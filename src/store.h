@@ -29,10 +29,12 @@ struct Listing {
     std::vector<mailbox::Mailbox> items;
 };
 
-// What the list's one statement found: the grant it belongs to, and the page. No page
-// where the statement found no row; grant() then says why, and page() asks again.
+// What the list's one statement found for a key that may: the hash to compare the key
+// with, and the page. It finds nothing where the page is empty, where the key may not or
+// only under conditions, and where the domain changed just then; grant() says why, and
+// page() asks again.
 struct GrantedListing {
-    auth::Grant grant;
+    std::string key_hash;
     Listing listing;
 };
 
