@@ -1,8 +1,9 @@
 // config.h - every setting with its default and unit, in one struct.
 //
 // Read once at start (and again on SIGHUP), checked whole, passed down as
-// `const Config&`. Nothing else reads the environment or files of settings. A `#` begins
-// a comment wherever it stands, so no value can hold one.
+// `const Config&`. Nothing else reads files of settings; of the environment the programs
+// read what a service manager sets (notify.h) and nothing else. A `#` begins a comment
+// wherever it stands, so no value can hold one.
 // Complains by throwing Problems: all of them at once, each with file and line.
 #pragma once
 
@@ -22,7 +23,7 @@ struct Config {
         std::string name = "mailboxd";
         std::string user = "mailboxd_api";
         std::string password_file;         // its first line is the password
-        // Reads it, as root before privileges are dropped; throws Problems.
+        // Reads it: at start as root, on SIGHUP as `user`. Throws Problems.
         std::string password() const;
     };
 

@@ -1,8 +1,8 @@
-// http.h - the plain values of one exchange: Request, Response, HttpError.
+// http.h - the plain values of one exchange: Request, Response, Error.
 //
 // CGI text becomes values here and values become CGI text; no I/O. A Request that
 // exists is well-formed: its path was decoded once, from the request line as the client
-// sent it. Complains with HttpError, which serve() turns into the answer.
+// sent it. Complains with Error, which serve() turns into the answer.
 #pragma once
 
 #include <stdexcept>
