@@ -59,6 +59,13 @@ test: ## build and run all tests: unit, store (on a MariaDB of their own), stori
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/run-tests $(ARGS)
 
+MESSAGES = 1000
+mail-figures: ## measure the mail side: new mailboxes, 300 logins, an idle stack; then MESSAGES (1000) while all of it changes
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory -s programs tests $(BUILD)/mail_figures
+	@TEST_STACK=scripts/stack $(BUILD)/mail_figures --log_level=error --report_level=no
+	@TEST_MAIL_MESSAGES=$(MESSAGES) scripts/run-tests stories --run_test=mail_load
+
 asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 	@scripts/install-deps
 	@$(MAKE) --no-print-directory -s BUILD=build-asan programs tests
@@ -129,6 +136,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/programs/%.o $(BUILD)/libmailboxd.a
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(shell mariadb_config --libs)
 
+$(BUILD)/mail_figures: $(call objects_of,tests/figures/mail.cc $(filter-out %_story.cc %/main.cc,$(STORY_TESTS))) \
+                       $(BUILD)/libmailboxd.a
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
+
 $(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -162,7 +173,7 @@ $(BUILD)/fuzz-replay: $(call objects_of,tests/fuzz/replay.cc tests/fuzz/targets.
 	$(CXX) $(CXXFLAGS) $(OUR_CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # What a file of its own says is well stays said until it, a header or the list of checks changes.
-TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS))
+TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) tests/figures/mail.cc)
 tidied: $(TIDIED)
 $(BUILD)/tidy/%.ok: %.cc .clang-tidy $(wildcard src/*.h tests/*.h tests/*/*.h)
 	@mkdir -p $(@D)

@@ -87,16 +87,10 @@ struct Load : mail::Breaking {
     {
         const auto server = "inet:127.0.0.1:" + house.setting("SMTP_PORT");
         return std::async(std::launch::async, [who, mailboxes, server] {
-            std::vector<std::future<void>> all;
-            for (std::size_t i = 0; i < mailboxes; ++i) {
-                all.push_back(std::async(std::launch::async, [to = who.address("u" + std::to_string(i)), server] {
-                    process::run({"smtp-source", "-A", "-R", "1", "-m", std::to_string(kEach), "-l", "400",
-                                  "-f", kSender, "-t", to, server});
-                }));
-            }
-            for (auto& each : all) {
-                each.get();
-            }
+            mail::in_parallel(mailboxes, mailboxes, [&](std::size_t i) {
+                process::run({"smtp-source", "-A", "-R", "1", "-m", std::to_string(kEach), "-l", "400", "-f", kSender,
+                              "-t", who.address("u" + std::to_string(i)), server});
+            });
         });
     }
 
