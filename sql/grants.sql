@@ -7,8 +7,7 @@
 
 -- mailboxd: exactly what the statements in src/store.cc do.
 GRANT SELECT ON schema_version TO 'mailboxd_api'@'localhost';
-GRANT SELECT (id, state, max_mailboxes) ON account TO 'mailboxd_api'@'localhost';
-GRANT SELECT (id, hash, account_id, domain_id, read_only, addresses, expires_at, revoked_at)
+GRANT SELECT (id, hash, account_id, account_state, domain_id, read_only, addresses, expires_at, revoked_at, good_until)
     ON api_key TO 'mailboxd_api'@'localhost';
 GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost';
 GRANT SELECT, DELETE, UPDATE (password),

@@ -219,8 +219,8 @@ void Admin::remove_domain(const mailbox::Domain& domain)
 
 constexpr char kDomainOfAccount[] = "SELECT id FROM domain WHERE name = ? AND account_id = ?";
 constexpr char kInsertKey[] =
-    "INSERT INTO api_key (id, hash, account_id, domain_id, read_only, addresses, label, created_at, expires_at)"
-    " VALUES (?, UNHEX(?), ?, ?, ?, ?, ?, UNIX_TIMESTAMP(), ?)";
+    "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, created_at, expires_at)"
+    " SELECT ?, UNHEX(?), id, state, ?, ?, ?, ?, UNIX_TIMESTAMP(), ? FROM account WHERE id = ?";
 
 auth::Key Admin::add_key(const NewKey& wanted)
 {
@@ -243,9 +243,9 @@ auth::Key Admin::add_key(const NewKey& wanted)
     hex.pop_back();
     const auto id = key.id();
     db::Transaction transaction{connection_};
-    connection_.execute(kInsertKey, {id, hex, account, domain, std::int64_t{wanted.is_read_only},
+    connection_.execute(kInsertKey, {id, hex, domain, std::int64_t{wanted.is_read_only},
                                      ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
-                                     wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}});
+                                     wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}, account});
     audit("key-add", wanted.domain ? wanted.domain->name() : "", id);
     transaction.commit();
     return key;

@@ -346,6 +346,15 @@ BOOST_FIXTURE_TEST_CASE(keys_one_after_the_other, Furnished)
     BOOST_TEST(admin.keys(account).size() == 3U);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_key_of_a_suspended_account, Furnished)
+{
+    database.execute("UPDATE account SET state = 'no_login' WHERE name = ?", {account});
+    const auto key = admin.add_key(key_of_account());
+    BOOST_TEST(!store.grant(key.id(), domain.name()).value().account_is_active);
+    database.execute("UPDATE account SET state = 'active' WHERE name = ?", {account});
+    BOOST_TEST(store.grant(key.id(), domain.name()).value().account_is_active);
+}
+
 // The hash is 32 bytes of any value; these are the ones that text handling likes to lose.
 BOOST_FIXTURE_TEST_CASE(a_hash_with_nul_and_space_at_its_ends, Furnished)
 {

@@ -1,4 +1,5 @@
-// schema_test.cc - what the tables do by themselves: sizes follow the usage, nothing is twice, nothing is left over.
+// schema_test.cc - what the tables do by themselves: sizes follow the usage, states the account, nothing is twice or left
+// over.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -121,6 +122,18 @@ BOOST_FIXTURE_TEST_CASE(names_are_compared_byte_by_byte, Alice)
     add("Alice", 90, support::unique("") + std::string(20, 'a'));
     BOOST_TEST(rows() == 3);
     BOOST_CHECK_THROW(add("jos\xC3\xA9", 91, std::string(32, 'b')), db::Error);
+}
+
+// The list looks at the key alone, so the key cannot have another state than its account.
+BOOST_FIXTURE_TEST_CASE(a_key_has_its_accounts_state, Alice)
+{
+    const auto state = [&] { return database.text("SELECT account_state FROM api_key WHERE id = ?", {key.id()}); };
+    BOOST_TEST(state() == "active");
+    for (const std::string wanted : {"no_login", "disabled", "active"}) {
+        database.execute("UPDATE account SET state = ? WHERE name = ?", {wanted, account});
+        BOOST_TEST(state() == wanted);
+    }
+    BOOST_CHECK_THROW(database.execute("UPDATE api_key SET account_state = 'disabled' WHERE id = ?", {key.id()}), db::Error);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_needs_its_domain, Alice)

@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS account (
     max_mailboxes INT UNSIGNED NULL,               -- over all its domains; NULL: no limit
     created_at    BIGINT NOT NULL,
     PRIMARY KEY (id),
-    UNIQUE KEY account_name (name)
+    UNIQUE KEY account_name (name),
+    UNIQUE KEY account_state (id, state)           -- for api_key
 ) ENGINE = InnoDB;
 
 CREATE TABLE IF NOT EXISTS domain (
@@ -43,6 +44,9 @@ CREATE TABLE IF NOT EXISTS api_key (
     id            CHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- public part of the key
     hash          BINARY(32) NOT NULL,             -- SHA-256 of the whole key
     account_id    INT UNSIGNED NOT NULL,
+    -- The account's state: the foreign key keeps it so, and a request that looks at its key
+    -- has seen it without a look at the account.
+    account_state ENUM('active', 'no_login', 'disabled') NOT NULL DEFAULT 'active',
     domain_id     INT UNSIGNED NULL,               -- narrowed to this domain
     read_only     TINYINT UNSIGNED NOT NULL DEFAULT 0,
     addresses     VARCHAR(1000) CHARACTER SET ascii COLLATE ascii_bin NULL, -- client ranges, "192.0.2.0/24 2001:db8::/32"
@@ -50,8 +54,10 @@ CREATE TABLE IF NOT EXISTS api_key (
     created_at    BIGINT NOT NULL,
     expires_at    BIGINT NULL,
     revoked_at    BIGINT NULL,
+    -- Until when it is good from anywhere; 0: revoked, or good from some addresses only.
+    good_until    BIGINT AS (IF(revoked_at IS NULL AND addresses IS NULL, COALESCE(expires_at, 9223372036854775807), 0)) STORED,
     PRIMARY KEY (id),
-    CONSTRAINT api_key_account FOREIGN KEY (account_id) REFERENCES account (id),
+    CONSTRAINT api_key_account FOREIGN KEY (account_id, account_state) REFERENCES account (id, state) ON UPDATE CASCADE,
     CONSTRAINT api_key_domain FOREIGN KEY (domain_id) REFERENCES domain (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
