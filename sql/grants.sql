@@ -7,10 +7,11 @@
 
 -- mailboxd: exactly what the statements in src/store.cc do.
 GRANT SELECT ON schema_version TO 'mailboxd_api'@'localhost';
+GRANT SELECT (id, max_mailboxes, creations), UPDATE (creations) ON account TO 'mailboxd_api'@'localhost';
 GRANT SELECT (id, hash, account_id, account_state, domain_id, read_only, addresses, expires_at, revoked_at, good_until)
     ON api_key TO 'mailboxd_api'@'localhost';
 GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost';
-GRANT SELECT, DELETE, UPDATE (password),
+GRANT SELECT, DELETE, UPDATE (password, generation),
     INSERT (domain_id, id, local_part, created_at, storage_id, password)
     ON mailbox TO 'mailboxd_api'@'localhost';
 -- The whole row: MariaDB wants that for INSERT … ON DUPLICATE KEY UPDATE on a table with a foreign key.
@@ -27,6 +28,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT ON mailbox_activity TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON deleted_mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';

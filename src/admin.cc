@@ -3,13 +3,12 @@
 #include <sodium.h>
 
 #include <charconv>
-#include <chrono>
 #include <ctime>
+
+#include "audit.h"
 
 namespace admin {
 namespace {
-
-constexpr std::string_view kOperator = "operator";
 
 // An account's name stands in commands and logs: letters, digits, dot, hyphen, underscore.
 void check_account_name(const std::string& name)
@@ -30,6 +29,13 @@ db::Value number_or_none(const std::string& setting, const std::string& value)
     return std::int64_t{number};
 }
 
+std::string or_dash(std::string text)
+{
+    return text.empty() ? "-" : std::move(text);
+}
+
+}  // namespace
+
 std::string time_text(std::int64_t seconds)
 {
     if (seconds == 0) return "-";
@@ -40,24 +46,34 @@ std::string time_text(std::int64_t seconds)
     return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
-std::string or_dash(std::string text)
+std::string_view action_of(mailbox::State state)
 {
-    return text.empty() ? "-" : std::move(text);
+    switch (state) {
+    case mailbox::State::active: return "resume";
+    case mailbox::State::no_login: return "suspend";
+    case mailbox::State::disabled: return "disable";
+    }
+    throw std::logic_error("no state");
 }
 
-}  // namespace
-
-constexpr char kInsertAudit[] =
-    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, '', ?, ?, ?)";
+std::int64_t parse_size(const std::string& text)
+{
+    constexpr std::string_view kUnits = "KMGT";
+    constexpr std::int64_t kGreatest = std::int64_t{1} << 50;
+    std::int64_t number = 0;
+    const auto* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
+    const auto unit = end == last ? kUnits.size() : kUnits.find(*end);
+    const auto shift = end == last ? 0 : 10 * (unit + 1);
+    const bool is_size = error == std::errc{} && number > 0 && (end == last || (unit != std::string_view::npos && end + 1 == last));
+    if (!is_size || number > kGreatest >> shift) throw Refused(text + " is no size; it reads 500M, 2G or a number of bytes, 1 to 1024T");
+    return number << shift;
+}
 
 // `what` is a local part, or what the action was done to where that is no address.
 void Admin::audit(std::string_view action, std::string_view domain, std::string_view what)
 {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    std::uint64_t random = 0;
-    randombytes_buf(&random, sizeof random);
-    connection_.execute(kInsertAudit, {std::int64_t{std::chrono::duration_cast<std::chrono::microseconds>(now).count()},
-                                       static_cast<std::int64_t>(random >> 2), kOperator, action, domain, what});
+    audit::write(connection_, {}, 0, {std::string{audit::kOperator}}, action, domain, what);
 }
 
 constexpr char kAccountId[] = "SELECT id FROM account WHERE name = ?";
@@ -72,10 +88,10 @@ std::int64_t Admin::account_id(const std::string& name)
 
 constexpr char kDomainId[] = "SELECT id FROM domain WHERE name = ?";
 
-std::int64_t Admin::domain_id(const mailbox::Domain& domain)
+std::int64_t Admin::domain_id(const std::string& name)
 {
-    auto rows = connection_.query(kDomainId, {domain.name()});
-    if (!rows.next()) throw Refused("there is no domain " + domain.name() + "; mailboxctl domain list shows what there is");
+    auto rows = connection_.query(kDomainId, {name});
+    if (!rows.next()) throw Refused("there is no domain " + name + "; mailboxctl domain list shows what there is");
     return rows.integer(1);
 }
 
@@ -96,14 +112,16 @@ void Admin::add_account(const std::string& name)
 
 constexpr char kAccounts[] =
     "SELECT a.name, a.state, (SELECT COUNT(*) FROM domain d WHERE d.account_id = a.id),"
-    " (SELECT COALESCE(SUM(d.mailboxes), 0) FROM domain d WHERE d.account_id = a.id), a.created_at"
+    " (SELECT COALESCE(SUM(d.mailboxes), 0) FROM domain d WHERE d.account_id = a.id), COALESCE(a.max_mailboxes, '-'), a.created_at"
     " FROM account a ORDER BY a.name";
 
 Table Admin::accounts()
 {
-    Table table{{"ACCOUNT", "STATE", "DOMAINS", "MAILBOXES", "CREATED"}};
+    Table table{{"ACCOUNT", "STATE", "DOMAINS", "MAILBOXES", "ALLOWANCE", "CREATED"}};
     auto rows = connection_.query(kAccounts);
-    while (rows.next()) table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), time_text(rows.integer(5))});
+    while (rows.next()) {
+        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5), time_text(rows.integer(6))});
+    }
     return table;
 }
 
@@ -132,6 +150,38 @@ void Admin::remove_account(const std::string& name)
     transaction.commit();
 }
 
+constexpr char kSetMaxOfAccount[] = "UPDATE account SET max_mailboxes = ? WHERE id = ?";
+
+void Admin::set_account(const std::string& name, const std::string& setting, const std::string& value)
+{
+    const auto id = account_id(name);
+    if (setting != "max_mailboxes") throw Refused("an account has no setting " + setting + "; mailboxctl account set --help lists them");
+    db::Transaction transaction{connection_};
+    connection_.execute(kSetMaxOfAccount, {number_or_none(setting, value), id});
+    audit("account-set", "", name);
+    transaction.commit();
+}
+
+// One row for all of them: an account may have a million mailboxes, and few of them a session.
+constexpr char kEndAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
+
+void Admin::end_all_sessions()
+{
+    connection_.execute(kEndAllSessions);
+}
+
+constexpr char kSetAccountState[] = "UPDATE account SET state = ? WHERE id = ?";
+
+void Admin::set_account_state(const std::string& name, mailbox::State state)
+{
+    const auto id = account_id(name);
+    db::Transaction transaction{connection_};
+    connection_.execute(kSetAccountState, {mailbox::text(state), id});
+    if (state != mailbox::State::active) end_all_sessions();
+    audit("account-" + std::string{action_of(state)}, "", name);
+    transaction.commit();
+}
+
 constexpr char kInsertDomain[] = "INSERT INTO domain (account_id, name, created_at) VALUES (?, ?, UNIX_TIMESTAMP())";
 
 std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account)
@@ -145,33 +195,38 @@ std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string&
     } catch (const db::DuplicateKey&) {
         throw Refused("there is a domain " + domain.name() + " already; nothing was changed");
     }
-    return domain_id(domain);
+    return domain_id(domain.name());
 }
 
 constexpr char kDomains[] =
-    "SELECT d.name, a.name, d.state, d.mailboxes, d.created_at"
+    "SELECT d.name, a.name, d.state, d.mailboxes, COALESCE(d.max_mailboxes, '-'), COALESCE(d.quota_bytes, '-'), d.created_at"
     " FROM domain d JOIN account a ON a.id = d.account_id ORDER BY d.name";
 
 Table Admin::domains()
 {
-    Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "CREATED"}};
+    Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "ALLOWANCE", "QUOTA", "CREATED"}};
     auto rows = connection_.query(kDomains);
-    while (rows.next()) table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), time_text(rows.integer(5))});
+    while (rows.next()) {
+        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5), rows.text(6), time_text(rows.integer(7))});
+    }
     return table;
 }
 
 constexpr char kSetOnDuplicate[] = "UPDATE domain SET on_duplicate = ? WHERE id = ?";
 constexpr char kSetMaxMailboxes[] = "UPDATE domain SET max_mailboxes = ? WHERE id = ?";
+constexpr char kSetQuota[] = "UPDATE domain SET quota_bytes = ? WHERE id = ?";
 
 void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value)
 {
-    const auto id = domain_id(domain);
+    const auto id = domain_id(domain.name());
     db::Transaction transaction{connection_};
     if (setting == "on_duplicate") {
         if (value != "reject" && value != "update") throw Refused("on_duplicate is reject or update");
         connection_.execute(kSetOnDuplicate, {value, id});
     } else if (setting == "max_mailboxes") {
         connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
+    } else if (setting == "quota_bytes") {
+        connection_.execute(kSetQuota, {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
     } else {
         throw Refused("a domain has no setting " + setting + "; mailboxctl domain set --help lists them");
     }
@@ -179,11 +234,23 @@ void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting
     transaction.commit();
 }
 
+constexpr char kSetDomainState[] = "UPDATE domain SET state = ? WHERE id = ?";
+
+void Admin::set_domain_state(const mailbox::Domain& domain, mailbox::State state)
+{
+    const auto id = domain_id(domain.name());
+    db::Transaction transaction{connection_};
+    connection_.execute(kSetDomainState, {mailbox::text(state), id});
+    if (state != mailbox::State::active) end_all_sessions();
+    audit("domain-" + std::string{action_of(state)}, domain.name(), "");
+    transaction.commit();
+}
+
 constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?";
 
 std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 {
-    auto rows = connection_.query(kMailboxesOfDomain, {domain_id(domain)});
+    auto rows = connection_.query(kMailboxesOfDomain, {domain_id(domain.name())});
     rows.next();
     return rows.integer(1);
 }
@@ -191,19 +258,17 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE id = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " generation, quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
     " FROM mailbox WHERE domain_id = ? FOR UPDATE";
-constexpr char kEndSessions[] =
-    "INSERT INTO session_end (storage_id, since) SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ?";
 constexpr char kDeleteMailboxes[] = "DELETE FROM mailbox WHERE domain_id = ?";
 constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
 
 void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 {
     connection_.execute(kLockDomain, {id});  // from here on nobody adds a mailbox
-    connection_.execute(kKeepDeleted, {name, kOperator, id});
-    connection_.execute(kEndSessions, {id});
+    connection_.execute(kKeepDeleted, {name, audit::kOperator, id});
+    end_all_sessions();
     connection_.execute(kDeleteMailboxes, {id});
     connection_.execute(kDeleteDomain, {id});
     audit("domain-remove", name, "");
@@ -211,7 +276,7 @@ void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 
 void Admin::remove_domain(const mailbox::Domain& domain)
 {
-    const auto id = domain_id(domain);
+    const auto id = domain_id(domain.name());
     db::Transaction transaction{connection_};
     empty_and_delete_domain(id, domain.name());
     transaction.commit();
@@ -246,7 +311,7 @@ auth::Key Admin::add_key(const NewKey& wanted)
     connection_.execute(kInsertKey, {id, hex, domain, std::int64_t{wanted.is_read_only},
                                      ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
                                      wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}, account});
-    audit("key-add", wanted.domain ? wanted.domain->name() : "", id);
+    audit("key-add", "", id);
     transaction.commit();
     return key;
 }

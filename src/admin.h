@@ -32,6 +32,14 @@ struct NewKey {
     std::string label;
 };
 
+std::string time_text(std::int64_t seconds);  // 2026-01-31T12:00:00Z; - for 0
+
+// The audit log's word for a change to this state.
+std::string_view action_of(mailbox::State state);
+
+// A number of bytes, with K, M, G or T behind it 1024 times as much and so on.
+std::int64_t parse_size(const std::string& text);
+
 class Admin {
 public:
     explicit Admin(db::Connection& connection) : connection_{connection} {}
@@ -42,11 +50,18 @@ public:
     std::int64_t mailboxes_of_account(const std::string& name);
     // With its domains, their mailboxes and its keys.
     void remove_account(const std::string& name);
+    // max_mailboxes=NUMBER|none.
+    void set_account(const std::string& name, const std::string& setting, const std::string& value);
+    // Ends the open sessions of all its mailboxes unless it is active afterwards.
+    void set_account_state(const std::string& name, mailbox::State state);
 
     std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account);  // its id
     Table domains();
-    // on_duplicate=reject|update, max_mailboxes=NUMBER|none.
+    // Throws Refused where there is none.
+    std::int64_t domain_id(const std::string& name);
+    // on_duplicate=reject|update, max_mailboxes=NUMBER|none, quota_bytes=SIZE|none.
     void set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value);
+    void set_domain_state(const mailbox::Domain& domain, mailbox::State state);
     std::int64_t mailboxes_of_domain(const mailbox::Domain& domain);
     // Its mailboxes go where deleted ones go: their mail stays until it is purged.
     void remove_domain(const mailbox::Domain& domain);
@@ -57,7 +72,7 @@ public:
 
 private:
     std::int64_t account_id(const std::string& name);
-    std::int64_t domain_id(const mailbox::Domain& domain);
+    void end_all_sessions();
     void empty_and_delete_domain(std::int64_t id, const std::string& name);
     void audit(std::string_view action, std::string_view domain, std::string_view what);
 

@@ -205,9 +205,10 @@ Response create_mailbox(const Exchange& exchange)
     const auto done = exchange.store.create(grant, mailboxes, actor(exchange));
     switch (done.outcome) {
     case store::Created::Outcome::already_exists:
-        throw Error(409, "mailbox_exists", "Mailbox already exists: " + done.existing->text());
+        throw Error(409, "mailbox_exists", store::sentence(done));
     case store::Created::Outcome::domain_is_full:
-        throw Error(409, "allowance_used_up", "The domain's allowance of " + std::to_string(done.allowance) + " mailboxes is used up.");
+    case store::Created::Outcome::account_is_full:
+        throw Error(409, "allowance_used_up", store::sentence(done));
     case store::Created::Outcome::no_such_domain:
         throw Error(404, "domain_not_found", "Domain not found: " + exchange.domain_text);
     case store::Created::Outcome::yes:

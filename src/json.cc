@@ -17,11 +17,11 @@ namespace {
 struct Delete {
     void operator()(cJSON* value) const { cJSON_Delete(value); }
 };
-using Value = std::unique_ptr<cJSON, Delete>;
+using Tree = std::unique_ptr<cJSON, Delete>;
 
-Value object()
+Tree new_object()
 {
-    Value value{cJSON_CreateObject()};
+    Tree value{cJSON_CreateObject()};
     if (!value) throw std::bad_alloc{};
     return value;
 }
@@ -102,14 +102,14 @@ private:
 
 std::string message(std::string_view message)
 {
-    const auto value = object();
+    const auto value = new_object();
     add(value.get(), "message", message);
     return printed(value.get());
 }
 
 std::string error(std::string_view message, std::string_view code)
 {
-    const auto value = object();
+    const auto value = new_object();
     add(value.get(), "message", message);
     add(value.get(), "code", code);
     return printed(value.get());
@@ -117,7 +117,7 @@ std::string error(std::string_view message, std::string_view code)
 
 std::string deleted(std::string_view message, std::string_view spec)
 {
-    const auto value = object();
+    const auto value = new_object();
     add(value.get(), "message", message);
     add(value.get(), "spec", spec);
     return printed(value.get());
@@ -128,7 +128,7 @@ std::string deleted(std::string_view message, std::string_view spec)
 // four nodes a row took 140 us for a page of 100.
 std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain)
 {
-    const auto value = object();
+    const auto value = new_object();
     add(value.get(), "total_count", total);
     cJSON_AddItemToObjectCS(value.get(), "items", cJSON_CreateArray());
     auto text = printed(value.get());
@@ -161,6 +161,17 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
     put(kEnd);
     text.resize(place);
     return text;
+}
+
+std::string object(const Members& members)
+{
+    const auto value = new_object();
+    for (const auto& [name, member] : members) {
+        if (const auto* number = std::get_if<std::int64_t>(&member)) add(value.get(), name, *number);
+        else if (const auto* text = std::get_if<std::string>(&member)) add(value.get(), name, *text);
+        else cJSON_AddItemToObjectCS(value.get(), name, cJSON_CreateNull());
+    }
+    return printed(value.get());
 }
 
 std::string date(std::int64_t seconds_since_1970)
@@ -275,9 +286,9 @@ private:
     std::string_view rest_;
 };
 
-enum class Members { any, both };
+enum class Wanted { any, both };
 
-void take_object(const cJSON* object, Members wanted, http::Fields& fields)
+void take_object(const cJSON* object, Wanted wanted, http::Fields& fields)
 {
     if (!cJSON_IsObject(object)) refuse("The JSON body must be an object, or on POST an array of objects.");
     std::set<std::string_view> names;
@@ -292,7 +303,7 @@ void take_object(const cJSON* object, Members wanted, http::Fields& fields)
         fields.emplace_back(name, Secret{is_ours ? std::string_view{member->valuestring} : std::string_view{}});
         ours += is_ours ? 1 : 0;
     }
-    if (wanted == Members::both && ours != 2) refuse("Each object of the JSON array must have 'mailbox' and 'password'.");
+    if (wanted == Wanted::both && ours != 2) refuse("Each object of the JSON array must have 'mailbox' and 'password'.");
 }
 
 }  // namespace
@@ -301,11 +312,11 @@ void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields)
 {
     if (!http::is_utf8(text)) refuse("The JSON body is not valid UTF-8.");
     if (!Grammar{text}.accepts()) refuse("The body is not valid JSON (RFC 8259).");
-    const Value value{cJSON_ParseWithLength(text.data(), text.size())};
+    const Tree value{cJSON_ParseWithLength(text.data(), text.size())};
     if (!value) refuse("The body is not valid JSON (RFC 8259).");
-    if (!cJSON_IsArray(value.get())) return take_object(value.get(), Members::any, fields);
+    if (!cJSON_IsArray(value.get())) return take_object(value.get(), Wanted::any, fields);
     if (arrays == Arrays::refused) refuse("The JSON body must be an object here.");
-    for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Members::both, fields);
+    for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Wanted::both, fields);
 }
 
 }  // namespace json

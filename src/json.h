@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "http.h"
@@ -18,6 +20,11 @@ std::string message(std::string_view message);
 std::string error(std::string_view message, std::string_view code);
 std::string deleted(std::string_view message, std::string_view spec);
 std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain);
+
+// Any other object. Names are literals; a value that holds nothing is null.
+using Value = std::variant<std::monostate, std::int64_t, std::string>;
+using Members = std::vector<std::pair<const char*, Value>>;
+std::string object(const Members& members);
 
 // RFC 2822 3.3, as the original wrote it: `Tue, 27 Sep 2011 20:24:22 GMT`.
 std::string date(std::int64_t seconds_since_1970);

@@ -82,4 +82,14 @@ Address Address::parse(std::string_view text, const Domain& domain)
     return Address{std::move(local), domain.name()};
 }
 
+std::string_view text(State state)
+{
+    switch (state) {
+    case State::active: return "active";
+    case State::no_login: return "no_login";
+    case State::disabled: return "disabled";
+    }
+    throw std::logic_error("no state");
+}
+
 }  // namespace mailbox

@@ -48,6 +48,11 @@ private:
     std::string domain_;
 };
 
+// Of an account, a domain, a mailbox; the strictest of the three counts. no_login: nobody
+// logs in, mail still arrives; disabled: that, and mail has to wait outside.
+enum class State { active, no_login, disabled };
+std::string_view text(State state);  // as the tables have it
+
 // A row of the list.
 struct Mailbox {
     std::string local_part;

@@ -12,20 +12,6 @@ namespace store {
 
 using namespace std::chrono_literals;
 
-// The primary key of a transaction's rows in audit_log: chosen before it begins, so
-// that it can be asked for when COMMIT got no answer.
-struct AuditId {
-    std::int64_t at = std::chrono::duration_cast<std::chrono::microseconds>(
-                          std::chrono::system_clock::now().time_since_epoch())
-                          .count();
-    // A transaction's rows count up from here; below 2^62, so that they have room.
-    std::int64_t id = [] {
-        std::uint64_t random = 0;
-        randombytes_buf(&random, sizeof random);
-        return static_cast<std::int64_t>(random >> 2);
-    }();
-};
-
 namespace {
 
 constexpr int kAttempts = 5;
@@ -36,14 +22,10 @@ constexpr auto kDoubtInterval = 50ms;
 bool is_done(Changed changed) { return changed == Changed::yes; }
 bool is_done(const Created& created) { return created.outcome == Created::Outcome::yes; }
 
-constexpr char kInsertAudit[] =
-    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, ?, ?, ?, ?)";
-
-void write_audit(db::Connection& connection, const AuditId& audit, std::size_t number, const Actor& actor,
+void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t number, const Actor& actor,
                  std::string_view action, const mailbox::Address& address)
 {
-    connection.execute(kInsertAudit, {audit.at, audit.id + static_cast<std::int64_t>(number), actor.key_id, actor.client,
-                                      action, address.domain(), address.local_part()});
+    audit::write(connection, audit, number, actor, action, address.domain(), address.local_part());
 }
 
 // Sessions that are open with the old password, or on a mailbox that goes away.
@@ -67,7 +49,7 @@ void count_in_ranges(db::Connection& connection, const char* statement, std::int
     connection.execute(statement, {domain_id, id / kFineWidth, domain_id, id / kCoarseWidth});
 }
 
-constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ? WHERE domain_id = ? AND local_part = ?";
+constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
 
 }  // namespace
 
@@ -90,7 +72,7 @@ auto Store::reading(Read read)
 // done. What is repeated after a deadlock or a lost connection is the transaction. A
 // connection that is lost before COMMIT was sent has committed nothing.
 template <typename Work>
-auto Store::transaction(const AuditId& audit, Work work)
+auto Store::transaction(const audit::Id& audit, Work work)
 {
     const auto last_begin = std::chrono::steady_clock::now() + kPatience;
     for (int attempt = 1;; ++attempt) {
@@ -122,7 +104,7 @@ auto Store::transaction(const AuditId& audit, Work work)
 // waits for its end instead of taking it for absent.
 constexpr char kWasCommitted[] = "SELECT 1 FROM audit_log WHERE at = ? AND id = ? LOCK IN SHARE MODE";
 
-bool Store::was_committed(const AuditId& audit)
+bool Store::was_committed(const audit::Id& audit)
 {
     const auto give_up = std::chrono::steady_clock::now() + kLongestDoubt;
     for (;;) {
@@ -303,18 +285,37 @@ Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const
     return *at_position(domain, page.skip, look);
 }
 
+std::string sentence(const Created& refused)
+{
+    switch (refused.outcome) {
+    case Created::Outcome::already_exists: return "Mailbox already exists: " + refused.existing->text();
+    case Created::Outcome::domain_is_full: return "The domain's allowance of " + std::to_string(refused.allowance) + " mailboxes is used up.";
+    case Created::Outcome::account_is_full: return "The account's allowance of " + std::to_string(refused.allowance) + " mailboxes is used up.";
+    case Created::Outcome::no_such_domain: return "The domain is gone.";
+    case Created::Outcome::yes: break;
+    }
+    throw std::logic_error("nothing was refused");
+}
+
 // Makes other transactions that change this domain's mailboxes wait, and gives out ids.
 constexpr char kReserve[] = "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
 constexpr char kReserved[] =
-    "SELECT mailboxes, last_id, max_mailboxes FROM domain WHERE id = ?";
+    "SELECT d.mailboxes, d.last_id, d.max_mailboxes, a.max_mailboxes"
+    " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 constexpr char kInsertMailbox[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
     " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?)";
 constexpr char kGiveBack[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
+// Where an account has a limit, creations in all its domains wait for each other.
+constexpr char kTakeTurn[] = "UPDATE account SET creations = creations + 1 WHERE id = (SELECT account_id FROM domain WHERE id = ?)";
+// What other transactions have added and not committed does not count yet: they take their turn later.
+constexpr char kOfAccount[] =
+    "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM domain own JOIN account a ON a.id = own.account_id"
+    " JOIN domain d ON d.account_id = a.id WHERE own.id = ? GROUP BY a.id, a.max_mailboxes";
 
 Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor)
 {
-    const AuditId audit;
+    const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) -> Created {
         const auto count = static_cast<std::int64_t>(mailboxes.size());
         if (connection.execute(kReserve, {count, count, grant.domain_id}) == 0) return {Created::Outcome::no_such_domain};
@@ -344,6 +345,14 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
         if (!reserved.is_null(3) && done.created > 0 && total - updated > reserved.integer(3)) {
             return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
         }
+        if (!reserved.is_null(4) && done.created > 0) {
+            connection.execute(kTakeTurn, {grant.domain_id});
+            auto together = connection.query(kOfAccount, {grant.domain_id});
+            together.next();
+            if (!together.is_null(1) && together.integer(2) > together.integer(1)) {
+                return {.outcome = Created::Outcome::account_is_full, .allowance = together.integer(1)};
+            }
+        }
         return done;
     });
 }
@@ -351,7 +360,7 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
 Changed Store::change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
                                const Actor& actor)
 {
-    const AuditId audit;
+    const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
         if (connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()}) == 0) {
             return Changed::no_such_mailbox;
@@ -369,14 +378,14 @@ constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE do
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " generation, quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
     " FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
 Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor)
 {
-    const AuditId audit;
+    const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
         // The domain first, as in create(): two transactions that lock in the same order cannot deadlock.
         if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;

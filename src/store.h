@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit.h"
 #include "auth.h"
 #include "db.h"
 #include "mailbox.h"
@@ -38,11 +39,7 @@ struct GrantedListing {
     Listing listing;
 };
 
-// For the audit log.
-struct Actor {
-    std::string key_id;
-    std::string_view client;
-};
+using audit::Actor;
 
 struct NewMailbox {
     mailbox::Address address;
@@ -50,13 +47,16 @@ struct NewMailbox {
 };
 
 struct Created {
-    enum class Outcome { yes, already_exists, domain_is_full, no_such_domain };
+    enum class Outcome { yes, already_exists, domain_is_full, account_is_full, no_such_domain };
     Outcome outcome = Outcome::yes;
     std::size_t created = 0;                      // new ones
     std::size_t updated = 0;                      // that existed, where the domain allows that
     std::optional<mailbox::Address> existing = {};  // for already_exists
-    std::int64_t allowance = 0;                   // for domain_is_full
+    std::int64_t allowance = 0;                   // for domain_is_full, account_is_full
 };
+
+// Why nothing was created.
+std::string sentence(const Created& refused);
 
 enum class Changed { yes, no_such_mailbox };
 
@@ -88,8 +88,8 @@ private:
     template <typename Look>
     auto at_position(const mailbox::Domain& domain, std::int64_t skip, Look look);
     template <typename Work>
-    auto transaction(const struct AuditId& audit, Work work);
-    bool was_committed(const struct AuditId& audit);
+    auto transaction(const audit::Id& audit, Work work);
+    bool was_committed(const audit::Id& audit);
 
     db::Session& session_;
 };

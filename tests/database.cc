@@ -232,6 +232,11 @@ std::string Tenant::storage_id(std::string_view local_part)
     return database.text("SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
 }
 
+std::int64_t Tenant::generation(std::string_view local_part)
+{
+    return database.number("SELECT generation FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
+}
+
 std::string Tenant::password(std::string_view local_part)
 {
     return database.text("SELECT password FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});

@@ -90,6 +90,7 @@ struct Tenant {
     std::vector<std::string> audit();            // `create alice`, in the order written
     std::int64_t session_ends(std::string_view local_part);
     std::string storage_id(std::string_view local_part);
+    std::int64_t generation(std::string_view local_part);
     std::string password(std::string_view local_part);
 
     Database& database;

@@ -250,6 +250,13 @@ BOOST_AUTO_TEST_CASE(the_sentence_names_the_member)
                           [](const http::Error& error) { return std::string{error.what()}.find("'password'") != std::string::npos; });
 }
 
+BOOST_AUTO_TEST_CASE(an_object_of_anything)
+{
+    BOOST_TEST(json::object({}) == "{}\n");
+    BOOST_TEST(json::object({{"text", "a \"b\""}, {"number", 9'007'199'254'740'993}, {"nothing", {}}, {"below", std::int64_t{-1}}})
+               == "{\"text\":\"a \\\"b\\\"\",\"number\":9007199254740993,\"nothing\":null,\"below\":-1}\n");
+}
+
 BOOST_AUTO_TEST_CASE(answers_to_the_byte)
 {
     BOOST_TEST(json::message("Password changed") == "{\"message\":\"Password changed\"}\n");

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <numeric>
 
 #include "admin.h"
 #include "database.h"
@@ -365,6 +366,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_updates, Tenant)
     BOOST_TEST(storage_id("alice") == storage);
     BOOST_TEST(database.text("SELECT CONCAT(created_at, ' ', state) FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id}) == "5 no_login");
     BOOST_TEST(session_ends("alice") == 1);
+    BOOST_TEST(generation("alice") == 2);
     BOOST_TEST(all_session_ends() == 1);
     BOOST_TEST(audit() == (Strings{"create alice", "create bob", "create carol", "password alice", "create dave"}), per_element());
 }
@@ -395,6 +397,71 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_is_exact, Tenant)
     BOOST_TEST(create({"e"}).outcome == Outcome::domain_is_full);
     BOOST_TEST(counter() == 3);
     BOOST_TEST(rows() == 3);
+}
+
+// Over all its domains.
+BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact, Tenant)
+{
+    Tenant other;
+    database.execute("UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?", {account, other.domain_id});
+    database.execute("UPDATE account SET max_mailboxes = 3 WHERE name = ?", {account});
+    auth::Grant in_other;
+    in_other.domain_id = other.domain_id;
+    BOOST_TEST(create({"a", "b"}).outcome == Outcome::yes);
+    const auto done = other.store.create(in_other, {other.mailbox("c"), other.mailbox("d")}, actor);
+    BOOST_TEST(done.outcome == Outcome::account_is_full);
+    BOOST_TEST(done.allowance == 3);
+    BOOST_TEST(other.counter() == 0);
+    BOOST_TEST(other.store.create(in_other, {other.mailbox("c")}, actor).outcome == Outcome::yes);
+    BOOST_TEST(create({"d"}).outcome == Outcome::account_is_full);
+    check_nothing_was_changed({"a", "b"}, 2);
+    BOOST_TEST(remove("a") == Changed::yes);
+    BOOST_TEST(create({"d"}).outcome == Outcome::yes);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_full_account_still_updates, Tenant)
+{
+    create({"a"}, "{PLAIN}first");
+    database.execute("UPDATE account SET max_mailboxes = 0 WHERE name = ?", {account});
+    update_duplicates();
+    BOOST_TEST(create({"a"}, "{PLAIN}second").outcome == Outcome::yes);
+    BOOST_TEST(create({"a", "b"}).outcome == Outcome::account_is_full);
+    BOOST_TEST(password("a") == "{PLAIN}second");
+    BOOST_TEST(counter() == 1);
+}
+
+// Two domains of one account, from eight processes at once.
+BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact_for_a_crowd, Tenant)
+{
+    Tenant other;
+    database.execute("UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?", {account, other.domain_id});
+    database.execute("UPDATE account SET max_mailboxes = 25 WHERE name = ?", {account});
+    const auto created = support::in_processes(8, [&](int number) {
+        const auto& mine = number % 2 == 0 ? static_cast<const Tenant&>(*this) : other;
+        db::Session own{database.config().db, "", database.config()};
+        store::Store creating{own};
+        auth::Grant its_domain;
+        its_domain.domain_id = mine.domain_id;
+        int count = 0;
+        for (int i = 0; i < 10; ++i) {
+            const auto name = "m" + std::to_string(number) + "-" + std::to_string(i);
+            count += creating.create(its_domain, {mine.mailbox(name)}, {"tester", ""}).outcome == Outcome::yes ? 1 : 0;
+        }
+        return count;
+    });
+    BOOST_TEST(std::accumulate(created.begin(), created.end(), 0) == 25);
+    BOOST_TEST(counter() + other.counter() == 25);
+    BOOST_TEST(rows() + other.rows() == 25);
+}
+
+// Without an allowance, nobody waits for a colleague in another domain.
+BOOST_FIXTURE_TEST_CASE(an_account_without_an_allowance_is_not_locked, Tenant)
+{
+    auto holder = database.connect();
+    const db::Transaction transaction{holder};
+    holder.execute("UPDATE account SET creations = creations + 1 WHERE name = ?", {account});
+    BOOST_TEST(create({"a"}).outcome == Outcome::yes);
+    BOOST_TEST(database.number("SELECT creations FROM account WHERE name = ?", {account}) == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_allowance_of_none, Tenant)
@@ -439,6 +506,8 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_changed, Tenant)
     BOOST_TEST(storage_id("alice") == storage);
     BOOST_TEST(session_ends("alice") == 1);
     BOOST_TEST(session_ends("bob") == 0);
+    BOOST_TEST(generation("alice") == 2);
+    BOOST_TEST(generation("bob") == 1);
     BOOST_TEST(audit().back() == "password alice");
     BOOST_TEST(counter() == 2);
 }
@@ -450,6 +519,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_changed_to_what_it_is, Tenant)
     BOOST_TEST(change("alice", "{PLAIN}second") == Changed::yes);
     BOOST_TEST(change("alice", "{PLAIN}second") == Changed::yes);
     BOOST_TEST(session_ends("alice") == 2);
+    BOOST_TEST(generation("alice") == 3);
 }
 
 BOOST_DATA_TEST_CASE_F(Tenant, a_mailbox_of_any_state_can_be_changed_and_deleted, data::make({"no_login", "disabled"}), state)
@@ -484,14 +554,14 @@ BOOST_FIXTURE_TEST_CASE(what_is_deleted_is_kept_with_every_column, Tenant)
 {
     create({"alice", "bob"});
     database.execute("UPDATE mailbox SET created_at = 1317155062, size_bytes = 9007199254740993, state = 'no_login', quota_bytes = 5000000000,"
-                     " password = '{PLAIN}kept' WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+                     " generation = 9, password = '{PLAIN}kept' WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
     const auto storage = storage_id("alice");
     const auto before = database.number("SELECT UNIX_TIMESTAMP()");
     BOOST_TEST(remove("alice") == Changed::yes);
     const auto row = database.text("SELECT CONCAT_WS(' ', storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-                                   " quota_bytes, deleted_by) FROM deleted_mailbox WHERE domain_id = ?", {domain_id});
+                                   " generation, quota_bytes, COALESCE(purged_at, '-'), deleted_by) FROM deleted_mailbox WHERE domain_id = ?", {domain_id});
     BOOST_TEST(row == storage + " " + std::to_string(domain_id) + " " + domain.name()
-                          + " alice 1317155062 9007199254740993 no_login {PLAIN}kept 5000000000 " + key.id());
+                          + " alice 1317155062 9007199254740993 no_login {PLAIN}kept 9 5000000000 - " + key.id());
     BOOST_TEST(database.number("SELECT deleted_at FROM deleted_mailbox WHERE domain_id = ?", {domain_id}) >= before);
     BOOST_TEST(names() == Strings{"bob"}, per_element());
     BOOST_TEST(counter() == 1);

@@ -14,6 +14,9 @@ CREATE TABLE IF NOT EXISTS account (
     -- disabled: that, and mail is deferred with 450.
     state         ENUM('active', 'no_login', 'disabled') NOT NULL DEFAULT 'active',
     max_mailboxes INT UNSIGNED NULL,               -- over all its domains; NULL: no limit
+    -- Where there is a limit, each creation counts this one up. That is what makes them wait
+    -- for each other over all domains, so that the limit is exact.
+    creations     BIGINT UNSIGNED NOT NULL DEFAULT 0,
     created_at    BIGINT NOT NULL,
     PRIMARY KEY (id),
     UNIQUE KEY account_name (name),
@@ -75,7 +78,11 @@ CREATE TABLE IF NOT EXISTS mailbox (
     -- created again is another mailbox.
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     password      VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- {SCHEME}hash
-    quota_bytes   BIGINT UNSIGNED NULL,            -- NULL: as the domain says
+    -- Counts up with each change that ends the open sessions. Who logs in is known as
+    -- <storage_id>.<generation>@<domain> from then on, so that sessions from before the change
+    -- and from after it can be told apart.
+    generation    INT UNSIGNED NOT NULL DEFAULT 1,
+    quota_bytes   BIGINT UNSIGNED NULL,            -- NULL: as the domain says; 0: no limit
     PRIMARY KEY (domain_id, id),
     UNIQUE KEY mailbox_address (domain_id, local_part),
     UNIQUE KEY mailbox_storage (storage_id),
@@ -94,10 +101,10 @@ CREATE TABLE IF NOT EXISTS mailbox_range (
     CONSTRAINT mailbox_range_domain FOREIGN KEY (domain_id) REFERENCES domain (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- Written by Dovecot (quota_clone), whose users are named <storage_id>@<domain>. The
--- foreign key makes a late write for a mailbox that is gone fail.
+-- Written by Dovecot (quota_clone), whose users are named <storage_id>@<domain>, or as said
+-- above when they have logged in. The foreign key makes a late write for a mailbox that is gone fail.
 CREATE TABLE IF NOT EXISTS mailbox_usage (
-    username      VARCHAR(286) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    username      VARCHAR(297) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin AS (LEFT(username, 32)) STORED,
     bytes         BIGINT UNSIGNED NOT NULL DEFAULT 0,
     messages      BIGINT UNSIGNED NOT NULL DEFAULT 0,
@@ -113,6 +120,16 @@ CREATE TRIGGER IF NOT EXISTS mailbox_usage_inserted AFTER INSERT ON mailbox_usag
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_updated AFTER UPDATE ON mailbox_usage
     FOR EACH ROW UPDATE mailbox SET size_bytes = NEW.bytes WHERE storage_id = NEW.storage_id;
 
+-- When a mailbox was last used, in seconds; 0: not yet. Written by Dovecot (last_login), for
+-- whoever has to find out why somebody's mail does not come.
+CREATE TABLE IF NOT EXISTS mailbox_activity (
+    storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    last_login    BIGINT NOT NULL DEFAULT 0,
+    last_delivery BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (storage_id),
+    CONSTRAINT mailbox_activity_mailbox FOREIGN KEY (storage_id) REFERENCES mailbox (storage_id) ON DELETE CASCADE
+) ENGINE = InnoDB;
+
 -- Everything a deleted mailbox had, for restore within the grace period and for purge
 -- after it. No foreign key: the rows outlive their domain.
 CREATE TABLE IF NOT EXISTS deleted_mailbox (
@@ -124,16 +141,20 @@ CREATE TABLE IF NOT EXISTS deleted_mailbox (
     size_bytes    BIGINT UNSIGNED NOT NULL,
     state         ENUM('active', 'no_login', 'disabled') NOT NULL,
     password      VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    generation    INT UNSIGNED NOT NULL,
     quota_bytes   BIGINT UNSIGNED NULL,
     deleted_at    BIGINT NOT NULL,
     deleted_by    VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- key id, or operator
+    purged_at     BIGINT NULL,                     -- its mail is being removed since then: no way back
     PRIMARY KEY (storage_id),
     KEY deleted_mailbox_address (domain, local_part),
-    KEY deleted_mailbox_time (deleted_at)
+    KEY deleted_mailbox_time (deleted_at),
+    KEY deleted_mailbox_purge (purged_at)
 ) ENGINE = InnoDB;
 
--- Open sessions that have to be ended, written with the change that wants it. The
--- janitor ends them and removes the rows.
+-- Whose open sessions have to be looked at, written with the change that wants it: a mailbox,
+-- or with an empty storage_id all of them. The janitor ends those that are not in order any
+-- more, and removes the row.
 CREATE TABLE IF NOT EXISTS session_end (
     id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,

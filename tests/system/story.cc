@@ -28,6 +28,22 @@ std::string Tenant::address(std::string_view name) const
     return std::string{name} + "@" + domain;
 }
 
+boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int exit,
+                                                const std::vector<std::string>& words)
+{
+    boost::test_tools::assertion_result result{
+        ended.exit == exit && ended.out.empty() && ended.err.size() > 10 && ended.err.ends_with('\n') &&
+        ended.err.find("terminate called") == std::string::npos};
+    for (const auto& word : words) {
+        result = result && ended.err.find(word) != std::string::npos;
+    }
+    if (!result) {
+        result.message() << "exit " << ended.exit << " instead of " << exit << ", out: " << ended.out
+                         << "err: " << ended.err;
+    }
+    return result;
+}
+
 bool is_hash_of(const std::string& stored, const std::string& password)
 {
     static const int initialised = ::sodium_init();
@@ -237,7 +253,7 @@ std::string Story::snapshot() const
 {
     std::string sums;
     for (const auto& row : house.sql("CHECKSUM TABLE account, domain, api_key, mailbox, mailbox_range,"
-                                     " mailbox_usage, deleted_mailbox, session_end, audit_log")) {
+                                     " mailbox_usage, mailbox_activity, deleted_mailbox, session_end, audit_log")) {
         sums += row.at(0) + "=" + row.at(1) + "\n";
     }
     return sums;

@@ -43,6 +43,10 @@ struct Tenant {
     std::string address(std::string_view name) const;
 };
 
+// mailboxctl refused with a sentence that has these words: on stderr, for people, nothing on stdout.
+boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int exit,
+                                                const std::vector<std::string>& words = {});
+
 // Does the stored hash belong to this password? By libsodium, not by our code.
 bool is_hash_of(const std::string& stored, const std::string& password);
 // A row's text, with {domain} and {auth} (the header lines of a whole request) filled in.

@@ -1,0 +1,72 @@
+#include "audit.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace audit {
+
+Id::Id()
+    : at{std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()},
+      id{[] {
+          std::uint64_t random = 0;
+          randombytes_buf(&random, sizeof random);
+          return static_cast<std::int64_t>(random >> 2);
+      }()}
+{
+}
+
+constexpr char kInsert[] =
+    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, ?, ?, ?, ?)";
+
+void write(db::Connection& connection, const Id& id, std::size_t number, const Actor& actor, std::string_view action,
+           std::string_view domain, std::string_view what)
+{
+    connection.execute(kInsert, {id.at, id.id + static_cast<std::int64_t>(number), actor.key_id, actor.client, action, domain, what});
+}
+
+namespace {
+
+std::vector<Entry> oldest_first(db::Rows rows)
+{
+    std::vector<Entry> entries;
+    while (rows.next()) {
+        entries.push_back({rows.integer(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5), rows.text(6)});
+    }
+    std::reverse(entries.begin(), entries.end());
+    return entries;
+}
+
+}  // namespace
+
+constexpr char kAll[] =
+    "SELECT at, actor, client, action, domain, local_part FROM audit_log ORDER BY at DESC, id DESC LIMIT ?";
+
+std::vector<Entry> all(db::Connection& connection, std::int64_t limit)
+{
+    return oldest_first(connection.query(kAll, {limit}));
+}
+
+constexpr char kOfAddress[] =
+    "SELECT at, actor, client, action, domain, local_part FROM audit_log WHERE domain = ? AND local_part = ?"
+    " ORDER BY at DESC, id DESC LIMIT ?";
+
+std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part, std::string_view domain, std::int64_t limit)
+{
+    return oldest_first(connection.query(kOfAddress, {domain, local_part, limit}));
+}
+
+// Three ranges of two indexes, each read from its end; with OR between them the whole log would be read.
+constexpr char kOfName[] =
+    "(SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE actor = ? ORDER BY at DESC, id DESC LIMIT ?)"
+    " UNION (SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE domain = ? ORDER BY at DESC, id DESC LIMIT ?)"
+    " UNION (SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE domain = '' AND local_part = ?"
+    " ORDER BY at DESC, id DESC LIMIT ?) ORDER BY at DESC, id DESC LIMIT ?";
+
+std::vector<Entry> of_name(db::Connection& connection, std::string_view name, std::int64_t limit)
+{
+    return oldest_first(connection.query(kOfName, {name, limit, name, limit, name, limit, limit}));
+}
+
+}  // namespace audit

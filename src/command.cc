@@ -1,0 +1,280 @@
+#include "command.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iomanip>
+#include <iostream>
+
+namespace command {
+
+mailbox::Domain Call::domain(const std::string& name)
+{
+    const auto parsed = mailbox::Domain::parse(name);
+    if (!parsed) throw admin::Refused(name + " is no domain name (an internationalised one is given as xn--…)");
+    return *parsed;
+}
+
+mailbox::Address Call::address(const std::string& text)
+{
+    const auto at = text.rfind('@');
+    if (at == std::string::npos) throw admin::Refused(text + " is no address: it has no @");
+    try {
+        return mailbox::Address::parse(text.substr(0, at), domain(text.substr(at + 1)));
+    } catch (const mailbox::Invalid&) {
+        throw admin::Refused(text + " is no address that a mailbox can have");
+    }
+}
+
+std::pair<std::string, std::string> setting(const std::string& text)
+{
+    const auto equals = text.find('=');
+    if (equals == std::string::npos) throw WrongUsage("a setting reads NAME=VALUE, such as max_mailboxes=100");
+    return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+po::options_description no_options()
+{
+    return po::options_description{};
+}
+
+po::options_description json_option()
+{
+    po::options_description options;
+    options.add_options()("json", "print JSON, for programs");
+    return options;
+}
+
+// --- output ---------------------------------------------------------------------------
+
+namespace {
+
+std::string upper(std::string text)
+{
+    std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    return text;
+}
+
+std::string text_of(const json::Value& value)
+{
+    if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+    const auto* const text = std::get_if<std::string>(&value);
+    return text == nullptr || text->empty() ? "-" : *text;
+}
+
+void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths)
+{
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::cout << std::left << std::setw(static_cast<int>(widths[i]) + 2) << row[i];
+    std::cout << row.back() << '\n';
+}
+
+void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row)
+{
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+}
+
+// Without the line end.
+std::string object(const json::Members& members)
+{
+    auto text = json::object(members);
+    text.pop_back();
+    return text;
+}
+
+}  // namespace
+
+void print(const admin::Table& table)
+{
+    std::vector<std::size_t> widths(table.front().size());
+    for (const auto& row : table) widen(widths, row);
+    for (const auto& row : table) print_row(row, widths);
+}
+
+Listing::Listing(const Call& call, std::vector<const char*> names)
+    : as_json_{call.has("json")}, names_{std::move(names)}, widths_(names_.size())
+{
+    if (as_json_) {
+        std::cout << '[';
+        return;
+    }
+    auto& heading = waiting_.emplace_back();
+    for (const auto* name : names_) heading.push_back(upper(name));
+}
+
+void Listing::add(std::vector<json::Value> row)
+{
+    constexpr std::size_t kMostWaiting = 1000;
+    if (as_json_) {
+        json::Members members;
+        for (std::size_t i = 0; i < names_.size(); ++i) members.emplace_back(names_[i], std::move(row[i]));
+        std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n") << object(members);
+        return;
+    }
+    auto& line = waiting_.emplace_back();
+    for (const auto& value : row) line.push_back(text_of(value));
+    if (waiting_.size() >= kMostWaiting) flush();
+}
+
+void Listing::flush()
+{
+    for (const auto& row : waiting_) widen(widths_, row);
+    for (const auto& row : waiting_) print_row(row, widths_);
+    waiting_.clear();
+}
+
+void Listing::finish()
+{
+    if (as_json_) std::cout << "\n]\n";
+    else flush();
+}
+
+void show(const Call& call, const json::Members& members)
+{
+    if (call.has("json")) {
+        std::cout << json::object(members);
+        return;
+    }
+    std::size_t width = 0;
+    for (const auto& [name, value] : members) width = std::max(width, std::strlen(name));
+    for (const auto& [name, value] : members) {
+        std::cout << std::left << std::setw(static_cast<int>(width) + 2) << name << text_of(value) << '\n';
+    }
+}
+
+void tell(const Call& call, const std::string& sentence, const json::Members& members)
+{
+    if (!call.has("json")) {
+        std::cout << sentence << '\n';
+        return;
+    }
+    json::Members all{{"message", sentence}};
+    all.insert(all.end(), members.begin(), members.end());
+    std::cout << json::object(all);
+}
+
+json::Value time_value(std::int64_t seconds)
+{
+    return seconds == 0 ? json::Value{} : json::Value{admin::time_text(seconds)};
+}
+
+json::Value size_value(std::optional<std::int64_t> bytes)
+{
+    return bytes ? json::Value{*bytes} : json::Value{};
+}
+
+// --- passwords ------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::size_t kLongestLine = 4096;
+constexpr char kControlC = 3;
+
+class Descriptor {
+public:
+    Descriptor(const std::string& path, int flags) : number_{::open(path.c_str(), flags | O_CLOEXEC)}
+    {
+        if (number_ < 0) throw admin::Refused(path + ": " + std::strerror(errno));
+    }
+    ~Descriptor() { ::close(number_); }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int number() const { return number_; }
+
+private:
+    int number_;
+};
+
+// One line, without its end; byte by byte, so that nothing of what follows is taken.
+Secret read_line(int descriptor, const std::string& from)
+{
+    Secret line{kLongestLine};
+    std::size_t length = 0;
+    for (;;) {
+        if (length == kLongestLine) throw admin::Refused(from + ": the line is too long for a password");
+        const auto count = ::read(descriptor, line.data() + length, 1);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw admin::Refused(from + ": " + std::strerror(errno));
+        if (count == 0 || line.data()[length] == '\n') break;
+        if (line.data()[length] == kControlC) throw admin::Refused("nothing was changed");
+        ++length;
+    }
+    if (length > 0 && line.data()[length - 1] == '\r') --length;
+    line.shrink(length);
+    if (length == 0) throw admin::Refused(from + ": there is no password");
+    return line;
+}
+
+// Neither shows what is typed nor lets a signal end the program before the terminal is as it was.
+class Silence {
+public:
+    explicit Silence(int terminal) : terminal_{terminal}
+    {
+        if (::tcgetattr(terminal_, &before_) != 0) throw admin::Refused("the terminal cannot be asked for a password; give it by --password-file");
+        auto silent = before_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
+        silent.c_cc[VEOL] = kControlC;  // ends the line, as a signal it would be lost
+        ::tcsetattr(terminal_, TCSAFLUSH, &silent);
+    }
+    ~Silence() { ::tcsetattr(terminal_, TCSAFLUSH, &before_); }
+    Silence(const Silence&) = delete;
+    Silence& operator=(const Silence&) = delete;
+
+private:
+    int terminal_;
+    termios before_{};
+};
+
+void write_to(int terminal, std::string_view text)
+{
+    if (::write(terminal, text.data(), text.size()) < 0) throw admin::Refused("the terminal is gone");
+}
+
+Secret ask(int terminal, const std::string& prompt)
+{
+    auto line = [&] {
+        const Silence silence{terminal};  // before anybody is asked to type
+        write_to(terminal, prompt + ": ");
+        return read_line(terminal, "the terminal");
+    }();
+    write_to(terminal, "\n");
+    return line;
+}
+
+Secret from_terminal(Ask how_often, const std::string& prompt)
+{
+    const Descriptor terminal = [] {
+        try {
+            return Descriptor{"/dev/tty", O_RDWR};
+        } catch (const admin::Refused&) {
+            throw WrongUsage("there is no terminal to ask for the password; give it by --password-file FILE, - for standard input");
+        }
+    }();
+    auto typed = ask(terminal.number(), prompt);
+    if (how_often == Ask::once) return typed;
+    const auto again = ask(terminal.number(), prompt + " (again)");
+    if (typed.text() != again.text()) throw admin::Refused("the two are not the same; nothing was changed");
+    return typed;
+}
+
+}  // namespace
+
+void add_password_option(po::options_description& options)
+{
+    options.add_options()("password-file", po::value<std::string>()->value_name("FILE"),
+                          "take the password from the file's first line, - for standard input; otherwise it is asked for");
+}
+
+Secret read_password(const Call& call, Ask how_often, const std::string& prompt)
+{
+    if (!call.has("password-file")) return from_terminal(how_often, prompt);
+    const auto file = call.text("password-file");
+    if (file == "-") return read_line(STDIN_FILENO, "standard input");
+    return read_line(Descriptor{file, O_RDONLY}.number(), file);
+}
+
+}  // namespace command

@@ -1,0 +1,98 @@
+// command.h - what a command of mailboxctl is, and what the commands share: options, output, a password from people.
+//
+// Complains with WrongUsage, or like the modules that do the work with a sentence that says what to do.
+#pragma once
+
+#include <boost/program_options.hpp>
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin.h"
+#include "config.h"
+#include "db.h"
+#include "json.h"
+#include "mailbox.h"
+#include "secret.h"
+
+namespace command {
+
+namespace po = boost::program_options;
+
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+struct WrongUsage : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct Call {
+    const po::variables_map& options;
+    const std::vector<std::string>& arguments;  // as the command wants them
+    const Config& config;
+
+    bool has(const char* option) const { return options.count(option) != 0; }
+    std::string text(const char* option) const { return has(option) ? options[option].as<std::string>() : std::string{}; }
+    db::Connection connect() const { return {config.ctl_db, config.ctl_db.password(), config}; }
+    static mailbox::Domain domain(const std::string& name);
+    static mailbox::Address address(const std::string& text);
+};
+
+struct Command {
+    std::string_view name;               // one or two words
+    std::vector<std::string> arguments;  // an optional one in brackets
+    std::string_view summary;
+    std::string_view details;
+    po::options_description (*options)();
+    int (*run)(const Call& call);        // returns the exit status
+};
+
+// NAME=VALUE.
+std::pair<std::string, std::string> setting(const std::string& text);
+
+po::options_description no_options();
+po::options_description json_option();
+
+// --- output ---------------------------------------------------------------------------
+
+void print(const admin::Table& table);
+
+// Rows of the same members, as a table or, with --json, as an array of objects.
+class Listing {
+public:
+    Listing(const Call& call, std::vector<const char*> names);
+    void add(std::vector<json::Value> row);
+    void finish();
+
+private:
+    void flush();
+
+    bool as_json_;
+    bool is_first_ = true;
+    std::vector<const char*> names_;
+    std::vector<std::size_t> widths_;
+    std::vector<std::vector<std::string>> waiting_;
+};
+
+// One thing: a line for each member, or an object.
+void show(const Call& call, const json::Members& members);
+// What was done: a sentence, or an object with the sentence as its message.
+void tell(const Call& call, const std::string& sentence, const json::Members& members);
+
+json::Value time_value(std::int64_t seconds);  // 0 is none
+json::Value size_value(std::optional<std::int64_t> bytes);
+
+// --- passwords ------------------------------------------------------------------------
+
+// --password-file FILE, - for standard input.
+void add_password_option(po::options_description& options);
+
+// The first line of the file, or what is typed at the terminal without being shown; a new one is asked for twice.
+// Never from the command line, which everybody on the machine can read.
+enum class Ask { once, twice };
+Secret read_password(const Call& call, Ask ask, const std::string& prompt);
+
+}  // namespace command

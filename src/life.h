@@ -1,0 +1,55 @@
+// life.h - what an operator does in the life of a mailbox, beyond what the API does: look at it, suspend it, set its
+// quota.
+//
+// Every change and its row in audit_log are one transaction. Complains with admin::Refused; throws db::Error when
+// MySQL could not be asked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin.h"
+#include "db.h"
+#include "mailbox.h"
+
+namespace life {
+
+// Times are seconds since 1970; 0: never.
+struct Mailbox {
+    std::int64_t id = 0;  // its place in the domain's order
+    std::string local_part;
+    std::string state;
+    std::int64_t size_bytes = 0;
+    std::optional<std::int64_t> quota_bytes;  // its own; 0: no limit; nothing: as the domain says
+    std::int64_t created_at = 0;
+    std::string storage_id;
+    std::int64_t last_login = 0;
+    std::int64_t last_delivery = 0;
+};
+
+struct Deleted {
+    std::string storage_id;
+    std::string local_part;
+    std::int64_t size_bytes = 0;
+    std::int64_t created_at = 0;
+    std::int64_t deleted_at = 0;
+    std::string deleted_by;    // key id, or operator
+    bool is_purged = false;    // its mail is being removed
+};
+
+// In the order of creation, from behind an id.
+std::vector<Mailbox> mailboxes(db::Connection& connection, std::int64_t domain_id, std::int64_t after, std::int64_t limit);
+std::optional<Mailbox> find(db::Connection& connection, const mailbox::Address& address);
+
+// The last deleted first.
+std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Domain& domain);
+std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address& address);
+
+// Ends the open sessions unless it is active afterwards.
+void set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State state);
+// As in Mailbox.
+void set_quota(db::Connection& connection, const mailbox::Address& address, std::optional<std::int64_t> bytes);
+
+}  // namespace life

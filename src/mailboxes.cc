@@ -1,0 +1,258 @@
+#include "mailboxes.h"
+
+#include <charconv>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "admin.h"
+#include "audit.h"
+#include "auth.h"
+#include "life.h"
+#include "password.h"
+#include "store.h"
+
+namespace mailboxes {
+namespace {
+
+namespace po = boost::program_options;
+using command::Call;
+using command::json_option;
+using command::size_value;
+using command::time_value;
+using mailbox::Address;
+using mailbox::State;
+
+[[noreturn]] void refuse_absent(const Address& address)
+{
+    throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list " + address.domain() + " shows what there is");
+}
+
+// What the API does, as an operator: the store wants to know the domain only.
+struct Operator {
+    explicit Operator(const Call& call) : session{call.config.ctl_db, call.config.ctl_db.password(), call.config} {}
+
+    auth::Grant grant(const Address& address)
+    {
+        auth::Grant grant;
+        grant.domain_id = admin::Admin{session.connection()}.domain_id(address.domain());
+        return grant;
+    }
+
+    db::Session session;
+    store::Store store{session};
+    store::Actor actor{std::string{audit::kOperator}};
+};
+
+// --- looking --------------------------------------------------------------------------
+
+po::options_description list_options()
+{
+    auto options = json_option();
+    options.add_options()("deleted", "those that were deleted and can be restored");
+    return options;
+}
+
+void list_deleted(const Call& call, db::Connection& connection, const mailbox::Domain& domain)
+{
+    command::Listing listing{call, {"mailbox", "size_bytes", "created_at", "deleted_at", "deleted_by", "storage_id"}};
+    for (const auto& each : life::deleted(connection, domain)) {
+        if (each.is_purged) continue;
+        listing.add({each.local_part + "@" + domain.name(), each.size_bytes, time_value(each.created_at), time_value(each.deleted_at),
+                     each.deleted_by, each.storage_id});
+    }
+    listing.finish();
+}
+
+int mailbox_list(const Call& call)
+{
+    constexpr std::int64_t kPage = 1000;
+    const auto domain = call.domain(call.arguments[0]);
+    auto connection = call.connect();
+    if (call.has("deleted")) return list_deleted(call, connection, domain), 0;
+    const auto domain_id = admin::Admin{connection}.domain_id(domain.name());
+    command::Listing listing{call, {"mailbox", "state", "size_bytes", "quota_bytes", "created_at", "last_login", "last_delivery"}};
+    for (std::int64_t last = 0;;) {
+        const auto page = life::mailboxes(connection, domain_id, last, kPage);
+        for (const auto& each : page) {
+            listing.add({each.local_part + "@" + domain.name(), each.state, each.size_bytes, size_value(each.quota_bytes),
+                         time_value(each.created_at), time_value(each.last_login), time_value(each.last_delivery)});
+        }
+        if (page.empty()) break;
+        last = page.back().id;
+    }
+    listing.finish();
+    return 0;
+}
+
+int mailbox_show(const Call& call)
+{
+    const auto address = call.address(call.arguments[0]);
+    auto connection = call.connect();
+    const auto found = life::find(connection, address);
+    if (!found) refuse_absent(address);
+    command::show(call, {{"mailbox", address.text()},
+                         {"state", found->state},
+                         {"size_bytes", found->size_bytes},
+                         {"quota_bytes", size_value(found->quota_bytes)},
+                         {"created_at", time_value(found->created_at)},
+                         {"last_login", time_value(found->last_login)},
+                         {"last_delivery", time_value(found->last_delivery)},
+                         {"storage_id", found->storage_id}});
+    return 0;
+}
+
+// --- what the API does, too -----------------------------------------------------------
+
+po::options_description password_options()
+{
+    auto options = json_option();
+    command::add_password_option(options);
+    return options;
+}
+
+std::string new_hash(const Call& call, const Address& address)
+{
+    const auto typed = command::read_password(call, command::Ask::twice, "Password of " + address.text());
+    password::check(typed.text(), address, call.config);
+    return password::hash(typed.text(), call.config);
+}
+
+int mailbox_add(const Call& call)
+{
+    const auto address = call.address(call.arguments[0]);
+    Operator as_operator{call};
+    const auto grant = as_operator.grant(address);
+    const auto done = as_operator.store.create(grant, {{address, new_hash(call, address)}}, as_operator.actor);
+    if (done.outcome != store::Created::Outcome::yes) throw admin::Refused(store::sentence(done));
+    command::tell(call, "Mailbox " + address.text() + " added.", {{"mailbox", address.text()}});
+    return 0;
+}
+
+int mailbox_passwd(const Call& call)
+{
+    const auto address = call.address(call.arguments[0]);
+    Operator as_operator{call};
+    const auto grant = as_operator.grant(address);
+    if (!life::find(as_operator.session.connection(), address)) refuse_absent(address);  // before anybody has to type
+    if (as_operator.store.change_password(grant, address, new_hash(call, address), as_operator.actor) != store::Changed::yes) {
+        refuse_absent(address);
+    }
+    command::tell(call, "Password of " + address.text() + " changed; open sessions are ended.", {{"mailbox", address.text()}});
+    return 0;
+}
+
+int mailbox_remove(const Call& call)
+{
+    const auto address = call.address(call.arguments[0]);
+    Operator as_operator{call};
+    if (as_operator.store.remove(as_operator.grant(address), address, as_operator.actor) != store::Changed::yes) refuse_absent(address);
+    command::tell(call, "Mailbox " + address.text() + " deleted; until its mail is removed, mailbox restore brings it back.",
+                  {{"mailbox", address.text()}});
+    return 0;
+}
+
+// --- what only an operator does -------------------------------------------------------
+
+int mailbox_quota(const Call& call)
+{
+    const auto address = call.address(call.arguments[0]);
+    const auto& text = call.arguments[1];
+    std::optional<std::int64_t> bytes;
+    if (text == "none") bytes = 0;
+    else if (text != "default") bytes = admin::parse_size(text);
+    auto connection = call.connect();
+    life::set_quota(connection, address, bytes);
+    command::tell(call, "Quota of " + address.text() + ": " + text, {{"mailbox", address.text()}, {"quota_bytes", size_value(bytes)}});
+    return 0;
+}
+
+po::options_description disabled_option()
+{
+    auto options = json_option();
+    options.add_options()("disabled", "take no mail either");
+    return options;
+}
+
+int set_state(const Call& call, State state)
+{
+    const auto address = call.address(call.arguments[0]);
+    auto connection = call.connect();
+    life::set_state(connection, address, state);
+    const std::string text{mailbox::text(state)};
+    command::tell(call, "Mailbox " + address.text() + " is " + text + ".", {{"mailbox", address.text()}, {"state", text}});
+    return 0;
+}
+
+int mailbox_suspend(const Call& call)
+{
+    return set_state(call, call.has("disabled") ? State::disabled : State::no_login);
+}
+
+int mailbox_resume(const Call& call)
+{
+    return set_state(call, State::active);
+}
+
+// --- what was done --------------------------------------------------------------------
+
+po::options_description audit_options()
+{
+    auto options = json_option();
+    options.add_options()("last", po::value<std::int64_t>()->value_name("NUMBER")->default_value(100), "so many of the newest entries");
+    return options;
+}
+
+std::vector<audit::Entry> entries(const Call& call, db::Connection& connection)
+{
+    const auto last = call.options["last"].as<std::int64_t>();
+    if (last < 1) throw command::WrongUsage("--last wants a number from 1 on");
+    if (call.arguments.empty()) return audit::all(connection, last);
+    const auto& what = call.arguments[0];
+    if (what.find('@') != std::string::npos) {
+        const auto address = call.address(what);
+        return audit::of_address(connection, address.local_part(), address.domain(), last);
+    }
+    if (const auto key = auth::Key::parse(what)) return audit::of_name(connection, key->id(), last);
+    const auto domain = mailbox::Domain::parse(what);
+    return audit::of_name(connection, domain && what.find('.') != std::string::npos ? domain->name() : what, last);
+}
+
+int audit_command(const Call& call)
+{
+    constexpr std::int64_t kMicroseconds = 1'000'000;
+    auto connection = call.connect();
+    command::Listing listing{call, {"at", "actor", "client", "action", "domain", "what"}};
+    for (const auto& entry : entries(call, connection)) {
+        listing.add({time_value(entry.at / kMicroseconds), entry.actor, entry.client, entry.action, entry.domain, entry.what});
+    }
+    listing.finish();
+    return 0;
+}
+
+}  // namespace
+
+std::vector<command::Command> commands()
+{
+    return {
+        {"mailbox list", {"DOMAIN"}, "list a domain's mailboxes, or the deleted ones", "", list_options, mailbox_list},
+        {"mailbox show", {"ADDRESS"}, "show a mailbox",
+         "storage_id names its folder in the mail store, and itself in the logs of Dovecot and Postfix.", json_option, mailbox_show},
+        {"mailbox add", {"ADDRESS"}, "add a mailbox", "The password is asked for, or taken from a file.", password_options, mailbox_add},
+        {"mailbox passwd", {"ADDRESS"}, "change a mailbox's password",
+         "The password is asked for, or taken from a file. Sessions that are open with the old one are ended.", password_options, mailbox_passwd},
+        {"mailbox remove", {"ADDRESS"}, "delete a mailbox", "Nobody can log in any more; its mail is removed after the grace period.",
+         json_option, mailbox_remove},
+        {"mailbox quota", {"ADDRESS", "SIZE|none|default"}, "set how much a mailbox may hold",
+         "SIZE such as 500M or 2G; none: as much as comes; default: as the domain says (domain set quota_bytes=…).", json_option, mailbox_quota},
+        {"mailbox suspend", {"ADDRESS"}, "let nobody into a mailbox",
+         "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
+         "with --disabled, when it has to wait outside (450).", disabled_option, mailbox_suspend},
+        {"mailbox resume", {"ADDRESS"}, "end a mailbox's suspension", "", json_option, mailbox_resume},
+        {"audit", {"[ADDRESS|DOMAIN|KEY]"}, "show who changed what",
+         "Of an address, of everything in a domain, of everything that a key has done (its id, or the whole key), or of\n"
+         "an account; without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command},
+    };
+}
+
+}  // namespace mailboxes

@@ -1,0 +1,12 @@
+// mailboxes.h - the operator's commands on mailboxes, and what they have done.
+#pragma once
+
+#include <vector>
+
+#include "command.h"
+
+namespace mailboxes {
+
+std::vector<command::Command> commands();
+
+}  // namespace mailboxes

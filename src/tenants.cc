@@ -1,0 +1,330 @@
+#include "tenants.h"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <iostream>
+#include <optional>
+#include <string>
+
+#include "admin.h"
+#include "audit.h"
+#include "auth.h"
+#include "password.h"
+#include "store.h"
+
+namespace tenants {
+namespace {
+
+namespace po = boost::program_options;
+using command::Call;
+using command::no_options;
+using command::print;
+using command::WrongUsage;
+using mailbox::State;
+
+po::options_description yes_option()
+{
+    po::options_description options;
+    options.add_options()("yes", "remove it though it has mailboxes");
+    return options;
+}
+
+// Removing what has mailboxes takes a second word.
+void confirm(const Call& call, std::string_view what, std::int64_t mailboxes)
+{
+    if (mailboxes == 0 || call.has("yes")) return;
+    throw admin::Refused(std::string{what} + " " + call.arguments[0] + " has " + std::to_string(mailboxes)
+                         + (mailboxes == 1 ? " mailbox" : " mailboxes") + "; nothing was removed. With --yes they are deleted too.");
+}
+
+int account_add(const Call& call)
+{
+    auto connection = call.connect();
+    admin::Admin{connection}.add_account(call.arguments[0]);
+    std::cout << "Account " << call.arguments[0] << " added. Next: mailboxctl domain add DOMAIN --account " << call.arguments[0] << '\n';
+    return 0;
+}
+
+int account_list(const Call& call)
+{
+    auto connection = call.connect();
+    print(admin::Admin{connection}.accounts());
+    return 0;
+}
+
+int account_set(const Call& call)
+{
+    const auto [name, value] = command::setting(call.arguments[1]);
+    auto connection = call.connect();
+    admin::Admin{connection}.set_account(call.arguments[0], name, value);
+    std::cout << "Account " << call.arguments[0] << ": " << call.arguments[1] << '\n';
+    return 0;
+}
+
+constexpr char kSuspended[] =
+    "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
+    "with --disabled, when it has to wait outside (450). What is suspended itself, or by its domain or its account,\n"
+    "stays so until each of them is resumed.";
+
+po::options_description disabled_option()
+{
+    po::options_description options;
+    options.add_options()("disabled", "take no mail either");
+    return options;
+}
+
+State suspended(const Call& call)
+{
+    return call.has("disabled") ? State::disabled : State::no_login;
+}
+
+int set_account_state(const Call& call, State state)
+{
+    auto connection = call.connect();
+    admin::Admin{connection}.set_account_state(call.arguments[0], state);
+    std::cout << "Account " << call.arguments[0] << " is " << mailbox::text(state) << ".\n";
+    return 0;
+}
+
+int account_suspend(const Call& call)
+{
+    return set_account_state(call, suspended(call));
+}
+
+int account_resume(const Call& call)
+{
+    return set_account_state(call, State::active);
+}
+
+int account_remove(const Call& call)
+{
+    auto connection = call.connect();
+    admin::Admin admin{connection};
+    confirm(call, "account", admin.mailboxes_of_account(call.arguments[0]));
+    admin.remove_account(call.arguments[0]);
+    std::cout << "Account " << call.arguments[0] << " removed, with its domains and keys.\n";
+    return 0;
+}
+
+po::options_description domain_add_options()
+{
+    po::options_description options;
+    options.add_options()
+        ("account", po::value<std::string>()->value_name("NAME")->required(), "the account that it belongs to")
+        ("no-postmaster", "do not make postmaster@DOMAIN");
+    return options;
+}
+
+int domain_add(const Call& call)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    const auto postmaster = mailbox::Address::parse("postmaster", domain);
+    db::Session session{call.config.ctl_db, call.config.ctl_db.password(), call.config};
+    auth::Grant grant;
+    grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"));
+    std::cerr << "Domain " << domain.name() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
+    if (call.has("no-postmaster")) return 0;
+    const auto password = password::generate();
+    const auto done = store::Store{session}.create(grant, {{postmaster, password::hash(password, call.config)}}, {std::string{audit::kOperator}});
+    if (done.outcome != store::Created::Outcome::yes) {
+        throw admin::Refused("the domain has no " + postmaster.text() + ": " + store::sentence(done) + " Mail servers expect that address; mailboxctl mailbox add makes it");
+    }
+    std::cerr << "Its postmaster's password is shown this once:\n";
+    std::cout << "mailbox: " << postmaster.text() << "\npassword: " << password << '\n';
+    return 0;
+}
+
+int domain_list(const Call& call)
+{
+    auto connection = call.connect();
+    print(admin::Admin{connection}.domains());
+    return 0;
+}
+
+int domain_set(const Call& call)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    const auto [name, value] = command::setting(call.arguments[1]);
+    auto connection = call.connect();
+    admin::Admin{connection}.set_domain(domain, name, value);
+    std::cout << "Domain " << domain.name() << ": " << call.arguments[1] << '\n';
+    return 0;
+}
+
+int set_domain_state(const Call& call, State state)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    auto connection = call.connect();
+    admin::Admin{connection}.set_domain_state(domain, state);
+    std::cout << "Domain " << domain.name() << " is " << mailbox::text(state) << ".\n";
+    return 0;
+}
+
+int domain_suspend(const Call& call)
+{
+    return set_domain_state(call, suspended(call));
+}
+
+int domain_resume(const Call& call)
+{
+    return set_domain_state(call, State::active);
+}
+
+int domain_remove(const Call& call)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    auto connection = call.connect();
+    admin::Admin admin{connection};
+    confirm(call, "domain", admin.mailboxes_of_domain(domain));
+    admin.remove_domain(domain);
+    std::cout << "Domain " << domain.name() << " removed.\n";
+    return 0;
+}
+
+po::options_description domain_dns_options()
+{
+    po::options_description options;
+    options.add_options()
+        ("host", po::value<std::string>()->value_name("NAME")->required(), "the mail server's name, as its certificate has it");
+    return options;
+}
+
+// No `imap` and `pop3` beside `imaps` and `pop3s`: no password in clear. One name for autodiscover, since Outlook wants a
+// certificate that is right for the name it asks.
+int domain_dns(const Call& call)
+{
+    const auto domain = call.domain(call.arguments[0]);
+    const auto host = call.domain(call.text("host")).name() + ".";
+    auto connection = call.connect();
+    admin::Admin{connection}.mailboxes_of_domain(domain);  // for a domain that is none of ours: its sentence
+    const auto records = std::vector<std::array<std::string, 3>>{
+        {"", "MX", "10 " + host},
+        {"", "TXT", "\"v=spf1 mx ~all\""},
+        {"_dmarc.", "TXT", "\"v=DMARC1; p=none; rua=mailto:postmaster@" + domain.name() + "\""},
+        {"_imaps._tcp.", "SRV", "0 1 993 " + host},
+        {"_pop3s._tcp.", "SRV", "10 1 995 " + host},
+        {"_submissions._tcp.", "SRV", "0 1 465 " + host},
+        {"_submission._tcp.", "SRV", "10 1 587 " + host},
+        {"_autodiscover._tcp.", "SRV", "0 1 443 " + host},
+        {"autoconfig.", "CNAME", host},
+    };
+    std::cout << "; For the zone of " << domain.name() << ".\n";
+    for (const auto& [name, type, value] : records) {
+        std::cout << name << domain.name() << ".\tIN\t" << type << '\t' << value << '\n';
+    }
+    return 0;
+}
+
+po::options_description key_add_options()
+{
+    po::options_description options;
+    options.add_options()
+        ("account", po::value<std::string>()->value_name("NAME")->required(), "the account that it belongs to")
+        ("domain", po::value<std::string>()->value_name("DOMAIN"), "narrow it to one domain")
+        ("read-only", "it may list, not change")
+        ("expires", po::value<std::string>()->value_name("DAYS|DATE"), "days from now, or the day (YYYY-MM-DD, UTC) it ends on")
+        ("from", po::value<std::vector<std::string>>()->value_name("RANGE")->composing(), "address or range it may call from; repeatable")
+        ("label", po::value<std::string>()->value_name("TEXT"), "a note for key list");
+    return options;
+}
+
+std::int64_t expiry(const std::string& text)
+{
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    constexpr std::int64_t kDay = 86'400;
+    std::int64_t days = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
+    if (error == std::errc{} && end == text.data() + text.size() && days > 0 && days <= 36'500) return now + days * kDay;
+    std::tm day{};
+    const char* rest = ::strptime(text.c_str(), "%Y-%m-%d", &day);
+    if (rest == nullptr || *rest != '\0') throw WrongUsage("--expires wants a number of days, or a date such as 2027-06-30");
+    const auto wanted = day.tm_mday;
+    const std::int64_t last = ::timegm(&day) + kDay;  // which makes 2 March of 30 February
+    if (day.tm_mday != wanted) throw WrongUsage("--expires: there is no such day");
+    if (last <= now) throw WrongUsage("--expires: that day is over");
+    return last;
+}
+
+int key_add(const Call& call)
+{
+    admin::NewKey wanted{.account = call.text("account"), .domain = {}, .is_read_only = call.has("read-only"),
+                         .expires_at = call.has("expires") ? expiry(call.text("expires")) : 0,
+                         .addresses = call.has("from") ? call.options["from"].as<std::vector<std::string>>() : std::vector<std::string>{},
+                         .label = call.text("label")};
+    if (call.has("domain")) wanted.domain = call.domain(call.text("domain"));
+    auto connection = call.connect();
+    const auto key = admin::Admin{connection}.add_key(wanted);
+    std::cerr << "Key " << key.id() << " added. It is shown this once; clients send it as the password of user api:\n";
+    std::cout << key.text() << '\n';
+    return 0;
+}
+
+po::options_description key_list_options()
+{
+    po::options_description options;
+    options.add_options()("account", po::value<std::string>()->value_name("NAME"), "only this account's");
+    return options;
+}
+
+int key_list(const Call& call)
+{
+    auto connection = call.connect();
+    print(admin::Admin{connection}.keys(call.text("account")));
+    return 0;
+}
+
+// Takes the whole key as well as its id, for who has only the key at hand.
+int key_revoke(const Call& call)
+{
+    const auto key = auth::Key::parse(call.arguments[0]);
+    const auto id = key ? key->id() : call.arguments[0];
+    if (id.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string::npos) {
+        throw admin::Refused("a key's id has lower-case letters and digits; mailboxctl key list shows them in its first column");
+    }
+    auto connection = call.connect();
+    admin::Admin{connection}.revoke_key(id);
+    std::cout << "Key " << id << " revoked; it is refused from now on.\n";
+    return 0;
+}
+
+}  // namespace
+
+std::vector<command::Command> commands()
+{
+    return {
+        {"account add", {"NAME"}, "add a customer's account",
+         "Domains and keys belong to an account; a key sees its own account's domains and nothing else.", no_options, account_add},
+        {"account list", {}, "list the accounts", "", no_options, account_list},
+        {"account set", {"ACCOUNT", "NAME=VALUE"}, "change a setting of an account",
+         "max_mailboxes=NUMBER|none: how many mailboxes all its domains may have together.", no_options, account_set},
+        {"account suspend", {"NAME"}, "let nobody of an account in, neither people nor keys", kSuspended, disabled_option, account_suspend},
+        {"account resume", {"NAME"}, "end an account's suspension", "", no_options, account_resume},
+        {"account remove", {"NAME"}, "remove an account with its domains and keys",
+         "Its mailboxes are deleted: nobody can log in, and their mail is removed after the grace period.", yes_option, account_remove},
+        {"domain add", {"DOMAIN"}, "add a domain to an account",
+         "Makes postmaster@DOMAIN too, which RFC 5321 wants to take mail, and prints its password once.", domain_add_options, domain_add},
+        {"domain list", {}, "list the domains", "", no_options, domain_list},
+        {"domain dns", {"DOMAIN"}, "print the DNS records that a domain's mail wants",
+         "In the form of a zone file: where its mail goes (MX), who may send in its name (SPF; add what else does), what\n"
+         "becomes of mail that others send in its name (DMARC; p=none only reports it), and where mail programs find the\n"
+         "server (SRV, and a name for nginx/mailboxd-autoconfig.conf). The server itself wants A, AAAA and PTR records.",
+         domain_dns_options, domain_dns},
+        {"domain set", {"DOMAIN", "NAME=VALUE"}, "change a setting of a domain",
+         "on_duplicate=reject|update: whether a POST of a mailbox that exists is refused (the default), or changes its\n"
+         "  password as the original probably did. With update, who may create mailboxes can take over existing ones.\n"
+         "max_mailboxes=NUMBER|none: how many mailboxes it may have.\n"
+         "quota_bytes=SIZE|none: how much a mailbox may hold that has no quota of its own, such as 500M or 2G.", no_options, domain_set},
+        {"domain suspend", {"DOMAIN"}, "let nobody of a domain in, and change nothing by its keys", kSuspended, disabled_option, domain_suspend},
+        {"domain resume", {"DOMAIN"}, "end a domain's suspension", "", no_options, domain_resume},
+        {"domain remove", {"DOMAIN"}, "remove a domain",
+         "Its mailboxes are deleted: nobody can log in, and their mail is removed after the grace period.", yes_option, domain_remove},
+        {"key add", {}, "make an API key, and print it once",
+         "The key alone goes to standard output. Clients send it as the password of the user api (HTTP Basic).", key_add_options, key_add},
+        {"key list", {}, "list the keys, without their secrets", "", key_list_options, key_list},
+        {"key revoke", {"ID"}, "refuse a key from now on", "ID is the first column of key list, or the whole key.", no_options, key_revoke},
+    };
+}
+
+}  // namespace tenants

@@ -1,0 +1,109 @@
+// audit_test.cc - what the audit log gives back, of whom.
+
+#include "audit.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "database.h"
+#include "support.h"
+
+using boost::test_tools::per_element;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+constexpr std::int64_t kAll = 1000;
+
+struct Log {
+    database::Database database;
+    db::Connection connection = database.connect();
+
+    // The n-th entry, one a second.
+    void write(std::string actor, std::string_view action, std::string_view domain, std::string_view what)
+    {
+        audit::Id id;
+        id.at = 1'000'000 * ++count;
+        audit::write(connection, id, 0, {std::move(actor), "192.0.2.1"}, action, domain, what);
+    }
+    static Strings texts(const std::vector<audit::Entry>& entries)
+    {
+        Strings all;
+        for (const auto& entry : entries) all.push_back(std::to_string(entry.at / 1'000'000) + " " + entry.action);
+        return all;
+    }
+    std::int64_t count = 0;
+
+    Log()
+    {
+        write("operator", "account-add", "", "demo");
+        write("operator", "domain-add", "example.org", "");
+        write("operator", "key-add", "", "aaaaaaaaaa");
+        write("aaaaaaaaaa", "create", "example.org", "alice");
+        write("bbbbbbbbbb", "create", "example.net", "alice");
+        write("aaaaaaaaaa", "create", "example.org", "demo");
+        write("operator", "password", "example.org", "alice");
+        write("operator", "key-revoke", "", "aaaaaaaaaa");
+    }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(audits)
+
+BOOST_FIXTURE_TEST_CASE(an_entry_comes_back_whole, Log)
+{
+    const auto entries = audit::of_address(connection, "alice", "example.net", kAll);
+    BOOST_TEST_REQUIRE(entries.size() == 1U);
+    const auto& entry = entries.front();
+    BOOST_TEST(entry.at == 5'000'000);
+    BOOST_TEST((Strings{entry.actor, entry.client, entry.action, entry.domain, entry.what})
+               == (Strings{"bbbbbbbbbb", "192.0.2.1", "create", "example.net", "alice"}), per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(everything_in_the_order_written, Log)
+{
+    BOOST_TEST(texts(audit::all(connection, kAll))
+               == (Strings{"1 account-add", "2 domain-add", "3 key-add", "4 create", "5 create", "6 create", "7 password", "8 key-revoke"}), per_element());
+    BOOST_TEST(texts(audit::all(connection, 2)) == (Strings{"7 password", "8 key-revoke"}), per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(of_an_address, Log)
+{
+    BOOST_TEST(texts(audit::of_address(connection, "alice", "example.org", kAll)) == (Strings{"4 create", "7 password"}), per_element());
+    BOOST_TEST(texts(audit::of_address(connection, "alice", "example.org", 1)) == (Strings{"7 password"}), per_element());
+    BOOST_TEST(audit::of_address(connection, "bob", "example.org", kAll).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(of_a_domain, Log)
+{
+    BOOST_TEST(texts(audit::of_name(connection, "example.org", kAll)) == (Strings{"2 domain-add", "4 create", "6 create", "7 password"}), per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "example.org", 2)) == (Strings{"6 create", "7 password"}), per_element());
+}
+
+// What it did, and what was done to it.
+BOOST_FIXTURE_TEST_CASE(of_a_key, Log)
+{
+    BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", kAll)) == (Strings{"3 key-add", "4 create", "6 create", "8 key-revoke"}), per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", 1)) == (Strings{"8 key-revoke"}), per_element());
+}
+
+// A mailbox may be called like an account.
+BOOST_FIXTURE_TEST_CASE(of_an_account, Log)
+{
+    BOOST_TEST(texts(audit::of_name(connection, "demo", kAll)) == (Strings{"1 account-add"}), per_element());
+}
+
+// Without an end: each takes a time of its own, and a number that another transaction's does not run into.
+BOOST_AUTO_TEST_CASE(ids_have_room)
+{
+    const audit::Id first;
+    const audit::Id second;
+    BOOST_TEST(first.id != second.id);
+    for (const auto& id : {first, second}) {
+        BOOST_TEST(id.id >= 0);
+        BOOST_TEST(id.id < std::int64_t{1} << 62);
+        BOOST_TEST(id.at > 1'700'000'000'000'000);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
