@@ -54,7 +54,7 @@ run: ## start mailboxd with everything around it, print commands to try, stop it
 	@scripts/stack run $(ARGS)
 
 # In this order: nothing can be compiled before its headers are there. Both variables reach run-tests by the environment.
-test: ## build and run all tests: unit, store (on a MariaDB of their own), stories (through nginx); MYSQLD=/path/to/mysqld: on that server; DB_URL=mysql://user:password@host:port/: unit and store on one that runs
+test: ## build and run all tests: unit, store, stories (MYSQLD=PROGRAM or DB_URL=URL: on that database server; see run-tests --help)
 	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp)
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/run-tests $(ARGS)
@@ -82,7 +82,7 @@ fuzz-coverage: ## print which branches of the parsers the corpora take
 	@$(MAKE) --no-print-directory -s BUILD=build-coverage build-coverage/fuzz-replay
 	@scripts/fuzz coverage
 
-servers: ## run all tests on the MySQL of Debian unstable and on the MariaDB of Debian 13, fetched into /var/tmp (ARGS: one of them)
+servers: ## run all tests on Debian unstable's MySQL and Debian 13's MariaDB, which are fetched into /var/tmp (ARGS: one of them)
 	@scripts/install-deps
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/other-servers $(ARGS)
