@@ -259,8 +259,8 @@ std::optional<GrantedListing> Store::list(std::string_view key_id, const mailbox
 // that an empty page leaves.
 constexpr char kPage[] =
     "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.last_id"
-    " FROM domain d LEFT JOIN (SELECT domain_id, id, local_part, created_at, size_bytes FROM mailbox"
-    " WHERE domain_id = ? AND id >= ? ORDER BY id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
+    " FROM domain d LEFT JOIN (SELECT domain_id, id, local_part, created_at, size_bytes FROM mailbox FORCE INDEX (PRIMARY)"
+    " WHERE domain_id = ? AND id >= ? ORDER BY domain_id, id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
     " WHERE d.id = ? ORDER BY m.id";
 
 bool is_current(const Position& position, std::int64_t total, std::int64_t last_id)
