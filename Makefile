@@ -150,7 +150,7 @@ $(BUILD)/obj/%.o: %.cc Makefile
 
 $(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -DBOOST_TEST_DYN_LINK
 # The tests' own code need not be fast, and half of the time to `make test` was compiling it.
-ifeq ($(BUILD),build)
+ifneq ($(filter build build-asan,$(BUILD)),)
 $(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -U_FORTIFY_SOURCE
 $(BUILD)/obj/tests/%.o: CXXFLAGS = -O0 -g1
 endif
@@ -192,13 +192,17 @@ $(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migration
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 # Fortified functions and their checks would take the place of the sanitizers'.
 CHECKED = -U_FORTIFY_SOURCE -D_GLIBCXX_ASSERTIONS
-SANITIZER_REPORTS = /var/tmp/mailboxd-reports-$(shell id -u)
+# The programs have its name in them, so each checkout has one of its own.
+SANITIZER_REPORTS = /var/tmp/mailboxd-reports-$(shell id -u)-$(firstword $(shell echo $(CURDIR) | cksum))
 
 ifeq ($(BUILD),build-asan)
 CXXFLAGS = -O1 -g1
 OUR_CXXFLAGS += $(CHECKED) $(SANITIZERS)
 OUR_LDFLAGS  += $(SANITIZERS) -Wl,--wrap=_exit
-$(PROGRAMS) $(TESTS): $(call objects_of,tests/sanitizers/options.cc)
+tests: $(BUILD)/faults
+$(BUILD)/faults: $(call objects_of,tests/sanitizers/faults.cc)
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^
+$(PROGRAMS) $(TESTS) $(BUILD)/faults: $(call objects_of,tests/sanitizers/options.cc)
 $(call objects_of,tests/sanitizers/options.cc): OUR_CPPFLAGS += -DSANITIZER_REPORTS='"$(SANITIZER_REPORTS)"'
 endif
 

@@ -140,7 +140,8 @@ BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
 BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, story::Breaking)
 {
     const auto who = tenant();
-    for (const int signal : {SIGTERM, SIGABRT}) {
+    // Neither is one that a fault raises: the sanitizers would report it.
+    for (const int signal : {SIGTERM, SIGXCPU}) {
         const auto victim = house.workers().front();
         ::kill(victim, signal);
         BOOST_TEST(eventually([&] { return has_workers_without({victim}); }));
