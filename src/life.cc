@@ -1,6 +1,7 @@
 #include "life.h"
 
 #include "audit.h"
+#include "store.h"
 
 namespace life {
 namespace {
@@ -86,9 +87,6 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address&
 // Sessions of a mailbox that is suspended end for good: after a resume they have to log in again.
 constexpr char kSetState[] =
     "UPDATE mailbox SET state = ?, generation = generation + IF(? = 'active', 0, 1) WHERE domain_id = ? AND local_part = ?";
-constexpr char kEndSessions[] =
-    "INSERT INTO session_end (storage_id, since)"
-    " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
 void set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State state)
 {
@@ -96,7 +94,7 @@ void set_state(db::Connection& connection, const mailbox::Address& address, mail
     const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
     db::Transaction transaction{connection};
     if (connection.execute(kSetState, {text, text, domain_id, address.local_part()}) == 0) refuse_absent(address);
-    if (state != mailbox::State::active) connection.execute(kEndSessions, {domain_id, address.local_part()});
+    if (state != mailbox::State::active) store::end_sessions(connection, domain_id, address);
     write_audit(connection, admin::action_of(state), address);
     transaction.commit();
 }

@@ -1,7 +1,5 @@
 #include "store.h"
 
-#include <sodium.h>
-
 #include <chrono>
 #include <limits>
 #include <thread>
@@ -28,11 +26,6 @@ void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t
     audit::write(connection, audit, number, actor, action, address.domain(), address.local_part());
 }
 
-// Sessions that are open with the old password, or on a mailbox that goes away.
-constexpr char kEndSessions[] =
-    "INSERT INTO session_end (storage_id, since)"
-    " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
-
 // Adds to, or takes from, the counts of the ranges that an id lies in.
 constexpr char kCountRange[] =
     "INSERT INTO mailbox_range (domain_id, level, number, mailboxes) VALUES (?, 1, ?, 1), (?, 2, ?, 1)"
@@ -52,6 +45,15 @@ void count_in_ranges(db::Connection& connection, const char* statement, std::int
 constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
 
 }  // namespace
+
+constexpr char kEndSessions[] =
+    "INSERT INTO session_end (storage_id, since)"
+    " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
+
+void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address)
+{
+    connection.execute(kEndSessions, {domain_id, address.local_part()});
+}
 
 // A read may be repeated: once, when the connection turns out to be gone, as one that
 // the server closed for idleness is.
@@ -335,7 +337,7 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
             } catch (const db::DuplicateKey&) {
                 if (!grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = address};
                 connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()});
-                connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
+                end_sessions(connection, grant.domain_id, address);
                 ++done.updated;
                 write_audit(connection, audit, number, actor, "password", address);
             }
@@ -365,7 +367,7 @@ Changed Store::change_password(const auth::Grant& grant, const mailbox::Address&
         if (connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()}) == 0) {
             return Changed::no_such_mailbox;
         }
-        connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
+        end_sessions(connection, grant.domain_id, address);
         write_audit(connection, audit, 0, actor, "password", address);
         return Changed::yes;
     });
@@ -394,7 +396,7 @@ Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address,
         locked.next();
         count_in_ranges(connection, kUncountRange, grant.domain_id, locked.integer(1));
         connection.execute(kKeepDeleted, {address.domain(), actor.key_id, grant.domain_id, address.local_part()});
-        connection.execute(kEndSessions, {grant.domain_id, address.local_part()});
+        end_sessions(connection, grant.domain_id, address);
         connection.execute(kDeleteMailbox, {grant.domain_id, address.local_part()});
         write_audit(connection, audit, 0, actor, "delete", address);
         return Changed::yes;

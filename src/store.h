@@ -60,6 +60,10 @@ std::string sentence(const Created& refused);
 
 enum class Changed { yes, no_such_mailbox };
 
+// Within the caller's transaction: asks for the end of the sessions that are open with an
+// old password, or on a mailbox that is suspended or goes away.
+void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address);
+
 class Store {
 public:
     explicit Store(db::Session& session) : session_{session} {}
