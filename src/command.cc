@@ -13,14 +13,14 @@
 
 namespace command {
 
-mailbox::Domain Call::domain(const std::string& name)
+mailbox::Domain Call::domain(const std::string& name) const
 {
     const auto parsed = mailbox::Domain::parse(name);
     if (!parsed) throw admin::Refused(name + " is no domain name (an internationalised one is given as xn--…)");
     return *parsed;
 }
 
-mailbox::Address Call::address(const std::string& text)
+mailbox::Address Call::address(const std::string& text) const
 {
     const auto at = text.rfind('@');
     if (at == std::string::npos) throw admin::Refused(text + " is no address: it has no @");
@@ -48,6 +48,16 @@ po::options_description json_option()
     po::options_description options;
     options.add_options()("json", "print JSON, for programs");
     return options;
+}
+
+void add_disabled_option(po::options_description& options)
+{
+    options.add_options()("disabled", "take no mail either");
+}
+
+mailbox::State suspended(const Call& call)
+{
+    return call.has("disabled") ? mailbox::State::disabled : mailbox::State::no_login;
 }
 
 // --- output ---------------------------------------------------------------------------

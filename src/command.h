@@ -37,8 +37,8 @@ struct Call {
     bool has(const char* option) const { return options.count(option) != 0; }
     std::string text(const char* option) const { return has(option) ? options[option].as<std::string>() : std::string{}; }
     db::Connection connect() const { return {config.ctl_db, config.ctl_db.password(), config}; }
-    static mailbox::Domain domain(const std::string& name);
-    static mailbox::Address address(const std::string& text);
+    mailbox::Domain domain(const std::string& name) const;
+    mailbox::Address address(const std::string& text) const;
 };
 
 struct Command {
@@ -55,6 +55,9 @@ std::pair<std::string, std::string> setting(const std::string& text);
 
 po::options_description no_options();
 po::options_description json_option();
+// --disabled, and the state that suspending leads to with or without it.
+void add_disabled_option(po::options_description& options);
+mailbox::State suspended(const Call& call);
 
 // --- output ---------------------------------------------------------------------------
 
@@ -93,6 +96,6 @@ void add_password_option(po::options_description& options);
 // The first line of the file, or what is typed at the terminal without being shown; a new one is asked for twice.
 // Never from the command line, which everybody on the machine can read.
 enum class Ask { once, twice };
-Secret read_password(const Call& call, Ask ask, const std::string& prompt);
+Secret read_password(const Call& call, Ask how_often, const std::string& prompt);
 
 }  // namespace command

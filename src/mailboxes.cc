@@ -69,7 +69,10 @@ int mailbox_list(const Call& call)
     constexpr std::int64_t kPage = 1000;
     const auto domain = call.domain(call.arguments[0]);
     auto connection = call.connect();
-    if (call.has("deleted")) return list_deleted(call, connection, domain), 0;
+    if (call.has("deleted")) {
+        list_deleted(call, connection, domain);
+        return 0;
+    }
     const auto domain_id = admin::Admin{connection}.domain_id(domain.name());
     command::Listing listing{call, {"mailbox", "state", "size_bytes", "quota_bytes", "created_at", "last_login", "last_delivery"}};
     for (std::int64_t last = 0;;) {
@@ -167,10 +170,10 @@ int mailbox_quota(const Call& call)
     return 0;
 }
 
-po::options_description disabled_option()
+po::options_description suspend_options()
 {
     auto options = json_option();
-    options.add_options()("disabled", "take no mail either");
+    command::add_disabled_option(options);
     return options;
 }
 
@@ -186,7 +189,7 @@ int set_state(const Call& call, State state)
 
 int mailbox_suspend(const Call& call)
 {
-    return set_state(call, call.has("disabled") ? State::disabled : State::no_login);
+    return set_state(call, command::suspended(call));
 }
 
 int mailbox_resume(const Call& call)
@@ -247,7 +250,7 @@ std::vector<command::Command> commands()
          "SIZE such as 500M or 2G; none: as much as comes; default: as the domain says (domain set quota_bytes=…).", json_option, mailbox_quota},
         {"mailbox suspend", {"ADDRESS"}, "let nobody into a mailbox",
          "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
-         "with --disabled, when it has to wait outside (450).", disabled_option, mailbox_suspend},
+         "with --disabled, when it has to wait outside (450).", suspend_options, mailbox_suspend},
         {"mailbox resume", {"ADDRESS"}, "end a mailbox's suspension", "", json_option, mailbox_resume},
         {"audit", {"[ADDRESS|DOMAIN|KEY]"}, "show who changed what",
          "Of an address, of everything in a domain, of everything that a key has done (its id, or the whole key), or of\n"

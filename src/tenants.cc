@@ -68,16 +68,11 @@ constexpr char kSuspended[] =
     "with --disabled, when it has to wait outside (450). What is suspended itself, or by its domain or its account,\n"
     "stays so until each of them is resumed.";
 
-po::options_description disabled_option()
+po::options_description suspend_options()
 {
     po::options_description options;
-    options.add_options()("disabled", "take no mail either");
+    command::add_disabled_option(options);
     return options;
-}
-
-State suspended(const Call& call)
-{
-    return call.has("disabled") ? State::disabled : State::no_login;
 }
 
 int set_account_state(const Call& call, State state)
@@ -90,7 +85,7 @@ int set_account_state(const Call& call, State state)
 
 int account_suspend(const Call& call)
 {
-    return set_account_state(call, suspended(call));
+    return set_account_state(call, command::suspended(call));
 }
 
 int account_resume(const Call& call)
@@ -164,7 +159,7 @@ int set_domain_state(const Call& call, State state)
 
 int domain_suspend(const Call& call)
 {
-    return set_domain_state(call, suspended(call));
+    return set_domain_state(call, command::suspended(call));
 }
 
 int domain_resume(const Call& call)
@@ -299,7 +294,7 @@ std::vector<command::Command> commands()
         {"account list", {}, "list the accounts", "", no_options, account_list},
         {"account set", {"ACCOUNT", "NAME=VALUE"}, "change a setting of an account",
          "max_mailboxes=NUMBER|none: how many mailboxes all its domains may have together.", no_options, account_set},
-        {"account suspend", {"NAME"}, "let nobody of an account in, neither people nor keys", kSuspended, disabled_option, account_suspend},
+        {"account suspend", {"NAME"}, "let nobody of an account in, neither people nor keys", kSuspended, suspend_options, account_suspend},
         {"account resume", {"NAME"}, "end an account's suspension", "", no_options, account_resume},
         {"account remove", {"NAME"}, "remove an account with its domains and keys",
          "Its mailboxes are deleted: nobody can log in, and their mail is removed after the grace period.", yes_option, account_remove},
@@ -316,7 +311,7 @@ std::vector<command::Command> commands()
          "  password as the original probably did. With update, who may create mailboxes can take over existing ones.\n"
          "max_mailboxes=NUMBER|none: how many mailboxes it may have.\n"
          "quota_bytes=SIZE|none: how much a mailbox may hold that has no quota of its own, such as 500M or 2G.", no_options, domain_set},
-        {"domain suspend", {"DOMAIN"}, "let nobody of a domain in, and change nothing by its keys", kSuspended, disabled_option, domain_suspend},
+        {"domain suspend", {"DOMAIN"}, "let nobody of a domain in, and change nothing by its keys", kSuspended, suspend_options, domain_suspend},
         {"domain resume", {"DOMAIN"}, "end a domain's suspension", "", no_options, domain_resume},
         {"domain remove", {"DOMAIN"}, "remove a domain",
          "Its mailboxes are deleted: nobody can log in, and their mail is removed after the grace period.", yes_option, domain_remove},

@@ -8,9 +8,7 @@
 
 #include <climits>
 #include <cstddef>
-#include <cstdlib>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <string_view>
 #include <vector>
