@@ -251,7 +251,7 @@ private:
     // What has not been read yet would make our end of the connection a reset.
     static void read_rest(const FCGX_Request& request)
     {
-        std::array<char, 4096> ignored;
+        std::array<char, 4096> ignored{};
         while (FCGX_GetStr(ignored.data(), ignored.size(), request.in) > 0) {}
     }
 

@@ -127,7 +127,7 @@ BOOST_FIXTURE_TEST_CASE(an_empty_database_gets_all, Empty)
     BOOST_TEST(apply() == migrations::kCount);
     auto expected = made("TABLE");
     BOOST_TEST(expected.size() > 5U);
-    expected.push_back("schema_version");
+    expected.emplace_back("schema_version");
     std::sort(expected.begin(), expected.end());
     BOOST_TEST(database.column("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name") == expected,
                boost::test_tools::per_element());

@@ -35,7 +35,6 @@ using namespace std::chrono_literals;
 using boost::test_tools::per_element;
 using store::Changed;
 using store::Created;
-using store::Store;
 using Outcome = store::Created::Outcome;
 using Strings = std::vector<std::string>;
 

@@ -61,11 +61,9 @@ void grant(std::string_view input)
     if (!is_known || !is_right || grant.key_is_revoked || (is_expired && !never_expires)
         || (has_addresses && !is_called_from_one)) {
         wanted = 401;
-    } else if (!grant.account_is_active) {
-        wanted = 403;
-    } else if (grant.domain_id == 0) {
+    } else if (grant.account_is_active && grant.domain_id == 0) {
         wanted = 404;
-    } else if (purpose == auth::Purpose::write && (grant.key_is_read_only || !grant.domain_is_active)) {
+    } else if (!grant.account_is_active || (purpose == auth::Purpose::write && (grant.key_is_read_only || !grant.domain_is_active))) {
         wanted = 403;
     }
     expect(status_of(key, is_known ? std::optional{grant} : std::nullopt, purpose) == wanted,

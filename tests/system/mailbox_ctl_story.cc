@@ -13,7 +13,6 @@
 #include <boost/test/unit_test.hpp>
 
 namespace data = boost::unit_test::data;
-namespace fs = std::filesystem;
 using process::Arguments;
 using process::Ended;
 using story::is_sentence;
