@@ -37,19 +37,28 @@ GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
 -- size. The function counts what a mailbox sends.
 GRANT SELECT (id, state) ON account TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT (domain_id, local_part, storage_id, state, quota_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION submission_count TO 'mailboxd_postfix'@'localhost';
 
 -- Dovecot: hashes, homes and quota; it writes what is used.
 GRANT SELECT (id, state) ON account TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
-GRANT SELECT (domain_id, local_part, storage_id, password, state, quota_bytes)
+GRANT SELECT (domain_id, local_part, storage_id, generation, password, state, quota_bytes)
     ON mailbox TO 'mailboxd_dovecot'@'localhost';
 -- MariaDB wants the right to update the column that a generated one is made from.
 GRANT SELECT, INSERT (username, bytes, messages), UPDATE (username, bytes, messages)
     ON mailbox_usage TO 'mailboxd_dovecot'@'localhost';
+GRANT SELECT, INSERT (storage_id, last_login, last_delivery), UPDATE (storage_id, last_login, last_delivery)
+    ON mailbox_activity TO 'mailboxd_dovecot'@'localhost';
 
--- The janitor: which sessions to end and which stores to remove.
+-- mailboxctl janitor: whose sessions are in order, which stores to remove, and what has expired. No hash, no address.
 GRANT SELECT, DELETE ON session_end TO 'mailboxd_janitor'@'localhost';
-GRANT SELECT, DELETE ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';
-GRANT SELECT (storage_id) ON mailbox TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (id, state) ON account TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (id, account_id, state) ON domain TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (domain_id, storage_id, state, generation) ON mailbox TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (storage_id, deleted_at, purged_at), UPDATE (purged_at), DELETE
+    ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (storage_id, since), DELETE ON submission_rate TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (id, expires_at, revoked_at), DELETE ON api_key TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (at, id), DELETE ON audit_log TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT, DELETE ON mailbox_range TO 'mailboxd_janitor'@'localhost';

@@ -58,16 +58,8 @@ std::string_view action_of(mailbox::State state)
 
 std::int64_t parse_size(const std::string& text)
 {
-    constexpr std::string_view kUnits = "KMGT";
-    constexpr std::int64_t kGreatest = std::int64_t{1} << 50;
-    std::int64_t number = 0;
-    const auto* const last = text.data() + text.size();
-    const auto [end, error] = std::from_chars(text.data(), last, number);
-    const auto unit = end == last ? kUnits.size() : kUnits.find(*end);
-    const auto shift = end == last ? 0 : 10 * (unit + 1);
-    const bool is_size = error == std::errc{} && number > 0 && (end == last || (unit != std::string_view::npos && end + 1 == last));
-    if (!is_size || number > kGreatest >> shift) throw Refused(text + " is no size; it reads 500M, 2G or a number of bytes, 1 to 1024T");
-    return number << shift;
+    if (const auto size = Config::size(text)) return *size;
+    throw Refused(text + " is no size; it reads 500M, 2G or a number of bytes, at most 1024T");
 }
 
 // `what` is a local part, or what the action was done to where that is no address.
@@ -147,6 +139,7 @@ void Admin::remove_account(const std::string& name)
     connection_.execute(kDeleteKeysOfAccount, {id});
     connection_.execute(kDeleteAccount, {id});
     audit("account-remove", "", name);
+    end_all_sessions();
     transaction.commit();
 }
 
@@ -162,7 +155,8 @@ void Admin::set_account(const std::string& name, const std::string& setting, con
     transaction.commit();
 }
 
-// One row for all of them: an account may have a million mailboxes, and few of them a session.
+// One row for all of them: an account may have a million mailboxes, and few of them a session. The last statement of its
+// transaction, so that its time is that of the change, however long it takes.
 constexpr char kEndAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
 
 void Admin::end_all_sessions()
@@ -182,14 +176,14 @@ void Admin::set_account_state(const std::string& name, mailbox::State state)
     transaction.commit();
 }
 
-constexpr char kInsertDomain[] = "INSERT INTO domain (account_id, name, created_at) VALUES (?, ?, UNIX_TIMESTAMP())";
+constexpr char kInsertDomain[] = "INSERT INTO domain (account_id, name, quota_bytes, created_at) VALUES (?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
 
-std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account)
+std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account, std::int64_t quota_bytes)
 {
     const auto account_number = account_id(account);
     try {
         db::Transaction transaction{connection_};
-        connection_.execute(kInsertDomain, {account_number, domain.name()});
+        connection_.execute(kInsertDomain, {account_number, domain.name(), quota_bytes});
         audit("domain-add", domain.name(), "");
         transaction.commit();
     } catch (const db::DuplicateKey&) {
@@ -268,7 +262,6 @@ void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 {
     connection_.execute(kLockDomain, {id});  // from here on nobody adds a mailbox
     connection_.execute(kKeepDeleted, {name, audit::kOperator, id});
-    end_all_sessions();
     connection_.execute(kDeleteMailboxes, {id});
     connection_.execute(kDeleteDomain, {id});
     audit("domain-remove", name, "");
@@ -279,6 +272,7 @@ void Admin::remove_domain(const mailbox::Domain& domain)
     const auto id = domain_id(domain.name());
     db::Transaction transaction{connection_};
     empty_and_delete_domain(id, domain.name());
+    end_all_sessions();
     transaction.commit();
 }
 

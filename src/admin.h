@@ -37,7 +37,7 @@ std::string time_text(std::int64_t seconds);  // 2026-01-31T12:00:00Z; - for 0
 // The audit log's word for a change to this state.
 std::string_view action_of(mailbox::State state);
 
-// A number of bytes, with K, M, G or T behind it 1024 times as much and so on.
+// Config::size; throws Refused for what is none.
 std::int64_t parse_size(const std::string& text);
 
 class Admin {
@@ -55,7 +55,8 @@ public:
     // Ends the open sessions of all its mailboxes unless it is active afterwards.
     void set_account_state(const std::string& name, mailbox::State state);
 
-    std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account);  // its id
+    // Returns its id. quota_bytes: of its mailboxes; 0: none.
+    std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account, std::int64_t quota_bytes = 0);
     Table domains();
     // Throws Refused where there is none.
     std::int64_t domain_id(const std::string& name);

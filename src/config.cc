@@ -31,16 +31,23 @@ Number number(const std::string& text, Number least, Number greatest)
     return value;
 }
 
+std::int64_t bytes(const std::string& text)
+{
+    if (const auto size = Config::size(text)) return *size;
+    throw std::invalid_argument("must be a size such as 500M, 2G or a number of bytes, at most 1024T");
+}
+
 template <typename Number>
 Take take(Number Config::* field, Number least, Number greatest)
 {
     return [=](Config& config, const std::string& text) { config.*field = number(text, least, greatest); };
 }
 
-Take take(std::chrono::seconds Config::* field, int least, int greatest)
+template <typename Period>
+Take take(std::chrono::duration<std::int64_t, Period> Config::* field, std::int64_t least, std::int64_t greatest)
 {
     return [=](Config& config, const std::string& text) {
-        config.*field = std::chrono::seconds{number(text, least, greatest)};
+        config.*field = std::chrono::duration<std::int64_t, Period>{number(text, least, greatest)};
     };
 }
 
@@ -61,10 +68,34 @@ Take take_socket(std::string Config::* field)
     };
 }
 
-// A setting of the server, which mailboxd and mailboxctl share.
-Take take_both(std::string Config::Database::* field)
+// A setting of the server, which all share.
+Take take_all(std::string Config::Database::* field)
 {
-    return [=](Config& config, const std::string& text) { config.db.*field = config.ctl_db.*field = text; };
+    return [=](Config& config, const std::string& text) {
+        config.db.*field = config.ctl_db.*field = config.janitor_db.*field = text;
+    };
+}
+
+Take take(Config::Database Config::* database, std::string Config::Database::* field)
+{
+    return [=](Config& config, const std::string& text) { config.*database.*field = text; };
+}
+
+void take_doveadm(Config& config, const std::string& text)
+{
+    if (text.starts_with('/')) return take_socket(&Config::doveadm)(config, text);
+    try {
+        number<std::uint16_t>(text, 1, 65'535);
+    } catch (const std::invalid_argument&) {
+        throw std::invalid_argument("must be a port on 127.0.0.1, or the absolute path of a socket");
+    }
+    config.doveadm = text;
+}
+
+void take_folder(Config& config, const std::string& text)
+{
+    if (!text.starts_with('/')) throw std::invalid_argument("must be an absolute path");
+    config.store = text;
 }
 
 const std::map<std::string, Take>& settings()
@@ -82,16 +113,18 @@ const std::map<std::string, Take>& settings()
         {"request_deadline", take(&Config::request_deadline, 1, 3600)},
         {"io_timeout", take(&Config::io_timeout, 1, 3600)},
         {"stop_grace", take(&Config::stop_grace, 1, 3600)},
-        {"db_socket", take_both(&Config::Database::socket)},
-        {"db_host", take_both(&Config::Database::host)},
+        {"db_socket", take_all(&Config::Database::socket)},
+        {"db_host", take_all(&Config::Database::host)},
         {"db_port", [](Config& config, const std::string& text) {
-             config.db.port = config.ctl_db.port = number<std::uint16_t>(text, 1, 65'535);
+             config.db.port = config.ctl_db.port = config.janitor_db.port = number<std::uint16_t>(text, 1, 65'535);
          }},
-        {"db_name", take_both(&Config::Database::name)},
-        {"db_user", [](Config& config, const std::string& text) { config.db.user = text; }},
-        {"db_password_file", [](Config& config, const std::string& text) { config.db.password_file = text; }},
-        {"ctl_db_user", [](Config& config, const std::string& text) { config.ctl_db.user = text; }},
-        {"ctl_db_password_file", [](Config& config, const std::string& text) { config.ctl_db.password_file = text; }},
+        {"db_name", take_all(&Config::Database::name)},
+        {"db_user", take(&Config::db, &Config::Database::user)},
+        {"db_password_file", take(&Config::db, &Config::Database::password_file)},
+        {"ctl_db_user", take(&Config::ctl_db, &Config::Database::user)},
+        {"ctl_db_password_file", take(&Config::ctl_db, &Config::Database::password_file)},
+        {"janitor_db_user", take(&Config::janitor_db, &Config::Database::user)},
+        {"janitor_db_password_file", take(&Config::janitor_db, &Config::Database::password_file)},
         {"db_connect_timeout", take(&Config::db_connect_timeout, 1, 60)},
         {"db_timeout", take(&Config::db_timeout, 1, 3600)},
         {"max_body", take(&Config::max_body, std::size_t{1024}, std::size_t{64} << 20)},
@@ -100,6 +133,13 @@ const std::map<std::string, Take>& settings()
         {"max_password", take(&Config::max_password, std::size_t{1}, std::size_t{1000})},
         {"argon2_memory_kib", take(&Config::argon2_memory_kib, std::size_t{8}, std::size_t{4} << 20)},
         {"argon2_passes", take(&Config::argon2_passes, 1U, 100U)},
+        {"store", take_folder},
+        {"store_user", take(&Config::store_user)},
+        {"doveadm", take_doveadm},
+        {"doveadm_key_file", take(&Config::doveadm_key_file)},
+        {"deleted_for", take(&Config::deleted_for, 0, 3650)},
+        {"audited_for", take(&Config::audited_for, 1, 36'500)},
+        {"domain_quota", [](Config& config, const std::string& text) { config.domain_quota = text == "0" ? 0 : bytes(text); }},
     };
     return all;
 }
@@ -127,16 +167,40 @@ std::string joined(const std::vector<std::string>& sentences)
 
 Config::Problems::Problems(const std::vector<std::string>& sentences) : std::runtime_error{joined(sentences)} {}
 
-std::string Config::Database::password() const
+namespace {
+
+std::string first_line(const std::string& path, const std::string& what)
 {
     std::string line;
-    if (password_file.empty()) return line;
-    std::ifstream file{password_file};
-    if (!file || !std::getline(file, line)) {
-        throw Problems({password_file + ": the password of the database user " + user
-                        + " cannot be read, or the file is empty"});
-    }
+    std::ifstream file{path};
+    if (!file || !std::getline(file, line)) throw Config::Problems({path + ": " + what + " cannot be read, or the file is empty"});
     return line;
+}
+
+}  // namespace
+
+std::string Config::Database::password() const
+{
+    return password_file.empty() ? std::string{} : first_line(password_file, "the password of the database user " + user);
+}
+
+std::string Config::doveadm_key() const
+{
+    return first_line(doveadm_key_file, "the key of Dovecot's doveadm (doveadm_key_file)");
+}
+
+std::optional<std::int64_t> Config::size(std::string_view text)
+{
+    constexpr std::string_view kUnits = "KMGT";
+    constexpr std::int64_t kGreatest = std::int64_t{1} << 50;
+    std::int64_t number = 0;
+    const auto* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
+    const auto unit = end == last ? std::string_view::npos : kUnits.find(*end);
+    const bool has_unit = unit != std::string_view::npos && end + 1 == last;
+    const auto shift = has_unit ? 10 * (unit + 1) : 0;
+    if (error != std::errc{} || (end != last && !has_unit) || number < 1 || number > kGreatest >> shift) return std::nullopt;
+    return number << shift;
 }
 
 // Line by line, since the parser tells no line numbers and ends at the first mistake.
@@ -146,6 +210,7 @@ Config Config::read(const std::string& path)
     if (!file || file.peek() == std::ifstream::traits_type::eof()) throw Problems({path + ": cannot be read, or is empty"});
     Config config;
     config.ctl_db.user = "mailboxd_ctl";
+    config.janitor_db.user = "mailboxd_janitor";
     std::vector<std::string> problems;
     std::set<std::string> seen;
     int number = 0;

@@ -10,8 +10,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 struct Config {
@@ -45,6 +47,7 @@ struct Config {
 
     Database db;                           // mailboxd
     Database ctl_db;                       // mailboxctl: same server, user of its own
+    Database janitor_db;                   // mailboxctl janitor, likewise
     std::chrono::seconds db_connect_timeout{2};
     std::chrono::seconds db_timeout{10};   // for one answer of the server
 
@@ -56,8 +59,22 @@ struct Config {
     std::size_t argon2_memory_kib = 19'456;
     unsigned argon2_passes = 2;
 
+    // Of mailboxctl, for what is done to the mail itself.
+    std::string store;                     // the mail store's folder
+    std::string store_user;                // its owner, taken on when started as root; empty: stay
+    // Where Dovecot's doveadm listens for HTTP: a port on 127.0.0.1, or the path of a socket.
+    std::string doveadm;
+    std::string doveadm_key_file;          // its first line is Dovecot's doveadm_api_key
+    std::string doveadm_key() const;       // likewise read as root; throws Problems
+    std::chrono::days deleted_for{7};      // how long a deleted mailbox can be restored
+    std::chrono::days audited_for{400};    // how long the audit log goes back
+    std::int64_t domain_quota = 0;         // quota_bytes of a new domain, such as 2G; 0: none
+
     struct Problems : std::runtime_error {
         explicit Problems(const std::vector<std::string>& sentences);
     };
     static Config read(const std::string& path);
+
+    // A number of bytes, with K, M, G or T behind it 1024 times as much and so on; at most 1024T.
+    static std::optional<std::int64_t> size(std::string_view text);
 };

@@ -10,10 +10,12 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "config.h"
 
@@ -38,7 +40,17 @@ struct DuplicateKey : std::runtime_error {
 
 using Null = std::monostate;
 using Value = std::variant<Null, std::int64_t, std::string_view>;
-using Values = std::initializer_list<Value>;
+// Written in braces, or a vector where there are many.
+class Values {
+public:
+    Values(std::initializer_list<Value> values) : values_{values.begin(), values.size()} {}  // NOLINT(google-explicit-constructor)
+    Values(const std::vector<Value>& values) : values_{values} {}                            // NOLINT(google-explicit-constructor)
+    auto begin() const { return values_.begin(); }
+    auto end() const { return values_.end(); }
+
+private:
+    std::span<const Value> values_;
+};
 
 // The rows of one answer, already fetched. Columns count from 1, as in JDBC.
 class Rows {

@@ -174,6 +174,14 @@ std::string object(const Members& members)
     return printed(value.get());
 }
 
+std::string quoted(std::string_view text)
+{
+    const Tree value{cJSON_CreateString(std::string{text}.c_str())};
+    auto quoted = printed(value.get());
+    quoted.pop_back();  // the line end
+    return quoted;
+}
+
 std::string date(std::int64_t seconds_since_1970)
 {
     return std::string{Dates{}.text(seconds_since_1970)};
@@ -317,6 +325,29 @@ void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields)
     if (!cJSON_IsArray(value.get())) return take_object(value.get(), Wanted::any, fields);
     if (arrays == Arrays::refused) refuse("The JSON body must be an object here.");
     for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Wanted::both, fields);
+}
+
+namespace {
+
+Node node(const cJSON* value)
+{
+    Node read;
+    if (cJSON_IsString(value)) read.text = value->valuestring;
+    if (cJSON_IsNumber(value)) read.text = std::to_string(static_cast<std::int64_t>(value->valuedouble));
+    for (const cJSON* member = value->child; member != nullptr; member = member->next) {
+        read.members.emplace_back(member->string == nullptr ? "" : member->string, node(member));
+    }
+    return read;
+}
+
+}  // namespace
+
+std::optional<Node> parse(std::string_view text)
+{
+    if (!http::is_utf8(text) || !Grammar{text}.accepts()) return std::nullopt;
+    const Tree value{cJSON_ParseWithLength(text.data(), text.size())};
+    if (!value) return std::nullopt;
+    return node(value.get());
 }
 
 }  // namespace json

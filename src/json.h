@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,14 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
 using Value = std::variant<std::monostate, std::int64_t, std::string>;
 using Members = std::vector<std::pair<const char*, Value>>;
 std::string object(const Members& members);
+std::string quoted(std::string_view text);
+
+// Anything that was read: an object's or an array's members (there without names), or the text of a string or number.
+struct Node {
+    std::string text;
+    std::vector<std::pair<std::string, Node>> members;
+};
+std::optional<Node> parse(std::string_view text);  // nothing: it is no JSON
 
 // RFC 2822 3.3, as the original wrote it: `Tue, 27 Sep 2011 20:24:22 GMT`.
 std::string date(std::int64_t seconds_since_1970);

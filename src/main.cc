@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +25,7 @@
 #include "master.h"
 #include "migrate.h"
 #include "notify.h"
+#include "privileges.h"
 #include "store.h"
 #include "version.h"
 
@@ -78,16 +78,6 @@ int open_socket(const std::string& path, const Config& config)
     if (::chmod(path.c_str(), 0660) != 0) fail("chmod(" + path + ")");
     if (::listen(socket, config.backlog) != 0) fail("listen(" + path + ")");
     return socket;
-}
-
-void drop_privileges(const std::string& user)
-{
-    if (::geteuid() != 0 || user.empty()) return;
-    const passwd* const entry = ::getpwnam(user.c_str());
-    if (entry == nullptr) throw std::runtime_error("user: there is no user " + user);
-    if (::initgroups(user.c_str(), entry->pw_gid) != 0) fail("initgroups(" + user + ")");
-    if (::setgid(entry->pw_gid) != 0) fail("setgid(" + user + ")");
-    if (::setuid(entry->pw_uid) != 0) fail("setuid(" + user + ")");
 }
 
 // Passwords pass through this process: no core, whatever the system's core pattern.
@@ -172,7 +162,7 @@ int run(int argc, char** argv)
     if (given.count("test") != 0) return test(path, settings);
     // From here on the configuration is right.
     const auto pools = open_pools(settings.config);
-    drop_privileges(settings.config.user);
+    privileges::drop(settings.config.user, "user");
     forbid_core();
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
     // From here on: no privileges, nothing that a fork must not inherit.

@@ -118,7 +118,7 @@ int domain_add(const Call& call)
     const auto postmaster = mailbox::Address::parse("postmaster", domain);
     db::Session session{call.config.ctl_db, call.config.ctl_db.password(), call.config};
     auth::Grant grant;
-    grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"));
+    grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"), call.config.domain_quota);
     std::cerr << "Domain " << domain.name() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
     if (call.has("no-postmaster")) return 0;
     const auto password = password::generate();

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "check.h"
+#include "janitor.h"
 #include "migrate.h"
 
 namespace upkeep {
@@ -42,6 +43,23 @@ int check_command(const Call& call)
     return check::run(call.config, std::cout) ? 0 : command::kFailed;
 }
 
+po::options_description janitor_options()
+{
+    po::options_description options;
+    options.add_options()
+        ("watch", "stay, and do it whenever there is something to do, until TERM")
+        ("orphans", "remove folders of the mail store, too, that no mailbox has");
+    return options;
+}
+
+int janitor_command(const Call& call)
+{
+    if (call.has("watch") && call.has("orphans")) throw command::WrongUsage("--orphans is for once, not for --watch");
+    if (call.has("watch")) return janitor::watch(call.config), 0;
+    const auto orphans = call.has("orphans") ? janitor::Orphans::remove : janitor::Orphans::report;
+    return janitor::run_once(call.config, orphans, std::cout) ? 0 : command::kFailed;
+}
+
 }  // namespace
 
 std::vector<command::Command> commands()
@@ -51,6 +69,12 @@ std::vector<command::Command> commands()
          "Adds what is missing and changes nothing that the previous release needs. Safe to repeat.", migrate_options, migrate_command},
         {"check", {}, "look over configuration, database and counters, and say what to do",
          "Exit status 0 when all is well.", no_options, check_command},
+        {"janitor", {}, "end sessions, remove what was deleted long enough ago",
+         "Ends the sessions of mailboxes that were deleted or suspended or have another password since, removes the mail of\n"
+         "those that cannot be restored any more (deleted_for), and expired rows. Folders of the mail store that no mailbox\n"
+         "has are reported. Runs as the mail store's owner, or is started as root and becomes that (store_user). One is to\n"
+         "run always, with --watch; when it was down, it makes up for that. Wants the settings store, doveadm,\n"
+         "doveadm_key_file and janitor_db_password_file.", janitor_options, janitor_command},
     };
 }
 

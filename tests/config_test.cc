@@ -83,6 +83,8 @@ const Number kNumbers[] = {
      "min_password = 1\n"},
     {"argon2_memory_kib", 8, 4'194'304, [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.argon2_memory_kib); }},
     {"argon2_passes", 1, 100, [](const Config& c) -> std::int64_t { return c.argon2_passes; }},
+    {"deleted_for", 0, 3650, [](const Config& c) -> std::int64_t { return c.deleted_for.count(); }},
+    {"audited_for", 1, 36'500, [](const Config& c) -> std::int64_t { return c.audited_for.count(); }},
 };
 
 struct Text {
@@ -110,6 +112,17 @@ const Text kTexts[] = {
     {"db_password_file", "/etc/p", [](const Config& c) { return c.db.password_file; }},
     {"ctl_db_user", "ctl", [](const Config& c) { return c.ctl_db.user; }},
     {"ctl_db_password_file", "/etc/q", [](const Config& c) { return c.ctl_db.password_file; }},
+    {"db_socket", "/run/mysql.sock", [](const Config& c) { return c.janitor_db.socket; }},
+    {"db_host", "db.example.org", [](const Config& c) { return c.janitor_db.host; }},
+    {"db_name", "mail", [](const Config& c) { return c.janitor_db.name; }},
+    {"janitor_db_user", "janitor", [](const Config& c) { return c.janitor_db.user; }},
+    {"janitor_db_password_file", "/etc/r", [](const Config& c) { return c.janitor_db.password_file; }},
+    {"store", "/srv/mail", [](const Config& c) { return c.store; }},
+    {"store_user", "vmail", [](const Config& c) { return c.store_user; }},
+    {"doveadm", "/run/dovecot/http", [](const Config& c) { return c.doveadm; }},
+    {"doveadm", "8098", [](const Config& c) { return c.doveadm; }},
+    {"doveadm_key_file", "/etc/k", [](const Config& c) { return c.doveadm_key_file; }},
+    {"domain_quota", "2G", [](const Config& c) { return std::to_string(c.domain_quota / 1024) + "K"; }},
 };
 
 struct Value : support::Row {
@@ -141,6 +154,13 @@ const Wrong kWrong[] = {
     {"two pools on the default socket", "write_socket = /run/mailboxd/mailboxd.sock\n", " write_socket is the same as socket"},
     {"no length fits", "min_password = 10\nmax_password = 9\n", " min_password is above max_password"},
     {"a grace that cuts requests short", "stop_grace = 30\nrequest_deadline = 30\n", " stop_grace must be longer than request_deadline"},
+    {"a relative store", "store = mail\n", "1: store must be an absolute path"},
+    {"no store", "store =\n", "1: store must be an absolute path"},
+    {"no port", "doveadm = 0\n", "1: doveadm must be a port on 127.0.0.1, or the absolute path of a socket"},
+    {"another machine", "doveadm = 192.0.2.1:8098\n", "1: doveadm must be a port on 127.0.0.1"},
+    {"too great a port", "doveadm = 65536\n", "1: doveadm must be a port on 127.0.0.1"},
+    {"too long a socket", "doveadm = /" + std::string(107, 'x') + "\n", "1: doveadm is longer than the 107 bytes"},
+    {"no size", "domain_quota = much\n", "1: domain_quota must be a size such as 500M"},
     {"a line without =", "# a\nworkers\n", "2: "},
     {"a section", "[pool]\nworkers = 4\n", "1: "},
 };
@@ -164,6 +184,10 @@ BOOST_AUTO_TEST_CASE(without_settings_the_defaults_hold)
     BOOST_TEST(config.db.user == "mailboxd_api");
     BOOST_TEST(config.ctl_db.user == "mailboxd_ctl");
     BOOST_TEST(config.ctl_db.name == "mailboxd");
+    BOOST_TEST(config.janitor_db.user == "mailboxd_janitor");
+    BOOST_TEST(config.deleted_for.count() == 7);
+    BOOST_TEST(config.domain_quota == 0);
+    BOOST_TEST(read("domain_quota = 0\n").domain_quota == 0);
 }
 
 BOOST_DATA_TEST_CASE(a_number, data::make(kNumbers), row)
@@ -185,7 +209,8 @@ BOOST_DATA_TEST_CASE(no_number, data::make(kNumbers) * data::make(kNoNumbers), r
 
 BOOST_DATA_TEST_CASE(a_text, data::make(kTexts), row)
 {
-    BOOST_TEST(row.field(read(std::string{row.name} + " = " + row.value + "\n")) == row.value);
+    const std::string expected = std::string{row.name} == "domain_quota" ? "2097152K" : row.value;
+    BOOST_TEST(row.field(read(std::string{row.name} + " = " + row.value + "\n")) == expected);
 }
 
 BOOST_AUTO_TEST_CASE(the_users_of_the_database_are_apart)
@@ -276,6 +301,18 @@ BOOST_AUTO_TEST_CASE(a_password_is_the_first_line_of_its_file)
     BOOST_TEST(database.password() == "secret");
     database.password_file = directory.write("bare", "secret");
     BOOST_TEST(database.password() == "secret");
+}
+
+BOOST_AUTO_TEST_CASE(a_key_is_the_first_line_of_its_file)
+{
+    const support::Directory directory;
+    Config config;
+    config.doveadm_key_file = directory.write("key", "secret word\n\n");
+    BOOST_TEST(config.doveadm_key() == "secret word");
+    config.doveadm_key_file = directory.path("absent");
+    BOOST_CHECK_THROW(config.doveadm_key(), Config::Problems);
+    config.doveadm_key_file = "";
+    BOOST_CHECK_THROW(config.doveadm_key(), Config::Problems);
 }
 
 BOOST_AUTO_TEST_CASE(a_password_file_that_has_none)

@@ -257,6 +257,35 @@ BOOST_AUTO_TEST_CASE(an_object_of_anything)
                == "{\"text\":\"a \\\"b\\\"\",\"number\":9007199254740993,\"nothing\":null,\"below\":-1}\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_text_in_quotes)
+{
+    BOOST_TEST(json::quoted("a \"b\" \\") == "\"a \\\"b\\\" \\\\\"");
+    BOOST_TEST(json::quoted("") == "\"\"");
+}
+
+BOOST_AUTO_TEST_CASE(anything_is_read)
+{
+    const auto read = json::parse(R"( [["word", {"name": "text", "list": [1, -23], "nothing": null}]] )");
+    BOOST_TEST_REQUIRE(read.has_value());
+    const auto& inner = read->members.at(0).second.members;
+    BOOST_TEST_REQUIRE(inner.size() == 2U);
+    BOOST_TEST(inner[0].first.empty());
+    BOOST_TEST(inner[0].second.text == "word");
+    const auto& members = inner[1].second.members;
+    BOOST_TEST_REQUIRE(members.size() == 3U);
+    BOOST_TEST(members[0].first == "name");
+    BOOST_TEST(members[0].second.text == "text");
+    BOOST_TEST(members[1].second.members.at(0).second.text == "1");
+    BOOST_TEST(members[1].second.members.at(1).second.text == "-23");
+    BOOST_TEST(members[2].second.text.empty());
+    BOOST_TEST(json::parse("[]").has_value());
+}
+
+BOOST_DATA_TEST_CASE(what_is_no_json_is_not_read, data::make({"", "[", "[]]", "{\"a\"}", "nothing", "[\"\xFF\"]"}), text)
+{
+    BOOST_TEST(!json::parse(text).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(answers_to_the_byte)
 {
     BOOST_TEST(json::message("Password changed") == "{\"message\":\"Password changed\"}\n");

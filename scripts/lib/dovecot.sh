@@ -23,7 +23,8 @@ dovecot_configure()
     for file in mailboxd.conf mailboxd-sql.conf.ext mailboxd-dict-sql.conf.ext; do
         write_file 600 "$folder/$file" < <(fill_in "$ROOT/sql/dovecot/$file" \
             FILES "$folder" STORE "$DIR/mail" STORE_USER "$user" STORE_GROUP "$group" \
-            DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_dovecot")")
+            DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_dovecot")" \
+            DOVEADM_KEY "$(<"$DIR/secrets/doveadm")")
     done
     write_file 600 "$DOVECOT_CONF" < <(dovecot_main_configuration "$user" "$group")
     if ((EUID == 0)); then
@@ -58,7 +59,6 @@ ssl_key = <$DIR/tls/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_worker_max_count = $(($(nproc) + 1))
-doveadm_api_key = $(<"$DIR/secrets/doveadm")
 doveadm_password = $(<"$DIR/secrets/doveadm")
 
 # Both names in the log: what was typed, and the one inside.

@@ -66,6 +66,16 @@ END
         echo "user = nobody"
         echo "socket_group = www-data"
     fi
+    if has_part janitor; then
+        cat <<END
+janitor_db_user = mailboxd_janitor
+janitor_db_password_file = $DIR/secrets/mailboxd_janitor
+store = $DIR/mail
+doveadm = $DIR/dovecot/run/http
+doveadm_key_file = $DIR/secrets/doveadm
+END
+        ((EUID != 0)) || echo "store_user = $(mail_os_user)"
+    fi
 }
 
 # secret_file NAME: makes DIR/secrets/NAME with a random password, if there is none yet.

@@ -12,7 +12,7 @@
 POSTFIX_CONF="$DIR/postfix/etc"
 
 readonly POSTFIX_FILES=(mailboxd-domains.cf mailboxd-addresses.cf mailboxd-transport.cf mailboxd-recipients.cf
-    mailboxd-submission.cf)
+    mailboxd-senders.cf mailboxd-logins.cf mailboxd-submission.cf)
 
 # Why there can be no Postfix here, as the rest of a sentence; nothing if there can.
 postfix_obstacle()
@@ -109,7 +109,7 @@ virtual_mailbox_domains = \$mailboxd_domains
 virtual_mailbox_maps = \$mailboxd_addresses
 virtual_alias_maps = \$mailboxd_addresses
 transport_maps = \$mailboxd_transport
-smtpd_sender_login_maps = \$mailboxd_addresses
+smtpd_sender_login_maps = \$mailboxd_senders
 smtpd_recipient_restrictions = \$mailboxd_recipient_restrictions
 smtpd_restriction_classes = mailboxd_quota
 smtpd_relay_restrictions = reject_unauth_destination

@@ -85,6 +85,8 @@ const Statement kRefused[] = {
     {"mailboxd_api", "UPDATE audit_log SET actor = 'nobody'"},
     {"mailboxd_api", "DELETE FROM audit_log"},
     {"mailboxd_api", "UPDATE mailbox_usage SET bytes = 0"},
+    {"mailboxd_api", "SELECT last_login FROM mailbox_activity"},
+    {"mailboxd_api", "UPDATE account SET max_mailboxes = NULL"},
     {"mailboxd_api", "UPDATE schema_version SET version = 0"},
 
     {"mailboxd_ctl", "CREATE TABLE more (id INT)"},
@@ -113,6 +115,7 @@ const Statement kRefused[] = {
     {"mailboxd_dovecot", "SELECT * FROM audit_log"},
     {"mailboxd_dovecot", "SELECT * FROM deleted_mailbox"},
     {"mailboxd_dovecot", "SELECT * FROM session_end"},
+    {"mailboxd_dovecot", "UPDATE mailbox SET generation = 1"},
     {"mailboxd_dovecot", "DROP TABLE mailbox_usage"},
 
     {"mailboxd_janitor", "SELECT password FROM mailbox"},
@@ -120,7 +123,13 @@ const Statement kRefused[] = {
     {"mailboxd_janitor", "DELETE FROM mailbox"},
     {"mailboxd_janitor", "SELECT hash FROM api_key"},
     {"mailboxd_janitor", "SELECT * FROM audit_log"},
+    {"mailboxd_janitor", "SELECT local_part FROM mailbox"},
+    {"mailboxd_janitor", "SELECT password FROM deleted_mailbox"},
     {"mailboxd_janitor", "UPDATE deleted_mailbox SET deleted_at = 0"},
+    {"mailboxd_janitor", "INSERT INTO session_end (storage_id, since) VALUES ('', 0)"},
+    {"mailboxd_janitor", "UPDATE account SET state = 'active'"},
+    {"mailboxd_janitor", "UPDATE api_key SET revoked_at = NULL"},
+    {"mailboxd_janitor", "SELECT name FROM domain"},
     {"mailboxd_janitor", "DROP TABLE deleted_mailbox"},
 };
 
@@ -138,6 +147,9 @@ const Statement kAllowed[] = {
     {"mailboxd_dovecot", "SELECT bytes FROM mailbox_usage"},
     {"mailboxd_janitor", "SELECT storage_id FROM session_end"},
     {"mailboxd_janitor", "SELECT storage_id FROM deleted_mailbox"},
+    {"mailboxd_janitor", "SELECT storage_id, state, generation FROM mailbox"},
+    {"mailboxd_dovecot", "SELECT last_login FROM mailbox_activity"},
+    {"mailboxd_ctl", "SELECT last_login FROM mailbox_activity"},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <csignal>
+#include <csignal>
 #include <fstream>
 #include <future>
 #include <stdexcept>
@@ -105,6 +106,11 @@ std::string Wire::bytes(std::size_t count)
     }
     rest_ = bytes.substr(count, bytes.size() - count - 2);
     return bytes.substr(0, count);
+}
+
+std::string Wire::all()
+{
+    return in_clear_->receive_all(http::kDeadline);
 }
 
 Smtp::Smtp(const Endpoint& endpoint, std::string_view hello) : wire_{endpoint, "smtp"}
@@ -355,6 +361,16 @@ void check_complaints(const stack::Log& log, std::size_t begin, const std::vecto
 
 }  // namespace
 
+Halt::Halt(const stack::Stack& house) : janitor_{static_cast<pid_t>(std::stol(house.setting("JANITOR_PID")))}
+{
+    ::kill(janitor_, SIGSTOP);
+}
+
+Halt::~Halt()
+{
+    ::kill(janitor_, SIGCONT);
+}
+
 Story::Story(stack::Stack& its_house)
     : story::Story{its_house}, dovecot{its_house.directory() / "log" / "dovecot.log"}, dovecot_begin{dovecot.mark()},
       postfix{its_house.directory() / "log" / "postfix.log"}, postfix_begin{postfix.mark()}
@@ -430,9 +446,16 @@ void Story::deliver(const std::string& address, std::string_view message) const
 
 std::size_t Story::messages(const std::string& address) const
 {
-    const auto count = house.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE username = " +
-                                   stack::quote(inside(address)));
+    const auto count = house.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE storage_id = " +
+                                   stack::quote(inside(address).substr(0, 32)));
     return std::stoul(count);
+}
+
+std::string Story::login_name(const std::string& address) const
+{
+    const auto name = inside(address);
+    return name.substr(0, 32) + "." + house.value("SELECT generation FROM mailbox WHERE storage_id = " + stack::quote(name.substr(0, 32))) +
+           name.substr(32);
 }
 
 std::string Story::inside(const std::string& address) const

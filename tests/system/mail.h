@@ -38,6 +38,7 @@ public:
     void send_line(std::string_view line);
     std::string line();
     std::string bytes(std::size_t count);  // that a line announced; more has to follow them
+    std::string all();                     // until the server ends the connection, which is in clear
 
 private:
     std::unique_ptr<http::Connection> in_clear_;
@@ -83,6 +84,7 @@ public:
     std::string message(std::size_t number);                  // of the folder that is selected
     std::string append(const std::string& folder, std::string_view message);
     std::string expunge();  // all that is in the folder that is selected
+    std::string end() { return wire_.all(); }  // waits for the server to end the session; what it said
 
 private:
     Wire wire_;
@@ -99,6 +101,7 @@ public:
     std::size_t messages();
     std::string message(std::size_t number);
     std::string list(const std::string& command);  // any answer of many lines
+    std::string end() { return wire_.all(); }  // as Imap's
 
 private:
     Wire wire_;
@@ -121,6 +124,18 @@ std::string message(const std::string& subject, std::string_view body = "");
 // these stories are skipped: `*needs_mail()`.
 boost::unit_test::precondition needs_mail();
 
+// Halts the janitor while it exists: a session that should have ended goes on until then.
+class Halt {
+public:
+    explicit Halt(const stack::Stack& house);
+    ~Halt();
+    Halt(const Halt&) = delete;
+    Halt& operator=(const Halt&) = delete;
+
+private:
+    pid_t janitor_;
+};
+
 struct Story : story::Story {
     explicit Story(stack::Stack& its_house = stack::with_mail());
     void teardown();
@@ -137,6 +152,7 @@ struct Story : story::Story {
     void deliver(const std::string& address, std::string_view message) const;
     std::size_t messages(const std::string& address) const;  // as Dovecot told the database
     std::string inside(const std::string& address) const;  // its name inside Dovecot; empty if there is no such mailbox
+    std::string login_name(const std::string& address) const;  // as it is now for who logs in
     std::int64_t size_of(const story::Tenant& tenant, const std::string& name) const;  // as the list tells it; or -1
     std::int64_t counted(const std::string& address) const;  // as Dovecot counts it, over all folders
 

@@ -119,7 +119,7 @@ struct Beside : story::Breaking {
         fs::create_directory(directory + "/mailboxd");
         for (const auto& entry : fs::directory_iterator{ours / "dovecot"}) {
             write("mailboxd/" + entry.path().filename().string(), file(entry.path()),
-                  {{"FILES", directory + "/mailboxd"}, {"DB_PASSWORD", house.secret("mailboxd_dovecot")}});
+                  {{"FILES", directory + "/mailboxd"}, {"DB_PASSWORD", house.secret("mailboxd_dovecot")}, {"DOVEADM_KEY", "a key"}});
         }
         const Values postfix{{"FILES", directory + "/etc"}, {"DB_PASSWORD", house.secret("mailboxd_postfix")}};
         for (const auto& entry : fs::directory_iterator{ours / "postfix"}) {

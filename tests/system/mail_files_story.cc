@@ -103,8 +103,7 @@ BOOST_FIXTURE_TEST_CASE(who_may_log_in, Files)
         {
             const auto& name = rows[n].mailbox;
             BOOST_TEST(ended[n].exit == (name.empty() ? 77 : 0));
-            const auto found = text.find("user=" + inside(who.address(name)) + "\n") != std::string::npos;
-            BOOST_TEST((name.empty() || found));
+            BOOST_TEST((name.empty() || text.find("user=" + login_name(who.address(name)) + "\n") != std::string::npos));
         }
     }
 }
@@ -256,13 +255,63 @@ BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
     }
 }
 
+// Its name is good until the next change that ends sessions.
+BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
+{
+    const auto who = tenant();
+    BOOST_TEST(create(who, "alice").status == 200);
+    const auto alice = who.address("alice");
+    const auto first = login_name(alice);
+    const auto is_good = [&](const std::string& name) {
+        const auto answer = postmap({name}, "mailboxd-logins.cf").front();
+        BOOST_TEST((answer.empty() || answer.starts_with("421 4.7.0 ")), answer);
+        for (const auto* service : {"imap", "pop3"}) {
+            BOOST_TEST(doveadm({"user", "-x", std::string{"service="} + service, name}).exit == (answer.empty() ? 0 : 67));
+        }
+        return answer.empty();
+    };
+    const auto sender = [&] { return postmap({alice}, "mailboxd-senders.cf").front(); };
+    BOOST_TEST(is_good(first));
+    BOOST_TEST(sender() == first);
+    BOOST_TEST(postmap({"ALICE+tag@" + who.domain}, "mailboxd-senders.cf").front() == first);
+
+    BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
+    const auto second = login_name(alice);
+    BOOST_TEST(second != first);
+    BOOST_TEST(!is_good(first));
+    BOOST_TEST(is_good(second));
+    BOOST_TEST(sender() == second);
+
+    BOOST_TEST(house.mailboxctl({"mailbox", "suspend", alice}).exit == 0);
+    BOOST_TEST(house.mailboxctl({"mailbox", "resume", alice}).exit == 0);
+    BOOST_TEST(!is_good(second));
+    const auto third = login_name(alice);
+    for (const auto& [level, name] : {std::pair{"account", who.account}, std::pair{"domain", who.domain}}) {
+        BOOST_TEST(is_good(third));
+        BOOST_TEST(house.mailboxctl({level, "suspend", name}).exit == 0);
+        BOOST_TEST(!is_good(third));
+        BOOST_TEST(house.mailboxctl({level, "resume", name}).exit == 0);
+    }
+    BOOST_TEST(remove(who, "alice").status == 200);
+    BOOST_TEST(!is_good(third));
+    BOOST_TEST(create(who, "alice").status == 200);
+    BOOST_TEST(!is_good(third));
+    BOOST_TEST(is_good(login_name(alice)));
+
+    // Whoever has no mailbox is not asked about.
+    for (const char* other : {"root", "you@example.net", "j\xC3\xB6rg@example.net", "0123456789abcdef0123456789abcdef",
+                              "0123456789abcdef0123456789abcd\xC3\xB6.1@example.net", "'"}) {
+        BOOST_TEST(postmap({other}, "mailboxd-logins.cf").front().empty(), other);
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(how_much_may_be_sent, Files)
 {
     const auto who = tenant();
     BOOST_TEST(create(who, "alice").status == 200);
     BOOST_TEST(create(who, "bob").status == 200);
-    const auto alice = inside(who.address("alice"));
-    const auto bob = inside(who.address("bob"));
+    const auto alice = login_name(who.address("alice"));
+    const auto bob = login_name(who.address("bob"));
     const auto storage = stack::quote(alice.substr(0, 32));
     const auto ask = [this](const std::string& user) { return postmap({user}, "mailboxd-submission.cf").front(); };
     BOOST_TEST(ask(alice) == "DUNNO");
@@ -273,7 +322,8 @@ BOOST_FIXTURE_TEST_CASE(how_much_may_be_sent, Files)
     house.sql("UPDATE submission_rate SET since = since - 3600 WHERE storage_id = " + storage);
     BOOST_TEST(ask(alice) == "DUNNO");
     // Who has no mailbox is not our business, whatever the name.
-    for (const char* other : {"root", "you@example.net", "j\xC3\xB6rg@example.net", "0123456789abcdef0123456789abcdef", "'"}) {
+    for (const char* other : {"root", "you@example.net", "j\xC3\xB6rg@example.net", "0123456789abcdef0123456789abcdef",
+                              "0123456789abcdef0123456789abcdef.1@example.net", "0123456789abcdef0123456789abcd\xC3\xB6.1", "'"}) {
         BOOST_TEST((ask(other).empty() || ask(other) == "DUNNO"), other);
     }
 }

@@ -107,7 +107,7 @@ struct Leftovers : mail::Breaking {
     {
         const auto ours = sessions();
         const auto sockets = sockets_of_ports();
-        BOOST_TEST(ours.size() == 5U);
+        BOOST_TEST(ours.size() == 6U);
         BOOST_TEST(processes(ours).size() > ours.size());
         house.down();
         for (const auto& each : processes(ours)) {

@@ -1,0 +1,19 @@
+# shellcheck shell=bash
+# janitor.sh - mailboxctl janitor, beside Dovecot: it ends sessions and removes what was deleted long enough ago.
+#
+# Expects DIR and what mailboxd.sh gives. As root it takes on the mail store's user by itself (store_user).
+
+janitor_start()
+{
+    secret_file mailboxd_janitor
+    part_start janitor "$MAILBOXCTL" --config "$MAILBOXD_CONF" janitor --watch
+    part_await janitor 10 janitor_watches
+}
+
+janitor_watches()
+{
+    # shellcheck disable=SC2154  # parts.sh's
+    tail -c "+${part_log_start[janitor]:-1}" "$DIR/log/janitor.log" 2>/dev/null | grep janitor-started >/dev/null
+}
+
+janitor_stop() { part_stop janitor TERM:20; }

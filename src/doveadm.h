@@ -1,0 +1,49 @@
+// doveadm.h - Dovecot's side of the operator's work: who is connected, and an end to it.
+//
+// Talks to doveadm's HTTP API, over loopback or a socket of its own. Each call is one
+// request on one connection, with a deadline. Complains with Failed, which says what
+// Dovecot answered, or that it did not.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "config.h"
+
+namespace doveadm {
+
+struct Failed : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct Session {
+    std::string user;     // the name inside
+    std::string service;  // imap, pop3
+    std::string address;  // where it comes from
+};
+
+class Client {
+public:
+    // Reads the key: later there may be no right to.
+    explicit Client(const Config& config, std::chrono::seconds deadline = std::chrono::seconds{10});
+
+    std::vector<Session> sessions() const;
+    // Their processes are told to end. The names are taken as they are, but * and ? in
+    // one would mean others, too.
+    void kick(const std::vector<std::string>& users) const;
+    // What userdb says of an address: settings by their names. Nothing: it knows nobody.
+    std::optional<std::map<std::string, std::string>> user(const std::string& address) const;
+
+private:
+    std::string ask(const std::string& commands) const;
+
+    std::string where_;      // a port on loopback, or a socket
+    std::string credentials_;
+    std::chrono::seconds deadline_;
+};
+
+}  // namespace doveadm

@@ -1,0 +1,95 @@
+// janitor.h - what the service leaves for later: ends sessions that are not in order any
+// more, removes what nobody can want back.
+//
+// Works as the mail store's user and with a database user of its own, beside the service,
+// which never waits for it. It may be away: what is to be done stands in the tables, and
+// each step can be repeated from its beginning.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config.h"
+#include "db.h"
+#include "doveadm.h"
+#include "storage.h"
+
+namespace janitor {
+
+using Clock = std::chrono::steady_clock;
+
+// --- sessions -------------------------------------------------------------------------
+
+// How long after a change sessions are looked for that it ends. A login that was verified
+// before it may take its time to get from one of Dovecot's processes to the next: 60 s for
+// the answer of a worker, then less than a second unless a queue is in its way.
+inline constexpr std::chrono::seconds kWatched{120};
+
+struct Look {
+    bool was_due = false;    // otherwise nothing was asked but the table
+    std::int64_t ended = 0;  // users whose sessions were told to end
+};
+
+class Sessions {
+public:
+    Sessions(db::Session& session, const doveadm::Client& doveadm) : session_{session}, doveadm_{doveadm} {}
+
+    // One statement where nothing is to be done. Throws db::Error, doveadm::Failed.
+    Look look();
+
+private:
+    bool is_due(std::int64_t age, Clock::time_point now) const;
+
+    db::Session& session_;
+    const doveadm::Client& doveadm_;
+    Clock::time_point last_look_{};
+    bool ended_somebody_ = false;
+};
+
+// --- what nobody can want back --------------------------------------------------------
+
+struct Purged {
+    bool is_complete = true;  // otherwise the time was over; the next call goes on
+    std::int64_t stores = 0;
+    std::int64_t files = 0;
+    std::int64_t bytes = 0;
+    std::vector<std::pair<std::string, storage::Removed>> removed;  // of which mailbox, as far as this call
+    std::map<std::string, std::int64_t> rows;                       // by table
+};
+
+class Purge {
+public:
+    Purge(db::Session& session, storage::Store& store, const Config& config) : session_{session}, store_{store}, config_{config} {}
+
+    // The mail of those that were deleted longer ago than they can be restored, and of those that are to be erased.
+    Purged stores(Clock::time_point end);
+    // Expired rows of every table.
+    Purged rows(Clock::time_point end);
+
+    // Folders below the store's folder `prefix` that no row knows.
+    std::vector<std::string> unknown(std::string_view prefix);
+    Purged remove_unknown(std::string_view id, Clock::time_point end);
+
+private:
+    db::Session& session_;
+    storage::Store& store_;
+    const Config& config_;
+};
+
+// --- the program ----------------------------------------------------------------------
+
+enum class Orphans { report, remove };
+
+// All of it once; tells what was done. Returns whether all could be done.
+bool run_once(const Config& config, Orphans orphans, std::ostream& out);
+
+// Until TERM or INT.
+void watch(const Config& config);
+
+}  // namespace janitor
