@@ -5,7 +5,6 @@
 #include <cctype>
 #include <charconv>
 #include <csignal>
-#include <csignal>
 #include <fstream>
 #include <future>
 #include <stdexcept>
