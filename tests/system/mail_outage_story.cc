@@ -2,15 +2,30 @@
 
 #include "mail.h"
 
+#include <filesystem>
 #include <future>
+#include <system_error>
 
 #include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
 
 namespace {
 
 struct Outage : mail::Breaking {
-    // Dovecot's helpers that are connected already would keep their first client waiting for up to a minute.
-    void forget_connections() const { BOOST_TEST_REQUIRE(doveadm({"reload"}).exit == 0); }
+    // Dovecot's helpers that are connected already would keep their first client waiting for up to a minute. A reload
+    // makes the sockets anew, and a Postfix that begins to serve somebody while there is none hangs up.
+    void forget_connections() const
+    {
+        const auto socket = house.directory() / "dovecot" / "run" / "postfix";
+        const auto before = fs::last_write_time(socket);
+        BOOST_TEST_REQUIRE(doveadm({"reload"}).exit == 0);
+        BOOST_TEST_REQUIRE(process::eventually([&] {
+            std::error_code error;
+            const auto now = fs::last_write_time(socket, error);
+            return !error && now != before;
+        }));
+    }
 
     bool is_any_bounced() const
     {
