@@ -13,6 +13,7 @@ OUR_CXXFLAGS = -std=c++20 -Wall -Wextra -Wconversion -Wshadow -fPIE -fstack-prot
 OUR_LDFLAGS  = -pie -Wl,-z,relro,-z,now
 LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libsodium))
 LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium) -lmysqlcppconn -lboost_program_options
+CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl)
 TEST_LIBRARIES = -lboost_unit_test_framework
 
 # As many jobs as processors; your own -j comes before this.
@@ -120,10 +121,10 @@ $(BUILD)/mailboxd: $(BUILD)/obj/src/main.o $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 $(BUILD)/mailboxctl: $(BUILD)/obj/src/mailboxctl.o $(BUILD)/libmailboxd.a
-	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CTL_LIBRARIES)
 
 $(BUILD)/unit_tests: $(call objects_of,$(UNIT_TESTS)) $(BUILD)/libmailboxd.a
-	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CTL_LIBRARIES) $(TEST_LIBRARIES)
 
 $(BUILD)/story_tests: $(call objects_of,$(STORY_TESTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)

@@ -1,25 +1,16 @@
 #include "doveadm.h"
 
-#include <netinet/in.h>
-#include <poll.h>
+#include <curl/curl.h>
 #include <sodium.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <cstring>
+#include <memory>
 #include <string_view>
 
-#include "http.h"
 #include "json.h"
 
 namespace doveadm {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLongestAnswer = 256 << 20;  // a session takes about 130 bytes
 constexpr std::string_view kNobody = "68";         // exit code of kick where nobody was connected
@@ -38,84 +29,14 @@ std::string base64(std::string_view text)
     throw Failed("doveadm at " + where + ": " + what);
 }
 
-class Connection {
-public:
-    Connection(const std::string& where, Clock::time_point end) : where_{where}, end_{end}
-    {
-        sockaddr_un path{};
-        sockaddr_in loopback{};
-        const sockaddr* address = nullptr;
-        socklen_t size = 0;
-        if (where.starts_with('/')) {
-            path.sun_family = AF_UNIX;
-            std::memcpy(path.sun_path, where.c_str(), where.size());  // config.cc has checked its length
-            address = reinterpret_cast<const sockaddr*>(&path);
-            size = sizeof path;
-        } else {
-            std::uint16_t port = 0;
-            std::from_chars(where.data(), where.data() + where.size(), port);
-            loopback.sin_family = AF_INET;
-            loopback.sin_port = htons(port);
-            loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            address = reinterpret_cast<const sockaddr*>(&loopback);
-            size = sizeof loopback;
-        }
-        socket_ = ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (socket_ < 0) fail(where, std::strerror(errno));
-        if (::connect(socket_, address, size) == 0) return;
-        const int error = errno == EINPROGRESS ? finish_connecting() : errno;
-        if (error == 0) return;
-        ::close(socket_);
-        fail(where, error == EAGAIN ? "it has too much to do" : std::strerror(error));
-    }
-    ~Connection() { ::close(socket_); }
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
-
-    void send(std::string_view bytes)
-    {
-        while (!bytes.empty()) {
-            await(POLLOUT);
-            const auto count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-            if (count >= 0) bytes.remove_prefix(static_cast<std::size_t>(count));
-            else if (errno != EAGAIN && errno != EINTR) fail(where_, std::strerror(errno));
-        }
-    }
-    // All until it closes the connection.
-    std::string receive()
-    {
-        std::string all;
-        for (;;) {
-            await(POLLIN);
-            char buffer[65'536];
-            const auto count = ::recv(socket_, buffer, sizeof buffer, 0);
-            if (count == 0) return all;
-            if (count < 0 && errno != EAGAIN && errno != EINTR) fail(where_, std::strerror(errno));
-            if (count > 0) all.append(buffer, static_cast<std::size_t>(count));
-            if (all.size() > kLongestAnswer) fail(where_, "its answer does not end");
-        }
-    }
-
-private:
-    int finish_connecting()
-    {
-        await(POLLOUT);
-        int error = 0;
-        socklen_t size = sizeof error;
-        ::getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size);
-        return error;
-    }
-    void await(short events)
-    {
-        pollfd waiting{socket_, events, 0};
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now()).count();
-        if (left <= 0 || ::poll(&waiting, 1, static_cast<int>(left)) == 0) fail(where_, "it does not answer");
-    }
-
-    const std::string& where_;
-    Clock::time_point end_;
-    int socket_ = -1;
-};
+// What libcurl calls for each piece of an answer. Fewer bytes than there are end the transfer.
+std::size_t take(const char* piece, std::size_t /*one*/, std::size_t size, void* answer)
+{
+    auto& text = *static_cast<std::string*>(answer);
+    if (text.size() + size > kLongestAnswer) return 0;
+    text.append(piece, size);
+    return size;
+}
 
 // One answer of several: [type, payload, tag].
 struct Answer {
@@ -158,19 +79,39 @@ Client::Client(const Config& config, std::chrono::seconds deadline) : where_{con
     credentials_ = base64(config.doveadm_key());
 }
 
-// HTTP/1.0, so that the answer comes in one piece and ends with the connection.
 std::string Client::ask(const std::string& commands) const
 {
-    Connection connection{where_, Clock::now() + deadline_};
-    connection.send("POST /doveadm/v1 HTTP/1.0\r\nHost: localhost\r\nAuthorization: X-Dovecot-API " + credentials_
-                    + "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(commands.size()) + "\r\n\r\n" + commands);
-    const auto answer = connection.receive();
-    const auto head_end = answer.find("\r\n\r\n");
-    if (head_end == std::string::npos || !answer.starts_with("HTTP/1.")) fail(where_, "it answers, but not by HTTP");
-    const auto status = answer.substr(9, 3);
-    if (status == "401") fail(where_, "401: its doveadm_api_key is not what doveadm_key_file says");
-    if (status != "200") fail(where_, "its answer is " + answer.substr(0, answer.find('\r')));
-    return answer.substr(head_end + 4);
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle{curl_easy_init(), curl_easy_cleanup};
+    const auto authorization = "Authorization: X-Dovecot-API " + credentials_;
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers{nullptr, curl_slist_free_all};
+    for (const char* line : {authorization.c_str(), "Content-Type: application/json", "Expect:"}) {
+        headers.reset(curl_slist_append(headers.release(), line));
+    }
+    std::string answer;
+    const auto set = [&](CURLoption option, auto value) {
+        const auto result = curl_easy_setopt(handle.get(), option, value);
+        if (result != CURLE_OK) fail(where_, curl_easy_strerror(result));
+    };
+    const bool is_path = where_.starts_with('/');
+    set(CURLOPT_URL, ("http://127.0.0.1:" + (is_path ? "80" : where_) + "/doveadm/v1").c_str());
+    if (is_path) set(CURLOPT_UNIX_SOCKET_PATH, where_.c_str());
+    set(CURLOPT_PROXY, "");  // none, whatever the environment says
+    set(CURLOPT_HTTPHEADER, headers.get());
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(commands.size()));
+    set(CURLOPT_POSTFIELDS, commands.c_str());
+    set(CURLOPT_WRITEFUNCTION, take);
+    set(CURLOPT_WRITEDATA, &answer);
+    set(CURLOPT_TIMEOUT, static_cast<long>(deadline_.count()));
+    set(CURLOPT_NOSIGNAL, 1L);
+    const auto result = curl_easy_perform(handle.get());
+    if (result == CURLE_OPERATION_TIMEDOUT) fail(where_, "it does not answer");
+    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_GOT_NOTHING) fail(where_, "it answers, but not by HTTP");
+    if (result != CURLE_OK) fail(where_, curl_easy_strerror(result));
+    long status = 0;
+    curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status == 401) fail(where_, "401: its doveadm_api_key is not what doveadm_key_file says");
+    if (status != 200) fail(where_, "its answer is " + std::to_string(status));
+    return answer;
 }
 
 // Each connection by itself: in a list by users Dovecot 2.3.19 closes the array behind the first one.

@@ -44,7 +44,7 @@ const Broken kBroken[] = {
     {"another protocol", "* OK [CAPABILITY IMAP4rev1] Dovecot ready.\r\n\r\n", "not by HTTP"},
     {"the wrong key", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "doveadm_key_file"},
     {"no such page", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404"},
-    {"an end in the head", "HTTP/1.1 200 OK\r\nContent-Le", "not by HTTP"},
+    {"an end in the head", "HTTP/1.1 200 OK\r\nContent-Le", "not understood"},
     {"an end in the body", answer("[[\"doveadmResponse\",[{\"user"), "not understood"},
     {"no JSON", answer("<html>"), "not understood"},
     {"an empty list", answer("[]"), "not understood"},
@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(a_request_to_the_byte)
 {
     dovecot::Server server{always(answer("[[\"doveadmResponse\",[],\"who\"]]"))};
     BOOST_TEST(doveadm::Client{server.config()}.sessions().empty());
-    BOOST_TEST(server.requests() == Strings{"POST /doveadm/v1 HTTP/1.0\r\nHost: localhost\r\nAuthorization: X-Dovecot-API QWxhZGRpbidz\r\n"
+    BOOST_TEST(server.requests() == Strings{"POST /doveadm/v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nAuthorization: X-Dovecot-API QWxhZGRpbidz\r\n"
                                             "Content-Type: application/json\r\nContent-Length: 44\r\n\r\n"
                                             "[[\"who\",{\"separateConnections\":true},\"who\"]]"}, per_element());
 }
