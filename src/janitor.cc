@@ -213,8 +213,8 @@ constexpr char kOldKeys[] =
     "SELECT id FROM api_key WHERE revoked_at <= UNIX_TIMESTAMP() - ? OR expires_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
 constexpr char kDeleteKey[] = "DELETE FROM api_key WHERE id = ?";
 constexpr char kOldAudit[] = "DELETE FROM audit_log WHERE at <= (UNIX_TIMESTAMP() - ?) * 1000000 ORDER BY at LIMIT 1000";
-constexpr char kEmptyRanges[] = "SELECT domain_id, level, number FROM mailbox_range WHERE mailboxes = 0 LIMIT 1000";
-constexpr char kDeleteRange[] = "DELETE FROM mailbox_range WHERE domain_id = ? AND level = ? AND number = ? AND mailboxes = 0";
+constexpr char kEmptyRanges[] = "SELECT domain_id, number FROM mailbox_range WHERE mailboxes = 0 LIMIT 1000";
+constexpr char kDeleteRange[] = "DELETE FROM mailbox_range WHERE domain_id = ? AND number = ? AND mailboxes = 0";
 
 }  // namespace
 
@@ -239,7 +239,7 @@ Purged Purge::rows(Clock::time_point end)
     one_by_one("api_key", [&] { return connection.query(kOldKeys, {audited, audited}); },
                [&](const db::Rows& old) { return connection.execute(kDeleteKey, {old.text(1)}); });
     one_by_one("mailbox_range", [&] { return connection.query(kEmptyRanges); },
-               [&](const db::Rows& old) { return connection.execute(kDeleteRange, {old.integer(1), old.integer(2), old.integer(3)}); });
+               [&](const db::Rows& old) { return connection.execute(kDeleteRange, {old.integer(1), old.integer(2)}); });
     while (purged.is_complete) {
         const auto count = connection.execute(kOldAudit, {audited});
         if (count == 0) break;

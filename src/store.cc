@@ -26,20 +26,30 @@ void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t
     audit::write(connection, audit, number, actor, action, address.domain(), address.local_part());
 }
 
-// Adds to, or takes from, the counts of the ranges that an id lies in.
+// Adds to, or takes from, the counts of the range that an id lies in: of all of it, and of
+// the fine range, which is one byte.
 constexpr char kCountRange[] =
-    "INSERT INTO mailbox_range (domain_id, level, number, mailboxes) VALUES (?, 1, ?, 1), (?, 2, ?, 1)"
-    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes + 1";
+    "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) VALUES (?, ?, 1, CONCAT(REPEAT(CHAR(0), ?), CHAR(1)))"
+    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes + 1, counts = INSERT(RPAD(counts, GREATEST(LENGTH(counts), ? + 1), CHAR(0)),"
+    " ? + 1, 1, CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) + 1))";
 constexpr char kUncountRange[] =
-    "INSERT INTO mailbox_range (domain_id, level, number, mailboxes) VALUES (?, 1, ?, 0), (?, 2, ?, 0)"
-    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes - 1";
+    "UPDATE mailbox_range SET mailboxes = mailboxes - 1,"
+    " counts = INSERT(counts, ? + 1, 1, CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) - 1)) WHERE domain_id = ? AND number = ?";
 
 constexpr std::int64_t kFineWidth = 128;
-constexpr std::int64_t kCoarseWidth = kFineWidth * kFineWidth;
+constexpr std::int64_t kFineRanges = 512;
+constexpr std::int64_t kWidth = kFineWidth * kFineRanges;
 
-void count_in_ranges(db::Connection& connection, const char* statement, std::int64_t domain_id, std::int64_t id)
+void count_in_range(db::Connection& connection, std::int64_t domain_id, std::int64_t id)
 {
-    connection.execute(statement, {domain_id, id / kFineWidth, domain_id, id / kCoarseWidth});
+    const auto fine = id % kWidth / kFineWidth;
+    connection.execute(kCountRange, {domain_id, id / kWidth, fine, fine, fine, fine});
+}
+
+void uncount_in_range(db::Connection& connection, std::int64_t domain_id, std::int64_t id)
+{
+    const auto fine = id % kWidth / kFineWidth;
+    connection.execute(kUncountRange, {fine, fine, domain_id, id / kWidth});
 }
 
 constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
@@ -169,36 +179,31 @@ struct Position {
 
 constexpr std::int64_t kBehindEverything = std::numeric_limits<std::uint32_t>::max();
 
-constexpr char kCoarseRanges[] =
-    "SELECT r.number, r.mailboxes, d.id, d.mailboxes, d.last_id"
-    " FROM domain d JOIN mailbox_range r ON r.domain_id = d.id AND r.level = 2 WHERE d.name = ? ORDER BY r.number";
-constexpr char kFineRanges[] =
-    "SELECT number, mailboxes FROM mailbox_range WHERE domain_id = ? AND level = 1 AND number BETWEEN ? AND ? ORDER BY number";
-
-// Goes forward to the row whose range holds the mailbox that `offset` means, and takes
-// from `offset` what lies before it. Returns whether there is one.
-bool walk(db::Rows& rows, std::int64_t& offset)
-{
-    while (rows.next()) {
-        if (offset < rows.integer(2)) return true;
-        offset -= rows.integer(2);
-    }
-    return false;
-}
+constexpr char kRanges[] =
+    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id"
+    " FROM domain d FORCE INDEX (domain_name) JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id"
+    " WHERE d.name = ? ORDER BY r.domain_id, r.number";
 
 Position position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip)
 {
     Position position{.offset = skip};
     if (skip < kFineWidth) return position;  // that much stepping over costs less than a look-up
-    auto coarse = connection.query(kCoarseRanges, {domain.name()});
-    if (!walk(coarse, position.offset)) return {.first_id = kBehindEverything};
-    position.total = coarse.integer(4);
-    position.last_id = coarse.integer(5);
-    const auto first_fine = coarse.integer(1) * kFineWidth;
-    auto fine = connection.query(kFineRanges, {coarse.integer(3), first_fine, first_fine + kFineWidth - 1});
-    if (!walk(fine, position.offset)) return {.offset = skip};  // the domain changed since the first look
-    position.first_id = fine.integer(1) * kFineWidth;
-    return position;
+    auto ranges = connection.query(kRanges, {domain.name()});
+    do {
+        if (!ranges.next()) return {.first_id = kBehindEverything};
+        position.offset -= ranges.integer(2);
+    } while (position.offset >= 0);
+    position.offset += ranges.integer(2);
+    // It lies in this range. Which of the fine ones?
+    position.first_id = ranges.integer(1) * kWidth;
+    position.total = ranges.integer(4);
+    position.last_id = ranges.integer(5);
+    for (const unsigned char count : ranges.text(3)) {
+        if (position.offset < count) return position;
+        position.offset -= count;
+        position.first_id += kFineWidth;
+    }
+    return {.offset = skip};  // the counts do not add up, as mailboxctl check would tell
 }
 
 }  // namespace
@@ -332,7 +337,7 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
             try {
                 connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(), auth::random_hex(16), password_hash});
                 ++done.created;
-                count_in_ranges(connection, kCountRange, grant.domain_id, id);
+                count_in_range(connection, grant.domain_id, id);
                 write_audit(connection, audit, number, actor, "create", address);
             } catch (const db::DuplicateKey&) {
                 if (!grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = address};
@@ -394,7 +399,7 @@ Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address,
         if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0) return Changed::no_such_mailbox;
         auto locked = connection.query(kMailboxId, {grant.domain_id, address.local_part()});
         locked.next();
-        count_in_ranges(connection, kUncountRange, grant.domain_id, locked.integer(1));
+        uncount_in_range(connection, grant.domain_id, locked.integer(1));
         connection.execute(kKeepDeleted, {address.domain(), actor.key_id, grant.domain_id, address.local_part()});
         end_sessions(connection, grant.domain_id, address);
         connection.execute(kDeleteMailbox, {grant.domain_id, address.local_part()});

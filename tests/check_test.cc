@@ -12,6 +12,7 @@
 #include "migrate.h"
 #include "support.h"
 
+namespace data = boost::unit_test::data;
 
 namespace {
 
@@ -79,6 +80,27 @@ BOOST_FIXTURE_TEST_CASE(a_wrong_counter_is_named, House)
     const auto found = wrong();
     BOOST_TEST(has(found, tenant.domain.name()), found);
     BOOST_TEST(has(found, "counts 5 mailboxes and has 1"), found);
+}
+
+struct Slip : support::Row {
+    const char* statement;
+};
+
+const Slip kSlips[] = {
+    {"a range counts one too many", "UPDATE mailbox_range SET mailboxes = mailboxes + 1"},
+    {"a fine range counts one too many", "UPDATE mailbox_range SET counts = CONCAT(CHAR(3), SUBSTR(counts, 2))"},
+    {"a fine range counts none", "UPDATE mailbox_range SET counts = CONCAT(CHAR(0), SUBSTR(counts, 2))"},
+    {"one that is empty counts", "UPDATE mailbox_range SET counts = CONCAT(counts, CHAR(1))"},
+    {"no range", "DELETE FROM mailbox_range"},
+    {"all of it in the next range", "UPDATE mailbox_range SET number = number + 1"},
+};
+
+BOOST_DATA_TEST_CASE_F(House, wrong_counts_of_ranges_are_named, data::make(kSlips), row)
+{
+    tenant.store.create(tenant.grant(), {tenant.mailbox("alice"), tenant.mailbox("bob")}, tenant.actor);
+    BOOST_TEST(wrong() == "");
+    database.run(row.statement);
+    BOOST_TEST(has(wrong(), "the counts of ranges of domain " + tenant.domain.name()), wrong());
 }
 
 BOOST_FIXTURE_TEST_CASE(the_schema_is_this_programs, House)

@@ -89,15 +89,15 @@ CREATE TABLE IF NOT EXISTS mailbox (
     CONSTRAINT mailbox_domain FOREIGN KEY (domain_id) REFERENCES domain (id)
 ) ENGINE = InnoDB;
 
--- How many mailboxes a domain has in each range of ids: 128 of them on level 1, 16,384 on
--- level 2. The list finds the place that `skip` means by adding up a few of these rows
--- instead of stepping over a million mailboxes.
+-- How many mailboxes a domain has in each range of 65,536 ids, and in each 128 of those, a
+-- byte each as far as there are any. The list finds the place that `skip` means by adding
+-- up a few of these instead of stepping over a million mailboxes.
 CREATE TABLE IF NOT EXISTS mailbox_range (
     domain_id     INT UNSIGNED NOT NULL,
-    level         TINYINT UNSIGNED NOT NULL,
     number        INT UNSIGNED NOT NULL,           -- id divided by the range's width
     mailboxes     INT UNSIGNED NOT NULL,
-    PRIMARY KEY (domain_id, level, number),
+    counts        VARBINARY(512) NOT NULL,
+    PRIMARY KEY (domain_id, number),
     CONSTRAINT mailbox_range_domain FOREIGN KEY (domain_id) REFERENCES domain (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 

@@ -22,13 +22,12 @@ INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, storage_
         MD5(CONCAT(d.id, ' ', s.seq)), @password
     FROM wanted w JOIN domain d ON d.name = w.name JOIN seq_1_to_1001000 s ON s.seq <= w.mailboxes;
 
--- As kFineWidth and kCoarseWidth in store.cc.
-INSERT INTO mailbox_range (domain_id, level, number, mailboxes)
-    SELECT m.domain_id, 1, m.id DIV 128, COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id
-    JOIN wanted w ON w.name = d.name GROUP BY m.domain_id, m.id DIV 128;
-INSERT INTO mailbox_range (domain_id, level, number, mailboxes)
-    SELECT domain_id, 2, number DIV 128, SUM(mailboxes) FROM mailbox_range WHERE level = 1
-    AND domain_id IN (SELECT d.id FROM domain d JOIN wanted w ON w.name = d.name) GROUP BY domain_id, number DIV 128;
+-- The ids begin with 1 and have no holes, so the fine counts follow each other.
+INSERT INTO mailbox_range (domain_id, number, mailboxes, counts)
+    SELECT f.domain_id, f.number DIV 512, SUM(f.mailboxes), UNHEX(GROUP_CONCAT(LPAD(HEX(f.mailboxes), 2, '0') ORDER BY f.number SEPARATOR ''))
+    FROM (SELECT m.domain_id, m.id DIV 128 AS number, COUNT(*) AS mailboxes FROM mailbox m JOIN domain d ON d.id = m.domain_id
+        JOIN wanted w ON w.name = d.name GROUP BY m.domain_id, m.id DIV 128) f
+    GROUP BY f.domain_id, f.number DIV 512;
 
 -- The ceiling's table: the four columns and nothing else, clustered, as large as the domain that is listed.
 CREATE DATABASE ceiling;

@@ -234,9 +234,11 @@ BOOST_FIXTURE_TEST_CASE(a_long_list, Operator)
     const auto who = tenant();
     house.sql("SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ");"
               " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
-              " SELECT @domain, seq, CONCAT('m', seq), seq, MD5(CONCAT(@domain, ' ', seq)), 'x' FROM seq_1_to_2500;"
-              " INSERT INTO mailbox_range (domain_id, level, number, mailboxes) SELECT @domain, 1, seq DIV 128, COUNT(*)"
-              " FROM seq_1_to_2500 GROUP BY seq DIV 128; INSERT INTO mailbox_range VALUES (@domain, 2, 0, 2500);"
+              " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 49),"
+              " n (i) AS (SELECT a.i * 50 + b.i + 1 FROM d a JOIN d b)"
+              " SELECT @domain, i, CONCAT('m', i), i, MD5(CONCAT(@domain, ' ', i)), 'x' FROM n;"
+              " INSERT INTO mailbox_range SELECT @domain, 0, 2500, UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR ''))"
+              " FROM (SELECT id DIV 128 AS n, COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) f;"
               " UPDATE domain SET mailboxes = 2500, last_id = 2500 WHERE id = @domain");
     const auto people = ctl({"mailbox", "list", who.domain});
     BOOST_TEST(std::count(people.out.begin(), people.out.end(), '\n') == 2501);

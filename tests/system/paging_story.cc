@@ -119,10 +119,10 @@ struct Thousand : story::Story {
                   " INSERT INTO mailbox (domain_id, id, local_part, storage_id, password, created_at) VALUES " + rows +
                   "; UPDATE domain SET mailboxes = 1001, last_id = 1001 WHERE id = @domain;"
                   " DELETE FROM mailbox_range WHERE domain_id = @domain;"
-                  " INSERT INTO mailbox_range SELECT @domain, 1, id DIV 128, COUNT(*) FROM mailbox"
-                  " WHERE domain_id = @domain GROUP BY id DIV 128;"
-                  " INSERT INTO mailbox_range SELECT @domain, 2, id DIV 16384, COUNT(*) FROM mailbox"
-                  " WHERE domain_id = @domain GROUP BY id DIV 16384; COMMIT");
+                  // Ids 1 to 1001, so the fine counts follow each other.
+                  " INSERT INTO mailbox_range SELECT @domain, 0, SUM(c),"
+                  " UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR '')) FROM (SELECT id DIV 128 AS n,"
+                  " COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) m; COMMIT");
     }
 
     std::vector<std::string> names(std::size_t limit, std::size_t skip) const

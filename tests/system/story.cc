@@ -141,18 +141,18 @@ void Story::check_counters() const
                                                              << ", its rows are " << row.at(2));
         present.insert(row.at(0));
     }
-    for (const auto& row : house.sql("SELECT r.domain_id, r.level, r.number, r.mailboxes, COUNT(m.id)"
+    for (const auto& row : house.sql("SELECT r.domain_id, r.number, r.mailboxes, COUNT(m.id)"
                                      " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
-                                     " AND m.id DIV IF(r.level = 1, 128, 16384) = r.number"
-                                     " GROUP BY r.domain_id, r.level, r.number, r.mailboxes"
+                                     " AND m.id DIV 65536 = r.number"
+                                     " GROUP BY r.domain_id, r.number, r.mailboxes"
                                      " HAVING r.mailboxes <> COUNT(m.id)"
-                                     " UNION SELECT d.id, l.level, 0, d.mailboxes, COALESCE(SUM(r.mailboxes), 0)"
-                                     " FROM domain d JOIN (SELECT 1 AS level UNION SELECT 2) l"
-                                     " LEFT JOIN mailbox_range r ON r.domain_id = d.id AND r.level = l.level"
-                                     " GROUP BY d.id, l.level, d.mailboxes"
-                                     " HAVING d.mailboxes <> COALESCE(SUM(r.mailboxes), 0)")) {
-        BOOST_ERROR("domain " << row.at(0) << ", range " << row.at(2) << " of level " << row.at(1) << ": "
-                              << row.at(3) << " counted, " << row.at(4) << " there");
+                                     " UNION SELECT m.domain_id, m.number, ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), m.there"
+                                     " FROM (SELECT domain_id, id DIV 128 AS number, COUNT(*) AS there FROM mailbox"
+                                     " GROUP BY domain_id, id DIV 128) m LEFT JOIN mailbox_range r ON r.domain_id = m.domain_id"
+                                     " AND r.number = m.number DIV 512"
+                                     " WHERE COALESCE(ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), 0) <> m.there")) {
+        BOOST_ERROR("domain " << row.at(0) << ", range " << row.at(1) << ": " << row.at(2) << " counted, " << row.at(3)
+                              << " there");
     }
     for (const auto& tenant : tenants) {
         if (!present.contains(tenant.domain)) {

@@ -29,8 +29,8 @@ constexpr char kTakeOne[] = "UPDATE domain SET mailboxes = mailboxes - 1 WHERE i
 constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kUncountRange[] =
-    "INSERT INTO mailbox_range (domain_id, level, number, mailboxes) VALUES (?, 1, ?, 0), (?, 2, ?, 0)"
-    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes - 1";
+    "UPDATE mailbox_range SET mailboxes = mailboxes - 1,"
+    " counts = INSERT(counts, ? + 1, 1, CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) - 1)) WHERE domain_id = ? AND number = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
     " quota_bytes, deleted_at, deleted_by)"
@@ -71,7 +71,8 @@ public:
         execute(kTakeOne, {domain_id});
         execute(kLockMailbox, {domain_id, local_part});
         const auto id = number(kMailboxId, {domain_id, local_part});
-        execute(kUncountRange, {domain_id, id / 128, domain_id, id / 16384});
+        const auto fine = id % 65536 / 128;
+        execute(kUncountRange, {fine, fine, domain_id, id / 65536});
         execute(kKeepDeleted, {domain, "ceiling", domain_id, local_part});
         execute(kEndSessions, {domain_id, local_part});
         execute(kDeleteMailbox, {domain_id, local_part});
