@@ -137,7 +137,8 @@ bool Store::was_committed(const audit::Id& audit)
 constexpr char kGrant[] =
     "SELECT k.hash, k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
     " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update'"
-    " FROM api_key k LEFT JOIN domain d ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
+    " FROM api_key k FORCE INDEX (PRIMARY) LEFT JOIN domain d FORCE INDEX (domain_name)"
+    " ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
     " WHERE k.id = ?";
 
 std::optional<auth::Grant> Store::grant(std::string_view key_id, std::string_view domain)

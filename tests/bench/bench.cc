@@ -493,6 +493,7 @@ void Bench::start()
 
 void Bench::mix()
 {
+    service_.reset();
     service_ = start_service();
     std::mt19937 random{2};
     std::discrete_distribution<int> kind{90, 5, 3, 2};

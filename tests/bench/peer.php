@@ -1,6 +1,7 @@
 <?php
-// peer.php - what a good PHP programmer writes for GET /<domain>/mailboxes: a persistent connection, prepared
-// statements, the same checks of key, account and domain, the same page from the same tables.
+// peer.php - what a good PHP programmer writes for GET /<domain>/mailboxes: a persistent connection, statements that the
+// server prepares (what the frameworks do, too), the same checks of key, account and domain, the same page from the same
+// tables.
 
 declare(strict_types=1);
 
@@ -38,6 +39,7 @@ try {
     $database = new PDO('mysql:unix_socket=' . $_SERVER['DB_SOCKET'] . ';dbname=' . $_SERVER['DB_NAME'] . ';charset=utf8mb4',
         $_SERVER['DB_USER'], $_SERVER['DB_PASSWORD'], [
             PDO::ATTR_PERSISTENT => true,
+            PDO::ATTR_EMULATE_PREPARES => false,
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_NUM,
         ]);
