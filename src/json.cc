@@ -55,9 +55,10 @@ public:
     {
         constexpr std::int64_t kDay = 86'400;
         const auto second = (seconds_since_1970 % kDay + kDay) % kDay;
-        if (const auto day = seconds_since_1970 - second; day != day_) {
+        const auto day = seconds_since_1970 / kDay - (seconds_since_1970 % kDay < 0 ? 1 : 0);
+        if (text_.empty() || day != day_) {
             day_ = day;
-            text_ = midnight(day);
+            text_ = with_day_of(seconds_since_1970);
         }
         const std::array<std::int64_t, 3> parts{second / 3600, second / 60 % 60, second % 60};
         for (std::size_t i = 0; i < parts.size(); ++i) put_two_digits(&text_[kDayLength + 3 * i], parts[i]);
@@ -73,11 +74,11 @@ private:
         place[1] = static_cast<char>('0' + number % 10);
     }
 
-    static std::string midnight(std::int64_t begin)
+    static std::string with_day_of(std::int64_t seconds_since_1970)
     {
         constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
         constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-        const std::time_t time = begin;
+        const std::time_t time = seconds_since_1970;
         std::tm utc{};
         ::gmtime_r(&time, &utc);
         std::string text{"Day, 00 Mon 0000 00:00:00 GMT"};
@@ -89,8 +90,8 @@ private:
         return text;
     }
 
-    std::int64_t day_ = -1;  // when it began; no day begins then
-    std::string text_;       // of the last date
+    std::int64_t day_ = 0;  // of the last date, counted from 1970
+    std::string text_;      // the last date; empty before the first
 };
 
 [[noreturn]] void refuse(const std::string& sentence)

@@ -303,6 +303,24 @@ BOOST_AUTO_TEST_CASE(a_list_to_the_byte)
                   "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"user@samples.mailgun.org\"}]}\n");
 }
 
+// The day is written once for neighbours that share it.
+BOOST_AUTO_TEST_CASE(rows_of_one_day_and_of_the_next)
+{
+    constexpr std::int64_t kMidnight = 1'317'168'000;
+    std::vector<mailbox::Mailbox> items;
+    for (const auto time : {kMidnight - 1, kMidnight, kMidnight + 86'399, kMidnight + 86'400, kMidnight, std::int64_t{0}, std::int64_t{-1},
+                            std::int64_t{-86'400}, std::int64_t{-86'401}}) {
+        items.push_back({"a", time, 0});
+    }
+    auto text = json::listing(9, items, "b.example");
+    for (const auto& item : items) {
+        const auto date = "\"created_at\":\"" + json::date(item.created_at) + "\"";
+        const auto place = text.find("\"created_at\"");
+        BOOST_TEST(text.substr(place, date.size()) == date);
+        text.erase(0, place + date.size());
+    }
+}
+
 // A double has 53 bits, and cJSON writes 1e15 as 1e+15.
 BOOST_DATA_TEST_CASE(a_number_is_written_whole,
                      data::make({std::int64_t{1'000'000'000'000'000}, (std::int64_t{1} << 53) + 1, kGreatest - 1, kGreatest}), number)

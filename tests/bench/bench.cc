@@ -29,7 +29,6 @@
 namespace {
 
 using figures::Direction;
-using figures::Figure;
 using figures::median;
 using figures::percentile;
 using figures::progress;
@@ -242,8 +241,8 @@ double Bench::saturation()
 plot::Series distribution(const std::string& name, const std::vector<double>& milliseconds)
 {
     plot::Series series{name, {}};
-    for (double exponent = 0; exponent <= 3.0001; exponent += 0.05) {
-        const double rest = std::pow(10, -exponent);
+    for (int twentieth = 0; twentieth <= 60; ++twentieth) {
+        const double rest = std::pow(10, -twentieth / 20.0);
         series.points.emplace_back(1 / rest, percentile(milliseconds, 1 - rest));
     }
     return series;

@@ -75,7 +75,8 @@ public:
     void vertical_axis(const std::string& title, double top)
     {
         const double step = step_for(top);
-        for (double value = 0; value <= top * 1.0001; value += step) {
+        for (int i = 0; i <= std::lround(top / step); ++i) {
+            const double value = i * step;
             const double y = kTop + kInnerHeight * (1 - value / top);
             line(kLeft, y, kWidth - kRight, y, value == 0 ? "#222" : "#ddd");
             write(kLeft - 8, y + 4, number(value), "text-anchor=\"end\"");

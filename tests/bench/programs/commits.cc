@@ -33,14 +33,14 @@ constexpr char kUncountRange[] =
     " counts = INSERT(counts, ? + 1, 1, CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) - 1)) WHERE domain_id = ? AND number = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " generation, quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
     " FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kEndSessions[] =
     "INSERT INTO session_end (storage_id, since)"
     " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = ?";
-constexpr char kInsertAudit[] =
+constexpr char kInsert[] =
     "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, ?, ?, ?, ?)";
 
 using Value = std::variant<std::int64_t, std::string>;
@@ -77,7 +77,7 @@ public:
         execute(kEndSessions, {domain_id, local_part});
         execute(kDeleteMailbox, {domain_id, local_part});
         const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
-        execute(kInsertAudit, {now.count(), static_cast<std::int64_t>(random_() >> 2), "ceiling", "127.0.0.1", "delete", domain, local_part});
+        execute(kInsert, {now.count(), static_cast<std::int64_t>(random_() >> 2), "ceiling", "127.0.0.1", "delete", domain, local_part});
         run("COMMIT");
     }
 
