@@ -158,7 +158,7 @@ BOOST_TEST_GLOBAL_FIXTURE(Ended);
 BOOST_FIXTURE_TEST_CASE(nothing_to_do, Figures)
 {
     constexpr int kSeconds = 20;
-    const std::vector<std::string> parts{"mariadb", "mailboxd", "dovecot", "postfix", "nginx"};
+    const std::vector<std::string> parts{"mariadb", "mailboxd", "dovecot", "janitor", "postfix", "nginx"};
     // What its start has left ends after some time.
     std::this_thread::sleep_for(std::chrono::seconds{30});
     std::map<std::string, std::uint64_t> before;
