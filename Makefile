@@ -24,6 +24,7 @@ endif
 MAINS       = src/main.cc src/mailboxctl.cc
 SOURCES     = $(filter-out $(MAINS),$(wildcard src/*.cc))
 MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
+LOOKUPS     = $(sort $(wildcard sql/postfix/*.cf))
 UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc
 STORY_TESTS = $(wildcard tests/system/*.cc) tests/proxy.cc
 BENCH_SOURCES = $(wildcard tests/bench/*.cc)
@@ -141,7 +142,7 @@ $(BUILD)/mail_figures: $(call objects_of,tests/figures/mail.cc $(filter-out %_st
                        $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
-$(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o
+$(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/lookups.o
 	rm -f $@
 	$(AR) rcs $@ $^
 
@@ -185,6 +186,10 @@ $(BUILD)/tidy/%.ok: %.cc .clang-tidy $(wildcard src/*.h tests/*.h tests/*/*.h)
 $(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migrations
 	@mkdir -p $(@D)
 	scripts/embed-migrations $(MIGRATIONS) >$@
+
+$(BUILD)/gen/lookups.cc: $(LOOKUPS) sql/postfix scripts/embed-lookups
+	@mkdir -p $(@D)
+	scripts/embed-lookups $(LOOKUPS) >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

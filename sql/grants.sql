@@ -29,6 +29,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT ON mailbox_activity TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT ON submission_rate TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON deleted_mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';

@@ -69,4 +69,14 @@ std::vector<Entry> of_name(db::Connection& connection, std::string_view name, st
     return oldest_first(connection.query(kOfName, {name, limit, name, limit, name, limit, limit}));
 }
 
+constexpr char kLatest[] =
+    "SELECT at, actor, client, action, domain, local_part FROM audit_log WHERE domain = ? AND local_part = ? AND action IN (?, ?, ?)"
+    " ORDER BY at DESC, id DESC LIMIT 1";
+
+std::optional<Entry> latest(db::Connection& connection, const Actions& actions, std::string_view domain, std::string_view what)
+{
+    const auto found = oldest_first(connection.query(kLatest, {domain, what, actions[0], actions[1], actions[2]}));
+    return found.empty() ? std::nullopt : std::optional{found.front()};
+}
+
 }  // namespace audit

@@ -1,7 +1,9 @@
 // audit.h - who changed what: rows of audit_log, written in the transaction of the change that they tell of.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,5 +45,9 @@ struct Entry {
 std::vector<Entry> all(db::Connection& connection, std::int64_t limit);
 std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part, std::string_view domain, std::int64_t limit);
 std::vector<Entry> of_name(db::Connection& connection, std::string_view name, std::int64_t limit);
+
+// The newest of these actions, written as write() has them.
+using Actions = std::array<std::string_view, 3>;
+std::optional<Entry> latest(db::Connection& connection, const Actions& actions, std::string_view domain, std::string_view what);
 
 }  // namespace audit

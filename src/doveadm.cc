@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kLongestAnswer = 256 << 20;  // a session takes about 130 bytes
 constexpr std::string_view kNobody = "68";         // exit code of kick where nobody was connected
+constexpr std::string_view kNoUser = "67";         // of user where userdb knows nobody of that name
 
 std::string base64(std::string_view text)
 {
@@ -140,12 +141,14 @@ void Client::kick(const std::vector<std::string>& users) const
     }
 }
 
-std::optional<std::map<std::string, std::string>> Client::user(const std::string& address) const
+std::optional<std::map<std::string, std::string>> Client::user(const std::string& name, const std::string& service) const
 {
-    const auto answers = answers_of(ask(R"([["user",{"userMask":[)" + json::quoted(address) + R"(]},"user"]])"), where_);
+    const auto by = service.empty() ? "" : R"(,"authInfo":[)" + json::quoted("service=" + service) + "]";
+    const auto answers = answers_of(ask(R"([["user",{"userMask":[)" + json::quoted(name) + "]" + by + R"(},"user"]])"), where_);
+    if (answers[0].is_error && member(answers[0].payload, "exitCode") != kNoUser) refuse(answers[0], where_);
     if (answers[0].is_error) return std::nullopt;
     std::map<std::string, std::string> settings;
-    for (const auto& [name, user] : answers[0].payload.members) {
+    for (const auto& [its_name, user] : answers[0].payload.members) {
         for (const auto& [setting, value] : user.members) settings.emplace(setting, value.text);
     }
     if (settings.empty()) return std::nullopt;

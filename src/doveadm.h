@@ -35,8 +35,8 @@ public:
     // Their processes are told to end. The names are taken as they are, but * and ? in
     // one would mean others, too.
     void kick(const std::vector<std::string>& users) const;
-    // What userdb says of an address: settings by their names. Nothing: it knows nobody.
-    std::optional<std::map<std::string, std::string>> user(const std::string& address) const;
+    // What userdb says of an address, or to one of its services of a name: settings by their names. Nothing: it knows nobody.
+    std::optional<std::map<std::string, std::string>> user(const std::string& name, const std::string& service = {}) const;
 
 private:
     std::string ask(const std::string& commands) const;

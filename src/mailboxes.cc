@@ -11,6 +11,7 @@
 #include "life.h"
 #include "password.h"
 #include "store.h"
+#include "why.h"
 
 namespace mailboxes {
 namespace {
@@ -252,6 +253,7 @@ std::vector<command::Command> commands()
          "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
          "with --disabled, when it has to wait outside (450).", suspend_options, mailbox_suspend},
         {"mailbox resume", {"ADDRESS"}, "end a mailbox's suspension", "", json_option, mailbox_resume},
+        why::command(),
         {"audit", {"[ADDRESS|DOMAIN|KEY]"}, "show who changed what",
          "Of an address, of everything in a domain, of everything that a key has done (its id, or the whole key), or of\n"
          "an account; without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command},

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <new>
 
 #include "auth.h"
@@ -10,6 +11,8 @@
 
 namespace password {
 namespace {
+
+const std::string kScheme = "{ARGON2ID}";
 
 // Characters of valid UTF-8, not bytes.
 std::size_t length(std::string_view text)
@@ -53,7 +56,14 @@ std::string hash(std::string_view text, const Config& config)
                                    config.argon2_memory_kib * 1024) != 0) {
         throw std::bad_alloc{};
     }
-    return std::string{"{ARGON2ID}"} + encoded;
+    return kScheme + encoded;
+}
+
+std::optional<bool> verify(std::string_view text, const std::string& stored)
+{
+    if (!stored.starts_with(kScheme)) return std::nullopt;
+    if (crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size()) == 0) return true;
+    return errno == EINVAL ? std::optional{false} : std::nullopt;  // so it says that the two differ
 }
 
 std::string generate()

@@ -4,6 +4,7 @@
 // logged, stored or echoed.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 // Takes argon2_memory_kib of memory and some tens of milliseconds of one core.
 // Throws std::bad_alloc when the memory cannot be had.
 std::string hash(std::string_view text, const Config& config);
+
+// Whether the text belongs to a stored hash; nothing where that cannot be told: another scheme, no memory.
+std::optional<bool> verify(std::string_view text, const std::string& stored);
 
 // For an account that nobody chose a password for: 24 characters, 120 random bits.
 std::string generate();

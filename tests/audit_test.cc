@@ -80,6 +80,19 @@ BOOST_FIXTURE_TEST_CASE(of_a_domain, Log)
     BOOST_TEST(texts(audit::of_name(connection, "example.org", 2)) == (Strings{"6 create", "7 password"}), per_element());
 }
 
+BOOST_FIXTURE_TEST_CASE(the_latest_of_some_actions, Log)
+{
+    const auto found = [&](const audit::Actions& actions, std::string_view domain, std::string_view what) {
+        const auto entry = audit::latest(connection, actions, domain, what);
+        return entry ? std::to_string(entry->at / 1'000'000) + " " + entry->action : "";
+    };
+    BOOST_TEST(found({"create", "password", "delete"}, "example.org", "alice") == "7 password");
+    BOOST_TEST(found({"create", "create", "create"}, "example.org", "alice") == "4 create");
+    BOOST_TEST(found({"delete", "delete", "delete"}, "example.org", "alice").empty());
+    BOOST_TEST(found({"domain-add", "create", "account-add"}, "example.org", "") == "2 domain-add");
+    BOOST_TEST(found({"account-add", "account-suspend", "account-resume"}, "", "demo") == "1 account-add");
+}
+
 // What it did, and what was done to it.
 BOOST_FIXTURE_TEST_CASE(of_a_key, Log)
 {

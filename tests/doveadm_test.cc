@@ -109,6 +109,20 @@ BOOST_AUTO_TEST_CASE(what_userdb_says)
     BOOST_TEST(server.requests().front().ends_with("[[\"user\",{\"userMask\":[\"alice@b\"]},\"user\"]]"));
 }
 
+BOOST_AUTO_TEST_CASE(what_userdb_says_to_a_service)
+{
+    dovecot::Server server{always(answer(R"([["doveadmResponse",{"a.1@b":{"home":"/srv/mail/aa"}},"user"]])"))};
+    BOOST_TEST(doveadm::Client{server.config()}.user("a.1@b", "imap").has_value());
+    BOOST_TEST(server.requests().front().ends_with(R"([["user",{"userMask":["a.1@b"],"authInfo":["service=imap"]},"user"]])"));
+}
+
+// As when its database is away: not the same as nobody.
+BOOST_AUTO_TEST_CASE(a_userdb_that_does_not_know_at_present)
+{
+    dovecot::Server server{always(answer(R"([["error",{"type":"exitCode", "exitCode":75},"user"]])"))};
+    BOOST_CHECK_THROW(doveadm::Client{server.config()}.user("alice@b"), doveadm::Failed);
+}
+
 BOOST_DATA_TEST_CASE(whom_userdb_does_not_know,
                      data::make({R"([["error",{"type":"exitCode", "exitCode":67},"user"]])", R"([["doveadmResponse",{},"user"]])"}), text)
 {

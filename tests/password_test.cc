@@ -188,6 +188,20 @@ BOOST_AUTO_TEST_CASE(memory_that_cannot_be_had_is_an_error)
     BOOST_CHECK_THROW(password::hash("secret", config), std::bad_alloc);
 }
 
+BOOST_AUTO_TEST_CASE(whether_it_is_the_stored_one)
+{
+    const auto stored = password::hash("secret", cheap());
+    BOOST_TEST(password::verify("secret", stored).value());
+    BOOST_TEST(!password::verify("Secret", stored).value());
+    BOOST_TEST(!password::verify("", stored).value());
+    BOOST_TEST(!password::verify("secret", "{PLAIN}secret").has_value());
+    BOOST_TEST(!password::verify("secret", "{ARGON2ID}secret").value());  // nobody can log in by that
+    // More memory than there is.
+    auto much = stored;
+    much.replace(much.find("m=8,"), 4, "m=4294967295,");
+    BOOST_TEST(!password::verify("secret", much).value_or(false));
+}
+
 BOOST_AUTO_TEST_CASE(a_generated_one_is_long_and_taken)
 {
     const auto text = password::generate();

@@ -279,6 +279,7 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         {{"mailbox", "add"}, {"ADDRESS", "--password-file"}},
         {{"mailbox", "quota"}, {"SIZE", "none", "default"}},
         {{"mailbox", "suspend"}, {"--disabled", "450"}},
+        {{"why"}, {"ADDRESS", "--password", "--password-file", "--json", "WRONG"}},
         {{"audit"}, {"ADDRESS", "DOMAIN", "KEY", "--last", "--json"}},
         {{"domain", "add"}, {"DOMAIN", "--account", "--no-postmaster"}},
         {{"domain", "dns"}, {"DOMAIN", "--host"}},

@@ -96,6 +96,8 @@ const Statement kRefused[] = {
     {"mailboxd_ctl", "DELETE FROM audit_log"},
     {"mailboxd_ctl", "UPDATE mailbox_usage SET bytes = 0"},
     {"mailboxd_ctl", "UPDATE schema_version SET version = 0"},
+    {"mailboxd_ctl", "UPDATE submission_rate SET recipients = 0"},
+    {"mailboxd_ctl", "DELETE FROM submission_rate"},
 
     {"mailboxd_postfix", "SELECT password FROM mailbox"},
     {"mailboxd_postfix", "SELECT * FROM mailbox"},
@@ -150,6 +152,7 @@ const Statement kAllowed[] = {
     {"mailboxd_janitor", "SELECT storage_id, state, generation FROM mailbox"},
     {"mailboxd_dovecot", "SELECT last_login FROM mailbox_activity"},
     {"mailboxd_ctl", "SELECT last_login FROM mailbox_activity"},
+    {"mailboxd_ctl", "SELECT recipients FROM submission_rate"},
 };
 
 }  // namespace

@@ -1,0 +1,65 @@
+#include "postfix.h"
+
+#include <regex>
+#include <vector>
+
+namespace postfix {
+namespace {
+
+struct Lookup {
+    std::string statement;
+    std::string letters{};  // of what its question marks stand for
+};
+
+// mysql_table(5): `%s` is the key, `%u` what stands before its last @, `%d` what stands behind it, and `%%` is %. In our
+// files the first three stand in quotes of their own, so that they can be bound.
+Lookup lookup_of(std::string_view query)
+{
+    Lookup lookup;
+    for (std::size_t i = 0; i < query.size(); ++i) {
+        const auto rest = query.substr(i);
+        if (rest.starts_with("'%s'") || rest.starts_with("'%u'") || rest.starts_with("'%d'")) {
+            lookup.statement += '?';
+            lookup.letters += rest[2];
+            i += 3;
+        } else {
+            lookup.statement += query[i];
+            if (rest.starts_with("%%")) ++i;
+        }
+    }
+    return lookup;
+}
+
+// Made once: a connection knows its statements by their places.
+const Lookup& lookup(std::string_view table)
+{
+    static const auto all = [] {
+        std::map<std::string_view, Lookup> made;
+        for (const auto& [name, query] : kQueries) made.emplace(name, lookup_of(query));
+        return made;
+    }();
+    return all.at(table);
+}
+
+}  // namespace
+
+std::optional<std::string> find(db::Connection& connection, std::string_view table, std::string_view key)
+{
+    const auto at = key.rfind('@');
+    const auto& [statement, letters] = lookup(table);
+    std::vector<db::Value> values;
+    for (const char letter : letters) values.emplace_back(letter == 's' ? key : letter == 'u' ? key.substr(0, at) : key.substr(at + 1));
+    auto rows = connection.query(statement.c_str(), values);
+    if (!rows.next()) return std::nullopt;
+    return rows.text(1);
+}
+
+Rate rate()
+{
+    const std::string query{kQueries.at("submission")};
+    std::smatch match;
+    if (!std::regex_search(query, match, std::regex{R"(submission_count\(.*, ([0-9]+)\) > ([0-9]+))"})) return {};
+    return {.recipients = std::stoll(match[2]), .seconds = std::stoll(match[1])};
+}
+
+}  // namespace postfix

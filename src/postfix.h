@@ -1,0 +1,28 @@
+// postfix.h - what Postfix finds in its tables: the queries of sql/postfix, compiled in, asked by another database user.
+//
+// Postfix itself is not asked: that takes root and its files. Throws db::Error.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "db.h"
+
+namespace postfix {
+
+extern const std::map<std::string_view, std::string_view> kQueries;  // by table; made from the files by the Makefile
+
+// The first row's value. The key is an address, or a domain where the query wants `%s`. In lower case, as Postfix asks.
+std::optional<std::string> find(db::Connection& connection, std::string_view table, std::string_view key);
+
+// How much a mailbox may send, as sql/postfix says; an operator's own file may say something else.
+struct Rate {
+    std::int64_t recipients = 0;
+    std::int64_t seconds = 0;
+};
+Rate rate();
+
+}  // namespace postfix

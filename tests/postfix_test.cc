@@ -1,0 +1,83 @@
+// postfix_test.cc - the queries of sql/postfix as this program has them. What Postfix itself finds with them the stories
+// show.
+
+#include "postfix.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <string>
+
+#include "database.h"
+#include "life.h"
+#include "sources.h"
+
+using mailbox::State;
+
+namespace {
+
+struct House : database::Tenant {
+    House() { store.create(grant(), {mailbox("alice")}, actor); }
+
+    // `nothing`, or the value.
+    std::string find(std::string_view table, const std::string& wanted) { return postfix::find(connection, table, wanted).value_or("nothing"); }
+    std::string at(const std::string& name) const { return name + "@" + domain.name(); }
+    db::Connection connection = database.connect();
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(postfixes)
+
+BOOST_AUTO_TEST_CASE(all_of_them_are_there)
+{
+    std::size_t tables = 0;
+    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "sql" / "postfix"}) {
+        const auto text = sources::contents(file.path());
+        const auto at = text.find("\nquery = ");
+        if (at == std::string::npos) continue;
+        ++tables;
+        const auto name = file.path().stem().string().substr(std::string{"mailboxd-"}.size());
+        BOOST_TEST_REQUIRE(postfix::kQueries.contains(name), name);
+        BOOST_TEST(text.substr(at + 9) == std::string{postfix::kQueries.at(name)} + "\n", name);
+    }
+    BOOST_TEST(postfix::kQueries.size() == tables);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address, House)
+{
+    const auto inside = storage_id("alice") + "@" + domain.name();
+    BOOST_TEST(find("addresses", at("alice")) == inside);
+    BOOST_TEST(find("addresses", at("alice+tag")) == inside);
+    for (const std::string name : {"bob", "alice ", "alic_", "' or '1'='1", "+tag", "", "alic\xC3\xA9"}) {
+        BOOST_TEST(find("addresses", at(name)) == "nothing", name);
+    }
+    BOOST_TEST(find("addresses", at(storage_id("alice"))) == "nothing");
+    BOOST_TEST(find("addresses", "alice@elsewhere.example") == "nothing");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain, House)
+{
+    BOOST_TEST(find("domains", domain.name()) == domain.name());
+    BOOST_TEST(find("domains", "elsewhere.example") == "nothing");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_speaks_against_a_recipient, House)
+{
+    BOOST_TEST(find("recipients", at("alice")) == "DUNNO");
+    life::set_quota(connection, address("alice"), 1);
+    BOOST_TEST(find("recipients", at("alice+tag")) == "mailboxd_quota");
+    life::set_state(connection, address("alice"), State::no_login);
+    BOOST_TEST(find("recipients", at("alice")) == "mailboxd_quota");
+    life::set_state(connection, address("alice"), State::disabled);
+    BOOST_TEST(find("recipients", at("alice")) == "450 4.2.1 This mailbox takes no mail at present");
+    BOOST_TEST(find("recipients", at("bob")) == "nothing");
+}
+
+BOOST_AUTO_TEST_CASE(how_much_may_be_sent)
+{
+    BOOST_TEST(postfix::rate().recipients == 200);
+    BOOST_TEST(postfix::rate().seconds == 3600);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
