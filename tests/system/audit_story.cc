@@ -1,0 +1,192 @@
+// audit_story.cc - every change by tool or API is in the audit log, by its own transaction: where that cannot be written,
+// nothing is changed. The list of commands is that of mailboxctl --help, so that a new one has to say here what it does.
+
+#include "story.h"
+
+#include <set>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+
+using process::Arguments;
+using Actions = std::vector<std::string>;
+
+namespace {
+
+struct Command {
+    Arguments words;         // {account}, {domain}, {key} and {secrets} are the story's own, {new} is a name that nobody has
+    Actions actions{};       // that it writes; none: it changes nothing
+    std::string input{};
+};
+
+const std::string kNewPassword = "Looking-Glass\n";
+
+// In an order in which each can be done.
+const Command kCommands[] = {
+    {{"account", "add", "{new}"}, {"account-add"}},
+    {{"account", "list"}},
+    {{"account", "set", "{account}", "max_mailboxes=100"}, {"account-set"}},
+    {{"account", "suspend", "{account}"}, {"account-suspend"}},
+    {{"account", "suspend", "{account}", "--disabled"}, {"account-disable"}},
+    {{"account", "resume", "{account}"}, {"account-resume"}},
+    {{"domain", "add", "{new}.example.org", "--account", "{account}"}, {"domain-add", "create"}},
+    {{"domain", "list"}},
+    {{"domain", "dns", "{domain}", "--host", "mail.example.org"}},
+    {{"domain", "set", "{domain}", "max_mailboxes=100"}, {"domain-set"}},
+    {{"domain", "set", "{domain}", "quota_bytes=1G"}, {"domain-set"}},
+    {{"domain", "set", "{domain}", "on_duplicate=update"}, {"domain-set"}},
+    {{"domain", "suspend", "{domain}"}, {"domain-suspend"}},
+    {{"domain", "suspend", "{domain}", "--disabled"}, {"domain-disable"}},
+    {{"domain", "resume", "{domain}"}, {"domain-resume"}},
+    {{"mailbox", "add", "alice@{domain}", "--password-file", "-"}, {"create"}, kNewPassword},
+    {{"mailbox", "list", "{domain}"}},
+    {{"mailbox", "show", "alice@{domain}"}},
+    {{"mailbox", "passwd", "alice@{domain}", "--password-file", "-"}, {"password"}, kNewPassword},
+    {{"mailbox", "quota", "alice@{domain}", "1G"}, {"quota"}},
+    {{"mailbox", "suspend", "alice@{domain}"}, {"suspend"}},
+    {{"mailbox", "suspend", "alice@{domain}", "--disabled"}, {"disable"}},
+    {{"mailbox", "resume", "alice@{domain}"}, {"resume"}},
+    {{"why", "alice@{domain}"}},
+    {{"mailbox", "remove", "alice@{domain}"}, {"delete"}},
+    {{"key", "add", "--account", "{account}"}, {"key-add"}},
+    {{"key", "list"}},
+    {{"key", "revoke", "{key}"}, {"key-revoke"}},
+    {{"audit"}},
+    {{"check"}},
+    {{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file", "{secrets}/mailboxd_migrate"}},
+    {{"domain", "remove", "{domain}", "--yes"}, {"domain-remove"}},
+    {{"account", "remove", "{account}", "--yes"}, {"domain-remove", "account-remove"}},
+};
+
+// Finishes what was deleted, by whoever is in the log for that.
+const std::set<std::string> kOfNobody{"janitor"};
+
+std::string named(const Arguments& words)
+{
+    const std::set<std::string> pairs{"account", "domain", "mailbox", "key"};
+    return pairs.contains(words[0]) ? words[0] + " " + words[1] : words[0];
+}
+
+struct Log : story::Breaking {
+    Log() : who{tenant()}, key{who.key.substr(4, 10)} {}
+
+    std::string count() const { return house.value("SELECT COUNT(*) FROM audit_log"); }
+    // What has come since there were so many: `action actor`.
+    Actions since(const std::string& before) const
+    {
+        Actions found;
+        for (const auto& row : house.sql("SELECT CONCAT(action, ' ', actor, ' ', client) FROM audit_log ORDER BY at, id LIMIT 1000 OFFSET " + before)) {
+            found.push_back(row.at(0));
+        }
+        return found;
+    }
+    // Does it where the log takes nothing, which must change nothing, and then where it does.
+    template <typename Work>
+    void check(Work work, const Actions& actions)
+    {
+        const auto before = snapshot();
+        house.sql("CREATE TRIGGER audit_log_full BEFORE INSERT ON audit_log FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the log is full'");
+        const bool was_done = work();
+        house.sql("DROP TRIGGER audit_log_full");
+        BOOST_TEST(was_done == actions.empty());
+        BOOST_TEST(snapshot() == before, "changed, though it cannot stand in the log");
+        if (actions.empty()) return;
+        const auto entries = count();
+        BOOST_TEST(work());
+        BOOST_TEST(since(entries) == actions, boost::test_tools::per_element());
+    }
+
+    story::Tenant who;
+    std::string key;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(audit)
+
+BOOST_FIXTURE_TEST_CASE(each_command_is_in_the_list, story::Story)
+{
+    std::set<std::string> listed = kOfNobody;
+    for (const auto& command : kCommands) {
+        listed.insert(named(command.words));
+    }
+    std::istringstream help{process::run({house.setting("MAILBOXCTL"), "--help"}).out};
+    std::set<std::string> commands;
+    bool is_among_them = false;
+    for (std::string line; std::getline(help, line);) {
+        if (line.starts_with("Commands ")) {
+            is_among_them = true;
+        } else if (line.empty()) {
+            is_among_them = false;
+        } else if (is_among_them) {
+            std::istringstream words{line};
+            Arguments two(2);
+            words >> two[0] >> two[1];
+            commands.insert(named(two));
+        }
+    }
+    BOOST_TEST(commands == listed, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
+{
+    for (const auto& command : kCommands) {
+        const std::pair<std::string, std::string> values[] = {{"{new}", story::unique("new")}, {"{account}", who.account}, {"{domain}", who.domain},
+                                                              {"{key}", key}, {"{secrets}", house.directory() / "secrets"}};
+        Arguments arguments;
+        for (const auto& word : command.words) {
+            auto filled = word;
+            for (const auto& [mark, value] : values) {
+                if (const auto at = filled.find(mark); at != std::string::npos) {
+                    filled.replace(at, mark.size(), value);
+                }
+            }
+            arguments.push_back(filled);
+        }
+        Actions by_operator;
+        for (const auto& action : command.actions) {
+            by_operator.push_back(action + " operator ");
+        }
+        BOOST_TEST_CONTEXT(process::quoted(arguments))
+        {
+            check([&] { return house.mailboxctl(arguments, command.input).exit == 0; }, by_operator);
+        }
+    }
+    tenants.clear();  // they are gone
+}
+
+BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
+{
+    const auto by_key = [&](const std::string& action) { return action + " " + key + " 127.0.0.1"; };
+    const auto several = [](const std::vector<std::string>& names) {
+        http::Fields fields;
+        for (const auto& name : names) {
+            fields.emplace_back("mailbox", name);
+            fields.emplace_back("password", story::kPassword);
+        }
+        return http::form(fields);
+    };
+    const auto is_done = [](const http::Answer& answer) { return answer.status == 200; };
+    check([&] { return is_done(create(who, "alice")); }, {by_key("create")});
+    check([&] { return is_done(call(who.key, "POST", who.mailboxes(), several({"bob", "carol", "dora"}))); },
+          {by_key("create"), by_key("create"), by_key("create")});
+    check([&] { return is_done(change(who, "alice", "Looking-Glass")); }, {by_key("password")});
+    check([&] { return is_done(remove(who, "bob")); }, {by_key("delete")});
+    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
+    check([&] { return is_done(create(who, "alice")); }, {by_key("password")});
+    check([&] { return is_done(call(who.key, "POST", who.mailboxes(), several({"carol", "eve", "dora"}))); },
+          {by_key("password"), by_key("create"), by_key("password")});
+
+    // What reads and what is refused is not in it.
+    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);
+    const auto before = snapshot();
+    BOOST_TEST(list(who).status == 200);
+    BOOST_TEST(create(who, "alice").status == 409);
+    BOOST_TEST(call(who.key, "POST", who.mailboxes(), several({"frank", "alice"})).status == 409);
+    BOOST_TEST(create(who, "no name").status == 400);
+    BOOST_TEST(change(who, "nobody", "Looking-Glass").status == 404);
+    BOOST_TEST(remove(who, "nobody").status == 404);
+    BOOST_TEST(snapshot() == before);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
