@@ -1,5 +1,6 @@
 #include "postfix.h"
 
+#include <algorithm>
 #include <regex>
 #include <vector>
 
@@ -43,12 +44,17 @@ const Lookup& lookup(std::string_view table)
 
 }  // namespace
 
-std::optional<std::string> find(db::Connection& connection, std::string_view table, std::string_view key)
+// Beyond ASCII there is nothing to be found. CONVERT makes a question mark of such a letter, which no address of ours has;
+// but MySQL 9 refuses to convert one that is bound.
+std::optional<std::string> find(db::Connection& connection, std::string_view table, std::string_view asked)
 {
+    std::string key{asked};
+    std::replace_if(key.begin(), key.end(), [](char c) { return (c & 0x80) != 0; }, '?');
     const auto at = key.rfind('@');
     const auto& [statement, letters] = lookup(table);
     std::vector<db::Value> values;
-    for (const char letter : letters) values.emplace_back(letter == 's' ? key : letter == 'u' ? key.substr(0, at) : key.substr(at + 1));
+    const std::string_view whole{key};
+    for (const char letter : letters) values.emplace_back(letter == 's' ? whole : letter == 'u' ? whole.substr(0, at) : whole.substr(at + 1));
     auto rows = connection.query(statement.c_str(), values);
     if (!rows.next()) return std::nullopt;
     return rows.text(1);

@@ -49,6 +49,7 @@ BOOST_FIXTURE_TEST_CASE(an_address, House)
     const auto inside = storage_id("alice") + "@" + domain.name();
     BOOST_TEST(find("addresses", at("alice")) == inside);
     BOOST_TEST(find("addresses", at("alice+tag")) == inside);
+    BOOST_TEST(find("addresses", at("alice+caf\xC3\xA9")) == inside);
     for (const std::string name : {"bob", "alice ", "alic_", "' or '1'='1", "+tag", "", "alic\xC3\xA9"}) {
         BOOST_TEST(find("addresses", at(name)) == "nothing", name);
     }

@@ -161,7 +161,11 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_in_use, Why)
         BOOST_TEST(has(found.out, "\n" + line));
     }
     // As Postfix itself finds it.
-    BOOST_TEST(has(found.out, "Postfix +takes mail for it as " + postmap({alice}, "mailboxd-addresses.cf").front() + "\n"));
+    for (const auto& address : {alice, who.address("alice+tag"), who.address("alice+caf\xC3\xA9")}) {
+        const auto name = postmap({address}, "mailboxd-addresses.cf").front();
+        BOOST_TEST(!name.empty());
+        BOOST_TEST(has(why(address).out, "Postfix +takes mail for it as " + name + "\n"));
+    }
     ctl({"mailbox", "suspend", alice, "--disabled"});
     const auto refused = postmap({alice}, "mailboxd-recipients.cf").front();
     BOOST_TEST(has(why(alice).out, "Postfix +answers RCPT with " + refused + "\n"));
