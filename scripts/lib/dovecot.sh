@@ -110,6 +110,7 @@ service stats {
   chroot =
 }
 service auth {
+  client_limit = 2400
   unix_listener postfix {
     mode = 0666
   }
