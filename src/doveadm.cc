@@ -52,7 +52,7 @@ std::vector<Answer> answers_of(const std::string& text, const std::string& where
     if (root) {
         for (const auto& [name, each] : root->members) {
             if (each.members.size() != 3) break;
-            answers.push_back({each.members[0].second.text != "doveadmResponse", each.members[1].second});
+            answers.push_back({each.members[0].value.text != "doveadmResponse", each.members[1].value});
         }
     }
     if (answers.empty()) fail(where, "its answer is not understood");

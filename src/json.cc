@@ -336,7 +336,7 @@ Node node(const cJSON* value)
     if (cJSON_IsString(value)) read.text = value->valuestring;
     if (cJSON_IsNumber(value)) read.text = std::to_string(static_cast<std::int64_t>(value->valuedouble));
     for (const cJSON* member = value->child; member != nullptr; member = member->next) {
-        read.members.emplace_back(member->string == nullptr ? "" : member->string, node(member));
+        read.members.push_back({member->string == nullptr ? "" : member->string, node(member)});
     }
     return read;
 }

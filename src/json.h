@@ -29,9 +29,14 @@ std::string object(const Members& members);
 std::string quoted(std::string_view text);
 
 // Anything that was read: an object's or an array's members (there without names), or the text of a string or number.
+struct Member;
 struct Node {
     std::string text;
-    std::vector<std::pair<std::string, Node>> members;
+    std::vector<Member> members;
+};
+struct Member {
+    std::string name;
+    Node value;
 };
 std::optional<Node> parse(std::string_view text);  // nothing: it is no JSON
 

@@ -267,17 +267,17 @@ BOOST_AUTO_TEST_CASE(anything_is_read)
 {
     const auto read = json::parse(R"( [["word", {"name": "text", "list": [1, -23], "nothing": null}]] )");
     BOOST_TEST_REQUIRE(read.has_value());
-    const auto& inner = read->members.at(0).second.members;
+    const auto& inner = read->members.at(0).value.members;
     BOOST_TEST_REQUIRE(inner.size() == 2U);
-    BOOST_TEST(inner[0].first.empty());
-    BOOST_TEST(inner[0].second.text == "word");
-    const auto& members = inner[1].second.members;
+    BOOST_TEST(inner[0].name.empty());
+    BOOST_TEST(inner[0].value.text == "word");
+    const auto& members = inner[1].value.members;
     BOOST_TEST_REQUIRE(members.size() == 3U);
-    BOOST_TEST(members[0].first == "name");
-    BOOST_TEST(members[0].second.text == "text");
-    BOOST_TEST(members[1].second.members.at(0).second.text == "1");
-    BOOST_TEST(members[1].second.members.at(1).second.text == "-23");
-    BOOST_TEST(members[2].second.text.empty());
+    BOOST_TEST(members[0].name == "name");
+    BOOST_TEST(members[0].value.text == "text");
+    BOOST_TEST(members[1].value.members.at(0).value.text == "1");
+    BOOST_TEST(members[1].value.members.at(1).value.text == "-23");
+    BOOST_TEST(members[2].value.text.empty());
     BOOST_TEST(json::parse("[]").has_value());
 }
 
