@@ -24,10 +24,16 @@ mailbox::Address Call::address(const std::string& text) const
 {
     const auto at = text.rfind('@');
     if (at == std::string::npos) throw admin::Refused(text + " is no address: it has no @");
+    return address_in(text, text.substr(at + 1));
+}
+
+mailbox::Address Call::address_in(const std::string& text, const std::string& domain_name) const
+{
+    const auto its_domain = domain(domain_name);
     try {
-        return mailbox::Address::parse(text.substr(0, at), domain(text.substr(at + 1)));
+        return mailbox::Address::parse(text, its_domain);
     } catch (const mailbox::Invalid&) {
-        throw admin::Refused(text + " is no address that a mailbox can have");
+        throw admin::Refused(text + " is no address that a mailbox in " + its_domain.name() + " can have");
     }
 }
 

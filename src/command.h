@@ -39,6 +39,7 @@ struct Call {
     db::Connection connect() const { return {config.ctl_db, config.ctl_db.password(), config}; }
     mailbox::Domain domain(const std::string& name) const;
     mailbox::Address address(const std::string& text) const;
+    mailbox::Address address_in(const std::string& text, const std::string& domain_name) const;  // a local part will do
 };
 
 struct Command {

@@ -1,5 +1,7 @@
 #include "life.h"
 
+#include <algorithm>
+
 #include "audit.h"
 #include "store.h"
 
@@ -55,33 +57,33 @@ std::optional<Mailbox> find(db::Connection& connection, const mailbox::Address& 
 
 namespace {
 
+const std::string kDeleted =
+    "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL,"
+    " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox WHERE domain = ?";
+const std::string kLastFirst = " ORDER BY deleted_at DESC, created_at DESC, storage_id";
+const std::string kDeletedOfDomain = kDeleted + kLastFirst;
+const std::string kDeletedOfAddress = kDeleted + " AND local_part = ?" + kLastFirst;
+
 std::vector<Deleted> deleted_of(db::Rows rows)
 {
     std::vector<Deleted> found;
     while (rows.next()) {
-        found.push_back({rows.text(1), rows.text(2), rows.integer(3), rows.integer(4), rows.integer(5), rows.text(6), rows.integer(7) != 0});
+        found.push_back({rows.text(1), rows.text(2), rows.integer(3), rows.integer(4), rows.integer(5), rows.text(6), rows.integer(7) != 0,
+                         rows.integer(8), rows.integer(9), rows.text(10)});
     }
     return found;
 }
 
 }  // namespace
 
-constexpr char kDeletedOfDomain[] =
-    "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL"
-    " FROM deleted_mailbox WHERE domain = ? ORDER BY deleted_at DESC, created_at DESC, storage_id";
-
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Domain& domain)
 {
-    return deleted_of(connection.query(kDeletedOfDomain, {domain.name()}));
+    return deleted_of(connection.query(kDeletedOfDomain.c_str(), {domain.name()}));
 }
-
-constexpr char kDeletedOfAddress[] =
-    "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL"
-    " FROM deleted_mailbox WHERE domain = ? AND local_part = ? ORDER BY deleted_at DESC, created_at DESC, storage_id";
 
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address& address)
 {
-    return deleted_of(connection.query(kDeletedOfAddress, {address.domain(), address.local_part()}));
+    return deleted_of(connection.query(kDeletedOfAddress.c_str(), {address.domain(), address.local_part()}));
 }
 
 // Sessions of a mailbox that is suspended end for good: after a resume they have to log in again.
@@ -109,6 +111,92 @@ void set_quota(db::Connection& connection, const mailbox::Address& address, std:
     if (connection.execute(kSetQuota, {value, domain_id, address.local_part()}) == 0) refuse_absent(address);
     write_audit(connection, "quota", address);
     transaction.commit();
+}
+
+// --- restoring ------------------------------------------------------------------------
+
+namespace {
+
+// The one that is wanted, if it can be restored.
+Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace)
+{
+    const auto text = wanted.address.text();
+    auto all = deleted(connection, wanted.address);
+    if (all.empty()) {
+        throw admin::Refused("of a deleted mailbox " + text + " nothing is kept: there was none, or its mail is removed already; mailboxctl audit "
+                             + text + " tells, and only a backup of the mail store can have the mail");
+    }
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Deleted& each) {
+        return wanted.storage_id.empty() ? !each.is_purged : each.storage_id == wanted.storage_id;
+    });
+    if (found == all.end() && !wanted.storage_id.empty()) {
+        throw admin::Refused("no deleted mailbox " + text + " has the storage_id " + wanted.storage_id + "; mailboxctl mailbox list "
+                             + wanted.address.domain() + " --deleted shows those that there are");
+    }
+    const auto& chosen = found == all.end() ? all.front() : *found;
+    const auto of_then = text + ", deleted at " + admin::time_text(chosen.deleted_at) + ", ";
+    if (chosen.is_purged) {
+        throw admin::Refused(of_then + "cannot be restored: its mail is being removed; only a backup of the mail store can have it");
+    }
+    if (chosen.age >= grace.count()) {
+        throw admin::Refused(of_then + "cannot be restored: that was possible for "
+                             + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
+                             + " days (deleted_for), and the janitor removes its mail; a longer deleted_for keeps what it has not got to yet");
+    }
+    return chosen;
+}
+
+constexpr char kItsDomain[] = "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+
+// The domain that it comes back to.
+std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, const Deleted& chosen)
+{
+    const auto& name = wanted.address.domain();
+    auto rows = connection.query(kItsDomain, {name});
+    if (!rows.next()) {
+        throw admin::Refused("the domain " + name + " was removed; mailboxctl domain add " + name
+                             + " --account NAME makes it again, then restore with --of-removed-domain");
+    }
+    if (rows.integer(1) != chosen.domain_id && !wanted.is_of_removed_domain) {
+        throw admin::Refused("the domain " + name + " was removed and added again since then, and belongs to the account " + rows.text(2)
+                             + " now; if the mail of " + wanted.address.text() + " is theirs, say so with --of-removed-domain");
+    }
+    return rows.integer(1);
+}
+
+// Sessions from before the deletion have a name that is not in force any more. The size is the last that Dovecot told; it
+// counts on from what is in the store. Waits for a janitor that begins to remove the mail, and then finds nothing.
+constexpr char kRestore[] =
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
+    " SELECT ?, ?, ?, created_at, size_bytes, state, storage_id, password, generation + 1, quota_bytes"
+    " FROM deleted_mailbox WHERE storage_id = ? AND purged_at IS NULL FOR UPDATE";
+constexpr char kForgetDeleted[] = "DELETE FROM deleted_mailbox WHERE storage_id = ?";
+
+}  // namespace
+
+Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace)
+{
+    const auto chosen = restorable(connection, wanted, grace);
+    const auto domain_id = domain_for(connection, wanted, chosen);
+    const auto name = wanted.name.value_or(wanted.address);
+    db::Transaction transaction{connection};
+    std::int64_t id = 0;
+    const auto place = store::take_place(connection, domain_id, id);
+    if (place.outcome != store::Created::Outcome::yes) {
+        throw admin::Refused(store::sentence(place) + " Nothing was restored; mailboxctl domain list and account list show the allowances");
+    }
+    try {
+        if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id}) == 0) {
+            throw admin::Refused(wanted.address.text() + " cannot be restored any more: just now its mail began to be removed, or it was restored");
+        }
+    } catch (const db::DuplicateKey&) {
+        throw admin::Refused("there is a mailbox " + name.text() + " already; restored beside it, with --as NAME, it gets another name");
+    }
+    connection.execute(kForgetDeleted, {chosen.storage_id});
+    write_audit(connection, "restore", wanted.address);
+    if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", name);
+    transaction.commit();
+    return chosen;
 }
 
 }  // namespace life

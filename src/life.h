@@ -1,10 +1,11 @@
 // life.h - what an operator does in the life of a mailbox, beyond what the API does: look at it, suspend it, set its
-// quota.
+// quota, bring it back.
 //
 // Every change and its row in audit_log are one transaction. Complains with admin::Refused; throws db::Error when
 // MySQL could not be asked.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,6 +38,9 @@ struct Deleted {
     std::int64_t deleted_at = 0;
     std::string deleted_by;    // key id, or operator
     bool is_purged = false;    // its mail is being removed
+    std::int64_t age = 0;      // seconds since its deletion
+    std::int64_t domain_id = 0;
+    std::string state;         // that it had
 };
 
 // In the order of creation, from behind an id.
@@ -51,5 +55,17 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address&
 void set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State state);
 // As in Mailbox.
 void set_quota(db::Connection& connection, const mailbox::Address& address, std::optional<std::int64_t> bytes);
+
+struct Restoring {
+    mailbox::Address address;                      // that it had
+    std::string storage_id = {};                   // which of those that had it; empty: the last deleted
+    std::optional<mailbox::Address> name = {};     // that it gets, in the same domain; nothing: the one that it had
+    // A domain that was removed and added again is another one, and may be another customer's. Its mailboxes get no mail
+    // of the former one's, unless this says so.
+    bool is_of_removed_domain = false;
+};
+
+// Brings a deleted mailbox back with all that it had. Logins from before its deletion stay ended. Returns what it was.
+Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace);
 
 }  // namespace life

@@ -151,12 +151,39 @@ int mailbox_remove(const Call& call)
     const auto address = call.address(call.arguments[0]);
     Operator as_operator{call};
     if (as_operator.store.remove(as_operator.grant(address), address, as_operator.actor) != store::Changed::yes) refuse_absent(address);
-    command::tell(call, "Mailbox " + address.text() + " deleted; until its mail is removed, mailbox restore brings it back.",
-                  {{"mailbox", address.text()}});
+    const auto days = call.config.deleted_for.count();
+    const auto rest = days == 0 ? " deleted; the janitor removes its mail." :
+        " deleted. For " + std::to_string(days) + " days mailboxctl mailbox restore " + address.text() + " brings it back.";
+    command::tell(call, "Mailbox " + address.text() + rest, {{"mailbox", address.text()}});
     return 0;
 }
 
 // --- what only an operator does -------------------------------------------------------
+
+po::options_description restore_options()
+{
+    auto options = json_option();
+    options.add_options()
+        ("as", po::value<std::string>()->value_name("NAME"), "under this name, beside a mailbox that has the old one")
+        ("id", po::value<std::string>()->value_name("STORAGE_ID"), "this one of several, as mailbox list --deleted shows them; otherwise the last deleted")
+        ("of-removed-domain", "also where the domain was removed since then, and added again: the one that has it now may have the mail");
+    return options;
+}
+
+int mailbox_restore(const Call& call)
+{
+    life::Restoring wanted{.address = call.address(call.arguments[0]), .storage_id = call.text("id"),
+                           .is_of_removed_domain = call.has("of-removed-domain")};
+    auto name = wanted.address;
+    if (call.has("as")) wanted.name = name = call.address_in(call.text("as"), wanted.address.domain());
+    auto connection = call.connect();
+    const auto was = life::restore(connection, wanted, call.config.deleted_for);
+    command::tell(call, "Mailbox " + name.text() + " is back as it was when it was deleted, at " + admin::time_text(was.deleted_at) + ": "
+                            + std::to_string(was.size_bytes) + " bytes of mail, its password, state " + was.state + ".",
+                  {{"mailbox", name.text()}, {"state", was.state}, {"size_bytes", was.size_bytes}, {"deleted_at", time_value(was.deleted_at)},
+                   {"storage_id", was.storage_id}});
+    return 0;
+}
 
 int mailbox_quota(const Call& call)
 {
@@ -245,8 +272,11 @@ std::vector<command::Command> commands()
         {"mailbox add", {"ADDRESS"}, "add a mailbox", "The password is asked for, or taken from a file.", password_options, mailbox_add},
         {"mailbox passwd", {"ADDRESS"}, "change a mailbox's password",
          "The password is asked for, or taken from a file. Sessions that are open with the old one are ended.", password_options, mailbox_passwd},
-        {"mailbox remove", {"ADDRESS"}, "delete a mailbox", "Nobody can log in any more; its mail is removed after the grace period.",
-         json_option, mailbox_remove},
+        {"mailbox remove", {"ADDRESS"}, "delete a mailbox", "Nobody can log in any more, and mail for it is refused. Its mail is kept for mailbox restore, and removed after the\n"
+         "setting deleted_for (7 days).", json_option, mailbox_remove},
+        {"mailbox restore", {"ADDRESS"}, "bring a deleted mailbox back",
+         "With its mail, password, size, quota and state, as long as the setting deleted_for says (7 days). Where a mailbox has\n"
+         "the address again, --as gives the deleted one another name in the same domain.", restore_options, mailbox_restore},
         {"mailbox quota", {"ADDRESS", "SIZE|none|default"}, "set how much a mailbox may hold",
          "SIZE such as 500M or 2G; none: as much as comes; default: as the domain says (domain set quota_bytes=…).", json_option, mailbox_quota},
         {"mailbox suspend", {"ADDRESS"}, "let nobody into a mailbox",

@@ -305,6 +305,8 @@ std::string sentence(const Created& refused)
     throw std::logic_error("nothing was refused");
 }
 
+namespace {
+
 // Makes other transactions that change this domain's mailboxes wait, and gives out ids.
 constexpr char kReserve[] = "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
 constexpr char kReserved[] =
@@ -321,16 +323,46 @@ constexpr char kOfAccount[] =
     "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM domain own JOIN account a ON a.id = own.account_id"
     " JOIN domain d ON d.account_id = a.id WHERE own.id = ? GROUP BY a.id, a.max_mailboxes";
 
+// Nothing: there is no such domain. Otherwise the row of kReserved.
+std::optional<db::Rows> reserve(db::Connection& connection, std::int64_t domain_id, std::int64_t count)
+{
+    if (connection.execute(kReserve, {count, count, domain_id}) == 0) return std::nullopt;
+    auto reserved = connection.query(kReserved, {domain_id});
+    reserved.next();
+    return reserved;
+}
+
+// Whether the allowances have room for what was added, to a total of so many in the domain.
+Created within_allowances(db::Connection& connection, std::int64_t domain_id, const db::Rows& reserved, std::int64_t total)
+{
+    if (!reserved.is_null(3) && total > reserved.integer(3)) return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
+    if (reserved.is_null(4)) return {};
+    connection.execute(kTakeTurn, {domain_id});
+    auto together = connection.query(kOfAccount, {domain_id});
+    together.next();
+    if (together.is_null(1) || together.integer(2) <= together.integer(1)) return {};
+    return {.outcome = Created::Outcome::account_is_full, .allowance = together.integer(1)};
+}
+
+}  // namespace
+
+Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id)
+{
+    const auto reserved = reserve(connection, domain_id, 1);
+    if (!reserved) return {Created::Outcome::no_such_domain};
+    id = reserved->integer(2);
+    count_in_range(connection, domain_id, id);
+    return within_allowances(connection, domain_id, *reserved, reserved->integer(1));
+}
+
 Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) -> Created {
         const auto count = static_cast<std::int64_t>(mailboxes.size());
-        if (connection.execute(kReserve, {count, count, grant.domain_id}) == 0) return {Created::Outcome::no_such_domain};
-        auto reserved = connection.query(kReserved, {grant.domain_id});
-        reserved.next();
-        const auto total = reserved.integer(1);
-        auto id = reserved.integer(2) - count;
+        const auto reserved = reserve(connection, grant.domain_id, count);
+        if (!reserved) return {Created::Outcome::no_such_domain};
+        auto id = reserved->integer(2) - count;
 
         Created done;
         for (const auto& [address, password_hash] : mailboxes) {
@@ -350,18 +382,9 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
         }
         const auto updated = static_cast<std::int64_t>(done.updated);
         if (updated > 0) connection.execute(kGiveBack, {updated, grant.domain_id});
-        if (!reserved.is_null(3) && done.created > 0 && total - updated > reserved.integer(3)) {
-            return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
-        }
-        if (!reserved.is_null(4) && done.created > 0) {
-            connection.execute(kTakeTurn, {grant.domain_id});
-            auto together = connection.query(kOfAccount, {grant.domain_id});
-            together.next();
-            if (!together.is_null(1) && together.integer(2) > together.integer(1)) {
-                return {.outcome = Created::Outcome::account_is_full, .allowance = together.integer(1)};
-            }
-        }
-        return done;
+        if (done.created == 0) return done;
+        const auto allowed = within_allowances(connection, grant.domain_id, *reserved, reserved->integer(1) - updated);
+        return is_done(allowed) ? done : allowed;
     });
 }
 

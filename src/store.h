@@ -64,6 +64,10 @@ enum class Changed { yes, no_such_mailbox };
 // old password, or on a mailbox that is suspended or goes away.
 void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address);
 
+// Within the caller's transaction: a place for a mailbox that is inserted next, already counted; its id. Otherwise why
+// there is none.
+Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
+
 class Store {
 public:
     explicit Store(db::Session& session) : session_{session} {}

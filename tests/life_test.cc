@@ -2,6 +2,10 @@
 
 #include "life.h"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -155,6 +159,220 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_gets_a_quota, House)
     BOOST_TEST(of_alice() == "active 1 -");
     BOOST_TEST(changes() == (Strings{"quota alice", "quota alice", "quota alice"}), per_element());
     BOOST_CHECK_THROW(life::set_quota(connection, address("carol"), 1), admin::Refused);
+}
+
+// --- restoring ------------------------------------------------------------------------
+
+namespace {
+
+constexpr auto kGrace = std::chrono::days{7};
+constexpr std::int64_t kGraceSeconds = std::chrono::seconds{kGrace}.count();
+
+struct Restoring : House {
+    // Deletes her, so many seconds ago; her storage id.
+    std::string deleted(std::string_view name, std::int64_t seconds_ago = 0)
+    {
+        const auto id = storage_id(name);
+        auth::Grant anybodys;
+        anybodys.domain_id = domain_id;
+        store.remove(anybodys, address(name), actor);
+        database.execute("UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?", {seconds_ago, id});
+        return id;
+    }
+    void remove_domain() { admin::Admin{connection}.remove_domain(domain); }
+    void add_domain(const std::string& its_account) { domain_id = admin::Admin{connection}.add_domain(domain, its_account); }
+    void allow(std::string_view what, std::int64_t mailboxes)
+    {
+        if (what == "domain") database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?", {mailboxes, domain_id});
+        else database.execute("UPDATE account SET max_mailboxes = ? WHERE name = ?", {mailboxes, account});
+    }
+
+    // All that a restoration may change.
+    Strings everything()
+    {
+        return database.column("SELECT CONCAT_WS(' ', storage_id, local_part, domain_id, purged_at IS NULL) FROM deleted_mailbox WHERE domain = ?"
+                               " UNION ALL SELECT CONCAT_WS(' ', storage_id, local_part, generation) FROM mailbox WHERE domain_id = ?"
+                               " UNION ALL SELECT CONCAT_WS(' ', mailboxes, last_id) FROM domain WHERE id = ?"
+                               " UNION ALL SELECT CONCAT_WS(' ', number, mailboxes, HEX(counts)) FROM mailbox_range WHERE domain_id = ?"
+                               " UNION ALL SELECT CONCAT_WS(' ', at, id) FROM audit_log WHERE domain = ?",
+                               {domain.name(), domain_id, domain_id, domain_id, domain.name()});
+    }
+    void check_refused(const life::Restoring& wanted, const Strings& words)
+    {
+        const auto before = everything();
+        const auto has_words = [&](const admin::Refused& refused) {
+            const std::string sentence{refused.what()};
+            BOOST_TEST_MESSAGE(sentence);
+            return std::all_of(words.begin(), words.end(), [&](const auto& word) { return sentence.find(word) != std::string::npos; });
+        };
+        BOOST_CHECK_EXCEPTION(life::restore(connection, wanted, kGrace), admin::Refused, has_words);
+        BOOST_TEST(everything() == before, per_element());
+    }
+    life::Restoring alice() const { return {.address = address("alice")}; }
+    void check_counters()
+    {
+        BOOST_TEST(counter() == rows());
+        BOOST_TEST(database.number("SELECT SUM(mailboxes) FROM mailbox_range WHERE domain_id = ?", {domain_id}) == rows());
+        BOOST_TEST(database.number("SELECT ORD(counts) FROM mailbox_range WHERE domain_id = ? AND number = 0", {domain_id}) == rows());
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restoring)
+{
+    const auto id = storage_id("alice");
+    database.execute("UPDATE mailbox SET created_at = 11, size_bytes = 5, state = 'no_login', password = '{PLAIN}hers', generation = 9,"
+                     " quota_bytes = 7 WHERE storage_id = ?", {id});
+    deleted("alice");
+    const auto was = life::restore(connection, alice(), kGrace);
+    BOOST_TEST(was.storage_id == id);
+    BOOST_TEST(was.state == "no_login");
+    BOOST_TEST(was.size_bytes == 5);
+    // Behind the others in the domain's order; and no login from before is in force.
+    const auto now = database.text("SELECT CONCAT_WS(' ', id, local_part, created_at, size_bytes, state, storage_id, password, generation,"
+                                   " quota_bytes) FROM mailbox WHERE storage_id = ?", {id});
+    BOOST_TEST(now == "3 alice 11 5 no_login " + id + " {PLAIN}hers 10 7");
+    BOOST_TEST(life::deleted(connection, domain).empty());
+    BOOST_TEST(changes() == (Strings{"restore alice"}), per_element());
+    check_counters();
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_quota_of_its_own, Restoring)
+{
+    deleted("alice");
+    life::restore(connection, alice(), kGrace);
+    BOOST_TEST(of_alice() == "active 2 -");
+}
+
+// Whichever way it comes and goes, a session's name is never in force again.
+BOOST_FIXTURE_TEST_CASE(again_and_again, Restoring)
+{
+    std::int64_t last = generation("alice");
+    for (int i = 0; i < 3; ++i) {
+        deleted("alice");
+        life::restore(connection, alice(), kGrace);
+        BOOST_TEST(generation("alice") > last);
+        last = generation("alice");
+    }
+    check_counters();
+}
+
+BOOST_FIXTURE_TEST_CASE(beside_another_of_that_name, Restoring)
+{
+    const auto old = deleted("alice");
+    store.create(grant(), {mailbox("alice", "{PLAIN}second")}, actor);
+    const auto young = storage_id("alice");
+    check_refused(alice(), {address("alice").text(), "already", "--as"});
+    auto wanted = alice();
+    wanted.name = address("bob");
+    check_refused(wanted, {address("bob").text(), "already"});
+    wanted.name = address("alice-old");
+    life::restore(connection, wanted, kGrace);
+    BOOST_TEST(storage_id("alice") == young);
+    BOOST_TEST(storage_id("alice-old") == old);
+    BOOST_TEST(password("alice-old") == "{PLAIN}first");
+    BOOST_TEST(changes() == (Strings{"restore alice", "restore-as alice-old"}), per_element());
+    check_counters();
+}
+
+BOOST_FIXTURE_TEST_CASE(the_last_of_several_or_the_one_that_is_named, Restoring)
+{
+    Strings ids;
+    for (const std::int64_t age : {300, 200, 100}) {
+        if (!ids.empty()) store.create(grant(), {mailbox("alice")}, actor);
+        ids.push_back(deleted("alice", age));
+    }
+    // The last can be restored no more, but those before it can.
+    database.execute("UPDATE deleted_mailbox SET purged_at = 1 WHERE storage_id = ?", {ids[2]});
+    auto wanted = alice();
+    wanted.name = address("one");
+    BOOST_TEST(life::restore(connection, wanted, kGrace).storage_id == ids[1]);
+    wanted.name = address("two");
+    wanted.storage_id = std::string(32, '0');
+    check_refused(wanted, {wanted.storage_id, "--deleted"});
+    wanted.storage_id = ids[2];
+    check_refused(wanted, {"being removed"});
+    wanted.storage_id = ids[0];
+    BOOST_TEST(life::restore(connection, wanted, kGrace).storage_id == ids[0]);
+    check_counters();
+}
+
+BOOST_FIXTURE_TEST_CASE(what_cannot_be_restored, Restoring)
+{
+    check_refused({.address = address("carol")}, {"nothing is kept", "audit"});
+    check_refused(alice(), {"nothing is kept"});  // she is there
+    deleted("alice", kGraceSeconds);
+    check_refused(alice(), {"7 days", "deleted_for"});
+    database.run("UPDATE deleted_mailbox SET purged_at = 1");
+    check_refused(alice(), {"being removed", "backup"});
+}
+
+BOOST_FIXTURE_TEST_CASE(to_the_last_second_of_the_grace, Restoring)
+{
+    deleted("alice", kGraceSeconds - 60);
+    life::restore(connection, alice(), kGrace);
+    BOOST_TEST(of_alice() == "active 2 -");
+}
+
+BOOST_DATA_TEST_CASE_F(Restoring, an_allowance_is_kept, data::make({"domain", "account"}), whose)
+{
+    deleted("alice");
+    allow(whose, 1);
+    check_refused(alice(), {std::string{whose} + "'s allowance of 1 mailboxes"});
+    allow(whose, 2);
+    life::restore(connection, alice(), kGrace);
+    check_counters();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_that_was_removed, Restoring)
+{
+    const auto id = storage_id("alice");
+    remove_domain();
+    check_refused(alice(), {domain.name(), "domain add"});
+    const auto stranger = support::unique("account-");
+    admin::Admin{connection}.add_account(stranger);
+    add_domain(stranger);
+    check_refused(alice(), {stranger, "--of-removed-domain"});
+    auto wanted = alice();
+    wanted.is_of_removed_domain = true;
+    life::restore(connection, wanted, kGrace);
+    BOOST_TEST(storage_id("alice") == id);
+    check_counters();
+    // From here on it belongs to the new one.
+    deleted("alice");
+    life::restore(connection, alice(), kGrace);
+    BOOST_TEST(storage_id("alice") == id);
+}
+
+// The janitor's own statement decides, whichever of the two is first.
+BOOST_FIXTURE_TEST_CASE(while_the_janitor_begins_to_remove_it, Restoring)
+{
+    const auto id = deleted("alice");
+    auto janitor = database.connect();
+    {
+        db::Transaction transaction{janitor};
+        janitor.execute("UPDATE deleted_mailbox SET purged_at = 1 WHERE storage_id = ?", {id});
+        support::Process restoring{[&] {
+            auto its_own = database.connect();
+            try {
+                life::restore(its_own, alice(), kGrace);
+            } catch (const admin::Refused& refused) {
+                return std::string_view{refused.what()}.find("just now") != std::string_view::npos ? 1 : 2;
+            }
+            return 0;
+        }};
+        // The table is renewed ten times a second.
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{8};
+        while (janitor.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").count() == 0) {
+            BOOST_TEST_REQUIRE((std::chrono::steady_clock::now() < end));
+            std::this_thread::sleep_for(std::chrono::milliseconds{150});
+        }
+        transaction.commit();
+        BOOST_TEST(restoring.wait() == 1);
+    }
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE storage_id = ?", {id}) == 0);
+    check_counters();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

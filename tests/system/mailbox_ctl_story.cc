@@ -152,6 +152,10 @@ const Refused kRefused[] = {
     {"an unknown mailbox's password", {"mailbox", "passwd", "bob@{domain}", "--password-file", "-"}, 1, {"bob@"}, "Looking-Glass\n"},
     {"a short new password", {"mailbox", "passwd", "{alice}", "--password-file", "-"}, 1, {"5"}, "abcd\n"},
     {"an unknown mailbox's removal", {"mailbox", "remove", "bob@{domain}"}, 1, {"bob@"}},
+    {"to restore what never was", {"mailbox", "restore", "bob@{domain}"}, 1, {"bob@", "nothing is kept"}},
+    {"to restore what is there", {"mailbox", "restore", "{alice}"}, 1, {"nothing is kept"}},
+    {"to restore under no name", {"mailbox", "restore", "{alice}", "--as", "al ice"}, 1, {"al ice"}},
+    {"to restore in another domain", {"mailbox", "restore", "{alice}", "--as", "alice@example.net"}, 1, {"alice@example.net", "{domain}"}},
     {"no quota", {"mailbox", "quota", "{alice}"}, 2, {"SIZE"}},
     {"a quota that is none", {"mailbox", "quota", "{alice}", "much"}, 1, {"much", "500M"}},
     {"an unknown mailbox's quota", {"mailbox", "quota", "bob@{domain}", "1G"}, 1, {"bob@"}},
@@ -181,7 +185,9 @@ BOOST_DATA_TEST_CASE_F(Operator, a_mistake_gets_a_sentence, data::make(kRefused)
     for (const auto& argument : row.arguments) {
         arguments.push_back(filled(argument, who));
     }
-    BOOST_TEST(is_sentence(process::run(arguments, {.input = filled(row.input, who)}), row.exit, row.words));
+    std::vector<std::string> words;
+    for (const auto& word : row.words) words.push_back(filled(word, who));
+    BOOST_TEST(is_sentence(process::run(arguments, {.input = filled(row.input, who)}), row.exit, words));
     BOOST_TEST(snapshot() == before);
 }
 
@@ -212,6 +218,29 @@ BOOST_FIXTURE_TEST_CASE(lists_for_people_and_for_programs, Operator)
     BOOST_TEST(std::regex_search(deleted.out, std::regex{who.address("alice") + " +0 +" + kTime + " +" + kTime + " +operator +[0-9a-f]{32}\n"}),
                deleted.out);
     BOOST_TEST(!has(deleted.out, who.address("bob")));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_deleted_one_is_restored, Operator)
+{
+    const auto who = tenant();
+    const auto alice = who.address("alice");
+    add(who, "alice");
+    ctl({"mailbox", "quota", alice, "1G"});
+    ctl({"mailbox", "suspend", alice});
+    const auto removed = ctl({"mailbox", "remove", alice});
+    BOOST_TEST(has(removed.out, "7 days"), removed.out);
+    add(who, "alice");
+    ctl({"domain", "set", who.domain, "max_mailboxes=1"});
+    BOOST_TEST(is_sentence(ctl({"mailbox", "restore", alice, "--as", "old"}), 1, {"allowance of 1"}));
+    ctl({"domain", "set", who.domain, "max_mailboxes=2"});
+    BOOST_TEST(is_sentence(ctl({"mailbox", "restore", alice}), 1, {alice, "already", "--as"}));
+    const auto restored = ctl({"mailbox", "restore", alice, "--as", "old", "--json"});
+    const auto form = "\\{\"message\":\"[^\"]+\",\"mailbox\":\"" + who.address("old") + "\",\"state\":\"no_login\",\"size_bytes\":0,\"deleted_at\":\""
+                      + kTime + "\",\"storage_id\":\"[0-9a-f]{32}\"\\}\n";
+    BOOST_TEST(std::regex_match(restored.out, std::regex{form}), restored.out << restored.err);
+    const auto shown = ctl({"mailbox", "show", who.address("old")}).out;
+    BOOST_TEST(std::regex_search(shown, std::regex{"state +no_login\nsize_bytes +0\nquota_bytes +1073741824\n"}), shown);
+    BOOST_TEST(answers::page(list(who)).names() == (std::vector<std::string>{alice, who.address("old")}), boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_is_shown, Operator)
