@@ -150,6 +150,19 @@ Look Sessions::look()
     return {true, static_cast<std::int64_t>(to_end.size())};
 }
 
+std::int64_t end_sessions(Sessions& sessions)
+{
+    constexpr int kLooks = 10;
+    std::int64_t ended = 0;
+    for (int i = 0; i < kLooks; ++i) {
+        const auto look = sessions.look();
+        ended += look.ended;
+        if (look.ended == 0) break;
+        std::this_thread::sleep_for(200ms);
+    }
+    return ended;
+}
+
 // --- what nobody can want back --------------------------------------------------------
 
 namespace {
@@ -277,19 +290,19 @@ Purged Purge::remove_unknown(std::string_view id, Clock::time_point end)
 
 // --- the program ----------------------------------------------------------------------
 
+std::string become_owner_of_store(const Config& config)
+{
+    if (config.store.empty()) throw std::runtime_error("the setting store is missing: it names the mail store's folder");
+    privileges::drop(config.store_user, "store_user");
+    return config.store;
+}
+
 namespace {
 
 struct Tools {
     explicit Tools(const Config& its_config)
-        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config}, doveadm{config}, store{opened(config)}
+        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config}, doveadm{config}, store{become_owner_of_store(config)}
     {
-    }
-    // As its owner: what root removes might be anything.
-    static std::string opened(const Config& its_config)
-    {
-        if (its_config.store.empty()) throw std::runtime_error("the setting store is missing: it names the mail store's folder");
-        privileges::drop(its_config.store_user, "store_user");
-        return its_config.store;
     }
 
     const Config& config;
@@ -323,14 +336,7 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
         }
     };
     attempt([&] {
-        constexpr int kLooks = 10;
-        std::int64_t ended = 0;
-        for (int i = 0; i < kLooks; ++i) {
-            const auto look = tools.sessions.look();
-            ended += look.ended;
-            if (look.ended == 0) break;
-            std::this_thread::sleep_for(200ms);
-        }
+        const auto ended = end_sessions(tools.sessions);
         out << "sessions ended: " << ended << '\n';
     });
     attempt([&] {

@@ -52,6 +52,9 @@ private:
     bool ended_somebody_ = false;
 };
 
+// Looks until nobody is left to be ended, but not for long. Returns how many were.
+std::int64_t end_sessions(Sessions& sessions);
+
 // --- what nobody can want back --------------------------------------------------------
 
 struct Purged {
@@ -83,6 +86,9 @@ private:
 };
 
 // --- the program ----------------------------------------------------------------------
+
+// Takes on the identity of the mail store's owner, for good: what root removes might be anything. Returns its folder.
+std::string become_owner_of_store(const Config& config);
 
 enum class Orphans { report, remove };
 

@@ -1,6 +1,8 @@
 #include "mailboxes.h"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -8,6 +10,7 @@
 #include "admin.h"
 #include "audit.h"
 #include "auth.h"
+#include "erasure.h"
 #include "life.h"
 #include "password.h"
 #include "store.h"
@@ -225,6 +228,77 @@ int mailbox_resume(const Call& call)
     return set_state(call, State::active);
 }
 
+// --- erasing --------------------------------------------------------------------------
+
+po::options_description erase_options()
+{
+    auto options = json_option();
+    options.add_options()("yes", "do it; nothing brings it back");
+    return options;
+}
+
+erasure::What erased_by(const Call& call)
+{
+    const auto& text = call.arguments[0];
+    if (text.find('@') == std::string::npos) return {.domain = call.domain(text).name()};
+    const auto address = call.address(text);
+    return {.domain = address.domain(), .local_part = address.local_part()};
+}
+
+// For a shell: a name may have quotes, backquotes and dollars.
+std::string quoted(const std::string& text)
+{
+    std::string all = "'";
+    for (const char c : text) all += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    return all + "'";
+}
+
+// Inside a mailbox is known by its storage id, and in the requests of the API by its path.
+std::string not_reached(const erasure::What& what, const std::vector<std::string>& storage_ids)
+{
+    std::string patterns = " -e " + quoted(what.text());
+    if (!what.local_part.empty()) {
+        patterns += " -e " + quoted(what.domain + "/mailboxes/" + what.local_part);
+        for (const auto& id : storage_ids) patterns += " -e " + id;
+    }
+    return "Not reached:\n"
+           "  mail that waits in Postfix's queue; what is for it bounces when it is tried next, what is from it goes out.\n"
+           "    postqueue -j | grep -F" + patterns + "\n"
+           "    shows it with its queue_id, and postsuper -d QUEUE_ID removes it.\n"
+           "  logs of mailboxd, nginx, Postfix and Dovecot, until they are rotated away: the files that name it are found by\n"
+           "    grep -rlF" + patterns + " /var/log\n"
+           "  the database's binary logs, if it writes some: PURGE BINARY LOGS BEFORE NOW() once no replica needs them.\n"
+           "  backups, until they have expired: after one was restored, run this again.\n"
+           "  what others have: mail in their mailboxes, and their keys' labels and accounts' names.\n";
+}
+
+int erase_command(const Call& call)
+{
+    const auto what = erased_by(call);
+    auto patient = call.config;
+    patient.db_timeout = std::chrono::hours{24};  // a domain may have a million mailboxes
+    db::Session session{patient.ctl_db, patient.ctl_db.password(), patient};
+    erasure::Erasure erasure{session, what};
+    const auto rows = erasure.rows();
+    const bool is_known = std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; });
+    if (!is_known) throw admin::Refused("nothing is known of " + what.text() + "; nothing was changed");
+    if (!call.has("yes")) {
+        std::string sentence;
+        for (const auto& [table, count] : rows) {
+            if (count > 0) sentence += (sentence.empty() ? "" : ", ") + std::to_string(count) + " in " + table;
+        }
+        throw admin::Refused("of " + what.text() + " there are these rows: " + sentence
+                             + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back.");
+    }
+    const auto done = erasure::erase(erasure, session, patient);
+    json::Members members{{"erased", what.text()}, {"sessions_ended", done.sessions_ended}, {"files", done.mail.files}, {"bytes", done.mail.bytes}};
+    members.insert(members.end(), rows.begin(), rows.end());
+    members.emplace_back("left_to_the_janitor", done.left.empty() ? json::Value{} : json::Value{done.left});
+    command::show(call, members);
+    if (!call.has("json")) std::cout << '\n' << not_reached(what, done.storage_ids);
+    return done.left.empty() ? 0 : command::kFailed;
+}
+
 // --- what was done --------------------------------------------------------------------
 
 po::options_description audit_options()
@@ -273,7 +347,7 @@ std::vector<command::Command> commands()
         {"mailbox passwd", {"ADDRESS"}, "change a mailbox's password",
          "The password is asked for, or taken from a file. Sessions that are open with the old one are ended.", password_options, mailbox_passwd},
         {"mailbox remove", {"ADDRESS"}, "delete a mailbox", "Nobody can log in any more, and mail for it is refused. Its mail is kept for mailbox restore, and removed after the\n"
-         "setting deleted_for (7 days).", json_option, mailbox_remove},
+         "setting deleted_for (7 days); erase removes it at once.", json_option, mailbox_remove},
         {"mailbox restore", {"ADDRESS"}, "bring a deleted mailbox back",
          "With its mail, password, size, quota and state, as long as the setting deleted_for says (7 days). Where a mailbox has\n"
          "the address again, --as gives the deleted one another name in the same domain.", restore_options, mailbox_restore},
@@ -284,6 +358,13 @@ std::vector<command::Command> commands()
          "with --disabled, when it has to wait outside (450).", suspend_options, mailbox_suspend},
         {"mailbox resume", {"ADDRESS"}, "end a mailbox's suspension", "", json_option, mailbox_resume},
         why::command(),
+        {"erase", {"ADDRESS|DOMAIN"}, "remove all that is known of an address or a domain, at once and for good",
+         "Of an address: its mailbox, and those deleted ones that had it, with their mail. Of a domain: the domain itself with\n"
+         "all its mailboxes, living and deleted, and the keys that were for it alone; the account stays. Audit entries stay\n"
+         "as (erased), without names and clients' addresses. Prints how many rows of which table, how much mail, and what it\n"
+         "cannot reach. Wants the janitor's settings, and is started as root like it; where it does not come to the mail or\n"
+         "to Dovecot it leaves that to the janitor, says so, and ends with exit status 1. Can be repeated when it was stopped.",
+         erase_options, erase_command},
         {"audit", {"[ADDRESS|DOMAIN|KEY]"}, "show who changed what",
          "Of an address, of everything in a domain, of everything that a key has done (its id, or the whole key), or of\n"
          "an account; without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command},

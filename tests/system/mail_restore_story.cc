@@ -1,4 +1,4 @@
-// mail_restore_story.cc - the end of a mailbox and what comes after: made again, restored, removed.
+// mail_restore_story.cc - the end of a mailbox and what comes after: made again, restored, removed, erased.
 
 #include "mail.h"
 
@@ -6,6 +6,10 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <ostream>
+#include <regex>
+#include <set>
+#include <sstream>
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -236,6 +240,203 @@ BOOST_FIXTURE_TEST_CASE(what_was_queued_for_the_old_one, After<mail::Breaking>)
     BOOST_TEST(imap(address, "Looking-Glass").select() == 0U);
     BOOST_TEST(ctl({"mailbox", "restore", old}).exit == 0);
     BOOST_TEST(imap(old).select() == 1U);
+}
+
+// --- erased ---------------------------------------------------------------------------
+
+namespace {
+
+// A mailbox with a past: deleted, restored, used by all means, deleted, and made again.
+template <typename Base>
+struct Erased : After<Base> {
+    using After<Base>::address;
+    using After<Base>::who;
+    using After<Base>::name;
+
+    Erased()
+    {
+        this->expected = {"foreign key constraint fails"};  // a session that was ended with it, about its size
+        BOOST_TEST(this->create(who, "bob").status == 200);
+        this->deliver(address, mail::message("First", canary + "\r\n"));
+        BOOST_TEST(this->remove(who, name).status == 200);
+        BOOST_TEST(this->create(who, name).status == 200);
+        this->deliver(address, mail::message("Second", canary + "\r\n"));
+        this->deliver(who.address("bob"), mail::message("Bob's"));
+        BOOST_TEST(this->change(who, name, "Looking-Glass").status == 200);
+        BOOST_TEST(this->submission(address, "Looking-Glass").send(address, {who.address("bob")}, mail::message("To bob", "By me\r\n"))
+                       .starts_with("250 "));
+        BOOST_TEST(process::eventually([&] { return this->messages(who.address("bob")) == 2; }));
+        for (const auto& row : this->house.sql("SELECT storage_id FROM deleted_mailbox WHERE local_part = " + stack::quote(name))) ids.push_back(row.at(0));
+        ids.push_back(this->storage_id(address));
+    }
+
+    // Where a text stands in any row of any table.
+    std::vector<std::string> tables_with(const std::string& text) const
+    {
+        std::vector<std::string> found;
+        for (const auto& table : this->house.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")) {
+            for (const auto& row : this->house.sql("SELECT * FROM " + table.at(0))) {
+                if (std::any_of(row.begin(), row.end(), [&](const auto& cell) { return has(cell, text); })) found.push_back(table.at(0));
+            }
+        }
+        return found;
+    }
+    // Files below a folder of the stack in which it stands, or whose names have it.
+    std::set<std::string> files_with(const std::string& text, const std::string& below) const
+    {
+        const auto folder = (this->house.directory() / below).string();
+        const auto contents = process::run(mail::as_root({"grep", "-rlaF", "-e", text, folder})).out;
+        const auto names = process::run(mail::as_root({"find", folder, "-name", "*" + text + "*"})).out;
+        std::set<std::string> found;
+        std::istringstream lines{contents + names};
+        for (std::string line; std::getline(lines, line);) found.insert(fs::path{line}.filename());
+        return found;
+    }
+    void check_nothing_is_left() const
+    {
+        for (const auto& text : {name, canary}) {
+            BOOST_TEST(tables_with(text) == std::vector<std::string>{}, boost::test_tools::per_element());
+        }
+        BOOST_TEST(files_with(canary, "mail").empty());
+        BOOST_TEST(files_with(canary, "log").empty());
+        for (const auto& id : ids) {
+            BOOST_TEST(!fs::exists(this->home(id)));
+            BOOST_TEST(!fs::exists(this->home(id).string() + ".removed"));
+        }
+        const std::set<std::string> logs{"mailboxd.log", "nginx-access.log", "nginx-error.log", "postfix.log", "dovecot.log"};
+        for (const auto& file : files_with(name, "log")) BOOST_TEST(logs.contains(file), file);
+        BOOST_TEST(this->imap(who.address("bob")).select() == 2U);
+    }
+
+    const std::string canary = story::unique("canary");
+    std::vector<std::string> ids;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
+{
+    auto session = imap(address, "Looking-Glass");
+    const auto before = tables_with(name);
+    BOOST_TEST(is_sentence(ctl({"erase", address}), 1, {"1 in mailbox", "1 in deleted_mailbox", "--yes"}));
+    BOOST_TEST(tables_with(name) == before, boost::test_tools::per_element());
+    BOOST_TEST(before.size() > 2U);
+    BOOST_TEST(files_with(canary, "mail").size() == 2U);
+
+    const auto ended = ctl({"erase", address, "--yes"});
+    BOOST_TEST(ended.exit == 0, ended.out << ended.err);
+    for (const auto& words : {"sessions_ended +1\n", "files +[1-9][0-9]*\n", "mailbox +1\n", "mailbox_usage +1\n", "submission_rate +1\n",
+                              "deleted_mailbox +1\n", "audit_log +4\n", "left_to_the_janitor +-\n", "postqueue", "rotated", "binary logs", "backups"}) {
+        BOOST_TEST(std::regex_search(ended.out, std::regex{words}), words << " in: " << ended.out);
+    }
+    for (const auto& id : ids) BOOST_TEST(has(ended.out, id));
+    // What it says to find the logs by finds those that there are.
+    const auto begin = ended.out.find("grep -rlF");
+    const auto command = ended.out.substr(begin, ended.out.find(" /var/log", begin) - begin);
+    const auto found = process::run(mail::as_root({"sh", "-c", command + " " + (house.directory() / "log").string()})).out;
+    BOOST_TEST(!files_with(name, "log").empty());
+    for (const auto& file : files_with(name, "log")) BOOST_TEST(has(found, file), file << " not in " << found);
+    BOOST_TEST(session.end().starts_with("* BYE "));
+    check_nothing_is_left();
+    BOOST_TEST(is_refused(address, "Looking-Glass"));
+    BOOST_TEST(smtp().send("you@example.net", {address}, mail::message("Late")).starts_with("550 "));
+    BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"nothing is kept"}));
+    BOOST_TEST(is_sentence(ctl({"erase", address, "--yes"}), 1, {"nothing is known"}));
+    // That something was done stays, and when.
+    const auto audit = ctl({"audit", who.domain}).out;
+    for (const char* action : {"create", "delete", "password", "erase"}) {
+        BOOST_TEST(std::regex_search(audit, std::regex{std::string{action} + " +" + who.domain + " +\\(erased\\)\n"}), audit);
+    }
+    // And the name is free for somebody else.
+    BOOST_TEST(create(who, name).status == 200);
+    BOOST_TEST(imap(address).select() == 0U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain, Erased<mail::Story>)
+{
+    story::add_key(house, {"--account", who.account, "--domain", who.domain});
+    const auto ended = ctl({"erase", who.domain, "--yes", "--json"});
+    BOOST_TEST(ended.exit == 0, ended.out << ended.err);
+    for (const char* words : {"\"mailbox\":2,", "\"deleted_mailbox\":1,", "\"domain\":1,", "\"api_key\":1,", "\"left_to_the_janitor\":null}"}) {
+        BOOST_TEST(has(ended.out, words), ended.out);
+    }
+    BOOST_TEST(tables_with(who.domain) == std::vector<std::string>{}, boost::test_tools::per_element());
+    BOOST_TEST(tables_with(name) == std::vector<std::string>{}, boost::test_tools::per_element());
+    BOOST_TEST(files_with(canary, "mail").empty());
+    BOOST_TEST(files_with(who.domain, "mail").empty());
+    BOOST_TEST(files_with(canary, "log").empty());
+    BOOST_TEST(has(ctl({"account", "list"}).out, who.account));
+    BOOST_TEST(is_sentence(ctl({"erase", who.domain, "--yes"}), 1, {"nothing is known"}));
+}
+
+// A domain that was removed already is known by what is kept of it.
+BOOST_FIXTURE_TEST_CASE(a_domain_that_was_removed, Erased<mail::Story>)
+{
+    BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
+    BOOST_TEST(files_with(canary, "mail").size() == 2U);
+    BOOST_TEST(ctl({"erase", who.domain, "--yes"}).exit == 0);
+    BOOST_TEST(tables_with(who.domain) == std::vector<std::string>{}, boost::test_tools::per_element());
+    BOOST_TEST(files_with(canary, "mail").empty());
+}
+
+namespace {
+
+struct Stop {
+    const char* why;
+    const char* lock;  // which it waits for when it is killed
+    bool logs_in;
+    bool has_mail;
+};
+
+std::ostream& operator<<(std::ostream& out, const Stop& row)
+{
+    return out << row.why;
+}
+
+const Stop kStops[] = {
+    {"before anything", "SELECT * FROM domain WHERE name = {domain} FOR UPDATE", true, true},
+    {"before its mail is removed", "SELECT * FROM deleted_mailbox WHERE domain = {domain} FOR UPDATE", false, true},
+    {"with its mail removed", "SELECT * FROM audit_log WHERE domain = {domain} AND local_part = {name} AND action = 'create' FOR UPDATE", false, false},
+};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE_F(Erased<mail::Story>, killed_and_run_again, data::make(kStops), row)
+{
+    {
+        auto holder = house.session();
+        holder.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; "
+                       + mail::fill(row.lock, {{"{domain}", stack::quote(who.domain)}, {"{name}", stack::quote(name)}}));
+        const process::Child erasing{{house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF"), "erase", address, "--yes"}};
+        // InnoDB gives what it said last time to whoever asks again within 100 ms.
+        BOOST_TEST_REQUIRE(process::eventually(
+            [&] { return house.value("SELECT COUNT(*) > 0 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == "1"; },
+            std::chrono::seconds{10}, std::chrono::milliseconds{150}));
+        ::kill(erasing.pid(), SIGKILL);
+        BOOST_TEST(fs::exists(home(ids.front())) == row.has_mail);
+        holder.execute("ROLLBACK");
+    }
+    BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, "Looking-Glass").starts_with("OK ") == row.logs_in);
+    const auto ended = ctl({"erase", address, "--yes"});
+    BOOST_TEST(ended.exit == 0, ended.out << ended.err);
+    check_nothing_is_left();
+}
+
+// Where it does not come to mail and sessions, the janitor does.
+BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
+{
+    auto session = imap(address, "Looking-Glass");
+    {
+        const mail::Halt halt{house};
+        const auto ended = ctl_with({{"store", "/nowhere"}, {"doveadm", "/nowhere/http"}}, {"erase", address, "--yes"});
+        BOOST_TEST(ended.exit == 1);
+        BOOST_TEST(std::regex_search(ended.out, std::regex{"left_to_the_janitor +the mail .*/nowhere.*; open sessions .*/nowhere"}), ended.out);
+        BOOST_TEST(tables_with(name) == std::vector<std::string>{}, boost::test_tools::per_element());
+        for (const auto& id : ids) BOOST_TEST(fs::exists(home(id)));
+    }
+    BOOST_TEST(session.end().starts_with("* BYE "));
+    BOOST_TEST(process::eventually([&] { return !fs::exists(home(ids.front())) && !fs::exists(home(ids.back())); }, std::chrono::seconds{90}));
+    check_nothing_is_left();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

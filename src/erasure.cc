@@ -1,0 +1,151 @@
+#include "erasure.h"
+
+#include <optional>
+
+#include "admin.h"
+#include "audit.h"
+#include "auth.h"
+#include "doveadm.h"
+#include "janitor.h"
+#include "mailbox.h"
+#include "store.h"
+
+namespace erasure {
+namespace {
+
+constexpr char kOfLiving[] =
+    "SELECT COUNT(m.id), COUNT(u.storage_id), COUNT(a.storage_id), COUNT(r.storage_id) FROM domain d JOIN mailbox m ON m.domain_id = d.id"
+    " LEFT JOIN mailbox_usage u ON u.storage_id = m.storage_id LEFT JOIN mailbox_activity a ON a.storage_id = m.storage_id"
+    " LEFT JOIN submission_rate r ON r.storage_id = m.storage_id WHERE d.name = ? AND (? = '' OR m.local_part = ?)";
+constexpr char kOfDeleted[] = "SELECT COUNT(*) FROM deleted_mailbox WHERE domain = ? AND (? = '' OR local_part = ?)";
+constexpr char kOfAudit[] = "SELECT COUNT(*) FROM audit_log WHERE domain = ? AND (? = '' OR local_part = ?)";
+constexpr char kOfDomain[] =
+    "SELECT COUNT(*), COALESCE(SUM((SELECT COUNT(*) FROM api_key k WHERE k.domain_id = d.id)), 0),"
+    " COALESCE(SUM((SELECT COUNT(*) FROM mailbox_range r WHERE r.domain_id = d.id)), 0) FROM domain d WHERE d.name = ?";
+
+}  // namespace
+
+Erasure::Rows Erasure::rows()
+{
+    auto& connection = session_.connection();
+    const auto& part = what_.local_part;
+    auto living = connection.query(kOfLiving, {what_.domain, part, part});
+    auto deleted = connection.query(kOfDeleted, {what_.domain, part, part});
+    auto audited = connection.query(kOfAudit, {what_.domain, part, part});
+    auto domain = connection.query(kOfDomain, {what_.domain});
+    for (auto* rows : {&living, &deleted, &audited, &domain}) rows->next();
+    Rows all{{"mailbox", living.integer(1)},          {"mailbox_usage", living.integer(2)}, {"mailbox_activity", living.integer(3)},
+             {"submission_rate", living.integer(4)}, {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)}};
+    if (part.empty()) {
+        all.insert(all.end(), {{"domain", domain.integer(1)}, {"api_key", domain.integer(2)}, {"mailbox_range", domain.integer(3)}});
+    }
+    return all;
+}
+
+namespace {
+
+constexpr char kHasDomain[] = "SELECT id FROM domain WHERE name = ?";
+// As in the janitor: a mailbox with the same storage id cannot be, unless somebody changed the tables by hand.
+constexpr char kLockOut[] =
+    "UPDATE deleted_mailbox d SET purged_at = COALESCE(purged_at, UNIX_TIMESTAMP()) WHERE domain = ? AND (? = '' OR local_part = ?)"
+    " AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.storage_id = d.storage_id)";
+
+}  // namespace
+
+// Deleted as always first, so that this has no way of its own to go wrong.
+void Erasure::lock_out()
+{
+    const store::Actor actor{std::string{audit::kOperator}};
+    const auto domain = mailbox::Domain::parse(what_.domain).value();
+    auto& connection = session_.connection();
+    auto known = connection.query(kHasDomain, {what_.domain});
+    if (known.next() && what_.local_part.empty()) {
+        admin::Admin{connection}.remove_domain(domain);
+    } else if (known.count() > 0) {
+        auth::Grant grant;
+        grant.domain_id = known.integer(1);
+        store::Store{session_}.remove(grant, mailbox::Address::parse(what_.local_part, domain), actor);
+    }
+    auto& again = session_.connection();
+    db::Transaction transaction{again};
+    again.execute(kLockOut, {what_.domain, what_.local_part, what_.local_part});
+    if (what_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
+    else audit::write(again, {}, 0, actor, "erase", what_.domain, kErased);
+    transaction.commit();
+}
+
+constexpr char kStorageIds[] =
+    "SELECT storage_id FROM deleted_mailbox WHERE domain = ? AND (? = '' OR local_part = ?) AND purged_at IS NOT NULL ORDER BY storage_id";
+
+std::vector<std::string> Erasure::storage_ids()
+{
+    auto rows = session_.connection().query(kStorageIds, {what_.domain, what_.local_part, what_.local_part});
+    std::vector<std::string> ids;
+    while (rows.next()) ids.push_back(rows.text(1));
+    return ids;
+}
+
+storage::Removed Erasure::remove_mail(storage::Store& store)
+{
+    storage::Removed all;
+    for (const auto& id : storage_ids()) {
+        const auto removed = store.remove(id, storage::Clock::time_point::max());
+        all.files += removed.files;
+        all.bytes += removed.bytes;
+    }
+    return all;
+}
+
+namespace {
+
+constexpr char kAnonymous[] =
+    "UPDATE audit_log SET client = '', local_part = IF(local_part = '', '', ?), domain = ? WHERE domain = ? AND (? = '' OR local_part = ?)"
+    " LIMIT 1000";
+// The storage id stays until the janitor has looked whether a last delivery came to it.
+constexpr char kNameless[] =
+    "UPDATE deleted_mailbox SET domain = '', local_part = '', password = '', created_at = 0, size_bytes = 0, deleted_by = ''"
+    " WHERE domain = ? AND (? = '' OR local_part = ?) AND purged_at IS NOT NULL LIMIT 1000";
+
+}  // namespace
+
+// The audit log first: whoever is stopped here finds by the other rows that there is something left to do.
+void Erasure::forget()
+{
+    auto& connection = session_.connection();
+    const auto& part = what_.local_part;
+    const std::string domain = part.empty() ? kErased : what_.domain;
+    while (connection.execute(kAnonymous, {kErased, domain, what_.domain, part, part}) > 0) {
+    }
+    while (connection.execute(kNameless, {what_.domain, part, part}) > 0) {
+    }
+}
+
+// What Dovecot and the store do not let us do, the janitor does later: it is told by the tables.
+Done erase(Erasure& erasure, db::Session& session, const Config& config)
+{
+    Done done;
+    const auto attempt = [&](std::string_view what, const auto& work) {
+        try {
+            work();
+        } catch (const db::Error&) {
+            throw;
+        } catch (const std::exception& error) {
+            done.left += (done.left.empty() ? "" : "; ") + std::string{what} + " (" + error.what() + ")";
+        }
+    };
+    std::optional<doveadm::Client> doveadm;
+    attempt("open sessions", [&] { doveadm.emplace(config); });  // before we are somebody else
+    std::optional<storage::Store> store;
+    attempt("the mail", [&] { store.emplace(janitor::become_owner_of_store(config)); });
+    erasure.lock_out();
+    if (doveadm) {
+        janitor::Sessions sessions{session, *doveadm};
+        attempt("open sessions", [&] { done.sessions_ended = janitor::end_sessions(sessions); });
+    }
+    done.storage_ids = erasure.storage_ids();
+    if (store) attempt("the mail", [&] { done.mail = erasure.remove_mail(*store); });
+    erasure.forget();
+    return done;
+}
+
+}  // namespace erasure

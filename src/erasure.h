@@ -1,0 +1,59 @@
+// erasure.h - takes away for good what is known of an address, or of a domain with all in it: mail, rows, names.
+//
+// In steps, each of which can be repeated. From lock_out() on nobody can log in or restore anything, and the janitor
+// removes the mail where this program does not come to it; what is left of the names is found by running it again.
+// Throws db::Error when MySQL could not be asked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config.h"
+#include "db.h"
+#include "storage.h"
+
+namespace erasure {
+
+// What the audit log says instead of a name. No address has parentheses.
+inline constexpr char kErased[] = "(erased)";
+
+struct What {
+    std::string domain;
+    std::string local_part = {};  // empty: the domain itself
+    std::string text() const { return local_part.empty() ? domain : local_part + "@" + domain; }
+};
+
+class Erasure {
+public:
+    Erasure(db::Session& session, What what) : session_{session}, what_{std::move(what)} {}
+
+    // How many rows there are of it, by table. What a table that is not named has goes with these.
+    using Rows = std::vector<std::pair<const char*, std::int64_t>>;
+    Rows rows();
+
+    // It is deleted, and what was deleted cannot be restored.
+    void lock_out();
+    // Of those that were locked out.
+    std::vector<std::string> storage_ids();
+    storage::Removed remove_mail(storage::Store& store);
+    // The names of those that were locked out, and in the audit log with them the addresses of clients.
+    void forget();
+
+private:
+    db::Session& session_;
+    What what_;
+};
+
+struct Done {
+    std::int64_t sessions_ended = 0;
+    storage::Removed mail;
+    std::vector<std::string> storage_ids;
+    std::string left;  // what the janitor has to do instead, and why; empty: nothing
+};
+
+// All of it, as the mail store's user from then on.
+Done erase(Erasure& erasure, db::Session& session, const Config& config);
+
+}  // namespace erasure

@@ -1,0 +1,197 @@
+// erasure_test.cc - what is taken away for good, and what stays.
+
+#include "erasure.h"
+
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "admin.h"
+#include "database.h"
+#include "life.h"
+#include "support.h"
+
+namespace data = boost::unit_test::data;
+namespace fs = std::filesystem;
+using boost::test_tools::per_element;
+using Strings = std::vector<std::string>;
+
+namespace {
+
+// alice was there before, and bob; both have mail and have been used.
+struct House : database::Tenant {
+    House()
+    {
+        fs::create_directory(config.store = directory.path("store"));
+        store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor);
+        keep("alice");
+        store.remove(grant(), address("alice"), actor);
+        store.create(grant(), {mailbox("alice")}, actor);
+        keep("alice");
+        keep("bob");
+    }
+    void keep(std::string_view name)
+    {
+        const auto id = storage_id(name);
+        homes[std::string{name}].push_back(fs::path{config.store} / id.substr(0, 2) / id);
+        fs::create_directories(homes[std::string{name}].back());
+        std::ofstream{homes[std::string{name}].back() / "1"} << "message";
+        database.execute("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@x'), 7, 1)", {id});
+        database.execute("INSERT INTO mailbox_activity (storage_id, last_login) VALUES (?, 1)", {id});
+    }
+    bool has_mail(const std::string& name)
+    {
+        return std::any_of(homes[name].begin(), homes[name].end(), [](const auto& home) { return fs::exists(home); });
+    }
+    static std::map<std::string, std::int64_t> counts(erasure::Erasure& erasure)
+    {
+        const auto rows = erasure.rows();
+        return {rows.begin(), rows.end()};
+    }
+    std::int64_t known(std::string_view text)
+    {
+        return database.number("SELECT (SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = ? AND domain = ?)"
+                               " + (SELECT COUNT(*) FROM audit_log WHERE local_part = ? AND domain = ?)",
+                               {text, domain.name(), text, domain.name()});
+    }
+    erasure::Done erase(const erasure::What& what)
+    {
+        erasure::Erasure erasure{its_session, what};
+        return erasure::erase(erasure, its_session, config);
+    }
+    erasure::What alice() const { return {.domain = domain.name(), .local_part = "alice"}; }
+    erasure::What all() const { return {.domain = domain.name()}; }
+
+    support::Directory directory;
+    Config config = database.config();
+    std::map<std::string, std::vector<fs::path>> homes;
+    db::Session its_session{database.config().db, database.config().db.password(), database.config()};
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(erasures)
+
+BOOST_FIXTURE_TEST_CASE(what_there_is, House)
+{
+    database.execute("INSERT INTO submission_rate (storage_id, since, recipients) VALUES (?, 1, 1)", {storage_id("alice")});
+    erasure::Erasure of_alice{its_session, alice()};
+    const std::map<std::string, std::int64_t> hers{{"mailbox", 1},         {"mailbox_usage", 1},   {"mailbox_activity", 1},
+                                                   {"submission_rate", 1}, {"deleted_mailbox", 1}, {"audit_log", 3}};
+    BOOST_TEST((counts(of_alice) == hers));
+    auto connection = database.connect();
+    admin::NewKey narrow;
+    narrow.account = account;
+    narrow.domain = domain;
+    admin::Admin{connection}.add_key(narrow);
+    erasure::Erasure of_all{its_session, all()};
+    const std::map<std::string, std::int64_t> theirs{{"mailbox", 2},   {"mailbox_usage", 2}, {"mailbox_activity", 2}, {"submission_rate", 1},
+                                                     {"deleted_mailbox", 1}, {"audit_log", 5}, {"domain", 1}, {"api_key", 1}, {"mailbox_range", 1}};
+    BOOST_TEST((counts(of_all) == theirs));
+    erasure::Erasure of_nobody{its_session, {.domain = domain.name(), .local_part = "carol"}};
+    for (const auto& [table, count] : of_nobody.rows()) BOOST_TEST(count == 0, table);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_address_goes, House)
+{
+    const auto done = erase(alice());
+    BOOST_TEST(done.mail.files == 2);
+    BOOST_TEST(done.mail.bytes == 14);
+    BOOST_TEST(done.storage_ids.size() == 2U);
+    BOOST_TEST(names() == Strings{"bob"}, per_element());
+    BOOST_TEST(counter() == 1);
+    BOOST_TEST(known("alice") == 0);
+    BOOST_TEST(!has_mail("alice"));
+    BOOST_TEST(has_mail("bob"));
+    BOOST_TEST(known("bob") == 1);
+    // What stays of it: a storage id, for the janitor, and that something was done.
+    for (const auto& id : done.storage_ids) {
+        BOOST_TEST(database.text("SELECT CONCAT_WS('|', domain, local_part, password, created_at, size_bytes, deleted_by, purged_at > 0)"
+                                 " FROM deleted_mailbox WHERE storage_id = ?", {id}) == "|||0|0||1");
+    }
+    const auto left = database.column("SELECT CONCAT_WS(' ', actor, action, client = '') FROM audit_log WHERE domain = ? AND local_part = '(erased)'"
+                                      " ORDER BY at, id", {domain.name()});
+    const auto key_id = key.id();
+    BOOST_TEST(left == (Strings{key_id + " create 1", key_id + " delete 1", key_id + " create 1", "operator delete 1", "operator erase 1"}), per_element());
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND local_part = 'bob' AND client = '192.0.2.1'", {domain.name()}) == 1);
+    erasure::Erasure again{its_session, alice()};
+    for (const auto& [table, count] : again.rows()) BOOST_TEST(count == 0, table);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_goes, House)
+{
+    House other;
+    const auto done = erase(all());
+    BOOST_TEST(done.mail.files == 3);
+    BOOST_TEST(!has_mail("alice"));
+    BOOST_TEST(!has_mail("bob"));
+    erasure::Erasure again{its_session, all()};
+    for (const auto& [table, count] : again.rows()) BOOST_TEST(count == 0, table);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE actor = ? AND domain = '(erased)' AND local_part = '(erased)' AND client = ''",
+                               {key.id()}) == 4);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = '(erased)' AND local_part = '' AND action = 'domain-add'") >= 1);
+    BOOST_TEST(other.rows() == 2);
+    BOOST_TEST(other.known("alice") == 4);
+    BOOST_TEST(other.has_mail("alice"));
+}
+
+// Stopped behind any of its steps, it is found again, and ends as it would have.
+BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), steps)
+{
+    {
+        erasure::Erasure stopped{its_session, alice()};
+        stopped.lock_out();
+        auto connection = database.connect();
+        BOOST_CHECK_THROW(life::restore(connection, {.address = address("alice"), .name = address("x")}, std::chrono::days{7}), admin::Refused);
+        storage::Store mail{config.store};
+        if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
+        // And the janitor may have removed the rows of those whose mail is gone.
+        if (steps >= 3) database.execute("DELETE FROM deleted_mailbox WHERE domain = ?", {domain.name()});
+        const auto rows = stopped.rows();
+        BOOST_TEST(std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; }));
+    }
+    erase(alice());
+    BOOST_TEST(known("alice") == 0);
+    BOOST_TEST(!has_mail("alice"));
+    BOOST_TEST(has_mail("bob"));
+}
+
+BOOST_FIXTURE_TEST_CASE(more_than_one_statement_takes, House)
+{
+    database.execute("INSERT INTO audit_log WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
+                     " SELECT n.i, m.i, 'tester', '192.0.2.1', 'password', ?, 'alice' FROM n JOIN n m", {domain.name()});
+    BOOST_TEST(known("alice") > 2500);
+    erase(alice());
+    BOOST_TEST(known("alice") == 0);
+}
+
+// Without the settings for it the mail is the janitor's: all that it has to know is there.
+BOOST_FIXTURE_TEST_CASE(away_from_the_store, House)
+{
+    config.store.clear();
+    const auto done = erase(alice());
+    BOOST_TEST(done.left.find("the mail") != std::string::npos, done.left);
+    BOOST_TEST(done.left.find("open sessions") != std::string::npos, done.left);
+    BOOST_TEST(known("alice") == 0);
+    BOOST_TEST(has_mail("alice"));
+    for (const auto& id : done.storage_ids) {
+        BOOST_TEST(database.number("SELECT purged_at IS NOT NULL FROM deleted_mailbox WHERE storage_id = ?", {id}) == 1);
+    }
+}
+
+// That cannot be, unless somebody changed the tables by hand; then the mail is what counts.
+BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, House)
+{
+    database.execute("INSERT INTO deleted_mailbox SELECT storage_id, domain_id, ?, 'alice', created_at, size_bytes, state, password, generation,"
+                     " quota_bytes, 1, 'tester', NULL FROM mailbox WHERE storage_id = ?", {domain.name(), storage_id("bob")});
+    erase(alice());
+    BOOST_TEST(has_mail("bob"));
+    BOOST_TEST(!has_mail("alice"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
