@@ -68,7 +68,7 @@ void print_help()
     }
     std::cout << "\nOptions of every command:\n" << common_options()
               << "  -V [ --version ]       print the version and leave\n"
-                 "\nExit status: 0 done, 1 refused or failed (nothing was changed), 2 wrong usage.\n";
+                 "\nExit status: 0 done, 1 refused or failed (nothing was changed, unless it says so), 2 wrong usage.\n";
 }
 
 void print_help(const Command& command)

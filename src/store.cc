@@ -297,8 +297,8 @@ std::string sentence(const Created& refused)
 {
     switch (refused.outcome) {
     case Created::Outcome::already_exists: return "Mailbox already exists: " + refused.existing->text();
-    case Created::Outcome::domain_is_full: return "The domain's allowance of " + std::to_string(refused.allowance) + " mailboxes is used up.";
-    case Created::Outcome::account_is_full: return "The account's allowance of " + std::to_string(refused.allowance) + " mailboxes is used up.";
+    case Created::Outcome::domain_is_full: return "The domain's allowance is used up: max_mailboxes is " + std::to_string(refused.allowance) + ".";
+    case Created::Outcome::account_is_full: return "The account's allowance is used up: max_mailboxes is " + std::to_string(refused.allowance) + ".";
     case Created::Outcome::no_such_domain: return "The domain is gone.";
     case Created::Outcome::yes: break;
     }

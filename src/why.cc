@@ -120,6 +120,7 @@ struct House {
     std::optional<std::int64_t> domain_allowance;
     std::int64_t domain_mailboxes = 0;
     std::optional<std::int64_t> quota_bytes;
+    std::int64_t domain_id = 0;
     std::int64_t keys = 0;  // that are in force for the domain
     std::int64_t now = 0;   // the database's clock
 };
@@ -129,7 +130,7 @@ constexpr char kHouse[] =
     " (SELECT CAST(SUM(o.mailboxes) AS SIGNED) FROM domain o WHERE o.account_id = a.id),"
     " d.state, d.max_mailboxes, d.mailboxes, d.quota_bytes,"
     " (SELECT COUNT(*) FROM api_key k WHERE k.account_id = a.id AND COALESCE(k.domain_id, d.id) = d.id"
-    " AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UNIX_TIMESTAMP())), UNIX_TIMESTAMP()"
+    " AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > UNIX_TIMESTAMP())), UNIX_TIMESTAMP(), d.id"
     " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
 
 std::optional<House> house_of(db::Connection& connection, const std::string& domain)
@@ -137,7 +138,7 @@ std::optional<House> house_of(db::Connection& connection, const std::string& dom
     auto rows = connection.query(kHouse, {domain});
     if (!rows.next()) return std::nullopt;
     const auto number = [&](unsigned column) { return rows.is_null(column) ? std::nullopt : std::optional{rows.integer(column)}; };
-    return House{rows.text(1), rows.text(2), number(3), rows.integer(4), rows.text(5), number(6), rows.integer(7), number(8), rows.integer(9), rows.integer(10)};
+    return House{rows.text(1), rows.text(2), number(3), rows.integer(4), rows.text(5), number(6), rows.integer(7), number(8), rows.integer(11), rows.integer(9), rows.integer(10)};
 }
 
 constexpr char kSecret[] = "SELECT CONCAT(storage_id, '.', generation), password FROM mailbox WHERE storage_id = ?";
@@ -242,7 +243,6 @@ void Inquiry::look_at_state(const char* level, const std::string& name, const st
 void Inquiry::look_for_deleted(bool has_mailbox)
 {
     const auto deleted = life::deleted(connection_, address_);
-    const auto restore = "mailboxctl mailbox restore " + address_.text() + (has_mailbox ? " --as NAME" : "");
     const auto add = "mailboxctl mailbox add " + address_.text();
     const auto mark = has_mailbox ? Mark::note : Mark::wrong;
     const std::string what = has_mailbox ? "an earlier mailbox of this name was deleted " : "deleted ";
@@ -251,6 +251,8 @@ void Inquiry::look_for_deleted(bool has_mailbox)
         const auto until = last.deleted_at + std::chrono::seconds{call_.config.deleted_for}.count();
         const bool is_over = last.is_purged || until <= std::time(nullptr);
         const auto says = what + at(last.deleted_at) + " " + by(last.deleted_by) + ", with " + std::to_string(last.size_bytes) + " bytes; ";
+        const auto restore = "mailboxctl mailbox restore " + address_.text() + (has_mailbox ? " --as NAME" : "")
+                             + (last.domain_id == house_.domain_id ? "" : " --of-removed-domain");
         if (is_over) report_.add("deleted", mark, says + "it cannot be restored any more", has_mailbox ? "" : add);
         else report_.add("deleted", mark, says + "it can be restored until " + at(until), restore);
         return;

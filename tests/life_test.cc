@@ -319,7 +319,7 @@ BOOST_DATA_TEST_CASE_F(Restoring, an_allowance_is_kept, data::make({"domain", "a
 {
     deleted("alice");
     allow(whose, 1);
-    check_refused(alice(), {std::string{whose} + "'s allowance of 1 mailboxes"});
+    check_refused(alice(), {std::string{whose} + "'s allowance is used up: max_mailboxes is 1."});
     allow(whose, 2);
     life::restore(connection, alice(), kGrace);
     check_counters();

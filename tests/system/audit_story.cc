@@ -48,6 +48,8 @@ const Command kCommands[] = {
     {{"mailbox", "resume", "alice@{domain}"}, {"resume"}},
     {{"why", "alice@{domain}"}},
     {{"mailbox", "remove", "alice@{domain}"}, {"delete"}},
+    {{"mailbox", "restore", "alice@{domain}"}, {"restore"}},
+    {{"erase", "alice@{domain}", "--yes"}, {"delete", "erase"}},
     {{"key", "add", "--account", "{account}"}, {"key-add"}},
     {{"key", "list"}},
     {{"key", "revoke", "{key}"}, {"key-revoke"}},
@@ -149,7 +151,9 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
         }
         BOOST_TEST_CONTEXT(process::quoted(arguments))
         {
-            check([&] { return house.mailboxctl(arguments, command.input).exit == 0; }, by_operator);
+            // This stack has no mail, so that erase leaves something to the janitor, and says so by its exit status.
+            const auto is_done = [](const process::Ended& ended) { return ended.exit == 0 || ended.out.find("left_to_the_janitor") != std::string::npos; };
+            check([&] { return is_done(house.mailboxctl(arguments, command.input)); }, by_operator);
         }
     }
     tenants.clear();  // they are gone

@@ -100,8 +100,8 @@ std::ostream& operator<<(std::ostream& out, const Allowance& row)
 }
 
 const Allowance kAllowances[] = {
-    {"domain", "The domain's allowance of 100 mailboxes is used up."},
-    {"account", "The account's allowance of 100 mailboxes is used up."},
+    {"domain", "The domain's allowance is used up: max_mailboxes is 100."},
+    {"account", "The account's allowance is used up: max_mailboxes is 100."},
 };
 
 }  // namespace
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
         [&] { return house.value("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == "1"; },
         std::chrono::seconds{4}, std::chrono::milliseconds{150}));
     creation_elsewhere.execute("COMMIT");
-    BOOST_TEST(answers::refusal(answer.get()) == "409 allowance_used_up: The account's allowance of 1 mailboxes is used up.");
+    BOOST_TEST(answers::refusal(answer.get()) == "409 allowance_used_up: The account's allowance is used up: max_mailboxes is 1.");
     house.sql("UPDATE domain SET mailboxes = 0 WHERE name = " + stack::quote(other.domain));
 }
 
