@@ -246,6 +246,7 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
         BOOST_TEST(session.ask("NOOP").result.starts_with("OK "));
     }
 
+    house.sql("UPDATE session_end SET since = since - 3600");  // it was away for an hour
     house.up();
     const auto is_changed = [&](std::size_t i) { return i < 45 || (i >= 50 && i < 70) || (i >= 75 && i < 95); };
     for (std::size_t i = 0; i < names.size(); ++i) {
