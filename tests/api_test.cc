@@ -412,7 +412,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_full, Alice)
     database.execute("UPDATE domain SET max_mailboxes = 1 WHERE id = ?", {domain_id});
     const auto answer = post("mailbox=bob&password=secret");
     BOOST_TEST(outcome(answer) == "409 allowance_used_up");
-    BOOST_TEST(answer.body.find(" 1 ") != std::string::npos, answer.body);
+    BOOST_TEST(answer.body.find("max_mailboxes is 1.") != std::string::npos, answer.body);
     check_untouched();
 }
 
