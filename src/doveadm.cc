@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string_view>
 
@@ -25,9 +26,10 @@ std::string base64(std::string_view text)
     return encoded;
 }
 
+template <typename Failure = Failed>
 [[noreturn]] void fail(const std::string& where, const std::string& what)
 {
-    throw Failed("doveadm at " + where + ": " + what);
+    throw Failure("doveadm at " + where + ": " + what);
 }
 
 // What libcurl calls for each piece of an answer. Fewer bytes than there are end the transfer.
@@ -55,7 +57,7 @@ std::vector<Answer> answers_of(const std::string& text, const std::string& where
             answers.push_back({each.members[0].value.text != "doveadmResponse", each.members[1].value});
         }
     }
-    if (answers.empty()) fail(where, "its answer is not understood");
+    if (answers.empty()) fail<Unasked>(where, "its answer is not understood");
     return answers;
 }
 
@@ -106,12 +108,15 @@ std::string Client::ask(const std::string& commands) const
     set(CURLOPT_NOSIGNAL, 1L);
     const auto result = curl_easy_perform(handle.get());
     if (result == CURLE_OPERATION_TIMEDOUT) fail(where_, "it does not answer");
-    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_GOT_NOTHING) fail(where_, "it answers, but not by HTTP");
+    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_GOT_NOTHING) fail<Unasked>(where_, "it answers, but not by HTTP");
+    long reason = 0;
+    curl_easy_getinfo(handle.get(), CURLINFO_OS_ERRNO, &reason);
+    if (result == CURLE_COULDNT_CONNECT && reason == EACCES) fail<Unasked>(where_, "it is not for this user to connect to");
     if (result != CURLE_OK) fail(where_, curl_easy_strerror(result));
     long status = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status == 401) fail(where_, "401: its doveadm_api_key is not what doveadm_key_file says");
-    if (status != 200) fail(where_, "its answer is " + std::to_string(status));
+    if (status == 401) fail<Unasked>(where_, "401: its doveadm_api_key is not what doveadm_key_file says");
+    if (status != 200) fail<Unasked>(where_, "its answer is " + std::to_string(status));
     return answer;
 }
 

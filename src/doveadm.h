@@ -2,7 +2,7 @@
 //
 // Talks to doveadm's HTTP API, over loopback or a socket of its own. Each call is one
 // request on one connection, with a deadline. Complains with Failed, which says what
-// Dovecot answered, or that it did not.
+// Dovecot answered, or that it did not; where that tells nothing of Dovecot, with Unasked.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,10 @@ namespace doveadm {
 
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+// Not let in, for want of the right key or of rights; or what listens there is something else.
+struct Unasked : Failed {
+    using Failed::Failed;
 };
 
 struct Session {

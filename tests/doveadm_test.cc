@@ -2,6 +2,10 @@
 
 #include "doveadm.h"
 
+#include <filesystem>
+
+#include <unistd.h>
+
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
@@ -29,6 +33,8 @@ std::string complaint(const std::string& reply)
     try {
         client.sessions();
         return "accepted";
+    } catch (const doveadm::Unasked& failed) {
+        return std::string{"unasked: "} + failed.what();
     } catch (const doveadm::Failed& failed) {
         return failed.what();
     }
@@ -37,6 +43,7 @@ std::string complaint(const std::string& reply)
 struct Broken : support::Row {
     std::string reply;
     std::string word;
+    bool tells_of_dovecot = false;
 };
 
 const Broken kBroken[] = {
@@ -50,8 +57,8 @@ const Broken kBroken[] = {
     {"an empty list", answer("[]"), "not understood"},
     {"no list", answer("{\"doveadmResponse\":[]}"), "not understood"},
     {"an answer of two parts", answer("[[\"doveadmResponse\",[]]]"), "not understood"},
-    {"a refusal", answer("[[\"error\",{\"type\":\"unknownMethod\", \"exitCode\":0},\"who\"]]"), "unknownMethod"},
-    {"silence", "wait", "does not answer"},
+    {"a refusal", answer("[[\"error\",{\"type\":\"unknownMethod\", \"exitCode\":0},\"who\"]]"), "unknownMethod", true},
+    {"silence", "wait", "does not answer", true},
 };
 
 }  // namespace
@@ -134,6 +141,7 @@ BOOST_DATA_TEST_CASE(an_answer_that_is_none, data::make(kBroken), row)
 {
     const auto text = complaint(row.reply);
     BOOST_TEST(text.find(row.word) != std::string::npos, text);
+    BOOST_TEST(text.starts_with("unasked: ") == !row.tells_of_dovecot, text);
     BOOST_TEST(text.find("Aladdin") == std::string::npos);
 }
 
@@ -149,6 +157,33 @@ BOOST_AUTO_TEST_CASE(nobody_is_there)
     BOOST_CHECK_THROW(doveadm::Client{config}.sessions(), doveadm::Failed);
     config.doveadm_key_file = directory.path("absent");
     BOOST_CHECK_THROW(doveadm::Client{config}, Config::Problems);
+}
+
+// That is no news of Dovecot, as a socket is that nobody listens at.
+BOOST_AUTO_TEST_CASE(a_socket_for_others)
+{
+    const support::Directory directory;
+    Config config;
+    config.doveadm = directory.path("http");
+    config.doveadm_key_file = directory.write("key", "k\n");
+    const doveadm::Client client{config};
+    const auto is_unasked = [&] {
+        try {
+            client.sessions();
+        } catch (const doveadm::Failed& failed) {
+            return dynamic_cast<const doveadm::Unasked*>(&failed) != nullptr ? 1 : 2;
+        }
+        return 0;
+    };
+    BOOST_TEST(is_unasked() == 2);
+    std::filesystem::permissions(directory.path(""), std::filesystem::perms::none);
+    support::Process stranger{[&] {
+        constexpr uid_t kNobody = 65534;
+        if (::geteuid() == 0 && ::setuid(kNobody) != 0) return 3;
+        return is_unasked();
+    }};
+    BOOST_TEST(stranger.wait() == 1);
+    std::filesystem::permissions(directory.path(""), std::filesystem::perms::owner_all);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
