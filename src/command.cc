@@ -12,18 +12,26 @@
 #include <iostream>
 
 namespace command {
+namespace {
+
+std::string or_empty(const std::string& text)
+{
+    return text.empty() ? "an empty text" : text;
+}
+
+}  // namespace
 
 mailbox::Domain Call::domain(const std::string& name) const
 {
     const auto parsed = mailbox::Domain::parse(name);
-    if (!parsed) throw admin::Refused(name + " is no domain name (an internationalised one is given as xn--…)");
+    if (!parsed) throw admin::Refused(or_empty(name) + " is no domain name (an internationalised one is given as xn--…)");
     return *parsed;
 }
 
 mailbox::Address Call::address(const std::string& text) const
 {
     const auto at = text.rfind('@');
-    if (at == std::string::npos) throw admin::Refused(text + " is no address: it has no @");
+    if (at == std::string::npos) throw admin::Refused(or_empty(text) + " is no address: it has no @");
     return address_in(text, text.substr(at + 1));
 }
 
@@ -33,7 +41,7 @@ mailbox::Address Call::address_in(const std::string& text, const std::string& do
     try {
         return mailbox::Address::parse(text, its_domain);
     } catch (const mailbox::Invalid&) {
-        throw admin::Refused(text + " is no address that a mailbox in " + its_domain.name() + " can have");
+        throw admin::Refused(or_empty(text) + " is no address that a mailbox in " + its_domain.name() + " can have");
     }
 }
 
@@ -67,6 +75,15 @@ mailbox::State suspended(const Call& call)
 }
 
 // --- output ---------------------------------------------------------------------------
+
+std::string for_shell(const std::string& text)
+{
+    constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-/";
+    if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
+    std::string all = "'";
+    for (const char c : text) all += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    return all + "'";
+}
 
 namespace {
 

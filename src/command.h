@@ -62,6 +62,9 @@ mailbox::State suspended(const Call& call);
 
 // --- output ---------------------------------------------------------------------------
 
+// For a command line that somebody may paste into a shell: a customer chooses names with quotes, backquotes and dollars.
+std::string for_shell(const std::string& text);
+
 void print(const admin::Table& table);
 
 // Rows of the same members, as a table or, with --json, as an array of objects.

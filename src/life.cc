@@ -60,7 +60,7 @@ namespace {
 const std::string kDeleted =
     "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL,"
     " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox WHERE domain = ?";
-const std::string kLastFirst = " ORDER BY deleted_at DESC, created_at DESC, storage_id";
+const std::string kLastFirst = " ORDER BY deleted_at DESC, domain_id DESC, created_at DESC, storage_id";
 const std::string kDeletedOfDomain = kDeleted + kLastFirst;
 const std::string kDeletedOfAddress = kDeleted + " AND local_part = ?" + kLastFirst;
 
@@ -86,7 +86,8 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address&
     return deleted_of(connection.query(kDeletedOfAddress.c_str(), {address.domain(), address.local_part()}));
 }
 
-// Sessions of a mailbox that is suspended end for good: after a resume they have to log in again.
+// Sessions of a mailbox that is suspended itself end for good: after a resume they have to log in again. (Those of one that
+// is suspended by its domain or account, and that the janitor has not ended before the resume, go on.)
 constexpr char kSetState[] =
     "UPDATE mailbox SET state = ?, generation = generation + IF(? = 'active', 0, 1) WHERE domain_id = ? AND local_part = ?";
 
@@ -122,9 +123,11 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
 {
     const auto text = wanted.address.text();
     auto all = deleted(connection, wanted.address);
+    if (all.empty() && find(connection, wanted.address)) {
+        throw admin::Refused(text + " is there already; it was restored or made meanwhile, and of a deleted one nothing is kept");
+    }
     if (all.empty()) {
-        throw admin::Refused("of a deleted mailbox " + text + " nothing is kept: there was none, or its mail is removed already; mailboxctl audit "
-                             + text + " tells, and only a backup of the mail store can have the mail");
+        throw admin::Refused("of a deleted mailbox " + text + " nothing is kept: there was none, or its mail is removed already; mailboxctl audit ADDRESS tells, and only a backup of the mail store can have the mail");
     }
     const auto found = std::find_if(all.begin(), all.end(), [&](const Deleted& each) {
         return wanted.storage_id.empty() ? !each.is_purged : each.storage_id == wanted.storage_id;
@@ -193,8 +196,8 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
         throw admin::Refused("there is a mailbox " + name.text() + " already; restored beside it, with --as NAME, it gets another name");
     }
     connection.execute(kForgetDeleted, {chosen.storage_id});
-    write_audit(connection, "restore", wanted.address);
-    if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", name);
+    if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", wanted.address);
+    write_audit(connection, "restore", name);
     transaction.commit();
     return chosen;
 }

@@ -65,7 +65,8 @@ struct Restoring {
     bool is_of_removed_domain = false;
 };
 
-// Brings a deleted mailbox back with all that it had. Logins from before its deletion stay ended. Returns what it was.
+// Brings a deleted mailbox back with all that it had. In the audit log `restore` has the name that it has from then on, and
+// `restore-as` the one that it had, should that be another. Logins from before its deletion stay ended. Returns what it was.
 Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace);
 
 }  // namespace life

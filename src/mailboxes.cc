@@ -21,6 +21,7 @@ namespace {
 
 namespace po = boost::program_options;
 using command::Call;
+using command::for_shell;
 using command::json_option;
 using command::size_value;
 using command::time_value;
@@ -59,8 +60,10 @@ po::options_description list_options()
 
 void list_deleted(const Call& call, db::Connection& connection, const mailbox::Domain& domain)
 {
+    const auto deleted = life::deleted(connection, domain);
+    if (deleted.empty()) admin::Admin{connection}.domain_id(domain.name());  // for a domain that never was: its sentence
     command::Listing listing{call, {"mailbox", "size_bytes", "created_at", "deleted_at", "deleted_by", "storage_id"}};
-    for (const auto& each : life::deleted(connection, domain)) {
+    for (const auto& each : deleted) {
         if (each.is_purged) continue;
         listing.add({each.local_part + "@" + domain.name(), each.size_bytes, time_value(each.created_at), time_value(each.deleted_at),
                      each.deleted_by, each.storage_id});
@@ -156,7 +159,7 @@ int mailbox_remove(const Call& call)
     if (as_operator.store.remove(as_operator.grant(address), address, as_operator.actor) != store::Changed::yes) refuse_absent(address);
     const auto days = call.config.deleted_for.count();
     const auto rest = days == 0 ? " deleted; the janitor removes its mail." :
-        " deleted. For " + std::to_string(days) + " days mailboxctl mailbox restore " + address.text() + " brings it back.";
+        " deleted. For " + std::to_string(days) + " days mailboxctl mailbox restore " + for_shell(address.text()) + " brings it back.";
     command::tell(call, "Mailbox " + address.text() + rest, {{"mailbox", address.text()}});
     return 0;
 }
@@ -245,20 +248,12 @@ erasure::What erased_by(const Call& call)
     return {.domain = address.domain(), .local_part = address.local_part()};
 }
 
-// For a shell: a name may have quotes, backquotes and dollars.
-std::string quoted(const std::string& text)
-{
-    std::string all = "'";
-    for (const char c : text) all += c == '\'' ? std::string{"'\\''"} : std::string{c};
-    return all + "'";
-}
-
 // Inside a mailbox is known by its storage id, and in the requests of the API by its path.
 std::string not_reached(const erasure::What& what, const std::vector<std::string>& storage_ids)
 {
-    std::string patterns = " -e " + quoted(what.text());
+    std::string patterns = " -e " + for_shell(what.text());
     if (!what.local_part.empty()) {
-        patterns += " -e " + quoted(what.domain + "/mailboxes/" + what.local_part);
+        patterns += " -e " + for_shell(what.domain + "/mailboxes/" + what.local_part);
         for (const auto& id : storage_ids) patterns += " -e " + id;
     }
     return "Not reached:\n"

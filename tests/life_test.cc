@@ -272,7 +272,7 @@ BOOST_FIXTURE_TEST_CASE(beside_another_of_that_name, Restoring)
     BOOST_TEST(storage_id("alice") == young);
     BOOST_TEST(storage_id("alice-old") == old);
     BOOST_TEST(password("alice-old") == "{PLAIN}first");
-    BOOST_TEST(changes() == (Strings{"restore alice", "restore-as alice-old"}), per_element());
+    BOOST_TEST(changes() == (Strings{"restore-as alice", "restore alice-old"}), per_element());
     check_counters();
 }
 
@@ -298,10 +298,22 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_several_or_the_one_that_is_named, Restoring)
     check_counters();
 }
 
+// In the same second, too: that of the domain that is there now, without a word about the former one.
+BOOST_FIXTURE_TEST_CASE(the_last_of_two_domains, Restoring)
+{
+    const auto former = storage_id("alice");
+    remove_domain();
+    add_domain(account);
+    store.create(grant(), {mailbox("alice")}, actor);
+    const auto present = deleted("alice");
+    database.execute("UPDATE deleted_mailbox SET deleted_at = UNIX_TIMESTAMP(), created_at = IF(storage_id = ?, 2, 1) WHERE domain = ?", {former, domain.name()});
+    BOOST_TEST(life::restore(connection, alice(), kGrace).storage_id == present);
+}
+
 BOOST_FIXTURE_TEST_CASE(what_cannot_be_restored, Restoring)
 {
     check_refused({.address = address("carol")}, {"nothing is kept", "audit"});
-    check_refused(alice(), {"nothing is kept"});  // she is there
+    check_refused(alice(), {"is there already", "meanwhile"});
     deleted("alice", kGraceSeconds);
     check_refused(alice(), {"7 days", "deleted_for"});
     database.run("UPDATE deleted_mailbox SET purged_at = 1");
