@@ -20,6 +20,7 @@ namespace why {
 namespace {
 
 using command::Call;
+using command::for_shell;
 using mailbox::Address;
 
 // --- what is found --------------------------------------------------------------------
@@ -168,6 +169,8 @@ std::string share(std::int64_t count, std::optional<std::int64_t> limit)
     return std::to_string(count) + (limit ? " of " + std::to_string(*limit) : ", no limit");
 }
 
+constexpr char kByTheTables[] = "as far as the tables say, yes";
+
 // --- one thing after the other --------------------------------------------------------
 
 class Inquiry {
@@ -180,15 +183,19 @@ public:
     int run();
 
 private:
+    bool has_domain() const { return house_.domain_id != 0; }
     void look_at_all();
+    std::string since(const audit::Actions& actions);
     void look_at_address();
     void look_at_state(const char* level, const std::string& name, const std::string& state);
     void look_for_deleted(bool has_mailbox);
+    void tell_of_deleted(const life::Deleted& last, bool has_mailbox, bool is_of_former);
     void look_at_allowance(bool has_mailbox);
     void look_at_size(const life::Mailbox& mailbox);
     void look_at_password(const life::Mailbox& mailbox);
     void look_at_postfix(bool has_mailbox);
     void look_at_dovecot(const std::optional<life::Mailbox>& mailbox);
+    void cannot_ask(const std::string& reason);
     void ask_dovecot(const std::optional<life::Mailbox>& mailbox);
     void look_at_sending(const life::Mailbox& mailbox);
     void look_at_api();
@@ -215,6 +222,16 @@ void Inquiry::look_at_address()
     }
 }
 
+// When the mailbox that is there now was changed so. Another one may have had the address before: what the log says of
+// that one is no news of this one.
+std::string Inquiry::since(const audit::Actions& actions)
+{
+    const auto begin = audit::latest(connection_, {"create", "restore", "restore"}, address_.domain(), address_.local_part());
+    const auto entry = audit::latest(connection_, actions, address_.domain(), address_.local_part());
+    if (!begin || (entry && entry->at >= begin->at)) return when_and_who(entry);
+    return begin->action == "restore" ? "before it was restored " + when_and_who(begin) : when_and_who(std::nullopt);
+}
+
 void Inquiry::look_at_state(const char* level, const std::string& name, const std::string& state)
 {
     const bool is_account = level == std::string_view{"account"};
@@ -226,12 +243,13 @@ void Inquiry::look_at_state(const char* level, const std::string& name, const st
     }
     is_active_ = false;
     const std::string suspend = prefix + "suspend", disable = prefix + "disable", resume = prefix + "resume";
-    const auto entry = audit::latest(connection_, {suspend, disable, resume}, is_account ? "" : address_.domain(),
-                                     is_account ? name : is_mailbox ? address_.local_part() : "");
+    const audit::Actions actions{suspend, disable, resume};
+    const auto when = is_mailbox ? since(actions)
+                                 : when_and_who(audit::latest(connection_, actions, is_account ? "" : address_.domain(), is_account ? name : ""));
     const bool is_disabled = state == mailbox::text(mailbox::State::disabled);
-    report_.add(level, Mark::wrong, name + " is suspended since " + when_and_who(entry) + ": nobody logs in"
+    report_.add(level, Mark::wrong, name + " is suspended since " + when + ": nobody logs in"
                                         + (is_disabled ? ", and mail has to wait outside (450)" : "; mail still arrives"),
-                "mailboxctl " + std::string{level} + " resume " + name);
+                "mailboxctl " + std::string{level} + " resume " + for_shell(name));
     const auto reason = "no, the " + std::string{level} + " is suspended";
     report_.close({Way::login, Way::sending}, reason);
     if (is_disabled) report_.close({Way::mail_in}, reason + " (450)");
@@ -242,25 +260,37 @@ void Inquiry::look_at_state(const char* level, const std::string& name, const st
 // Of the address, whether or not it has a mailbox now: the old one's mail is not in the new one.
 void Inquiry::look_for_deleted(bool has_mailbox)
 {
+    const auto add = "mailboxctl mailbox add " + for_shell(address_.text());
     const auto deleted = life::deleted(connection_, address_);
-    const auto add = "mailboxctl mailbox add " + address_.text();
-    const auto mark = has_mailbox ? Mark::note : Mark::wrong;
-    const std::string what = has_mailbox ? "an earlier mailbox of this name was deleted " : "deleted ";
-    if (!deleted.empty()) {
-        const auto& last = deleted.front();
-        const auto until = last.deleted_at + std::chrono::seconds{call_.config.deleted_for}.count();
-        const bool is_over = last.is_purged || until <= std::time(nullptr);
-        const auto says = what + at(last.deleted_at) + " " + by(last.deleted_by) + ", with " + std::to_string(last.size_bytes) + " bytes; ";
-        const auto restore = "mailboxctl mailbox restore " + address_.text() + (has_mailbox ? " --as NAME" : "")
-                             + (last.domain_id == house_.domain_id ? "" : " --of-removed-domain");
-        if (is_over) report_.add("deleted", mark, says + "it cannot be restored any more", has_mailbox ? "" : add);
-        else report_.add("deleted", mark, says + "it can be restored until " + at(until), restore);
-        return;
-    }
-    if (has_mailbox) return;
+    const bool is_of_former = !deleted.empty() && has_domain() && deleted.front().domain_id != house_.domain_id;
+    if (!deleted.empty()) tell_of_deleted(deleted.front(), has_mailbox, is_of_former);
+    if (has_mailbox || (!deleted.empty() && !is_of_former)) return;
     const auto entry = audit::latest(connection_, {"delete", "delete", "delete"}, address_.domain(), address_.local_part());
-    if (entry) report_.add("deleted", mark, what + when_and_who(entry) + "; its mail is removed", add);
-    else report_.add("mailbox", mark, "there is none, and there was none as far as is known", add);
+    if (is_of_former) report_.add("mailbox", Mark::wrong, "there is none", add);
+    else if (entry) report_.add("deleted", Mark::wrong, "deleted " + when_and_who(entry) + "; its mail is removed", add);
+    else report_.add("mailbox", Mark::wrong, "there is none, and there was none as far as is known", add);
+}
+
+// Of a former domain of the name: it may have been another customer's, whose mail is nothing for who has the domain now.
+void Inquiry::tell_of_deleted(const life::Deleted& last, bool has_mailbox, bool is_of_former)
+{
+    const bool is_in_the_way = !has_mailbox && !is_of_former;
+    const auto mark = is_in_the_way ? Mark::wrong : Mark::note;
+    auto says = (is_in_the_way ? "deleted " : "an earlier mailbox of this name was deleted ") + at(last.deleted_at) + " " + by(last.deleted_by) + ", with "
+                + std::to_string(last.size_bytes) + " bytes";
+    if (is_of_former) {
+        says += ", when the domain was another one, before it was removed and added again; it belongs to the account " + house_.account + " now";
+    }
+    const auto until = last.deleted_at + std::chrono::seconds{call_.config.deleted_for}.count();
+    if (last.is_purged || until <= std::time(nullptr)) {
+        const auto add = "mailboxctl mailbox add " + for_shell(address_.text());
+        return report_.add("deleted", mark, says + "; it cannot be restored any more", is_in_the_way ? add : "");
+    }
+    const auto restore = "mailboxctl mailbox restore " + for_shell(address_.text()) + (has_mailbox ? " --as NAME" : "");
+    says += "; it can be restored until " + at(until);
+    if (is_of_former) report_.add("deleted", mark, says, "only if the mail is theirs: " + restore + " --of-removed-domain");
+    else if (has_domain()) report_.add("deleted", mark, says, restore);
+    else report_.add("deleted", mark, says + ", once the domain, which was removed, is there again and is the same customer's", restore + " --of-removed-domain");
 }
 
 void Inquiry::look_at_allowance(bool has_mailbox)
@@ -269,7 +299,7 @@ void Inquiry::look_at_allowance(bool has_mailbox)
         const auto says = std::string{level} + " has " + share(count, limit);
         if (!limit || count < *limit) return report_.add("allowance", Mark::ok, says);
         report_.add("allowance", has_mailbox ? Mark::note : Mark::wrong, says + ": no mailbox can be added (409)",
-                    "mailboxctl " + std::string{level} + " set " + name + " max_mailboxes=NUMBER");
+                    "mailboxctl " + std::string{level} + " set " + for_shell(name) + " max_mailboxes=NUMBER");
     };
     look("domain", address_.domain(), house_.domain_mailboxes, house_.domain_allowance);
     look("account", house_.account, house_.account_mailboxes, house_.account_allowance);
@@ -282,7 +312,7 @@ void Inquiry::look_at_size(const life::Mailbox& mailbox)
     const auto size = mailbox.size_bytes;
     if (!limit || *limit == 0) return report_.add("size", Mark::ok, std::to_string(size) + " bytes, no quota");
     const auto says = share(size, limit) + " bytes, by " + (mailbox.quota_bytes ? "its own quota" : "the domain's quota");
-    const auto advice = "mailboxctl mailbox quota " + address_.text() + " SIZE";
+    const auto advice = "mailboxctl mailbox quota " + for_shell(address_.text()) + " SIZE";
     if (size >= *limit) {
         report_.add("size", Mark::wrong, says + ": it is full, and mail is refused (552) until messages are removed", advice);
         report_.close({Way::mail_in}, "no, the mailbox is full (552)");
@@ -299,12 +329,11 @@ void Inquiry::look_at_password(const life::Mailbox& mailbox)
     if (!rows.next()) return;  // deleted in this moment
     login_name_ = rows.text(1) + "@" + address_.domain();
     stored_ = rows.text(2);
-    const auto entry = audit::latest(connection_, {"create", "password", "password"}, address_.domain(), address_.local_part());
-    report_.add("password", Mark::ok, "the last one was set " + when_and_who(entry));
+    report_.add("password", Mark::ok, "the last one was set " + since({"create", "password", "password"}));
     if (!call_.has("password") && !call_.has("password-file")) return;
     const auto typed = command::read_password(call_, command::Ask::once, "Password of " + address_.text());
     const auto is_right = password::verify(typed.text(), stored_);
-    const auto passwd = "mailboxctl mailbox passwd " + address_.text();
+    const auto passwd = "mailboxctl mailbox passwd " + for_shell(address_.text());
     if (!is_right) {
         report_.add("password given", Mark::unknown, "cannot be compared: the stored hash is of another scheme than {ARGON2ID}, or there is no memory for it");
     } else if (*is_right) {
@@ -334,16 +363,27 @@ void Inquiry::look_at_postfix(bool has_mailbox)
     }
 }
 
+void Inquiry::cannot_ask(const std::string& reason)
+{
+    report_.add("Dovecot", Mark::unknown, "was not asked: " + reason,
+                "run this as root; the settings doveadm and doveadm_key_file have to be as Dovecot has them");
+    report_.close({Way::login, Way::sending}, kByTheTables);
+}
+
 void Inquiry::look_at_dovecot(const std::optional<life::Mailbox>& mailbox)
 {
     if (call_.config.doveadm.empty()) {
         report_.add("Dovecot", Mark::unknown, "was not asked: the setting doveadm is missing");
-        return report_.close({Way::login, Way::sending}, "as far as the tables say, yes");
+        return report_.close({Way::login, Way::sending}, kByTheTables);
     }
     try {
         ask_dovecot(mailbox);
-    } catch (const std::exception& error) {
-        report_.add("Dovecot", Mark::wrong, error.what(), "see whether it runs (systemctl status dovecot), and run this as root");
+    } catch (const doveadm::Unasked& reason) {
+        cannot_ask(reason.what());
+    } catch (const Config::Problems& reason) {
+        cannot_ask(reason.what());  // for its key
+    } catch (const doveadm::Failed& error) {
+        report_.add("Dovecot", Mark::wrong, error.what(), "see whether it runs (systemctl status dovecot), and into its log");
         report_.close({Way::login, Way::sending}, "not known, Dovecot does not answer");
         report_.close({Way::mail_in}, "taken, and waits until Dovecot answers");
     }
@@ -388,7 +428,7 @@ void Inquiry::look_at_sending(const life::Mailbox& mailbox)
 void Inquiry::look_at_api()
 {
     if (house_.keys > 0) return report_.add("API keys", Mark::ok, std::to_string(house_.keys) + " in force for the domain");
-    report_.add("API keys", Mark::note, "none is in force for the domain", "mailboxctl key add --account " + house_.account);
+    report_.add("API keys", Mark::note, "none is in force for the domain", "mailboxctl key add --account " + for_shell(house_.account));
     report_.close({Way::api}, "no, there is no key (401)");
 }
 
@@ -399,7 +439,7 @@ void Inquiry::look_at_all()
     if (!house) {
         const auto entry = audit::latest(connection_, {"domain-remove", "domain-remove", "domain-remove"}, address_.domain(), "");
         report_.add("domain", Mark::wrong, address_.domain() + (entry ? " was removed " + when_and_who(entry) : " is none of ours"),
-                    "mailboxctl domain add " + address_.domain() + " --account NAME");
+                    "mailboxctl domain add " + for_shell(address_.domain()) + " --account NAME");
         report_.close({Way::mail_in, Way::login, Way::sending, Way::api}, "no, the domain is not there");
         if (!life::deleted(connection_, address_).empty()) look_for_deleted(false);
         return;
