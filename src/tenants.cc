@@ -64,9 +64,11 @@ int account_set(const Call& call)
 }
 
 constexpr char kSuspended[] =
-    "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
-    "with --disabled, when it has to wait outside (450). What is suspended itself, or by its domain or its account,\n"
-    "stays so until each of them is resumed.";
+    "Nobody logs in over IMAP, POP3 or submission any more, and open IMAP and POP3 sessions are ended within two seconds;\n"
+    "mail still arrives, unless with --disabled, when it has to wait outside (450). What is suspended itself, or by its\n"
+    "domain or its account, stays so until each of them is resumed. After a resume an open submission session, which\n"
+    "sent nothing meanwhile, goes on, and so does any that was not ended yet; only after a mailbox's own suspension\n"
+    "everybody has to log in again.";
 
 po::options_description suspend_options()
 {
