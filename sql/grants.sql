@@ -57,7 +57,7 @@ GRANT SELECT, DELETE ON session_end TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, state) ON account TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, account_id, state) ON domain TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (domain_id, storage_id, state, generation) ON mailbox TO 'mailboxd_janitor'@'localhost';
-GRANT SELECT (storage_id, deleted_at, purged_at), UPDATE (purged_at), DELETE
+GRANT SELECT (storage_id, size_bytes, deleted_at, purged_at), UPDATE (purged_at), DELETE
     ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (storage_id, since), DELETE ON submission_rate TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, expires_at, revoked_at), DELETE ON api_key TO 'mailboxd_janitor'@'localhost';

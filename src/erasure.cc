@@ -1,6 +1,7 @@
 #include "erasure.h"
 
 #include <optional>
+#include <system_error>
 
 #include "admin.h"
 #include "audit.h"
@@ -34,12 +35,21 @@ Erasure::Rows Erasure::rows()
     auto audited = connection.query(kOfAudit, {what_.domain, part, part});
     auto domain = connection.query(kOfDomain, {what_.domain});
     for (auto* rows : {&living, &deleted, &audited, &domain}) rows->next();
+    if (what_.is_deleted_only) return {{"deleted_mailbox", deleted.integer(1)}};
     Rows all{{"mailbox", living.integer(1)},          {"mailbox_usage", living.integer(2)}, {"mailbox_activity", living.integer(3)},
              {"submission_rate", living.integer(4)}, {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)}};
     if (part.empty()) {
         all.insert(all.end(), {{"domain", domain.integer(1)}, {"api_key", domain.integer(2)}, {"mailbox_range", domain.integer(3)}});
     }
     return all;
+}
+
+constexpr char kAccount[] = "SELECT a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+
+std::string Erasure::account()
+{
+    auto rows = session_.connection().query(kAccount, {what_.domain});
+    return rows.next() ? rows.text(1) : "";
 }
 
 namespace {
@@ -59,9 +69,11 @@ void Erasure::lock_out()
     const auto domain = mailbox::Domain::parse(what_.domain).value();
     auto& connection = session_.connection();
     auto known = connection.query(kHasDomain, {what_.domain});
-    if (known.next() && what_.local_part.empty()) {
+    if (what_.is_deleted_only || !known.next()) {
+        // Nobody who lives is touched.
+    } else if (what_.local_part.empty()) {
         admin::Admin{connection}.remove_domain(domain);
-    } else if (known.count() > 0) {
+    } else {
         auth::Grant grant;
         grant.domain_id = known.integer(1);
         store::Store{session_}.remove(grant, mailbox::Address::parse(what_.local_part, domain), actor);
@@ -85,15 +97,33 @@ std::vector<std::string> Erasure::storage_ids()
     return ids;
 }
 
-storage::Removed Erasure::remove_mail(storage::Store& store)
+namespace {
+
+constexpr char kHadMail[] =
+    "SELECT 1 FROM deleted_mailbox WHERE domain = ? AND (? = '' OR local_part = ?) AND purged_at IS NOT NULL AND size_bytes > 0 LIMIT 1";
+// The storage id stays until the janitor has looked whether a last delivery came to it.
+constexpr char kNameless[] =
+    "UPDATE deleted_mailbox SET domain = '', local_part = '', password = '', created_at = 0, size_bytes = 0, deleted_by = ''"
+    " WHERE storage_id = ?";
+
+}  // namespace
+
+Erasure::Mail Erasure::remove_mail(storage::Store& store, const std::string& path)
 {
-    storage::Removed all;
+    auto& connection = session_.connection();
+    if (connection.query(kHadMail, {what_.domain, what_.local_part, what_.local_part}).count() > 0) janitor::expect_mail(store, path);
+    Mail mail;
     for (const auto& id : storage_ids()) {
-        const auto removed = store.remove(id, storage::Clock::time_point::max());
-        all.files += removed.files;
-        all.bytes += removed.bytes;
+        try {
+            const auto removed = store.remove(id, storage::Clock::time_point::max());
+            mail.files += removed.files;
+            mail.bytes += removed.bytes;
+            connection.execute(kNameless, {id});
+        } catch (const std::system_error& error) {
+            mail.failed.emplace_back(error.what());
+        }
     }
-    return all;
+    return mail;
 }
 
 namespace {
@@ -101,22 +131,16 @@ namespace {
 constexpr char kAnonymous[] =
     "UPDATE audit_log SET client = '', local_part = IF(local_part = '', '', ?), domain = ? WHERE domain = ? AND (? = '' OR local_part = ?)"
     " LIMIT 1000";
-// The storage id stays until the janitor has looked whether a last delivery came to it.
-constexpr char kNameless[] =
-    "UPDATE deleted_mailbox SET domain = '', local_part = '', password = '', created_at = 0, size_bytes = 0, deleted_by = ''"
-    " WHERE domain = ? AND (? = '' OR local_part = ?) AND purged_at IS NOT NULL LIMIT 1000";
 
 }  // namespace
 
-// The audit log first: whoever is stopped here finds by the other rows that there is something left to do.
 void Erasure::forget()
 {
+    if (what_.is_deleted_only) return;  // its entries cannot be told from those of who has the name now
     auto& connection = session_.connection();
     const auto& part = what_.local_part;
     const std::string domain = part.empty() ? kErased : what_.domain;
     while (connection.execute(kAnonymous, {kErased, domain, what_.domain, part, part}) > 0) {
-    }
-    while (connection.execute(kNameless, {what_.domain, part, part}) > 0) {
     }
 }
 
@@ -124,13 +148,16 @@ void Erasure::forget()
 Done erase(Erasure& erasure, db::Session& session, const Config& config)
 {
     Done done;
-    const auto attempt = [&](std::string_view what, const auto& work) {
+    const auto leave = [&](const std::string& what, const std::string& why) {
+        done.left += (done.left.empty() ? "" : "; ") + what + " (" + why + ")";
+    };
+    const auto attempt = [&](const char* what, const auto& work) {
         try {
             work();
         } catch (const db::Error&) {
             throw;
         } catch (const std::exception& error) {
-            done.left += (done.left.empty() ? "" : "; ") + std::string{what} + " (" + error.what() + ")";
+            leave(what, error.what());
         }
     };
     std::optional<doveadm::Client> doveadm;
@@ -140,11 +167,16 @@ Done erase(Erasure& erasure, db::Session& session, const Config& config)
     erasure.lock_out();
     if (doveadm) {
         janitor::Sessions sessions{session, *doveadm};
-        attempt("open sessions", [&] { done.sessions_ended = janitor::end_sessions(sessions); });
+        janitor::Ended ended;
+        attempt("open sessions", [&] { ended = janitor::end_sessions(sessions); });
+        done.sessions_ended = ended.users;
+        if (ended.stayed > 0) leave("open sessions", std::to_string(ended.stayed) + " users have some that do not end");
     }
     done.storage_ids = erasure.storage_ids();
-    if (store) attempt("the mail", [&] { done.mail = erasure.remove_mail(*store); });
+    if (store) attempt("the mail", [&] { done.mail = erasure.remove_mail(*store, config.store); });
     erasure.forget();
+    const auto& failed = done.mail.failed;
+    if (!failed.empty()) leave("the mail", std::to_string(failed.size()) + " mailboxes' could not be removed, the first: " + failed.front());
     return done;
 }
 

@@ -21,7 +21,8 @@ inline constexpr char kErased[] = "(erased)";
 
 struct What {
     std::string domain;
-    std::string local_part = {};  // empty: the domain itself
+    std::string local_part = {};   // empty: the domain itself
+    bool is_deleted_only = false;  // the mail of those that were deleted; who lives stays, and so does the audit log
     std::string text() const { return local_part.empty() ? domain : local_part + "@" + domain; }
 };
 
@@ -32,13 +33,21 @@ public:
     // How many rows there are of it, by table. What a table that is not named has goes with these.
     using Rows = std::vector<std::pair<const char*, std::int64_t>>;
     Rows rows();
+    // Whose the living ones are; empty: there is no such domain.
+    std::string account();
 
     // It is deleted, and what was deleted cannot be restored.
     void lock_out();
     // Of those that were locked out.
     std::vector<std::string> storage_ids();
-    storage::Removed remove_mail(storage::Store& store);
-    // The names of those that were locked out, and in the audit log with them the addresses of clients.
+    // And with each one's mail its name. What cannot be removed keeps it, and does not keep the rest from being removed.
+    struct Mail {
+        std::int64_t files = 0;
+        std::int64_t bytes = 0;
+        std::vector<std::string> failed;  // why
+    };
+    Mail remove_mail(storage::Store& store, const std::string& path);
+    // The names in the audit log, and with them the addresses of clients.
     void forget();
 
 private:
@@ -48,7 +57,7 @@ private:
 
 struct Done {
     std::int64_t sessions_ended = 0;
-    storage::Removed mail;
+    Erasure::Mail mail;
     std::vector<std::string> storage_ids;
     std::string left;  // what the janitor has to do instead, and why; empty: nothing
 };

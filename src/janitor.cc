@@ -122,7 +122,7 @@ void forget(db::Connection& connection, std::int64_t until)
 
 bool Sessions::is_due(std::int64_t age, Clock::time_point now) const
 {
-    return age <= kFresh || ended_somebody_ || now - last_look_ >= kBetweenLooks;
+    return age <= kFresh || !told_.empty() || now - last_look_ >= kBetweenLooks;
 }
 
 // What counts is whom Dovecot says to be connected and what the tables say of them now; a
@@ -144,22 +144,33 @@ Look Sessions::look()
     const auto to_end = out_of_order(connection, logins);
     doveadm_.kick(to_end);
     last_look_ = begin;
-    ended_somebody_ = !to_end.empty();
+    Look look{.was_due = true, .ended = 0, .told = static_cast<std::int64_t>(to_end.size()), .stayed = {}};
+    std::map<std::string, int> told;
+    for (const auto& user : to_end) {
+        const auto before = told_.find(user);
+        const int times = before == told_.end() ? 1 : before->second + 1;
+        look.ended += times == 1 ? 1 : 0;
+        if (times == kPatience) look.stayed.push_back(user);
+        told.emplace(user, times);
+    }
+    told_ = std::move(told);
     // Whoever was told to end is looked for once more before the reason is forgotten.
     if (to_end.empty()) forget(connection, reason->now - kWatched.count());
-    return {true, static_cast<std::int64_t>(to_end.size())};
+    return look;
 }
 
-std::int64_t end_sessions(Sessions& sessions)
+Ended end_sessions(Sessions& sessions)
 {
     constexpr int kLooks = 10;
-    std::int64_t ended = 0;
+    Ended ended;
     for (int i = 0; i < kLooks; ++i) {
+        if (i > 0) std::this_thread::sleep_for(200ms);
         const auto look = sessions.look();
-        ended += look.ended;
-        if (look.ended == 0) break;
-        std::this_thread::sleep_for(200ms);
+        ended.users += look.ended;
+        ended.stayed = look.told;
+        if (look.told == 0) break;
     }
+    ended.users -= ended.stayed;
     return ended;
 }
 
@@ -172,8 +183,8 @@ constexpr std::int64_t kLongestSpan = 31 * kDay;  // of submission_rate, whateve
 
 // First those that an earlier call has begun with.
 constexpr char kDue[] =
-    "SELECT storage_id, deleted_at FROM deleted_mailbox WHERE purged_at IS NOT NULL AND storage_id > ?"
-    " UNION SELECT storage_id, deleted_at FROM deleted_mailbox WHERE deleted_at <= UNIX_TIMESTAMP() - ? AND storage_id > ?"
+    "SELECT storage_id, size_bytes FROM deleted_mailbox WHERE purged_at IS NOT NULL AND storage_id > ?"
+    " UNION SELECT storage_id, size_bytes FROM deleted_mailbox WHERE deleted_at <= UNIX_TIMESTAMP() - ? AND storage_id > ?"
     " ORDER BY storage_id LIMIT 100";
 // From here on it cannot be restored, and that alone makes it safe to touch its mail. A mailbox with the same storage id
 // cannot be, unless somebody changed the tables by hand.
@@ -206,10 +217,16 @@ Purged Purge::stores(Clock::time_point end)
         if (due.count() == 0) return purged;
         while (due.next()) {
             last = due.text(1);
-            if (connection.execute(kBegin, {last, grace}) == 0) continue;  // it was restored meanwhile
-            add(purged, last, store_.remove(last, end));
-            if (!purged.is_complete) return purged;
-            purged.stores += connection.execute(kEnd, {last, kWatched.count()}) > 0 ? 1 : 0;
+            try {
+                if (due.integer(2) > 0 && !has_mail_) expect_mail(store_, config_.store);
+                has_mail_ = has_mail_ || due.integer(2) > 0;
+                if (connection.execute(kBegin, {last, grace}) == 0) continue;  // it was restored meanwhile
+                add(purged, last, store_.remove(last, end));
+                if (!purged.is_complete) return purged;
+                purged.stores += connection.execute(kEnd, {last, kWatched.count()}) > 0 ? 1 : 0;
+            } catch (const std::system_error& error) {
+                purged.failed.emplace_back(last, error.what());
+            }
             if (Clock::now() < end) continue;
             purged.is_complete = false;
             return purged;
@@ -232,10 +249,10 @@ constexpr char kDeleteRange[] = "DELETE FROM mailbox_range WHERE domain_id = ? A
 }  // namespace
 
 // Looked for without locks and deleted one by one: nobody who writes such a row has to wait, or is waited for.
-Purged Purge::rows(Clock::time_point end)
+Purged purge_rows(db::Session& session, const Config& config, Clock::time_point end)
 {
-    auto& connection = session_.connection();
-    const std::int64_t audited = std::chrono::seconds{config_.audited_for}.count();
+    auto& connection = session.connection();
+    const std::int64_t audited = std::chrono::seconds{config.audited_for}.count();
     Purged purged;
     const auto one_by_one = [&](const char* table, const auto& find, const auto& remove) {
         for (;;) {
@@ -297,20 +314,24 @@ std::string become_owner_of_store(const Config& config)
     return config.store;
 }
 
+void expect_mail(const storage::Store& store, const std::string& path)
+{
+    if (store.is_empty()) throw std::runtime_error(path + " has no mailbox's folder at all, though there was mail: is the store mounted there?");
+}
+
 namespace {
 
 struct Tools {
     explicit Tools(const Config& its_config)
-        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config}, doveadm{config}, store{become_owner_of_store(config)}
+        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config}, doveadm{config}
     {
+        become_owner_of_store(config);
     }
 
     const Config& config;
     db::Session session;
     doveadm::Client doveadm;
-    storage::Store store;
     Sessions sessions{session, doveadm};
-    Purge purge{session, store, config};
 };
 
 std::string prefix_of(int number)
@@ -319,6 +340,13 @@ std::string prefix_of(int number)
     return {kDigits[static_cast<std::size_t>(number) / 16], kDigits[static_cast<std::size_t>(number) % 16]};
 }
 constexpr int kPrefixes = 256;
+
+// Whoever made a file may have put a line end into its name.
+std::string on_one_line(std::string path)
+{
+    std::replace_if(path.begin(), path.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
+    return path;
+}
 
 }  // namespace
 
@@ -337,31 +365,35 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
     };
     attempt([&] {
         const auto ended = end_sessions(tools.sessions);
-        out << "sessions ended: " << ended << '\n';
+        out << "sessions ended: " << ended.users << '\n';
+        if (ended.stayed > 0) throw std::runtime_error(std::to_string(ended.stayed) + " users have sessions that do not end; doveadm who shows their processes");
     });
     attempt([&] {
-        const auto purged = tools.purge.stores(kNoEnd);
+        const auto purged = Purge{tools.session, config}.stores(kNoEnd);
         for (const auto& [id, removed] : purged.removed) {
             out << "removed " << id << ": " << removed.files << " files of " << removed.bytes << " bytes\n";
         }
         out << "mailboxes removed: " << purged.stores << ", with " << purged.files << " files of " << purged.bytes << " bytes\n";
+        for (const auto& [id, why] : purged.failed) out << "FAILED: " << id << " could not be removed: " << why << '\n';
+        is_well = is_well && purged.failed.empty();
     });
     attempt([&] {
-        const auto purged = tools.purge.rows(kNoEnd);
+        const auto purged = purge_rows(tools.session, config, kNoEnd);
         for (const auto& [table, count] : purged.rows) out << "expired rows removed from " << table << ": " << count << '\n';
     });
     attempt([&] {
+        Purge purge{tools.session, config};
         for (int prefix = 0; prefix < kPrefixes; ++prefix) {
-            for (const auto& id : tools.purge.unknown(prefix_of(prefix))) {
+            for (const auto& id : purge.unknown(prefix_of(prefix))) {
                 out << "no mailbox has the folder " << config.store << '/' << prefix_of(prefix) << '/' << id;
                 if (orphans == Orphans::remove) {
-                    const auto purged = tools.purge.remove_unknown(id, kNoEnd);
+                    const auto purged = purge.remove_unknown(id, kNoEnd);
                     out << "; removed, with " << purged.files << " files of " << purged.bytes << " bytes";
                 }
                 out << '\n';
             }
         }
-        for (const auto& path : tools.store.strangers()) out << "not a mailbox's folder, left alone: " << path << '\n';
+        for (const auto& path : purge.strangers()) out << "not a mailbox's folder, left alone: " << on_one_line(path) << '\n';
     });
     return is_well;
 }
@@ -429,9 +461,15 @@ public:
         session_trouble_.guard(tools_.session, [&] {
             const auto look = tools_.sessions.look();
             if (look.ended > 0) logging::info("sessions-ended")("users", look.ended);
+            for (const auto& user : look.stayed) {
+                logging::error("session-stays")("user", user)("advice", "its process does not end by itself; doveadm who shows it");
+            }
         });
         stores_.go_on(tools_.session, [&](Clock::time_point end) {
-            const auto purged = tools_.purge.stores(end);
+            const auto purged = Purge{tools_.session, tools_.config}.stores(end);
+            for (const auto& [id, why] : purged.failed) {
+                if (unremoved_.insert(id).second) logging::error("store-not-removed")("storage_id", id)("error", why);
+            }
             for (const auto& [id, removed] : purged.removed) {
                 logging::info("store-removed")("storage_id", id)("files", removed.files)("bytes", removed.bytes)(
                     "complete", removed.is_complete ? "yes" : "no");
@@ -440,12 +478,12 @@ public:
             return purged.is_complete;
         });
         rows_.go_on(tools_.session, [&](Clock::time_point end) {
-            const auto purged = tools_.purge.rows(end);
+            const auto purged = purge_rows(tools_.session, tools_.config, end);
             for (const auto& [table, count] : purged.rows) logging::info("rows-purged")("table", table)("count", count);
             return purged.is_complete;
         });
         orphans_.go_on(tools_.session, [&](Clock::time_point /*end*/) {
-            for (const auto& id : tools_.purge.unknown(prefix_of(prefix_))) {
+            for (const auto& id : Purge{tools_.session, tools_.config}.unknown(prefix_of(prefix_))) {
                 logging::warning("unknown-folder")("storage_id", id)("advice", "mailboxctl janitor --orphans removes it");
             }
             prefix_ = (prefix_ + 1) % kPrefixes;
@@ -460,6 +498,7 @@ private:
     Chore rows_{"rows", 1h};
     Chore orphans_{"orphans", 24h};
     int prefix_ = 0;
+    std::set<std::string> unremoved_;  // told once
 };
 
 }  // namespace

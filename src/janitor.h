@@ -32,9 +32,14 @@ using Clock = std::chrono::steady_clock;
 inline constexpr std::chrono::seconds kWatched{120};
 
 struct Look {
-    bool was_due = false;    // otherwise nothing was asked but the table
-    std::int64_t ended = 0;  // users whose sessions were told to end
+    bool was_due = false;             // otherwise nothing was asked but the table
+    std::int64_t ended = 0;           // users whose sessions were told to end, now for the first time
+    std::int64_t told = 0;            // all of them, who were told before and are still there, too
+    std::vector<std::string> stayed;  // those who were told kPatience times in vain, once
 };
+
+// A session that was told this often, half a second after each other, does not end by itself.
+inline constexpr int kPatience = 10;
 
 class Sessions {
 public:
@@ -49,11 +54,15 @@ private:
     db::Session& session_;
     const doveadm::Client& doveadm_;
     Clock::time_point last_look_{};
-    bool ended_somebody_ = false;
+    std::map<std::string, int> told_;  // how often, who was there at the last look
 };
 
-// Looks until nobody is left to be ended, but not for long. Returns how many were.
-std::int64_t end_sessions(Sessions& sessions);
+// Looks until nobody is left to be ended, but not for long.
+struct Ended {
+    std::int64_t users = 0;
+    std::int64_t stayed = 0;
+};
+Ended end_sessions(Sessions& sessions);
 
 // --- what nobody can want back --------------------------------------------------------
 
@@ -63,32 +72,41 @@ struct Purged {
     std::int64_t files = 0;
     std::int64_t bytes = 0;
     std::vector<std::pair<std::string, storage::Removed>> removed;  // of which mailbox, as far as this call
+    std::vector<std::pair<std::string, std::string>> failed;        // of which it could not be, and why
     std::map<std::string, std::int64_t> rows;                       // by table
 };
 
 class Purge {
 public:
-    Purge(db::Session& session, storage::Store& store, const Config& config) : session_{session}, store_{store}, config_{config} {}
+    // Opens the store for a work of its own: it may have been mounted since the last one, or not be any more.
+    Purge(db::Session& session, const Config& config) : session_{session}, config_{config}, store_{config.store} {}
 
-    // The mail of those that were deleted longer ago than they can be restored, and of those that are to be erased.
+    // The mail of those that were deleted longer ago than they can be restored, and of those that are to be erased. What
+    // cannot be removed does not keep the rest from it; the next call tries again.
     Purged stores(Clock::time_point end);
-    // Expired rows of every table.
-    Purged rows(Clock::time_point end);
 
     // Folders below the store's folder `prefix` that no row knows.
     std::vector<std::string> unknown(std::string_view prefix);
     Purged remove_unknown(std::string_view id, Clock::time_point end);
+    std::vector<std::string> strangers() const { return store_.strangers(); }
 
 private:
     db::Session& session_;
-    storage::Store& store_;
     const Config& config_;
+    storage::Store store_;
+    bool has_mail_ = false;  // it was looked at
 };
+
+// Expired rows of every table.
+Purged purge_rows(db::Session& session, const Config& config, Clock::time_point end);
 
 // --- the program ----------------------------------------------------------------------
 
 // Takes on the identity of the mail store's owner, for good: what root removes might be anything. Returns its folder.
 std::string become_owner_of_store(const Config& config);
+
+// Throws std::runtime_error where the store is empty: what is missing there may be on a disk that is not mounted.
+void expect_mail(const storage::Store& store, const std::string& path);
 
 enum class Orphans { report, remove };
 

@@ -236,16 +236,24 @@ int mailbox_resume(const Call& call)
 po::options_description erase_options()
 {
     auto options = json_option();
-    options.add_options()("yes", "do it; nothing brings it back");
+    options.add_options()
+        ("yes", "do it; nothing brings it back")
+        ("deleted", "only those that are deleted already, such as a former customer's; who has the name now is not touched");
     return options;
 }
 
 erasure::What erased_by(const Call& call)
 {
     const auto& text = call.arguments[0];
-    if (text.find('@') == std::string::npos) return {.domain = call.domain(text).name()};
-    const auto address = call.address(text);
-    return {.domain = address.domain(), .local_part = address.local_part()};
+    erasure::What what{.domain = "", .is_deleted_only = call.has("deleted")};
+    if (text.find('@') == std::string::npos) {
+        what.domain = call.domain(text).name();
+    } else {
+        const auto address = call.address(text);
+        what.domain = address.domain();
+        what.local_part = address.local_part();
+    }
+    return what;
 }
 
 // Inside a mailbox is known by its storage id, and in the requests of the API by its path.
@@ -262,7 +270,8 @@ std::string not_reached(const erasure::What& what, const std::vector<std::string
            "    shows it with its queue_id, and postsuper -d QUEUE_ID removes it.\n"
            "  logs of mailboxd, nginx, Postfix and Dovecot, until they are rotated away: the files that name it are found by\n"
            "    grep -rlF" + patterns + " /var/log\n"
-           "  the database's binary logs, if it writes some: PURGE BINARY LOGS BEFORE NOW() once no replica needs them.\n"
+           "  the database's redo log, until it is written over, and its binary logs, if it writes some:\n"
+           "    PURGE BINARY LOGS BEFORE NOW() once no replica needs them.\n"
            "  backups, until they have expired: after one was restored, run this again.\n"
            "  what others have: mail in their mailboxes, and their keys' labels and accounts' names.\n";
 }
@@ -282,8 +291,11 @@ int erase_command(const Call& call)
         for (const auto& [table, count] : rows) {
             if (count > 0) sentence += (sentence.empty() ? "" : ", ") + std::to_string(count) + " in " + table;
         }
-        throw admin::Refused("of " + what.text() + " there are these rows: " + sentence
-                             + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back.");
+        const auto account = erasure.account();
+        const auto whose = account.empty() ? "the domain is not there any more" : "the domain belongs to the account " + account;
+        throw admin::Refused("of " + what.text() + " there are these rows: " + sentence + "; " + whose
+                             + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back"
+                             + (what.is_deleted_only ? "." : "; with --deleted, too, only what is in deleted_mailbox."));
     }
     const auto done = erasure::erase(erasure, session, patient);
     json::Members members{{"erased", what.text()}, {"sessions_ended", done.sessions_ended}, {"files", done.mail.files}, {"bytes", done.mail.bytes}};

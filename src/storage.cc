@@ -91,8 +91,8 @@ std::vector<std::string> names_in(Descriptor folder, const std::string& path)
 }
 
 struct Removal {
-    dev_t device;           // what is mounted below is not ours
-    Clock::time_point end;
+    dev_t device = 0;       // what is mounted below is not ours
+    Clock::time_point end{};
     Removed removed{};
 
     // A folder with all in it, a file, a link itself. What somebody else removes meanwhile is removed.
@@ -184,15 +184,30 @@ std::vector<std::string> Store::ids(std::string_view prefix) const
     return names;
 }
 
+namespace {
+
+// One of "00" to "ff", and a folder.
+bool is_prefix(int store, const std::string& name)
+{
+    struct stat status {};
+    return name.size() == 2 && name.find_first_not_of(kDigits) == std::string::npos
+           && ::fstatat(store, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+}
+
+}  // namespace
+
+bool Store::is_empty() const
+{
+    const auto names = names_in(Descriptor{::openat(folder_, ".", kFolder)}, path_);
+    return std::none_of(names.begin(), names.end(), [&](const std::string& name) { return is_prefix(folder_, name); });
+}
+
 std::vector<std::string> Store::strangers() const
 {
     std::vector<std::string> found;
     for (const auto& prefix : names_in(Descriptor{::openat(folder_, ".", kFolder)}, path_)) {
         const auto path = path_ + "/" + prefix;
-        struct stat status {};
-        const bool is_prefix = prefix.size() == 2 && prefix.find_first_not_of(kDigits) == std::string::npos
-                               && ::fstatat(folder_, prefix.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
-        if (!is_prefix) {
+        if (!is_prefix(folder_, prefix)) {
             found.push_back(path);
             continue;
         }

@@ -36,6 +36,8 @@ public:
 
     // The ids below one of the 256 folders "00" to "ff" that have a folder; nothing if that one is not there.
     std::vector<std::string> ids(std::string_view prefix) const;
+    // It has no such folder at all: nothing was ever delivered, or what is here is not the store but where it is mounted.
+    bool is_empty() const;
     // Whatever else lies in the store, as paths: a mailbox's folder is nowhere else.
     std::vector<std::string> strangers() const;
 

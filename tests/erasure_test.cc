@@ -13,6 +13,8 @@
 
 #include "admin.h"
 #include "database.h"
+#include "folders.h"
+#include "janitor.h"
 #include "life.h"
 #include "support.h"
 
@@ -140,6 +142,23 @@ BOOST_FIXTURE_TEST_CASE(a_domain_goes, House)
     BOOST_TEST(other.has_mail("alice"));
 }
 
+// The domain may be another customer's by now.
+BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, House)
+{
+    auto of_deleted = all();
+    of_deleted.is_deleted_only = true;
+    erasure::Erasure erasure{its_session, of_deleted};
+    BOOST_TEST(erasure.account() == account);
+    BOOST_TEST((counts(erasure) == std::map<std::string, std::int64_t>{{"deleted_mailbox", 1}}));
+    BOOST_TEST(erase(of_deleted).mail.files == 1);
+    BOOST_TEST(counts(erasure).at("deleted_mailbox") == 0);
+    BOOST_TEST(!fs::exists(homes["alice"].front()));
+    BOOST_TEST(fs::exists(homes["alice"].back()));
+    BOOST_TEST(has_mail("bob"));
+    BOOST_TEST(names() == (Strings{"bob", "alice"}), per_element());
+    BOOST_TEST(known("alice") == 3);
+}
+
 // Stopped behind any of its steps, it is found again, and ends as it would have.
 BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), steps)
 {
@@ -149,7 +168,7 @@ BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), step
         auto connection = database.connect();
         BOOST_CHECK_THROW(life::restore(connection, {.address = address("alice"), .name = address("x")}, std::chrono::days{7}), admin::Refused);
         storage::Store mail{config.store};
-        if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
+        if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail, config.store).files == 2);
         // And the janitor may have removed the rows of those whose mail is gone.
         if (steps >= 3) database.execute("DELETE FROM deleted_mailbox WHERE domain = ?", {domain.name()});
         const auto rows = stopped.rows();
@@ -177,11 +196,43 @@ BOOST_FIXTURE_TEST_CASE(away_from_the_store, House)
     const auto done = erase(alice());
     BOOST_TEST(done.left.find("the mail") != std::string::npos, done.left);
     BOOST_TEST(done.left.find("open sessions") != std::string::npos, done.left);
-    BOOST_TEST(known("alice") == 0);
+    BOOST_TEST(known("alice") == 2);  // as long as there is mail, a second run finds it by these
     BOOST_TEST(has_mail("alice"));
     for (const auto& id : done.storage_ids) {
         BOOST_TEST(database.number("SELECT purged_at IS NOT NULL FROM deleted_mailbox WHERE storage_id = ?", {id}) == 1);
     }
+    database.run("UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");
+    config.store = directory.path("store");
+    BOOST_TEST(janitor::Purge(its_session, config).stores(janitor::Clock::time_point::max()).stores >= 2);
+    BOOST_TEST(known("alice") == 0);
+}
+
+// What cannot be removed is said, keeps its name until it can, and keeps nothing else from being removed.
+BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, House)
+{
+    folders::deepen(homes["alice"].front());
+    const auto done = erase(alice());
+    BOOST_TEST(done.mail.files >= 1);
+    BOOST_TEST(done.left.find("the mail (1 mailboxes' could not be removed, the first: ") != std::string::npos, done.left);
+    BOOST_TEST(!fs::exists(homes["alice"].back()));
+    BOOST_TEST(known("alice") == 1);
+    fs::remove_all(homes["alice"].front().string() + ".removed");
+    erase(alice());
+    BOOST_TEST(known("alice") == 0);
+}
+
+// The disk is not mounted: that there is no folder does not mean that the mail is gone.
+BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, House)
+{
+    fs::rename(config.store, directory.path("away"));
+    fs::create_directory(config.store);
+    const auto done = erase(alice());
+    BOOST_TEST(done.left.find("is the store mounted there?") != std::string::npos, done.left);
+    BOOST_TEST(known("alice") == 2);
+    fs::remove(config.store);
+    fs::rename(directory.path("away"), config.store);
+    BOOST_TEST(erase(alice()).mail.files == 2);
+    BOOST_TEST(known("alice") == 0);
 }
 
 // That cannot be, unless somebody changed the tables by hand; then the mail is what counts.

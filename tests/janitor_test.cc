@@ -14,6 +14,7 @@
 #include "admin.h"
 #include "database.h"
 #include "dovecot.h"
+#include "folders.h"
 #include "life.h"
 #include "support.h"
 
@@ -272,6 +273,23 @@ BOOST_FIXTURE_TEST_CASE(what_dovecot_did_not_hear_is_said_again, Sessions)
     BOOST_TEST(sessions.look().ended == 1);
 }
 
+BOOST_FIXTURE_TEST_CASE(one_that_does_not_obey, Sessions)
+{
+    const auto before = login("alice");
+    store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
+    std::int64_t ended = 0;
+    std::vector<std::string> stayed;
+    for (int i = 0; i < 3 * janitor::kPatience; ++i) {
+        users.connected = {before};
+        const auto look = sessions.look();
+        BOOST_TEST(look.told == 1);
+        ended += look.ended;
+        stayed.insert(stayed.end(), look.stayed.begin(), look.stayed.end());
+    }
+    BOOST_TEST(ended == 1);
+    BOOST_TEST(stayed == std::vector<std::string>{before}, per_element());
+}
+
 // --- what nobody can want back --------------------------------------------------------
 
 namespace {
@@ -296,14 +314,10 @@ struct Mail : House {
         db().execute("UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?", {seconds_ago, id});
         return id;
     }
-    janitor::Purge purge() { return {its_session, *opened, config}; }
+    janitor::Purge purge() { return {its_session, config}; }
 
     support::Directory directory;
     Config config;
-    std::unique_ptr<storage::Store> opened = [this] {
-        fs::create_directory(directory.path("store"));
-        return std::make_unique<storage::Store>(directory.path("store"));
-    }();
 };
 
 constexpr std::int64_t kDay = 86'400;
@@ -363,6 +377,40 @@ BOOST_FIXTURE_TEST_CASE(a_purge_that_was_cut_off, Mail)
     BOOST_TEST(calls > 1);
     BOOST_TEST(count("SELECT COUNT(*) FROM deleted_mailbox") == 0);
     BOOST_TEST(!fs::exists(home(alice).string() + ".removed"));
+}
+
+BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, Mail)
+{
+    std::vector<std::string> ids;
+    for (const char* name : {"alice", "bob"}) ids.push_back(deleted(name, 8 * kDay));
+    std::sort(ids.begin(), ids.end());  // the first to be removed
+    folders::deepen(home(ids[0]));
+    const auto purged = purge().stores(kNoEnd);
+    BOOST_TEST(purged.is_complete);
+    BOOST_TEST(purged.stores == 1);
+    BOOST_TEST(!fs::exists(home(ids[1])));
+    BOOST_TEST_REQUIRE(purged.failed.size() == 1U);
+    BOOST_TEST(purged.failed[0].first == ids[0]);
+    BOOST_TEST(count("SELECT COUNT(*) FROM deleted_mailbox WHERE purged_at IS NOT NULL") == 1);
+    fs::remove_all(home(ids[0]).string() + ".removed");
+    BOOST_TEST(purge().stores(kNoEnd).stores == 1);
+}
+
+// The disk is not mounted: that there is no folder does not mean that the mail is gone.
+BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Mail)
+{
+    const auto alice = deleted("alice", 8 * kDay);
+    db().run("UPDATE deleted_mailbox SET size_bytes = 7");
+    fs::rename(config.store, directory.path("away"));
+    fs::create_directory(config.store);
+    BOOST_CHECK_THROW(purge().stores(kNoEnd), std::runtime_error);
+    BOOST_TEST(count("SELECT COUNT(*) FROM deleted_mailbox WHERE purged_at IS NULL") == 1);
+    // One that never had mail is nobody's loss.
+    db().run("UPDATE deleted_mailbox SET size_bytes = 0");
+    BOOST_TEST(purge().stores(kNoEnd).stores == 1);
+    fs::remove(config.store);
+    fs::rename(directory.path("away"), config.store);
+    BOOST_TEST(fs::exists(home(alice)));
 }
 
 // Begun with, it is gone on with, whatever the grace is now.
@@ -447,12 +495,12 @@ const Expired kExpired[] = {
 BOOST_DATA_TEST_CASE_F(Mail, rows_expire, data::make(kExpired), row)
 {
     db().run(row.insert);
-    const auto purged = purge().rows(kNoEnd);
+    const auto purged = janitor::purge_rows(its_session, config, kNoEnd);
     BOOST_TEST(purged.is_complete);
     BOOST_TEST(purged.rows.size() == 1U);
     BOOST_TEST(purged.rows.at(row.table) == (std::string{row.table} == "api_key" ? 2 : 1));
     BOOST_TEST(db().number(("SELECT COUNT(*) FROM " + std::string{row.table}).c_str()) == row.left);
-    BOOST_TEST(purge().rows(kNoEnd).rows.empty());
+    BOOST_TEST(janitor::purge_rows(its_session, config, kNoEnd).rows.empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(rows_expire_little_by_little, Mail)
@@ -463,7 +511,7 @@ BOOST_FIXTURE_TEST_CASE(rows_expire_little_by_little, Mail)
     int calls = 0;
     for (bool is_complete = false; !is_complete; ++calls) {
         BOOST_TEST_REQUIRE(calls < 10);
-        const auto purged = purge().rows(janitor::Clock::time_point::min());
+        const auto purged = janitor::purge_rows(its_session, config, janitor::Clock::time_point::min());
         for (const auto& [table, rows] : purged.rows) count += rows;
         is_complete = purged.is_complete;
     }
@@ -474,7 +522,7 @@ BOOST_FIXTURE_TEST_CASE(the_audit_logs_age_is_a_setting, Mail)
 {
     config.audited_for = std::chrono::days{1};
     db().run("UPDATE audit_log SET at = at - 2 * 86400 * 1000000 WHERE action = 'create'");
-    BOOST_TEST(purge().rows(kNoEnd).rows.at("audit_log") == 2);
+    BOOST_TEST(janitor::purge_rows(its_session, config, kNoEnd).rows.at("audit_log") == 2);
 }
 
 BOOST_FIXTURE_TEST_CASE(folders_that_no_row_knows, Mail)

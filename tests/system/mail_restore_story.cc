@@ -417,8 +417,9 @@ BOOST_DATA_TEST_CASE_F(Erased<mail::Story>, killed_and_run_again, data::make(kSt
         holder.execute("ROLLBACK");
     }
     BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, "Looking-Glass").starts_with("OK ") == row.logs_in);
+    // The server may have carried out the last statement of who was killed.
     const auto ended = ctl({"erase", address, "--yes"});
-    BOOST_TEST(ended.exit == 0, ended.out << ended.err);
+    BOOST_TEST((ended.exit == 0 || (!row.has_mail && has(ended.err, "nothing is known"))), ended.out << ended.err);
     check_nothing_is_left();
 }
 
@@ -431,11 +432,14 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
         const auto ended = ctl_with({{"store", "/nowhere"}, {"doveadm", "/nowhere/http"}}, {"erase", address, "--yes"});
         BOOST_TEST(ended.exit == 1);
         BOOST_TEST(std::regex_search(ended.out, std::regex{"left_to_the_janitor +the mail .*/nowhere.*; open sessions .*/nowhere"}), ended.out);
-        BOOST_TEST(tables_with(name) == std::vector<std::string>{}, boost::test_tools::per_element());
+        // The rows by which a second run would find what is left.
+        BOOST_TEST(tables_with(name) == (std::vector<std::string>{"deleted_mailbox", "deleted_mailbox"}), boost::test_tools::per_element());
         for (const auto& id : ids) BOOST_TEST(fs::exists(home(id)));
     }
     BOOST_TEST(session.end().starts_with("* BYE "));
     BOOST_TEST(process::eventually([&] { return !fs::exists(home(ids.front())) && !fs::exists(home(ids.back())); }, std::chrono::seconds{90}));
+    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");  // no last delivery can be on its way any more
+    BOOST_TEST(process::eventually([&] { return tables_with(name).empty(); }, std::chrono::seconds{90}));
     check_nothing_is_left();
 }
 
