@@ -3,6 +3,7 @@
 
 #include "mail.h"
 
+#include <sstream>
 #include <string>
 
 #include <boost/test/unit_test.hpp>
@@ -80,8 +81,12 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story, *story::shows("p
             }
             return missing.empty();
         },
-        std::chrono::seconds{60});
-    BOOST_TEST(missing.empty(), "no message for" << missing);
+        std::chrono::seconds{20});
+    // Who logged in for the first time in the moment of the delivery may have a count of none until the next change.
+    std::istringstream uncounted{missing};
+    for (std::string address; uncounted >> address;) {
+        BOOST_TEST(process::eventually([&] { return imap(address).select() == 1U; }, std::chrono::seconds{60}), "no message for " << address);
+    }
 }
 
 // Who learns what a mailbox is called inside Dovecot can make one of that name, and gets nothing of the other's mail.
