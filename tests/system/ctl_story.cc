@@ -16,14 +16,10 @@ namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;
 using process::Arguments;
 using process::Ended;
+using story::has;
 using story::is_sentence;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part)
-{
-    return text.find(part) != std::string::npos;
-}
 
 struct Operator : story::Story {
     Ended ctl(const Arguments& arguments) const { return house.mailboxctl(arguments); }

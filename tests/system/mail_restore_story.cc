@@ -19,14 +19,10 @@ namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;
 using process::Arguments;
 using process::Ended;
+using story::has;
 using story::is_sentence;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part)
-{
-    return text.find(part) != std::string::npos;
-}
 
 template <typename Base>
 struct After : Base {

@@ -15,6 +15,7 @@
 namespace data = boost::unit_test::data;
 using process::Arguments;
 using process::Ended;
+using story::has;
 using story::is_sentence;
 
 namespace {
@@ -34,11 +35,6 @@ struct Operator : story::Story {
         return ctl({"mailbox", "add", who.address(name), "--password-file", "-"}, std::string{story::kPassword} + "\n");
     }
 };
-
-bool has(const std::string& text, const std::string& part)
-{
-    return text.find(part) != std::string::npos;
-}
 
 const std::string kTime = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z";
 

@@ -28,6 +28,11 @@ std::string Tenant::address(std::string_view name) const
     return std::string{name} + "@" + domain;
 }
 
+bool has(const std::string& text, const std::string& part)
+{
+    return text.find(part) != std::string::npos;
+}
+
 boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int exit,
                                                 const std::vector<std::string>& words)
 {

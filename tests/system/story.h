@@ -43,6 +43,8 @@ struct Tenant {
     std::string address(std::string_view name) const;
 };
 
+bool has(const std::string& text, const std::string& part);
+
 // mailboxctl refused with a sentence that has these words: on stderr, for people, nothing on stdout.
 boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int exit,
                                                 const std::vector<std::string>& words = {});
