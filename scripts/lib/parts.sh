@@ -35,6 +35,9 @@ part_pid()
 
 part_runs() { local pid; part_pid "$1"; }
 
+# Whether it belongs to what is being started: PARTS lists that, where a script has such a choice.
+has_part() { [[ " ${PARTS[*]-} " == *" $1 "* ]]; }
+
 # All processes of a part into `pids`: its own first, and what it has forked, also when itself is gone already.
 part_processes()
 {
