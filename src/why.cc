@@ -183,6 +183,8 @@ public:
     int run();
 
 private:
+    // A command that is about this mailbox.
+    std::string advised(const char* words) const { return "mailboxctl " + std::string{words} + " " + for_shell(address_.text()); }
     bool has_domain() const { return house_.domain_id != 0; }
     void look_at_all();
     std::string since(const audit::Actions& actions);
@@ -260,7 +262,7 @@ void Inquiry::look_at_state(const char* level, const std::string& name, const st
 // Of the address, whether or not it has a mailbox now: the old one's mail is not in the new one.
 void Inquiry::look_for_deleted(bool has_mailbox)
 {
-    const auto add = "mailboxctl mailbox add " + for_shell(address_.text());
+    const auto add = advised("mailbox add");
     const auto deleted = life::deleted(connection_, address_);
     const bool is_of_former = !deleted.empty() && has_domain() && deleted.front().domain_id != house_.domain_id;
     if (!deleted.empty()) tell_of_deleted(deleted.front(), has_mailbox, is_of_former);
@@ -283,10 +285,9 @@ void Inquiry::tell_of_deleted(const life::Deleted& last, bool has_mailbox, bool 
     }
     const auto until = last.deleted_at + std::chrono::seconds{call_.config.deleted_for}.count();
     if (last.is_purged || until <= std::time(nullptr)) {
-        const auto add = "mailboxctl mailbox add " + for_shell(address_.text());
-        return report_.add("deleted", mark, says + "; it cannot be restored any more", is_in_the_way ? add : "");
+        return report_.add("deleted", mark, says + "; it cannot be restored any more", is_in_the_way ? advised("mailbox add") : "");
     }
-    const auto restore = "mailboxctl mailbox restore " + for_shell(address_.text()) + (has_mailbox ? " --as NAME" : "");
+    const auto restore = advised("mailbox restore") + (has_mailbox ? " --as NAME" : "");
     says += "; it can be restored until " + at(until);
     if (is_of_former) report_.add("deleted", mark, says, "only if the mail is theirs: " + restore + " --of-removed-domain");
     else if (has_domain()) report_.add("deleted", mark, says, restore);
@@ -312,7 +313,7 @@ void Inquiry::look_at_size(const life::Mailbox& mailbox)
     const auto size = mailbox.size_bytes;
     if (!limit || *limit == 0) return report_.add("size", Mark::ok, std::to_string(size) + " bytes, no quota");
     const auto says = share(size, limit) + " bytes, by " + (mailbox.quota_bytes ? "its own quota" : "the domain's quota");
-    const auto advice = "mailboxctl mailbox quota " + for_shell(address_.text()) + " SIZE";
+    const auto advice = advised("mailbox quota") + " SIZE";
     if (size >= *limit) {
         report_.add("size", Mark::wrong, says + ": it is full, and mail is refused (552) until messages are removed", advice);
         report_.close({Way::mail_in}, "no, the mailbox is full (552)");
@@ -333,7 +334,7 @@ void Inquiry::look_at_password(const life::Mailbox& mailbox)
     if (!call_.has("password") && !call_.has("password-file")) return;
     const auto typed = command::read_password(call_, command::Ask::once, "Password of " + address_.text());
     const auto is_right = password::verify(typed.text(), stored_);
-    const auto passwd = "mailboxctl mailbox passwd " + for_shell(address_.text());
+    const auto passwd = advised("mailbox passwd");
     if (!is_right) {
         report_.add("password given", Mark::unknown, "cannot be compared: the stored hash is of another scheme than {ARGON2ID}, or there is no memory for it");
     } else if (*is_right) {
