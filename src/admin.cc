@@ -78,13 +78,19 @@ std::int64_t Admin::account_id(const std::string& name)
     return rows.integer(1);
 }
 
-constexpr char kDomainId[] = "SELECT id FROM domain WHERE name = ?";
+constexpr char kDomain[] = "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+
+std::optional<Admin::Domain> Admin::find_domain(const std::string& name)
+{
+    auto rows = connection_.query(kDomain, {name});
+    if (!rows.next()) return std::nullopt;
+    return Domain{rows.integer(1), rows.text(2)};
+}
 
 std::int64_t Admin::domain_id(const std::string& name)
 {
-    auto rows = connection_.query(kDomainId, {name});
-    if (!rows.next()) throw Refused("there is no domain " + name + "; mailboxctl domain list shows what there is");
-    return rows.integer(1);
+    if (const auto found = find_domain(name)) return found->id;
+    throw Refused("there is no domain " + name + "; mailboxctl domain list shows what there is");
 }
 
 constexpr char kInsertAccount[] = "INSERT INTO account (name, created_at) VALUES (?, UNIX_TIMESTAMP())";

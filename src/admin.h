@@ -58,6 +58,11 @@ public:
     // Returns its id. quota_bytes: of its mailboxes; 0: none.
     std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account, std::int64_t quota_bytes = 0);
     Table domains();
+    struct Domain {
+        std::int64_t id = 0;
+        std::string account;
+    };
+    std::optional<Domain> find_domain(const std::string& name);
     // Throws Refused where there is none.
     std::int64_t domain_id(const std::string& name);
     // on_duplicate=reject|update, max_mailboxes=NUMBER|none, quota_bytes=SIZE|none.

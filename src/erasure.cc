@@ -30,12 +30,13 @@ Erasure::Rows Erasure::rows()
 {
     auto& connection = session_.connection();
     const auto& part = what_.local_part;
-    auto living = connection.query(kOfLiving, {what_.domain, part, part});
     auto deleted = connection.query(kOfDeleted, {what_.domain, part, part});
+    deleted.next();
+    if (what_.is_deleted_only) return {{"deleted_mailbox", deleted.integer(1)}};
+    auto living = connection.query(kOfLiving, {what_.domain, part, part});
     auto audited = connection.query(kOfAudit, {what_.domain, part, part});
     auto domain = connection.query(kOfDomain, {what_.domain});
-    for (auto* rows : {&living, &deleted, &audited, &domain}) rows->next();
-    if (what_.is_deleted_only) return {{"deleted_mailbox", deleted.integer(1)}};
+    for (auto* rows : {&living, &audited, &domain}) rows->next();
     Rows all{{"mailbox", living.integer(1)},          {"mailbox_usage", living.integer(2)}, {"mailbox_activity", living.integer(3)},
              {"submission_rate", living.integer(4)}, {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)}};
     if (part.empty()) {
@@ -44,17 +45,13 @@ Erasure::Rows Erasure::rows()
     return all;
 }
 
-constexpr char kAccount[] = "SELECT a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
-
 std::string Erasure::account()
 {
-    auto rows = session_.connection().query(kAccount, {what_.domain});
-    return rows.next() ? rows.text(1) : "";
+    return admin::Admin{session_.connection()}.find_domain(what_.domain).value_or(admin::Admin::Domain{}).account;
 }
 
 namespace {
 
-constexpr char kHasDomain[] = "SELECT id FROM domain WHERE name = ?";
 // As in the janitor: a mailbox with the same storage id cannot be, unless somebody changed the tables by hand.
 constexpr char kLockOut[] =
     "UPDATE deleted_mailbox d SET purged_at = COALESCE(purged_at, UNIX_TIMESTAMP()) WHERE domain = ? AND (? = '' OR local_part = ?)"
@@ -68,14 +65,14 @@ void Erasure::lock_out()
     const store::Actor actor{std::string{audit::kOperator}};
     const auto domain = mailbox::Domain::parse(what_.domain).value();
     auto& connection = session_.connection();
-    auto known = connection.query(kHasDomain, {what_.domain});
-    if (what_.is_deleted_only || !known.next()) {
+    const auto known = admin::Admin{connection}.find_domain(what_.domain);
+    if (what_.is_deleted_only || !known) {
         // Nobody who lives is touched.
     } else if (what_.local_part.empty()) {
         admin::Admin{connection}.remove_domain(domain);
     } else {
         auth::Grant grant;
-        grant.domain_id = known.integer(1);
+        grant.domain_id = known->id;
         store::Store{session_}.remove(grant, mailbox::Address::parse(what_.local_part, domain), actor);
     }
     auto& again = session_.connection();
@@ -108,10 +105,10 @@ constexpr char kNameless[] =
 
 }  // namespace
 
-Erasure::Mail Erasure::remove_mail(storage::Store& store, const std::string& path)
+Erasure::Mail Erasure::remove_mail(storage::Store& store)
 {
     auto& connection = session_.connection();
-    if (connection.query(kHadMail, {what_.domain, what_.local_part, what_.local_part}).count() > 0) janitor::expect_mail(store, path);
+    if (connection.query(kHadMail, {what_.domain, what_.local_part, what_.local_part}).count() > 0) store.expect_mail();
     Mail mail;
     for (const auto& id : storage_ids()) {
         try {
@@ -173,7 +170,7 @@ Done erase(Erasure& erasure, db::Session& session, const Config& config)
         if (ended.stayed > 0) leave("open sessions", std::to_string(ended.stayed) + " users have some that do not end");
     }
     done.storage_ids = erasure.storage_ids();
-    if (store) attempt("the mail", [&] { done.mail = erasure.remove_mail(*store, config.store); });
+    if (store) attempt("the mail", [&] { done.mail = erasure.remove_mail(*store); });
     erasure.forget();
     const auto& failed = done.mail.failed;
     if (!failed.empty()) leave("the mail", std::to_string(failed.size()) + " mailboxes' could not be removed, the first: " + failed.front());

@@ -46,7 +46,7 @@ public:
         std::int64_t bytes = 0;
         std::vector<std::string> failed;  // why
     };
-    Mail remove_mail(storage::Store& store, const std::string& path);
+    Mail remove_mail(storage::Store& store);
     // The names in the audit log, and with them the addresses of clients.
     void forget();
 

@@ -211,6 +211,7 @@ Purged Purge::stores(Clock::time_point end)
     auto& connection = session_.connection();
     const std::int64_t grace = std::chrono::seconds{config_.deleted_for}.count();
     Purged purged;
+    bool is_mounted = false;  // once looked at
     std::string last;
     for (;;) {
         auto due = connection.query(kDue, {last, grace, last});
@@ -218,8 +219,10 @@ Purged Purge::stores(Clock::time_point end)
         while (due.next()) {
             last = due.text(1);
             try {
-                if (due.integer(2) > 0 && !has_mail_) expect_mail(store_, config_.store);
-                has_mail_ = has_mail_ || due.integer(2) > 0;
+                if (due.integer(2) > 0 && !is_mounted) {
+                    store_.expect_mail();
+                    is_mounted = true;
+                }
                 if (connection.execute(kBegin, {last, grace}) == 0) continue;  // it was restored meanwhile
                 add(purged, last, store_.remove(last, end));
                 if (!purged.is_complete) return purged;
@@ -312,11 +315,6 @@ std::string become_owner_of_store(const Config& config)
     if (config.store.empty()) throw std::runtime_error("the setting store is missing: it names the mail store's folder");
     privileges::drop(config.store_user, "store_user");
     return config.store;
-}
-
-void expect_mail(const storage::Store& store, const std::string& path)
-{
-    if (store.is_empty()) throw std::runtime_error(path + " has no mailbox's folder at all, though there was mail: is the store mounted there?");
 }
 
 namespace {

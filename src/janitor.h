@@ -94,7 +94,6 @@ private:
     db::Session& session_;
     const Config& config_;
     storage::Store store_;
-    bool has_mail_ = false;  // it was looked at
 };
 
 // Expired rows of every table.
@@ -104,9 +103,6 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
 
 // Takes on the identity of the mail store's owner, for good: what root removes might be anything. Returns its folder.
 std::string become_owner_of_store(const Config& config);
-
-// Throws std::runtime_error where the store is empty: what is missing there may be on a disk that is not mounted.
-void expect_mail(const storage::Store& store, const std::string& path);
 
 enum class Orphans { report, remove };
 

@@ -149,22 +149,20 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
     return chosen;
 }
 
-constexpr char kItsDomain[] = "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
-
 // The domain that it comes back to.
 std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, const Deleted& chosen)
 {
     const auto& name = wanted.address.domain();
-    auto rows = connection.query(kItsDomain, {name});
-    if (!rows.next()) {
+    const auto domain = admin::Admin{connection}.find_domain(name);
+    if (!domain) {
         throw admin::Refused("the domain " + name + " was removed; mailboxctl domain add " + name
                              + " --account NAME makes it again, then restore with --of-removed-domain");
     }
-    if (rows.integer(1) != chosen.domain_id && !wanted.is_of_removed_domain) {
-        throw admin::Refused("the domain " + name + " was removed and added again since then, and belongs to the account " + rows.text(2)
+    if (domain->id != chosen.domain_id && !wanted.is_of_removed_domain) {
+        throw admin::Refused("the domain " + name + " was removed and added again since then, and belongs to the account " + domain->account
                              + " now; if the mail of " + wanted.address.text() + " is theirs, say so with --of-removed-domain");
     }
-    return rows.integer(1);
+    return domain->id;
 }
 
 // Sessions from before the deletion have a name that is not in force any more. The size is the last that Dovecot told; it

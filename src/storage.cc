@@ -196,10 +196,11 @@ bool is_prefix(int store, const std::string& name)
 
 }  // namespace
 
-bool Store::is_empty() const
+void Store::expect_mail() const
 {
     const auto names = names_in(Descriptor{::openat(folder_, ".", kFolder)}, path_);
-    return std::none_of(names.begin(), names.end(), [&](const std::string& name) { return is_prefix(folder_, name); });
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return is_prefix(folder_, name); })) return;
+    throw std::runtime_error(path_ + " has no mailbox's folder at all, though there was mail: is the store mounted there?");
 }
 
 std::vector<std::string> Store::strangers() const

@@ -36,8 +36,9 @@ public:
 
     // The ids below one of the 256 folders "00" to "ff" that have a folder; nothing if that one is not there.
     std::vector<std::string> ids(std::string_view prefix) const;
-    // It has no such folder at all: nothing was ever delivered, or what is here is not the store but where it is mounted.
-    bool is_empty() const;
+    // For who looks for mail that there was: throws std::runtime_error where there is no such folder at all, since then what
+    // is here may be not the store but where it is mounted.
+    void expect_mail() const;
     // Whatever else lies in the store, as paths: a mailbox's folder is nowhere else.
     std::vector<std::string> strangers() const;
 

@@ -168,7 +168,7 @@ BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), step
         auto connection = database.connect();
         BOOST_CHECK_THROW(life::restore(connection, {.address = address("alice"), .name = address("x")}, std::chrono::days{7}), admin::Refused);
         storage::Store mail{config.store};
-        if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail, config.store).files == 2);
+        if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
         // And the janitor may have removed the rows of those whose mail is gone.
         if (steps >= 3) database.execute("DELETE FROM deleted_mailbox WHERE domain = ?", {domain.name()});
         const auto rows = stopped.rows();
