@@ -27,6 +27,7 @@ struct Exchange {
     const http::Request& request;
     const Config& config;
     store::Store& store;
+    pages::Pages& pages;
     const auth::Key& key;
     const std::string& domain_text;         // as in the path
     const std::optional<Domain>& domain;    // nothing: no domain can have that name
@@ -179,6 +180,22 @@ Response listing(const store::Listing& listing, const Domain& domain)
     return {.body = json::listing(listing.total, listing.items, domain.name())};
 }
 
+// The list in the common case: for a key that may, a page that is not empty. As it was kept, if it still holds.
+std::optional<Response> granted_listing(const Exchange& exchange, const Domain& domain, const store::Page& page)
+{
+    const auto is_right_key = [&](std::string_view hash) { return auth::is_same_secret(exchange.key.sha256(), hash); };
+    const auto name = pages::name(exchange.key.id(), domain, page);
+    if (const auto* kept = exchange.pages.find(name)) {
+        const auto key_hash = exchange.store.confirm(exchange.key.id(), kept->version);
+        if (key_hash && is_right_key(*key_hash)) return Response{.body = kept->body};
+    }
+    const auto found = exchange.store.list(exchange.key.id(), domain, page);
+    if (!found || !is_right_key(found->key_hash)) return std::nullopt;
+    auto response = listing(found->listing, domain);
+    exchange.pages.keep({.name = name, .version = found->version, .body = response.body});
+    return response;
+}
+
 Response list_mailboxes(const Exchange& exchange)
 {
     store::Page page;
@@ -189,10 +206,7 @@ Response list_mailboxes(const Exchange& exchange)
         throw;
     }
     if (exchange.domain) {
-        const auto found = exchange.store.list(exchange.key.id(), *exchange.domain, page);
-        if (found && auth::is_same_secret(exchange.key.sha256(), found->key_hash)) {
-            return listing(found->listing, *exchange.domain);
-        }
+        if (auto known = granted_listing(exchange, *exchange.domain, page)) return *std::move(known);
     }
     const auto grant = admitted(exchange, auth::Purpose::read);
     return listing(exchange.store.page(grant.domain_id, *exchange.domain, page), *exchange.domain);
@@ -281,7 +295,7 @@ std::string_view pattern_of(const std::vector<std::string>& path)
     throw Error(404, "not_found", "Not found");
 }
 
-Response dispatch(const http::Request& request, const Config& config, store::Store& store, Trace& trace)
+Response dispatch(const http::Request& request, const Config& config, store::Store& store, pages::Pages& pages, Trace& trace)
 {
     trace.route = pattern_of(request.path);
     const auto* const route = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& candidate) {
@@ -292,7 +306,7 @@ Response dispatch(const http::Request& request, const Config& config, store::Sto
     trace.key_id = key->id();
     if (route == kRoutes.end()) throw Error(405, "method_not_allowed", "Method not allowed");
     const auto domain = Domain::parse(request.path[0]);
-    return route->handler({request, config, store, *key, request.path[0], domain, trace});
+    return route->handler({request, config, store, pages, *key, request.path[0], domain, trace});
 }
 
 std::string_view header_for(int status, std::string_view route)
@@ -316,7 +330,7 @@ http::Response Api::serve(http::Raw raw, Trace& trace)
 {
     try {
         const auto request = http::parse(std::move(raw));
-        return dispatch(request, config_, store_, trace);
+        return dispatch(request, config_, store_, pages_, trace);
     } catch (const Error& error) {
         return refusal(error.status, error.what(), error.code, trace);
     } catch (const db::Error& error) {

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "http.h"
+#include "pages.h"
 #include "store.h"
 
 namespace api {
@@ -22,12 +23,13 @@ struct Trace {
 
 class Api {
 public:
-    Api(const Config& config, db::Session& session) : config_{config}, store_{session} {}
+    Api(const Config& config, db::Session& session) : config_{config}, store_{session}, pages_{config.kept_pages} {}
     http::Response serve(http::Raw raw, Trace& trace);
 
 private:
     const Config& config_;
     store::Store store_;
+    pages::Pages pages_;
 };
 
 }  // namespace api

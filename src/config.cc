@@ -33,8 +33,14 @@ Number number(const std::string& text, Number least, Number greatest)
 
 std::int64_t bytes(const std::string& text)
 {
+    if (text == "0") return 0;
     if (const auto size = Config::size(text)) return *size;
     throw std::invalid_argument("must be a size such as 500M, 2G or a number of bytes, at most 1024T");
+}
+
+Take take_bytes(std::int64_t Config::* field)
+{
+    return [=](Config& config, const std::string& text) { config.*field = bytes(text); };
 }
 
 template <typename Number>
@@ -129,6 +135,7 @@ const std::map<std::string, Take>& settings()
         {"db_timeout", take(&Config::db_timeout, 1, 3600)},
         {"max_body", take(&Config::max_body, std::size_t{1024}, std::size_t{64} << 20)},
         {"max_limit", take(&Config::max_limit, std::int64_t{1}, std::int64_t{100'000})},
+        {"kept_pages", take_bytes(&Config::kept_pages)},
         {"min_password", take(&Config::min_password, std::size_t{1}, std::size_t{1000})},
         {"max_password", take(&Config::max_password, std::size_t{1}, std::size_t{1000})},
         {"argon2_memory_kib", take(&Config::argon2_memory_kib, std::size_t{8}, std::size_t{4} << 20)},
@@ -139,7 +146,7 @@ const std::map<std::string, Take>& settings()
         {"doveadm_key_file", take(&Config::doveadm_key_file)},
         {"deleted_for", take(&Config::deleted_for, 0, 3650)},
         {"audited_for", take(&Config::audited_for, 1, 36'500)},
-        {"domain_quota", [](Config& config, const std::string& text) { config.domain_quota = text == "0" ? 0 : bytes(text); }},
+        {"domain_quota", take_bytes(&Config::domain_quota)},
     };
     return all;
 }

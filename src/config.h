@@ -53,6 +53,7 @@ struct Config {
 
     std::size_t max_body = 65'536;         // bytes; nginx's client_max_body_size says the same
     std::int64_t max_limit = 1000;         // greatest page of a list
+    std::int64_t kept_pages = 1 << 20;     // bytes; what a worker keeps of the pages it listed last (pages.h); 0: nothing
     std::size_t min_password = 5;          // characters; the original's documented minimum
     std::size_t max_password = 128;        // characters
     // Argon2id with one lane. 19 MiB and 2 passes: the least that OWASP recommends.

@@ -30,12 +30,20 @@ struct Listing {
     std::vector<mailbox::Mailbox> items;
 };
 
+// A domain as it was at some moment: its row, and how often that had been changed. While it is
+// the same, a list of the domain is, too.
+struct Version {
+    std::int64_t domain_id = 0;
+    std::int64_t number = 0;
+};
+
 // What the list's one statement found for a key that may: the hash to compare the key
 // with, and the page. It finds nothing where the page is empty, where the key may not or
 // only under conditions, and where the domain changed just then; grant() says why, and
 // page() asks again.
 struct GrantedListing {
     std::string key_hash;
+    Version version;
     Listing listing;
 };
 
@@ -79,6 +87,8 @@ public:
     bool has_domain(std::string_view domain);
 
     std::optional<GrantedListing> list(std::string_view key_id, const mailbox::Domain& domain, const Page& page);
+    // Whether the key still may, and the domain is still at that version: the hash to compare the key with.
+    std::optional<std::string> confirm(std::string_view key_id, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
     // All of them or none.

@@ -533,6 +533,117 @@ BOOST_FIXTURE_TEST_CASE(who_is_nobody_learns_nothing_else, Alice)
     }
 }
 
+// --- a page that was kept ---------------------------------------------------------------
+
+// Two workers, with connections and pages of their own.
+struct TwoWorkers : Alice {
+    db::Session session_of_second{config.db, config.db.password(), config};
+    api::Api second{config, session_of_second};
+
+    http::Response get_from_second(const std::string& authorization)
+    {
+        api::Trace its_trace;
+        return second.serve({.method = "GET", .target = collection(), .authorization = authorization, .content_type = "", .client = client,
+                             .body = Secret{std::string{}}},
+                            its_trace);
+    }
+    http::Response get_from_second() { return get_from_second(basic("api:" + key.text())); }
+    bool second_lists(std::string_view text) { return get_from_second().body.find(text) != std::string::npos; }
+    // A change that the domain does not tell of, so that one sees what was kept.
+    void change_in_secret() { database.execute("UPDATE mailbox SET size_bytes = 4711 WHERE domain_id = ? AND local_part = 'alice'", {domain_id}); }
+};
+
+BOOST_FIXTURE_TEST_CASE(a_page_is_kept_while_its_domain_stays_as_it_is, TwoWorkers)
+{
+    BOOST_TEST(outcome(get_from_second()) == "200");
+    change_in_secret();
+    BOOST_TEST(!second_lists("4711"));
+    database.execute("UPDATE domain SET last_id = last_id WHERE id = ?", {domain_id});
+    BOOST_TEST(second_lists("4711"));
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_kept_where_the_configuration_says_so, TwoWorkers)
+{
+    auto keeping_nothing = config;
+    keeping_nothing.kept_pages = 0;
+    api::Api third{keeping_nothing, session};
+    const auto get_from_third = [&] {
+        api::Trace its_trace;
+        return third.serve({.method = "GET", .target = collection(), .authorization = basic("api:" + key.text()), .content_type = "",
+                            .client = client, .body = Secret{std::string{}}},
+                           its_trace);
+    };
+    BOOST_TEST(outcome(get_from_third()) == "200");
+    change_in_secret();
+    BOOST_TEST(get_from_third().body.find("4711") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_kept_page_hides_no_change_of_another_worker, TwoWorkers)
+{
+    BOOST_TEST(second_lists("alice@"));
+    post("mailbox=bob&password=secret");
+    BOOST_TEST(second_lists("bob@"));
+    BOOST_TEST(second_lists("\"total_count\":2"));
+    post("mailbox=carol&password=secret&mailbox=dave&password=secret");
+    BOOST_TEST(second_lists("dave@"));
+    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '@', ?), 12345)", {storage_id("carol"), domain.name()});
+    BOOST_TEST(second_lists("12345"));
+    database.execute("UPDATE mailbox_usage SET bytes = 54321 WHERE storage_id = ?", {storage_id("carol")});
+    BOOST_TEST(second_lists("54321"));
+    remove("alice");
+    BOOST_TEST(!second_lists("alice@"));
+    for (const auto* name : {"bob", "carol", "dave"}) remove(name);
+    BOOST_TEST(text(get_from_second()) == R"(200 {"total_count":0,"items":[]})");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_kept_page_is_for_its_key_alone, TwoWorkers)
+{
+    BOOST_TEST(outcome(get_from_second()) == "200");
+    Alice other;
+    BOOST_TEST(outcome(get_from_second(basic("api:" + other.key.text()))) == "404 domain_not_found");
+    // One with the same id, right in itself, and another secret.
+    database.execute("UPDATE api_key SET hash = REVERSE(hash) WHERE id = ?", {key.id()});
+    BOOST_TEST(outcome(get_from_second()) == "401 unauthorized");
+}
+
+const Refused kEnds[] = {
+    {"the key is revoked", {"", "UPDATE api_key SET revoked_at = 1 WHERE id = ?"}, "401 unauthorized"},
+    {"the key has expired", {"", "UPDATE api_key SET expires_at = UNIX_TIMESTAMP() WHERE id = ?"}, "401 unauthorized"},
+    {"the key is from elsewhere only", {"", "UPDATE api_key SET addresses = '203.0.113.0/24' WHERE id = ?"}, "401 unauthorized"},
+    {"the key is gone", {"", "DELETE FROM api_key WHERE id = ?"}, "401 unauthorized"},
+    {"the account may not", {"", "UPDATE account SET state = 'no_login' WHERE id = (SELECT account_id FROM api_key WHERE id = ?)"}, "403 suspended"},
+};
+
+BOOST_DATA_TEST_CASE_F(TwoWorkers, a_kept_page_is_for_who_may_still, data::make(kEnds), row)
+{
+    BOOST_TEST(outcome(get_from_second()) == "200");
+    BOOST_TEST(outcome(get_from_second()) == "200");
+    database.execute(row.call.target.c_str(), {key.id()});
+    BOOST_TEST(outcome(get_from_second()) == row.outcome);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_kept_page_is_not_for_a_key_that_is_narrowed_to_another_domain, TwoWorkers)
+{
+    BOOST_TEST(outcome(get_from_second()) == "200");
+    const auto domains = database.number("SELECT account_id FROM domain WHERE id = ?", {domain_id});
+    database.execute("INSERT INTO domain (account_id, name, created_at) VALUES (?, CONCAT('other-', ?), 1)", {domains, domain.name()});
+    database.execute("UPDATE api_key SET domain_id = (SELECT id FROM domain WHERE name = CONCAT('other-', ?)) WHERE id = ?", {domain.name(), key.id()});
+    BOOST_TEST(outcome(get_from_second()) == "404 domain_not_found");
+}
+
+// Another domain, with a counter that begins again.
+BOOST_FIXTURE_TEST_CASE(a_kept_page_is_not_of_a_domain_that_was_removed_and_is_there_again, TwoWorkers)
+{
+    const auto version = database.number("SELECT version FROM domain WHERE id = ?", {domain_id});
+    BOOST_TEST(second_lists("alice@"));
+    const auto its_account = database.number("SELECT account_id FROM domain WHERE id = ?", {domain_id});
+    database.execute("DELETE FROM mailbox WHERE domain_id = ?", {domain_id});
+    database.execute("DELETE FROM domain WHERE id = ?", {domain_id});
+    BOOST_TEST(outcome(get_from_second()) == "404 domain_not_found");
+    database.execute("INSERT INTO domain (account_id, name, created_at, version) VALUES (?, ?, 1, ?)", {its_account, domain.name(), version});
+    BOOST_TEST(text(get_from_second()) == R"(200 {"total_count":0,"items":[]})");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_key_may_read_only, Alice)
 {
     database.execute("UPDATE api_key SET read_only = 1 WHERE id = ?", {key.id()});

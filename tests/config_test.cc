@@ -122,7 +122,8 @@ const Text kTexts[] = {
     {"doveadm", "/run/dovecot/http", [](const Config& c) { return c.doveadm; }},
     {"doveadm", "8098", [](const Config& c) { return c.doveadm; }},
     {"doveadm_key_file", "/etc/k", [](const Config& c) { return c.doveadm_key_file; }},
-    {"domain_quota", "2G", [](const Config& c) { return std::to_string(c.domain_quota / 1024) + "K"; }},
+    {"domain_quota", "2097152K", [](const Config& c) { return std::to_string(c.domain_quota / 1024) + "K"; }},
+    {"kept_pages", "3K", [](const Config& c) { return std::to_string(c.kept_pages / 1024) + "K"; }},
 };
 
 struct Value : support::Row {
@@ -188,6 +189,8 @@ BOOST_AUTO_TEST_CASE(without_settings_the_defaults_hold)
     BOOST_TEST(config.deleted_for.count() == 7);
     BOOST_TEST(config.domain_quota == 0);
     BOOST_TEST(read("domain_quota = 0\n").domain_quota == 0);
+    BOOST_TEST(config.kept_pages == 1'048'576);
+    BOOST_TEST(read("kept_pages = 0\n").kept_pages == 0);
 }
 
 BOOST_DATA_TEST_CASE(a_number, data::make(kNumbers), row)
@@ -209,8 +212,7 @@ BOOST_DATA_TEST_CASE(no_number, data::make(kNumbers) * data::make(kNoNumbers), r
 
 BOOST_DATA_TEST_CASE(a_text, data::make(kTexts), row)
 {
-    const std::string expected = std::string{row.name} == "domain_quota" ? "2097152K" : row.value;
-    BOOST_TEST(row.field(read(std::string{row.name} + " = " + row.value + "\n")) == expected);
+    BOOST_TEST(row.field(read(std::string{row.name} + " = " + row.value + "\n")) == row.value);
 }
 
 BOOST_AUTO_TEST_CASE(the_users_of_the_database_are_apart)

@@ -26,6 +26,7 @@ struct Alice : database::Tenant {
                          {user(local_part), bytes, bytes});
     }
     std::int64_t usages() { return database.number("SELECT COUNT(*) FROM mailbox_usage WHERE username LIKE CONCAT('%@', ?)", {domain.name()}); }
+    std::int64_t version() { return database.number("SELECT version FROM domain WHERE id = ?", {domain_id}); }
     void add(std::string_view local_part, std::int64_t id, std::string_view storage)
     {
         database.execute("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, ?, ?, 1, ?, 'x')",
@@ -54,6 +55,40 @@ BOOST_FIXTURE_TEST_CASE(a_later_usage_is_the_size, Alice)
     database.execute("UPDATE mailbox_usage SET bytes = 7 WHERE username = ?", {user("alice")});
     BOOST_TEST(size("alice") == 7);
     BOOST_TEST(size("bob") == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_size_that_changes_is_a_change_of_the_domain, Alice)
+{
+    Alice other;
+    const auto before = version();
+    const auto before_other = other.version();
+    use("alice", 5);
+    const auto inserted = version();
+    BOOST_TEST(inserted > before);
+    use("alice", 6);
+    const auto changed = version();
+    BOOST_TEST(changed > inserted);
+    database.execute("UPDATE mailbox_usage SET bytes = 7 WHERE username = ?", {user("alice")});
+    BOOST_TEST(version() > changed);
+    BOOST_TEST(other.version() == before_other);
+}
+
+// Dovecot writes it so for who has logged in.
+BOOST_FIXTURE_TEST_CASE(a_size_of_who_has_logged_in_is_one_too, Alice)
+{
+    const auto before = version();
+    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '.1@', ?), 5)", {storage_id("alice"), domain.name()});
+    BOOST_TEST(size("alice") == 5);
+    BOOST_TEST(version() > before);
+}
+
+BOOST_FIXTURE_TEST_CASE(whoever_changes_the_row_of_a_domain_changes_its_version, Alice)
+{
+    const auto before = version();
+    database.execute("UPDATE domain SET mailboxes = mailboxes WHERE id = ?", {domain_id});
+    BOOST_TEST(version() == before + 1);
+    database.execute("UPDATE domain SET version = 0 WHERE id = ?", {domain_id});
+    BOOST_TEST(version() == before + 2);
 }
 
 // The column is a number of the database; what Dovecot counts in between says nothing of the bytes.

@@ -42,6 +42,32 @@ std::map<int, int> statuses(const std::vector<http::Answer>& answers)
 
 BOOST_AUTO_TEST_SUITE(parallel)
 
+// Each worker keeps pages of its own; none may be older than what was acknowledged before.
+BOOST_FIXTURE_TEST_CASE(a_list_sees_what_was_acknowledged_whichever_worker_answers, story::Story)
+{
+    const auto who = tenant();
+    const std::vector<http::Request> lists(12, request(who, "GET", who.mailboxes()));
+    const auto seen = [&] {
+        std::set<std::vector<std::string>> all;
+        for (const auto& answer : http::send_all(house.server(), lists)) {
+            std::vector<std::string> names;
+            for (const auto& item : answers::page(answer).items) names.push_back(item.mailbox);
+            all.insert(names);
+        }
+        return all;
+    };
+    const auto kept = "kept@" + who.domain, other = "other@" + who.domain;
+    using Seen = std::set<std::vector<std::string>>;
+    BOOST_TEST(house.server().send(creation(who, "kept")).status == 200);
+    BOOST_TEST((seen() == Seen{{kept}}));
+    for (int i = 0; i < 25; ++i) {
+        BOOST_TEST(house.server().send(creation(who, "other")).status == 200);
+        BOOST_TEST((seen() == Seen{{kept, other}}));
+        BOOST_TEST(house.server().send(request(who, "DELETE", who.mailboxes() + "/other")).status == 200);
+        BOOST_TEST((seen() == Seen{{kept}}));
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(of_100_that_create_one_name_one_has_it, story::Story,
                         *shows("status: 409 mailbox exists, on POST"))
 {
