@@ -76,6 +76,7 @@ const Counts kFull{5, 3, 10, 1000, 1800, 60, {100'000, 250'000, 500'000, 1'000'0
 const Counts kQuick{3, 1, 2, 200, 300, 15, {10'000, 20'000}, 15};
 
 constexpr int kConnections = 16;
+const std::vector<int> kSizes{1, 100, 1000};    // of a list
 constexpr int kDomains = 10'000;    // of 10 mailboxes each, data.sql
 constexpr int kDeletedOfMillion = 1000;
 
@@ -95,6 +96,7 @@ private:
     bool is_wanted(const std::string& name) const { return name.starts_with(settings_["only"]); }
 
     void lists();
+    void lists_read();
     void open_loop();
     void tail();
     void skip();
@@ -108,6 +110,13 @@ private:
     void start();
     void mix();
     void overload();
+    void keep_nothing() { restart("nothing-kept.conf"); }
+    void keep_pages() { restart("mailboxd.conf"); }
+    void restart(const char* configuration)
+    {
+        service_.reset();
+        service_ = start_service(configuration);
+    }
 
     std::unique_ptr<Service> start_service(const char* configuration = "mailboxd.conf") const
     {
@@ -160,6 +169,7 @@ private:
     std::unique_ptr<Service> service_;
     std::vector<double> idle_pss_;
     std::optional<double> saturation_;
+    std::vector<double> ceilings_;      // T, by size of the list
     std::atomic<int> created_ = 0;
     int next_empty_ = 0;
     int next_deleted_ = 0;
@@ -171,7 +181,7 @@ double ratio(double a, double b) { return a / b; }
 
 void Bench::lists()
 {
-    const std::vector<int> sizes{1, 100, 1000};
+    const auto& sizes = kSizes;
     const std::vector<double> peer_goals{4, 3.5, 2.5};
     std::vector<std::vector<double>> against_peer(sizes.size()), against_ceiling(sizes.size());
     std::vector<double> cpu;
@@ -211,6 +221,7 @@ void Bench::lists()
             t_rates.push_back(t);
         });
         if (sizes[i] == 100) saturation_ = median(ours);
+        ceilings_.push_back(median(t_rates));
         plot::Group group{"list of " + std::to_string(sizes[i]), {}};
         std::string note = group.name + ", a second:";
         for (const auto& [name, rates] : {std::pair{"mailboxd", &ours}, {"PHP-FPM", &peers}, {"D", &d_rates}, {"F", &f_rates}, {"T", &t_rates}}) {
@@ -229,6 +240,25 @@ void Bench::lists()
     }
     table_.add({"CPU of a list of 100 / that of D and F together", 1.25, Direction::at_most, "", cpu});
     write("throughput.svg", plot::bars("Lists a second, beside the ceiling", "per cent of the ceiling T", {"mailboxd", "PHP-FPM", "ceiling T"}, groups));
+}
+
+// For a note: what the same lists cost that have to be read, as the first time.
+void Bench::lists_read()
+{
+    std::string note = "with nothing kept, lists a second:";
+    for (std::size_t i = 0; i < kSizes.size(); ++i) {
+        std::vector<double> rates;
+        rounds("list of " + std::to_string(kSizes[i]) + ", nothing kept", [&] {
+            rates.push_back(tools::wrk(url(path("ten-thousand.example", "limit=" + std::to_string(kSizes[i]))), key_, kConnections, counts_.seconds).rate);
+        });
+        char text[80];
+        std::snprintf(text, sizeof text, "%s of %d %.0f", i == 0 ? "" : ",", kSizes[i], median(rates));
+        note += text;
+        if (i >= ceilings_.size()) continue;
+        std::snprintf(text, sizeof text, " (%.2f of T)", median(rates) / ceilings_[i]);
+        note += text;
+    }
+    Table::note(note);
 }
 
 double Bench::saturation()
@@ -577,12 +607,13 @@ void Bench::run()
     }
     well(load::one_by_one(port_, holes));
 
+    // How the cost of a list grows is asked of one that is read each time, and not kept.
     const std::vector<std::pair<std::string, Part>> parts{
-        {"lists", &Bench::lists}, {"open-loop", &Bench::open_loop}, {"tail", &Bench::tail}, {"skip", &Bench::skip}, {"million", &Bench::million},
-        {"paging", &Bench::paging}, {"posts", &Bench::posts}, {"deletes", &Bench::deletes}, {"create", &Bench::create_time}, {"storm", &Bench::storm},
+        {"lists", &Bench::lists}, {"open-loop", &Bench::open_loop}, {"tail", &Bench::tail}, {"", &Bench::keep_nothing}, {"lists", &Bench::lists_read},
+        {"skip", &Bench::skip}, {"million", &Bench::million}, {"paging", &Bench::paging}, {"", &Bench::keep_pages}, {"posts", &Bench::posts}, {"deletes", &Bench::deletes}, {"create", &Bench::create_time}, {"storm", &Bench::storm},
         {"overload", &Bench::overload}, {"memory", &Bench::memory}, {"start", &Bench::start}, {"mix", &Bench::mix}};
     for (const auto& [name, part] : parts) {
-        if (is_wanted(name)) (this->*part)();
+        if (name.empty() || is_wanted(name)) (this->*part)();
     }
     service_.reset();
     if (settings_["only"].empty()) write("results.json", table_.json());
