@@ -57,6 +57,7 @@ class Rows {
 public:
     explicit Rows(std::unique_ptr<sql::ResultSet> results);
     Rows(Rows&&) noexcept;
+    Rows& operator=(Rows&&) noexcept;
     ~Rows();
     bool next();
     std::size_t count() const;

@@ -166,40 +166,50 @@ bool Store::has_domain(std::string_view domain)
     return reading([&](db::Connection& connection) { return connection.query(kHasDomain, {domain}).count() > 0; });
 }
 
-namespace {
-
 // Where a page begins: so many mailboxes behind the first id that is at least `first_id`.
 struct Position {
     std::int64_t first_id = 0;
     std::int64_t offset = 0;
-    // The domain's counter and last id when that was so; 0, 0 where nothing was looked up.
-    // Any change to the domain's mailboxes changes one of the two.
+    // The domain, its counter and its last id when that was so; 0 where nothing was looked up.
+    // Any change to the domain's mailboxes changes one of the latter two.
+    std::int64_t domain_id = 0;
     std::int64_t total = 0;
     std::int64_t last_id = 0;
+    bool is_from_earlier = false;  // looked up for a list before, and maybe not so any more
 };
+
+namespace {
 
 constexpr std::int64_t kBehindEverything = std::numeric_limits<std::uint32_t>::max();
 
 constexpr char kRanges[] =
-    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id"
+    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id"
     " FROM domain d FORCE INDEX (domain_name) JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id"
     " WHERE d.name = ? ORDER BY r.domain_id, r.number";
 
-Position position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip)
+Ranges ranges_of(db::Connection& connection, const mailbox::Domain& domain)
 {
-    Position position{.offset = skip};
-    if (skip < kFineWidth) return position;  // that much stepping over costs less than a look-up
-    auto ranges = connection.query(kRanges, {domain.name()});
-    do {
-        if (!ranges.next()) return {.first_id = kBehindEverything};
-        position.offset -= ranges.integer(2);
-    } while (position.offset >= 0);
-    position.offset += ranges.integer(2);
+    Ranges ranges{.domain = domain.name()};
+    auto rows = connection.query(kRanges, {domain.name()});
+    ranges.all.reserve(rows.count());
+    while (rows.next()) {
+        ranges.all.push_back({.number = rows.integer(1), .mailboxes = rows.integer(2), .counts = rows.text(3)});
+        ranges.total = rows.integer(4);
+        ranges.last_id = rows.integer(5);
+        ranges.domain_id = rows.integer(6);
+    }
+    return ranges;
+}
+
+Position position_in(const Ranges& ranges, std::int64_t skip)
+{
+    Position position{.offset = skip, .domain_id = ranges.domain_id, .total = ranges.total, .last_id = ranges.last_id};
+    auto range = ranges.all.begin();
+    for (; range != ranges.all.end() && position.offset >= range->mailboxes; ++range) position.offset -= range->mailboxes;
+    if (range == ranges.all.end()) return {.first_id = kBehindEverything};
     // It lies in this range. Which of the fine ones?
-    position.first_id = ranges.integer(1) * kWidth;
-    position.total = ranges.integer(4);
-    position.last_id = ranges.integer(5);
-    for (const unsigned char count : ranges.text(3)) {
+    position.first_id = range->number * kWidth;
+    for (const unsigned char count : range->counts) {
         if (position.offset < count) return position;
         position.offset -= count;
         position.first_id += kFineWidth;
@@ -208,6 +218,20 @@ Position position_of(db::Connection& connection, const mailbox::Domain& domain, 
 }
 
 }  // namespace
+
+// By the ranges that were read for the list before, if it was of this domain: so who pages through a domain that rests
+// pays for one statement a page.
+Position Store::position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip)
+{
+    constexpr std::size_t kMostKept = 1000;  // of half a kilobyte
+    if (skip < kFineWidth) return {.offset = skip};  // that much stepping over costs less than a look-up
+    const bool is_from_earlier = ranges_.domain == domain.name();
+    if (!is_from_earlier) ranges_ = ranges_of(connection, domain);
+    auto position = position_in(ranges_, skip);
+    position.is_from_earlier = is_from_earlier;
+    if (ranges_.all.size() > kMostKept) ranges_ = {};
+    return position;
+}
 
 // Runs `look` from the position that `skip` means. Position and page are two looks: when
 // the domain changed between them, both are taken again, and after a few times the page
@@ -221,6 +245,7 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
             const auto position = position_of(connection, domain, skip);
             auto found = look(connection, position);
             if (found) return found;
+            ranges_ = {};
         }
         return look(connection, Position{.offset = skip});
     });
@@ -240,7 +265,7 @@ const std::string kListed =
 const std::string kInOrder = " ORDER BY m.domain_id, m.id LIMIT ? OFFSET ?";
 const std::string kList = kListed + kInOrder;
 // From a position on, if that still means what it did.
-const std::string kListFrom = kListed + " AND m.id >= ? AND d.mailboxes = ? AND d.last_id = ?" + kInOrder;
+const std::string kListFrom = kListed + " AND m.id >= ? AND d.id = ? AND d.mailboxes = ? AND d.last_id = ?" + kInOrder;
 
 mailbox::Mailbox listed(const db::Rows& rows)
 {
@@ -250,11 +275,19 @@ mailbox::Mailbox listed(const db::Rows& rows)
 std::optional<GrantedListing> Store::list(std::string_view key_id, const mailbox::Domain& domain, const Page& page)
 {
     return reading([&](db::Connection& connection) -> std::optional<GrantedListing> {
-        const auto position = position_of(connection, domain, page.skip);
-        auto rows = position.first_id == 0
-                        ? connection.query(kList.c_str(), {key_id, domain.name(), page.limit, position.offset})
-                        : connection.query(kListFrom.c_str(), {key_id, domain.name(), position.first_id, position.total, position.last_id,
-                                                               page.limit, position.offset});
+        const auto look = [&](const Position& position) {
+            return position.first_id == 0
+                       ? connection.query(kList.c_str(), {key_id, domain.name(), page.limit, position.offset})
+                       : connection.query(kListFrom.c_str(), {key_id, domain.name(), position.first_id, position.domain_id, position.total,
+                                                              position.last_id, page.limit, position.offset});
+        };
+        auto position = position_of(connection, domain, page.skip);
+        auto rows = look(position);
+        if (rows.count() == 0 && position.is_from_earlier) {
+            ranges_ = {};
+            position = position_of(connection, domain, page.skip);
+            rows = look(position);
+        }
         if (!rows.next()) return std::nullopt;
         GrantedListing found{.key_hash = rows.text(5), .version = {rows.integer(6), rows.integer(7)},
                              .listing = {.total = rows.integer(4), .items = {}}};
@@ -287,9 +320,9 @@ constexpr char kPage[] =
     " WHERE domain_id = ? AND id >= ? ORDER BY domain_id, id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
     " WHERE d.id = ? ORDER BY m.id";
 
-bool is_current(const Position& position, std::int64_t total, std::int64_t last_id)
+bool is_current(const Position& position, std::int64_t domain_id, std::int64_t total, std::int64_t last_id)
 {
-    return position.first_id == 0 || (position.total == total && position.last_id == last_id);
+    return position.first_id == 0 || (position.domain_id == domain_id && position.total == total && position.last_id == last_id);
 }
 
 Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page)
@@ -300,7 +333,7 @@ Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const
         while (rows.next()) {
             // Behind everything is behind everything still, unless the domain has grown that far.
             const bool is_behind = position.first_id == kBehindEverything && rows.integer(4) <= page.skip;
-            if (!is_behind && !is_current(position, rows.integer(4), rows.integer(5))) return std::nullopt;
+            if (!is_behind && !is_current(position, domain_id, rows.integer(4), rows.integer(5))) return std::nullopt;
             listing.total = rows.integer(4);
             if (!rows.is_null(1)) listing.items.push_back(listed(rows));
         }

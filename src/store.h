@@ -37,6 +37,21 @@ struct Version {
     std::int64_t number = 0;
 };
 
+// How many mailboxes a domain has in each range of ids, as it was at some moment.
+struct Ranges {
+    struct Range {
+        std::int64_t number;
+        std::int64_t mailboxes;
+        std::string counts;         // a byte for each fine range
+    };
+    std::string domain;             // empty: of none
+    std::int64_t domain_id = 0;     // one that is removed and made again is another
+    std::int64_t total = 0;         // the domain's counter and last id then
+    std::int64_t last_id = 0;
+    std::vector<Range> all = {};
+};
+struct Position;
+
 // What the list's one statement found for a key that may: the hash to compare the key
 // with, and the page. It finds nothing where the page is empty, where the key may not or
 // only under conditions, and where the domain changed just then; grant() says why, and
@@ -101,6 +116,7 @@ public:
     std::int64_t schema_version();
 
 private:
+    Position position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip);
     template <typename Read>
     auto reading(Read read);
     template <typename Look>
@@ -110,6 +126,7 @@ private:
     bool was_committed(const audit::Id& audit);
 
     db::Session& session_;
+    Ranges ranges_;
 };
 
 }  // namespace store

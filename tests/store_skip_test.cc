@@ -125,6 +125,44 @@ BOOST_DATA_TEST_CASE(finds_the_same_place, data::make(kDomains), row)
     domain.check(total + 1000);
 }
 
+// What was looked up for one list serves the next, as long as the domain has not changed.
+BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
+{
+    LongLived domain{"1"};
+    const auto cost = [&](std::int64_t skip) {
+        const auto begin = work(domain);
+        BOOST_TEST(domain.by_list(5, skip) == domain.stepping_over(5, skip), per_element());
+        return work(domain) - begin;
+    };
+    const auto first = cost(25'600);
+    const auto next = cost(30'720);
+    BOOST_TEST(next < first);
+    BOOST_TEST(cost(20'480) == next);
+    domain.store.remove(domain.grant(), domain.address("u7"), domain.actor);
+    BOOST_TEST(cost(25'599) > next);
+    BOOST_TEST(cost(30'719) == next);
+    // Nor is it stepped over where the page is asked for without the list.
+    domain.store.remove(domain.grant(), domain.address("u8"), domain.actor);
+    const auto begin = work(domain);
+    BOOST_TEST(domain.by_page(5, 30'718) == domain.stepping_over(5, 30'718), per_element());
+    BOOST_TEST(work(domain) - begin < 1000);
+}
+
+BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name, data::make({false, true}), is_page)
+{
+    LongLived old{"i > 1000"};
+    BOOST_TEST(old.by_list(5, 200) == old.stepping_over(5, 200), per_element());
+    auto& database = old.database;
+    const auto account = database.number("SELECT account_id FROM domain WHERE id = ?", {old.domain_id});
+    LongLived heir{"i <= 39000"};
+    // As many mailboxes, and the same last id; other mailboxes.
+    BOOST_TEST(heir.rows() == old.rows());
+    database.execute("UPDATE domain SET name = CONCAT('former-', name) WHERE id = ?", {old.domain_id});
+    database.execute("UPDATE domain SET name = ?, account_id = ? WHERE id = ?", {old.domain.name(), account, heir.domain_id});
+    old.domain_id = heir.domain_id;
+    BOOST_TEST((is_page ? old.by_page(5, 200) : old.by_list(5, 200)) == old.stepping_over(5, 200), per_element());
+}
+
 // One range of the primary key in its order, whatever the server's optimizer is and knows of the table: the rows of the
 // page, at most 128 that are stepped over, and the counts of ranges.
 BOOST_AUTO_TEST_CASE(a_page_costs_its_own_rows)
