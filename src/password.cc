@@ -1,10 +1,16 @@
 #include "password.h"
 
+#include <fcntl.h>
 #include <sodium.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <new>
+#include <system_error>
+#include <thread>
 
 #include "auth.h"
 #include "http.h"
@@ -31,7 +37,54 @@ bool has_control_character(std::string_view text)
     return false;
 }
 
+// A file in memory, of which each byte is a turn; -1: nobody waits for one.
+int turns = -1;
+
+// The right to hash now: a lock on one of those bytes, which the kernel takes back from a
+// process that dies.
+class Turn {
+public:
+    Turn()
+    {
+        if (turns < 0) return;
+        const auto count = static_cast<off_t>(std::max(1U, std::thread::hardware_concurrency()));
+        for (byte_ = 0; byte_ < count; ++byte_) {
+            if (lock(F_SETLK, F_WRLCK)) return;
+        }
+        byte_ = ::getpid() % count;
+        lock(F_SETLKW, F_WRLCK);  // where it fails, this hash is one too many
+    }
+    ~Turn()
+    {
+        using namespace std::chrono_literals;
+        if (turns < 0) return;
+        lock(F_SETLK, F_UNLCK);
+        std::this_thread::sleep_for(50us);  // who waits comes first, and not this process with the next of a hundred
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    bool lock(int command, short type) const
+    {
+        struct flock range {};
+        range.l_type = type;
+        range.l_whence = SEEK_SET;
+        range.l_start = byte_;
+        range.l_len = 1;
+        return ::fcntl(turns, command, &range) == 0;
+    }
+
+    off_t byte_ = 0;
+};
+
 }  // namespace
+
+void take_turns()
+{
+    turns = ::memfd_create("turns", MFD_CLOEXEC);
+    if (turns < 0) throw std::system_error(errno, std::generic_category(), "memfd_create");
+}
 
 void check(std::string_view text, const mailbox::Address& owner, const Config& config)
 {
@@ -51,6 +104,7 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 
 std::string hash(std::string_view text, const Config& config)
 {
+    const Turn turn;
     char encoded[crypto_pwhash_STRBYTES];
     if (crypto_pwhash_argon2id_str(encoded, text.data(), text.size(), config.argon2_passes,
                                    config.argon2_memory_kib * 1024) != 0) {

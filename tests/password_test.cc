@@ -6,7 +6,17 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
 #include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
 
 #include "support.h"
 
@@ -102,6 +112,56 @@ const Text kBad[] = {
     {"the domain in capitals", "EXAMPLE.ORG"},
 };
 
+// The file whose bytes are the turns.
+int file_of_turns()
+{
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+        std::error_code gone;
+        if (std::filesystem::read_symlink(entry, gone).string().starts_with("/memfd:turns")) return std::stoi(entry.path().filename());
+    }
+    throw std::runtime_error("there is no file of turns");
+}
+
+// Whether a process waits for a lock on it, as proc(5) has it: `1: -> POSIX ADVISORY WRITE 123 00:01:4711 0 0`.
+bool is_waited_for(int file)
+{
+    struct stat about {};
+    ::fstat(file, &about);
+    const auto inode = ":" + std::to_string(about.st_ino) + " ";
+    std::ifstream locks{"/proc/locks"};
+    for (std::string line; std::getline(locks, line);) {
+        if (line.find("-> POSIX") != std::string::npos && line.find(inode) != std::string::npos) return true;
+    }
+    return false;
+}
+
+int hash_one()
+{
+    return is_hash_of(password::hash("secret", cheap()), "secret") ? 0 : 1;
+}
+
+// In a process of its own, since nothing ends the turns of one that takes them.
+int wait_for_a_turn()
+{
+    password::take_turns();
+    const int file = file_of_turns();
+    const support::Signal taken, enough;
+    support::Process holder{[&] {
+        struct flock all {};
+        all.l_type = F_WRLCK;
+        all.l_whence = SEEK_SET;
+        if (::fcntl(file, F_SETLK, &all) != 0) return 1;
+        taken.give();
+        enough.await();
+        return 0;
+    }};
+    taken.await();
+    support::Process hasher{hash_one};
+    while (!is_waited_for(file)) std::this_thread::yield();  // the alarm of its process ends this one, if it has to
+    enough.give();
+    return holder.wait() + hasher.wait();
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(password)
@@ -186,6 +246,23 @@ BOOST_AUTO_TEST_CASE(memory_that_cannot_be_had_is_an_error)
     Config config;
     config.argon2_memory_kib = std::size_t{1} << 50;
     BOOST_CHECK_THROW(password::hash("secret", config), std::bad_alloc);
+}
+
+BOOST_AUTO_TEST_CASE(who_hashes_waits_for_a_turn_and_gets_it_from_one_who_ends)
+{
+    support::Process taking_turns{wait_for_a_turn};
+    BOOST_TEST(taking_turns.wait() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(more_than_there_are_turns_get_one_each)
+{
+    support::Process taking_turns{[] {
+        password::take_turns();
+        int wrong = 0;
+        for (const int result : support::in_processes(12, [](int) { return hash_one() + hash_one(); })) wrong += result;
+        return wrong;
+    }};
+    BOOST_TEST(taking_turns.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(whether_it_is_the_stored_one)
