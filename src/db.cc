@@ -69,7 +69,6 @@ auto timed(Call call)
 
 Rows::Rows(std::unique_ptr<sql::ResultSet> results) : results_{std::move(results)} {}
 Rows::Rows(Rows&&) noexcept = default;
-Rows& Rows::operator=(Rows&&) noexcept = default;
 Rows::~Rows() = default;
 
 bool Rows::next()

@@ -57,7 +57,6 @@ class Rows {
 public:
     explicit Rows(std::unique_ptr<sql::ResultSet> results);
     Rows(Rows&&) noexcept;
-    Rows& operator=(Rows&&) noexcept;
     ~Rows();
     bool next();
     std::size_t count() const;

@@ -272,28 +272,29 @@ mailbox::Mailbox listed(const db::Rows& rows)
     return {rows.text(1), rows.integer(2), rows.integer(3)};
 }
 
+// Of rows that stand at the first.
+GrantedListing listed_all(db::Rows& rows)
+{
+    GrantedListing found{.key_hash = rows.text(5), .version = {rows.integer(6), rows.integer(7)},
+                         .listing = {.total = rows.integer(4), .items = {}}};
+    found.listing.items.reserve(rows.count());
+    do found.listing.items.push_back(listed(rows)); while (rows.next());
+    return found;
+}
+
 std::optional<GrantedListing> Store::list(std::string_view key_id, const mailbox::Domain& domain, const Page& page)
 {
     return reading([&](db::Connection& connection) -> std::optional<GrantedListing> {
-        const auto look = [&](const Position& position) {
-            return position.first_id == 0
-                       ? connection.query(kList.c_str(), {key_id, domain.name(), page.limit, position.offset})
-                       : connection.query(kListFrom.c_str(), {key_id, domain.name(), position.first_id, position.domain_id, position.total,
-                                                              position.last_id, page.limit, position.offset});
-        };
-        auto position = position_of(connection, domain, page.skip);
-        auto rows = look(position);
-        if (rows.count() == 0 && position.is_from_earlier) {
+        while (true) {
+            const auto position = position_of(connection, domain, page.skip);
+            auto rows = position.first_id == 0
+                            ? connection.query(kList.c_str(), {key_id, domain.name(), page.limit, position.offset})
+                            : connection.query(kListFrom.c_str(), {key_id, domain.name(), position.first_id, position.domain_id,
+                                                                   position.total, position.last_id, page.limit, position.offset});
+            if (rows.next()) return listed_all(rows);
+            if (!position.is_from_earlier) return std::nullopt;
             ranges_ = {};
-            position = position_of(connection, domain, page.skip);
-            rows = look(position);
         }
-        if (!rows.next()) return std::nullopt;
-        GrantedListing found{.key_hash = rows.text(5), .version = {rows.integer(6), rows.integer(7)},
-                             .listing = {.total = rows.integer(4), .items = {}}};
-        found.listing.items.reserve(rows.count());
-        do found.listing.items.push_back(listed(rows)); while (rows.next());
-        return found;
     });
 }
 
