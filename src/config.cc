@@ -31,16 +31,13 @@ Number number(const std::string& text, Number least, Number greatest)
     return value;
 }
 
-std::int64_t bytes(const std::string& text)
-{
-    if (text == "0") return 0;
-    if (const auto size = Config::size(text)) return *size;
-    throw std::invalid_argument("must be a size such as 500M, 2G or a number of bytes, at most 1024T");
-}
-
 Take take_bytes(std::int64_t Config::* field)
 {
-    return [=](Config& config, const std::string& text) { config.*field = bytes(text); };
+    return [=](Config& config, const std::string& text) {
+        const auto bytes = text == "0" ? 0 : Config::size(text);
+        if (!bytes) throw std::invalid_argument("must be a size such as 500M, 2G or a number of bytes, at most 1024T");
+        config.*field = *bytes;
+    };
 }
 
 template <typename Number>
