@@ -62,10 +62,11 @@ std::string outcome(const http::Response& response)
 
 // The API in this process, with its log kept.
 struct Served : database::Tenant {
-    http::Response serve(const Call& call, const std::string& authorization)
+    http::Response serve(const Call& call, const std::string& authorization) { return serve_by(api, call, authorization); }
+    http::Response serve_by(api::Api& server, const Call& call, const std::string& authorization)
     {
         trace = {};
-        return api.serve({.method = call.method, .target = call.target, .authorization = authorization, .content_type = call.type,
+        return server.serve({.method = call.method, .target = call.target, .authorization = authorization, .content_type = call.type,
                           .client = client, .body = Secret{call.body}},
                          trace);
     }
@@ -540,14 +541,8 @@ struct TwoWorkers : Alice {
     db::Session session_of_second{config.db, config.db.password(), config};
     api::Api second{config, session_of_second};
 
-    http::Response get_from_second(const std::string& authorization)
-    {
-        api::Trace its_trace;
-        return second.serve({.method = "GET", .target = collection(), .authorization = authorization, .content_type = "", .client = client,
-                             .body = Secret{std::string{}}},
-                            its_trace);
-    }
-    http::Response get_from_second() { return get_from_second(basic("api:" + key.text())); }
+    http::Response get_from_second(const auth::Key& its_key) { return serve_by(second, {"GET", collection()}, basic("api:" + its_key.text())); }
+    http::Response get_from_second() { return get_from_second(key); }
     bool second_lists(std::string_view text) { return get_from_second().body.find(text) != std::string::npos; }
     // A change that the domain does not tell of, so that one sees what was kept.
     void change_in_secret() { database.execute("UPDATE mailbox SET size_bytes = 4711 WHERE domain_id = ? AND local_part = 'alice'", {domain_id}); }
@@ -567,12 +562,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_kept_where_the_configuration_says_so, TwoWork
     auto keeping_nothing = config;
     keeping_nothing.kept_pages = 0;
     api::Api third{keeping_nothing, session};
-    const auto get_from_third = [&] {
-        api::Trace its_trace;
-        return third.serve({.method = "GET", .target = collection(), .authorization = basic("api:" + key.text()), .content_type = "",
-                            .client = client, .body = Secret{std::string{}}},
-                           its_trace);
-    };
+    const auto get_from_third = [&] { return serve_by(third, {"GET", collection()}, basic("api:" + key.text())); };
     BOOST_TEST(outcome(get_from_third()) == "200");
     change_in_secret();
     BOOST_TEST(get_from_third().body.find("4711") != std::string::npos);
@@ -600,7 +590,7 @@ BOOST_FIXTURE_TEST_CASE(a_kept_page_is_for_its_key_alone, TwoWorkers)
 {
     BOOST_TEST(outcome(get_from_second()) == "200");
     Alice other;
-    BOOST_TEST(outcome(get_from_second(basic("api:" + other.key.text()))) == "404 domain_not_found");
+    BOOST_TEST(outcome(get_from_second(other.key)) == "404 domain_not_found");
     // One with the same id, right in itself, and another secret.
     database.execute("UPDATE api_key SET hash = REVERSE(hash) WHERE id = ?", {key.id()});
     BOOST_TEST(outcome(get_from_second()) == "401 unauthorized");
