@@ -255,7 +255,9 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
     return rows.integer(1);
 }
 
-constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE id = ?";
+// By the name and then the row, as the triggers come to it that a delivery starts: in the other order the two could wait
+// for each other.
+constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
     " generation, quota_bytes, deleted_at, deleted_by)"
@@ -266,7 +268,7 @@ constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
 
 void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 {
-    connection_.execute(kLockDomain, {id});  // from here on nobody adds a mailbox
+    connection_.execute(kLockDomain, {name});  // from here on nobody adds a mailbox
     connection_.execute(kKeepDeleted, {name, audit::kOperator, id});
     connection_.execute(kDeleteMailboxes, {id});
     connection_.execute(kDeleteDomain, {id});

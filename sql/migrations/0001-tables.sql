@@ -37,8 +37,9 @@ CREATE TABLE IF NOT EXISTS domain (
     -- their order.
     mailboxes     INT UNSIGNED NOT NULL DEFAULT 0,
     last_id       INT UNSIGNED NOT NULL DEFAULT 0,
-    -- Counts up with each change to this row and to the size of a mailbox, so with whatever a
+    -- Another one with each change to this row and to the size of a mailbox, so with whatever a
     -- list of the domain shows: a page that was made at a version is right as long as that holds.
+    -- None is given twice, also by a server that takes over or that was restored.
     -- (Who changes a row of mailbox by hand makes it so by an UPDATE of this one.)
     version       BIGINT UNSIGNED NOT NULL DEFAULT 0,
     created_at    BIGINT NOT NULL,
@@ -47,9 +48,9 @@ CREATE TABLE IF NOT EXISTS domain (
     CONSTRAINT domain_account FOREIGN KEY (account_id) REFERENCES account (id)
 ) ENGINE = InnoDB;
 
--- Whoever changes it, and whatever.
+-- Whoever changes it, and whatever. (63 bits, as the service reads it.)
 CREATE TRIGGER IF NOT EXISTS domain_changed BEFORE UPDATE ON domain
-    FOR EACH ROW SET NEW.version = OLD.version + 1;
+    FOR EACH ROW SET NEW.version = UUID_SHORT() & 9223372036854775807;
 
 CREATE TABLE IF NOT EXISTS api_key (
     id            CHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- public part of the key
@@ -129,10 +130,11 @@ CREATE TRIGGER IF NOT EXISTS mailbox_usage_updated AFTER UPDATE ON mailbox_usage
     FOR EACH ROW UPDATE mailbox SET size_bytes = NEW.bytes WHERE storage_id = NEW.storage_id;
 
 -- The domain's row before the mailbox's, as the service locks them: in the other order the two could wait for each other.
+-- (What is assigned starts domain_changed, whatever it is.)
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_inserts BEFORE INSERT ON mailbox_usage
-    FOR EACH ROW UPDATE domain SET version = version + 1 WHERE name = SUBSTRING_INDEX(NEW.username, '@', -1);
+    FOR EACH ROW UPDATE domain SET version = 0 WHERE name = SUBSTRING_INDEX(NEW.username, '@', -1);
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_updates BEFORE UPDATE ON mailbox_usage
-    FOR EACH ROW UPDATE domain SET version = version + 1 WHERE name = SUBSTRING_INDEX(NEW.username, '@', -1);
+    FOR EACH ROW UPDATE domain SET version = 0 WHERE name = SUBSTRING_INDEX(NEW.username, '@', -1);
 
 -- When a mailbox was last used, in seconds; 0: not yet. Written by Dovecot (last_login), for
 -- whoever has to find out why somebody's mail does not come.
