@@ -75,7 +75,7 @@ Finding has_right_ranges(const Config& config)
     auto rows = connection.query(kWrongRanges);
     if (!rows.next()) return {};
     return "the counts of ranges of domain " + rows.text(1)
-           + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand";
+           + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand; when they are mended, send mailboxd SIGHUP";
 }
 
 }  // namespace

@@ -178,6 +178,7 @@ Connection& Session::connection()
     const auto begin = Clock::now();
     if (begin < not_before_) throw Error{Remedy::give_up, "the database did not answer a moment ago"};
     try {
+        ++connections_;
         return connection_.emplace(database_, password_, config_);
     } catch (const Error&) {
         const auto end = Clock::now();

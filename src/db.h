@@ -115,6 +115,8 @@ public:
     }
     // Throws Error at once, without trying, while a server that let us wait is given up.
     Connection& connection();
+    // How many it has tried to make. Where it is the same as before, so is the connection; another may lead to another server.
+    std::int64_t connections() const { return connections_; }
     void drop() { connection_.reset(); }
 
 private:
@@ -122,6 +124,7 @@ private:
     std::string password_;
     const Config& config_;
     std::optional<Connection> connection_;
+    std::int64_t connections_ = 0;
     std::chrono::steady_clock::time_point not_before_{};
 };
 

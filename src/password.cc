@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -37,45 +36,58 @@ bool has_control_character(std::string_view text)
     return false;
 }
 
-// A file in memory, of which each byte is a turn; -1: nobody waits for one.
+// A file in memory; -1: nobody waits. It begins with the number of the turn that was given last.
 int turns = -1;
 
-// The right to hash now: a lock on one of those bytes, which the kernel takes back from a
-// process that dies.
+// The right to hash now: a lock on one of that file's bytes, which the kernel takes back from
+// a process that dies. There is one for each processor, and one for the door: who has that
+// waits for a turn, and the others behind it.
 class Turn {
 public:
     Turn()
     {
         if (turns < 0) return;
-        const auto count = static_cast<off_t>(std::max(1U, std::thread::hardware_concurrency()));
-        for (byte_ = 0; byte_ < count; ++byte_) {
-            if (lock(F_SETLK, F_WRLCK)) return;
-        }
-        byte_ = ::getpid() % count;
-        lock(F_SETLKW, F_WRLCK);  // where it fails, this hash is one too many
+        const auto count = std::max(1U, std::thread::hardware_concurrency());
+        const auto door = static_cast<off_t>(count);
+        lock(F_SETLKW, F_WRLCK, door);
+        number_ = (last_given() + 1) % count;  // given in a row, so where none is free this is the first to be
+        if (!try_each(count)) lock(F_SETLKW, F_WRLCK, number_);  // where that fails, this hash is one too many
+        [[maybe_unused]] const auto put = ::pwrite(turns, &number_, sizeof number_, 0);
+        lock(F_SETLK, F_UNLCK, door);
     }
     ~Turn()
     {
-        using namespace std::chrono_literals;
-        if (turns < 0) return;
-        lock(F_SETLK, F_UNLCK);
-        std::this_thread::sleep_for(50us);  // who waits comes first, and not this process with the next of a hundred
+        if (turns >= 0) lock(F_SETLK, F_UNLCK, number_);
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
 private:
-    bool lock(int command, short type) const
+    static bool lock(int command, short type, off_t byte)
     {
         struct flock range {};
         range.l_type = type;
         range.l_whence = SEEK_SET;
-        range.l_start = byte_;
+        range.l_start = byte;
         range.l_len = 1;
         return ::fcntl(turns, command, &range) == 0;
     }
+    static unsigned last_given()
+    {
+        unsigned number = 0;
+        [[maybe_unused]] const auto got = ::pread(turns, &number, sizeof number, 0);
+        return number;
+    }
+    // Leaves the number as it was where all are taken.
+    bool try_each(unsigned count)
+    {
+        for (unsigned i = 0; i < count; ++i, number_ = (number_ + 1) % count) {
+            if (lock(F_SETLK, F_WRLCK, number_)) return true;
+        }
+        return false;
+    }
 
-    off_t byte_ = 0;
+    unsigned number_ = 0;
 };
 
 }  // namespace

@@ -225,8 +225,11 @@ Position Store::position_of(db::Connection& connection, const mailbox::Domain& d
 {
     constexpr std::size_t kMostKept = 1000;  // of half a kilobyte
     if (skip < kFineWidth) return {.offset = skip};  // that much stepping over costs less than a look-up
-    const bool is_from_earlier = ranges_.domain == domain.name();
-    if (!is_from_earlier) ranges_ = ranges_of(connection, domain);
+    const bool is_from_earlier = ranges_.domain == domain.name() && ranges_.connection == session_.connections();
+    if (!is_from_earlier) {
+        ranges_ = ranges_of(connection, domain);
+        ranges_.connection = session_.connections();
+    }
     auto position = position_in(ranges_, skip);
     position.is_from_earlier = is_from_earlier;
     if (ranges_.all.size() > kMostKept) ranges_ = {};

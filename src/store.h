@@ -45,6 +45,7 @@ struct Ranges {
         std::string counts;         // a byte for each fine range
     };
     std::string domain;             // empty: of none
+    std::int64_t connection = 0;    // db::Session's connections(): a server that takes over may give out counter and id again
     std::int64_t domain_id = 0;     // one that is removed and made again is another
     std::int64_t total = 0;         // the domain's counter and last id then
     std::int64_t last_id = 0;

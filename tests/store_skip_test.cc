@@ -114,6 +114,21 @@ const Domain kDomains[] = {
 
 BOOST_AUTO_TEST_SUITE(store_skip)
 
+// A server that takes over may give out the same counter and the same last id again, over other mailboxes.
+BOOST_AUTO_TEST_CASE(what_is_kept_of_one_connection_does_not_count_for_the_next)
+{
+    LongLived domain{"i % 7 = 3"};
+    domain.check(1000);
+    database::Database& database = domain.database;
+    database.execute("UPDATE mailbox SET id = 158000 WHERE domain_id = ? AND id = 3", {domain.domain_id});
+    database.execute("UPDATE mailbox_range SET mailboxes = mailboxes - 1, counts = INSERT(counts, 1, 1, CHAR(ASCII(counts) - 1))"
+                     " WHERE domain_id = ? AND number = 0", {domain.domain_id});
+    database.execute("UPDATE mailbox_range SET mailboxes = mailboxes + 1, counts = INSERT(counts, 211, 1, CHAR(ASCII(SUBSTR(counts, 211, 1)) + 1))"
+                     " WHERE domain_id = ? AND number = 2", {domain.domain_id});
+    domain.session.drop();
+    domain.check(1000);
+}
+
 BOOST_DATA_TEST_CASE(finds_the_same_place, data::make(kDomains), row)
 {
     LongLived domain{row.remains};
