@@ -446,16 +446,22 @@ void Bench::create_time()
 
 void Bench::storm()
 {
+    constexpr int kPosting = 16;
     const double rate = saturation() / 4;
     const std::chrono::seconds duration{counts_.open_loop_seconds / 2 + 1};
     std::vector<double> quotients, calm, stormy;
     const auto p99 = [&] { return percentile(well(load::open_loop(port_, rate, duration, listing_of_100())).milliseconds, 0.99); };
     rounds("storm", [&] {
         calm.push_back(p99());
+        std::promise<void> begun;
         auto posts = std::async(std::launch::async, [&] {
-            return well(load::closed_loop(port_, 16, duration, [&] { return creation("posts.example"); }));
+            int asked = 0;
+            return well(load::closed_loop(port_, kPosting, duration + 1s, [&] {
+                if (++asked == kPosting + 1) begun.set_value();  // the first is answered
+                return creation("posts.example");
+            }));
         });
-        std::this_thread::sleep_for(200ms);
+        begun.get_future().wait();
         stormy.push_back(p99());
         posts.get();
         quotients.push_back(ratio(stormy.back(), calm.back()));
