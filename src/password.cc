@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <new>
 #include <system_error>
@@ -39,33 +40,33 @@ bool has_control_character(std::string_view text)
     return false;
 }
 
-// A file in memory; -1: nobody waits. It begins with the number of the turn that was given last.
+// A file in memory, for its locks; -1: nobody waits.
 int turns = -1;
 
 // The right to hash now: a lock on one of that file's bytes, which the kernel takes back from
 // a process that dies. There is one for each processor, and one for the door: who has that
-// waits for a turn, and the others behind it.
+// looks for a free turn, and the others wait behind it.
 class Turn {
 public:
     Turn()
     {
+        using namespace std::chrono_literals;
         if (turns < 0) return;
-        const auto count = std::max(1U, std::thread::hardware_concurrency());
-        const auto door = static_cast<off_t>(count);
-        lock(F_SETLKW, F_WRLCK, door);
-        number_ = (last_given() + 1) % count;  // given in a row, so where none is free this is the first to be
-        if (!try_each(count)) lock(F_SETLKW, F_WRLCK, number_);  // where that fails, this hash is one too many
-        [[maybe_unused]] const auto put = ::pwrite(turns, &number_, sizeof number_, 0);
-        lock(F_SETLK, F_UNLCK, door);
+        const auto count = static_cast<off_t>(std::max(1U, std::thread::hardware_concurrency()));
+        lock(F_SETLKW, F_WRLCK, count);
+        // To wait for one of them would be to wait for its holder, which may be the one that stands still.
+        while (!try_each(count)) std::this_thread::sleep_for(200us);
+        lock(F_SETLK, F_UNLCK, count);
     }
     ~Turn()
     {
-        if (turns >= 0) lock(F_SETLK, F_UNLCK, number_);
+        if (turns >= 0) lock(F_SETLK, F_UNLCK, byte_);
     }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
 private:
+    // Whether there was nobody in the way. Where there are no locks to be had, this hash is one too many.
     static bool lock(int command, short type, off_t byte)
     {
         struct flock range {};
@@ -73,24 +74,17 @@ private:
         range.l_whence = SEEK_SET;
         range.l_start = byte;
         range.l_len = 1;
-        return ::fcntl(turns, command, &range) == 0;
+        return ::fcntl(turns, command, &range) == 0 || (errno != EAGAIN && errno != EACCES);
     }
-    static unsigned last_given()
+    bool try_each(off_t count)
     {
-        unsigned number = 0;
-        [[maybe_unused]] const auto got = ::pread(turns, &number, sizeof number, 0);
-        return number;
-    }
-    // Leaves the number as it was where all are taken.
-    bool try_each(unsigned count)
-    {
-        for (unsigned i = 0; i < count; ++i, number_ = (number_ + 1) % count) {
-            if (lock(F_SETLK, F_WRLCK, number_)) return true;
+        for (byte_ = 0; byte_ < count; ++byte_) {
+            if (lock(F_SETLK, F_WRLCK, byte_)) return true;
         }
         return false;
     }
 
-    unsigned number_ = 0;
+    off_t byte_ = 0;
 };
 
 // A long time slice as long as it lives. Who wakes meanwhile, such as a process that lists,

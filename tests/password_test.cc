@@ -8,12 +8,11 @@
 
 #include <fcntl.h>
 #include <sodium.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -122,17 +121,31 @@ int file_of_turns()
     throw std::runtime_error("there is no file of turns");
 }
 
-// Whether a process waits for a lock on it, as proc(5) has it: `1: -> POSIX ADVISORY WRITE 123 00:01:4711 0 0`.
+// As many as there are processors, and behind them the door.
+off_t turns()
+{
+    return static_cast<off_t>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+bool lock(int file, short type, off_t first, off_t count)
+{
+    struct flock range {};
+    range.l_type = type;
+    range.l_whence = SEEK_SET;
+    range.l_start = first;
+    range.l_len = count;
+    return ::fcntl(file, F_SETLK, &range) == 0;
+}
+
+// Whether somebody stands in the door, that is, waits for a turn.
 bool is_waited_for(int file)
 {
-    struct stat about {};
-    ::fstat(file, &about);
-    const auto inode = ":" + std::to_string(about.st_ino) + " ";
-    std::ifstream locks{"/proc/locks"};
-    for (std::string line; std::getline(locks, line);) {
-        if (line.find("-> POSIX") != std::string::npos && line.find(inode) != std::string::npos) return true;
-    }
-    return false;
+    struct flock door {};
+    door.l_type = F_WRLCK;
+    door.l_whence = SEEK_SET;
+    door.l_start = turns();
+    door.l_len = 1;
+    return ::fcntl(file, F_GETLK, &door) == 0 && door.l_type != F_UNLCK;
 }
 
 int hash_one()
@@ -140,26 +153,27 @@ int hash_one()
     return is_hash_of(password::hash("secret", cheap()), "secret") ? 0 : 1;
 }
 
-// In a process of its own, since nothing ends the turns of one that takes them.
-int wait_for_a_turn()
+// In a process of its own, since nothing ends the turns of one that takes them. All are taken, and one falls free.
+int wait_for_a_turn(off_t freed)
 {
     password::take_turns();
     const int file = file_of_turns();
-    const support::Signal taken, enough;
+    const support::Signal taken, enough, done;
     support::Process holder{[&] {
-        struct flock all {};
-        all.l_type = F_WRLCK;
-        all.l_whence = SEEK_SET;
-        if (::fcntl(file, F_SETLK, &all) != 0) return 1;
+        if (!lock(file, F_WRLCK, 0, turns())) return 1;
         taken.give();
         enough.await();
+        if (!lock(file, F_UNLCK, freed, 1)) return 1;
+        done.await();
         return 0;
     }};
     taken.await();
     support::Process hasher{hash_one};
     while (!is_waited_for(file)) std::this_thread::yield();  // the alarm of its process ends this one, if it has to
     enough.give();
-    return holder.wait() + hasher.wait();
+    const int result = hasher.wait();
+    done.give();
+    return holder.wait() + result;
 }
 
 }  // namespace
@@ -248,10 +262,13 @@ BOOST_AUTO_TEST_CASE(memory_that_cannot_be_had_is_an_error)
     BOOST_CHECK_THROW(password::hash("secret", config), std::bad_alloc);
 }
 
-BOOST_AUTO_TEST_CASE(who_hashes_waits_for_a_turn_and_gets_it_from_one_who_ends)
+// Whichever that is: the others may be held by one that stands still.
+BOOST_AUTO_TEST_CASE(who_hashes_waits_for_a_turn_and_gets_the_first_that_is_free)
 {
-    support::Process taking_turns{wait_for_a_turn};
-    BOOST_TEST(taking_turns.wait() == 0);
+    for (off_t freed = 0; freed < turns(); ++freed) {
+        support::Process taking_turns{[&] { return wait_for_a_turn(freed); }};
+        BOOST_TEST(taking_turns.wait() == 0, "turn " << freed);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(more_than_there_are_turns_get_one_each)
