@@ -36,7 +36,7 @@ struct Config {
     std::string socket_group;              // group of the sockets: nginx's; empty: as started
     std::string user;                      // taken on when started as root; empty: stay
     unsigned workers = 4;                  // processes that read
-    unsigned write_workers = 4;            // processes that write; of them so many hash at once as there are processors
+    unsigned write_workers = 4;            // processes that write, so passwords hashed at once
     // The kernel cuts it to net.core.somaxconn. nginx answers 502 at once when it is full,
     // so its limit_conn (512 in our snippet) must stay below it.
     int backlog = 4096;

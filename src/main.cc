@@ -25,7 +25,6 @@
 #include "master.h"
 #include "migrate.h"
 #include "notify.h"
-#include "password.h"
 #include "privileges.h"
 #include "store.h"
 #include "version.h"
@@ -166,7 +165,6 @@ int run(int argc, char** argv)
     privileges::drop(settings.config.user, "user");
     forbid_core();
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
-    password::take_turns();
     // From here on: no privileges, nothing that a fork must not inherit.
     return master::run(std::move(settings), pools, [&] { return read_settings(path); });
 }

@@ -1,19 +1,14 @@
 #include "password.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <sodium.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 #include <new>
-#include <system_error>
-#include <thread>
 
 #include "auth.h"
 #include "http.h"
@@ -39,53 +34,6 @@ bool has_control_character(std::string_view text)
     }
     return false;
 }
-
-// A file in memory, for its locks; -1: nobody waits.
-int turns = -1;
-
-// The right to hash now: a lock on one of that file's bytes, which the kernel takes back from
-// a process that dies. There is one for each processor, and one for the door: who has that
-// looks for a free turn, and the others wait behind it.
-class Turn {
-public:
-    Turn()
-    {
-        using namespace std::chrono_literals;
-        if (turns < 0) return;
-        const auto count = static_cast<off_t>(std::max(1U, std::thread::hardware_concurrency()));
-        lock(F_SETLKW, F_WRLCK, count);
-        // To wait for one of them would be to wait for its holder, which may be the one that stands still.
-        while (!try_each(count)) std::this_thread::sleep_for(200us);
-        lock(F_SETLK, F_UNLCK, count);
-    }
-    ~Turn()
-    {
-        if (turns >= 0) lock(F_SETLK, F_UNLCK, byte_);
-    }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
-
-private:
-    // Whether there was nobody in the way. Where there are no locks to be had, this hash is one too many.
-    static bool lock(int command, short type, off_t byte)
-    {
-        struct flock range {};
-        range.l_type = type;
-        range.l_whence = SEEK_SET;
-        range.l_start = byte;
-        range.l_len = 1;
-        return ::fcntl(turns, command, &range) == 0 || (errno != EAGAIN && errno != EACCES);
-    }
-    bool try_each(off_t count)
-    {
-        for (byte_ = 0; byte_ < count; ++byte_) {
-            if (lock(F_SETLK, F_WRLCK, byte_)) return true;
-        }
-        return false;
-    }
-
-    off_t byte_ = 0;
-};
 
 // A long time slice as long as it lives. Who wakes meanwhile, such as a process that lists,
 // has a shorter one and is let in at once, where it would have to wait for the next tick of
@@ -129,12 +77,6 @@ private:
 
 }  // namespace
 
-void take_turns()
-{
-    turns = ::memfd_create("turns", MFD_CLOEXEC);
-    if (turns < 0) throw std::system_error(errno, std::generic_category(), "memfd_create");
-}
-
 void check(std::string_view text, const mailbox::Address& owner, const Config& config)
 {
     if (!http::is_utf8(text)) throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
@@ -153,7 +95,6 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 
 std::string hash(std::string_view text, const Config& config)
 {
-    const Turn turn;
     const LongSlice slice;
     char encoded[crypto_pwhash_STRBYTES];
     if (crypto_pwhash_argon2id_str(encoded, text.data(), text.size(), config.argon2_passes,

@@ -16,11 +16,6 @@ namespace password {
 // Throws mailbox::Invalid with the rule that the text breaks.
 void check(std::string_view text, const mailbox::Address& owner, const Config& config);
 
-// From now on this process and those that it forks hash no more at once than there are
-// processors: more take longer together, since each wants its memory in the cache, and
-// lists wait behind all of them. Throws std::system_error.
-void take_turns();
-
 // Takes argon2_memory_kib of memory and some tens of milliseconds of one core.
 // Throws std::bad_alloc when the memory cannot be had.
 std::string hash(std::string_view text, const Config& config);

@@ -6,16 +6,15 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include <fcntl.h>
+#include <sched.h>
 #include <sodium.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <stdexcept>
+#include <array>
+#include <cstdint>
 #include <string>
-#include <thread>
 
 #include "support.h"
 
@@ -111,69 +110,11 @@ const Text kBad[] = {
     {"the domain in capitals", "EXAMPLE.ORG"},
 };
 
-// The file whose bytes are the turns.
-int file_of_turns()
+// The kernel's sched_runtime in nanoseconds, from its struct sched_attr (sched_setattr(2)); 0: as it comes.
+std::uint64_t slice()
 {
-    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
-        std::error_code gone;
-        if (std::filesystem::read_symlink(entry, gone).string().starts_with("/memfd:turns")) return std::stoi(entry.path().filename());
-    }
-    throw std::runtime_error("there is no file of turns");
-}
-
-// As many as there are processors, and behind them the door.
-off_t turns()
-{
-    return static_cast<off_t>(std::max(1U, std::thread::hardware_concurrency()));
-}
-
-bool lock(int file, short type, off_t first, off_t count)
-{
-    struct flock range {};
-    range.l_type = type;
-    range.l_whence = SEEK_SET;
-    range.l_start = first;
-    range.l_len = count;
-    return ::fcntl(file, F_SETLK, &range) == 0;
-}
-
-// Whether somebody stands in the door, that is, waits for a turn.
-bool is_waited_for(int file)
-{
-    struct flock door {};
-    door.l_type = F_WRLCK;
-    door.l_whence = SEEK_SET;
-    door.l_start = turns();
-    door.l_len = 1;
-    return ::fcntl(file, F_GETLK, &door) == 0 && door.l_type != F_UNLCK;
-}
-
-int hash_one()
-{
-    return is_hash_of(password::hash("secret", cheap()), "secret") ? 0 : 1;
-}
-
-// In a process of its own, since nothing ends the turns of one that takes them. All are taken, and one falls free.
-int wait_for_a_turn(off_t freed)
-{
-    password::take_turns();
-    const int file = file_of_turns();
-    const support::Signal taken, enough, done;
-    support::Process holder{[&] {
-        if (!lock(file, F_WRLCK, 0, turns())) return 1;
-        taken.give();
-        enough.await();
-        if (!lock(file, F_UNLCK, freed, 1)) return 1;
-        done.await();
-        return 0;
-    }};
-    taken.await();
-    support::Process hasher{hash_one};
-    while (!is_waited_for(file)) std::this_thread::yield();  // the alarm of its process ends this one, if it has to
-    enough.give();
-    const int result = hasher.wait();
-    done.give();
-    return holder.wait() + result;
+    std::array<std::uint64_t, 6> attributes{};
+    return ::syscall(SYS_sched_getattr, 0, attributes.data(), sizeof attributes, 0) == 0 ? attributes[3] : 0;
 }
 
 }  // namespace
@@ -262,24 +203,16 @@ BOOST_AUTO_TEST_CASE(memory_that_cannot_be_had_is_an_error)
     BOOST_CHECK_THROW(password::hash("secret", config), std::bad_alloc);
 }
 
-// Whichever that is: the others may be held by one that stands still.
-BOOST_AUTO_TEST_CASE(who_hashes_waits_for_a_turn_and_gets_the_first_that_is_free)
+BOOST_AUTO_TEST_CASE(who_has_hashed_is_scheduled_as_before)
 {
-    for (off_t freed = 0; freed < turns(); ++freed) {
-        support::Process taking_turns{[&] { return wait_for_a_turn(freed); }};
-        BOOST_TEST(taking_turns.wait() == 0, "turn " << freed);
-    }
-}
-
-BOOST_AUTO_TEST_CASE(more_than_there_are_turns_get_one_each)
-{
-    support::Process taking_turns{[] {
-        password::take_turns();
-        int wrong = 0;
-        for (const int result : support::in_processes(12, [](int) { return hash_one() + hash_one(); })) wrong += result;
-        return wrong;
+    support::Process hasher{[] {
+        const sched_param none{};
+        if (::sched_setscheduler(0, SCHED_BATCH, &none) != 0 || ::setpriority(PRIO_PROCESS, 0, 5) != 0) return 1;
+        const auto before = slice();
+        password::hash("secret", cheap());
+        return ::sched_getscheduler(0) == SCHED_BATCH && ::getpriority(PRIO_PROCESS, 0) == 5 && slice() == before ? 0 : 1;
     }};
-    BOOST_TEST(taking_turns.wait() == 0);
+    BOOST_TEST(hasher.wait() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(whether_it_is_the_stored_one)
