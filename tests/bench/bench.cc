@@ -450,6 +450,7 @@ void Bench::storm()
     const double rate = saturation() / 4;
     const std::chrono::seconds duration{counts_.open_loop_seconds / 2 + 1};
     std::vector<double> quotients, calm, stormy;
+    const load::AheadOfAll ahead;  // of those that hash
     const auto p99 = [&] { return percentile(well(load::open_loop(port_, rate, duration, listing_of_100())).milliseconds, 0.99); };
     rounds("storm", [&] {
         calm.push_back(p99());

@@ -266,29 +266,27 @@ Result closed_loop(int port, int connections, std::chrono::duration<double> dura
 
 namespace {
 
-// Who sends by the clock comes before the rest of this machine as long as it lives: its own waiting for a processor would
-// count as the service's. Without the right to that (sched(7)) nothing changes.
-class OnTime {
-public:
-    OnTime() { set(SCHED_FIFO, 1); }
-    ~OnTime() { set(SCHED_OTHER, 0); }
-    OnTime(const OnTime&) = delete;
-    OnTime& operator=(const OnTime&) = delete;
-
-private:
-    static void set(int policy, int priority)
-    {
-        const sched_param wanted{.sched_priority = priority};
-        ::sched_setscheduler(0, policy, &wanted);
-    }
-};
+void schedule(int policy, int priority)
+{
+    const sched_param wanted{.sched_priority = priority};
+    ::sched_setscheduler(0, policy, &wanted);
+}
 
 }  // namespace
+
+AheadOfAll::AheadOfAll()
+{
+    schedule(SCHED_FIFO | SCHED_RESET_ON_FORK, 1);  // not the threads that it starts
+}
+
+AheadOfAll::~AheadOfAll()
+{
+    schedule(SCHED_OTHER, 0);
+}
 
 Result open_loop(int port, double rate, std::chrono::duration<double> duration, const Next& next)
 {
     constexpr std::size_t kMostConnections = 400;
-    const OnTime on_time;
     Loop loop{port, 8};
     std::mt19937_64 random{20110927};
     std::exponential_distribution<double> gap{rate};

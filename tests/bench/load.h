@@ -40,6 +40,16 @@ std::string with_form(const std::string& method, const std::string& target, cons
 // Each connection sends its next request when the answer to the last one is there.
 Result closed_loop(int port, int connections, std::chrono::duration<double> duration, const Next& next);
 
+// The calling thread comes before the rest of this machine as long as this lives, so that its own waiting for a processor
+// does not count as the service's. Without the right to that (sched(7)) nothing changes.
+class AheadOfAll {
+public:
+    AheadOfAll();
+    ~AheadOfAll();
+    AheadOfAll(const AheadOfAll&) = delete;
+    AheadOfAll& operator=(const AheadOfAll&) = delete;
+};
+
 // Requests come at random times, so many a second on average, whatever the service does; each one's time counts from when
 // it was due, not from when a connection was free for it.
 Result open_loop(int port, double rate, std::chrono::duration<double> duration, const Next& next);
