@@ -30,8 +30,8 @@ struct Listing {
     std::vector<mailbox::Mailbox> items;
 };
 
-// A domain as it was at some moment: its row, and how often that had been changed. While it is
-// the same, a list of the domain is, too.
+// A domain as it was at some moment: its row, and the number that its last change had got. While
+// it is the same, a list of the domain is, too.
 struct Version {
     std::int64_t domain_id = 0;
     std::int64_t number = 0;
