@@ -106,7 +106,7 @@ contract: ## print every rule of the API with the stories that show it
 	@$(MAKE) --no-print-directory -s $(BUILD)/story_tests
 	@TEST_CONTRACT=/dev/stdout $(BUILD)/story_tests --run_test=contract --report_level=no --log_level=error
 
-fresh: ## try `make run` and `make test` on a minimal Debian 12, as root and as a user with sudo (needs root, debootstrap)
+fresh: ## try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (needs root, debootstrap)
 	@scripts/fresh-root $(ARGS)
 
 lines: ## count the lines of src/, by file

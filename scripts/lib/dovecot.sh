@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # dovecot.sh - a Dovecot of the stack's own: IMAP, POP3 and LMTP over the mailboxes, all of it as one unprivileged user.
 #
-# The project's files for Dovecot are included as an operator would include them; the rest of the configuration is made
-# here. Nothing of the system's Dovecot is read.
+# The project's files for Dovecot are included as an operator would include them, those for 2.3 or for 2.4; the rest of the
+# configuration is made here. Nothing of the system's Dovecot is read.
 #
 # Expects DIR, ROOT, DB_SOCKET, DB_NAME and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
 # DOVECOT_CONF, dovecot_configure, dovecot_start (2 if a port was taken), dovecot_reload, dovecot_stop.
@@ -11,7 +11,7 @@ DOVECOT_CONF="$DIR/dovecot/dovecot.conf"
 
 dovecot_configure()
 {
-    local user group file folder="$DIR/dovecot"
+    local user group file files folder="$DIR/dovecot"
     user=$(mail_os_user)
     group=$(id -gn "$user")
     tls_certificate || die "The certificate could not be made; $DIR/log/tls.log tells why."
@@ -20,22 +20,29 @@ dovecot_configure()
     chmod 700 "$folder/state" "$DIR/mail"
     secret_file doveadm
     secret_file mailboxd_dovecot
-    for file in mailboxd.conf mailboxd-sql.conf.ext mailboxd-dict-sql.conf.ext; do
-        write_file 600 "$folder/$file" < <(fill_in "$ROOT/sql/dovecot/$file" \
+    files="$ROOT/sql/dovecot"
+    ! dovecot_is_24 || files+=-2.4
+    for file in "$files"/*; do
+        write_file 600 "$folder/${file##*/}" < <(fill_in "$file" \
             FILES "$folder" STORE "$DIR/mail" STORE_USER "$user" STORE_GROUP "$group" \
             DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_dovecot")" \
             DOVEADM_KEY "$(<"$DIR/secrets/doveadm")")
     done
-    write_file 600 "$DOVECOT_CONF" < <(dovecot_main_configuration "$user" "$group")
+    write_file 600 "$DOVECOT_CONF" < <(
+        if dovecot_is_24; then dovecot_24_configuration "$user"; else dovecot_23_configuration; fi
+        dovecot_common_configuration "$user" "$group")
     if ((EUID == 0)); then
-        chown "$user:$group" "$folder" "$folder"/{run,state} "$folder"/*.conf "$folder"/*.ext "$DIR/mail" "$DIR/tls/key.pem"
+        chown "$user:$group" "$folder" "$folder"/{run,state} "$folder"/mailboxd* "$DOVECOT_CONF" "$DIR/mail" "$DIR/tls/key.pem"
     fi
 }
+
+# The configurations of 2.3 and 2.4 have little in common.
+dovecot_is_24() { [[ $(dovecot --version) != 2.3.* ]]; }
 
 # One user for all of it, so no privileges to separate: then one login process for many connections saves memory, and a
 # session's process can serve the next one. As many passwords at once as there are processors, and one more: each takes
 # 19 MiB and a processor for its time.
-dovecot_main_configuration()
+dovecot_23_configuration()
 {
     cat <<END
 # Made by scripts/stack.
@@ -43,6 +50,80 @@ base_dir = $DIR/dovecot/run
 state_dir = $DIR/dovecot/state
 log_path = /dev/stderr
 instance_name = mailboxd
+
+ssl = yes
+ssl_cert = <$DIR/tls/cert.pem
+ssl_key = <$DIR/tls/key.pem
+# Loopback only: passwords may come in clear, too.
+disable_plaintext_auth = no
+auth_worker_max_count = $(($(nproc) + 1))
+
+# Both names in the log: what was typed, and the one inside.
+login_log_format_elements = user=<%u> address=<%{orig_user}> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
+
+service stats {
+  chroot =
+}
+service imap-login {
+  service_count = 0
+}
+service pop3-login {
+  service_count = 0
+}
+service imap {
+  service_count = 200
+}
+service pop3 {
+  service_count = 200
+}
+END
+}
+
+dovecot_24_configuration()
+{
+    cat <<END
+# Made by scripts/stack.
+dovecot_config_version = 2.4.1
+dovecot_storage_version = 2.4.1
+base_dir = $DIR/dovecot/run
+state_dir = $DIR/dovecot/state
+log_path = /dev/stderr
+instance_name = mailboxd
+
+ssl = yes
+ssl_server_cert_file = $DIR/tls/cert.pem
+ssl_server_key_file = $DIR/tls/key.pem
+# Loopback only: passwords may come in clear, too.
+auth_allow_cleartext = yes
+
+# Both names in the log: what was typed, and the one inside.
+login_log_format_elements = user=<%{user}> address=<%{original_user}> method=%{mechanism} rip=%{remote_ip} lip=%{local_ip} mpid=%{mail_pid} %{secured} session=<%{session}>
+
+# It writes statistics only, and the folder is not its own.
+service anvil {
+  user = $1
+}
+service auth-worker {
+  process_limit = $(($(nproc) + 1))
+}
+service imap-login {
+  restart_request_count = unlimited
+}
+service pop3-login {
+  restart_request_count = unlimited
+}
+service imap {
+  restart_request_count = 200
+}
+service pop3 {
+  restart_request_count = 200
+}
+END
+}
+
+dovecot_common_configuration()
+{
+    cat <<END
 protocols = imap pop3 lmtp
 listen = 127.0.0.1
 
@@ -52,18 +133,9 @@ default_login_user = $1
 first_valid_uid = $(id -u "$1")
 first_valid_gid = $(id -g "$1")
 
-ssl = yes
-ssl_cert = <$DIR/tls/cert.pem
-ssl_key = <$DIR/tls/key.pem
-# Loopback only: passwords may come in clear, too.
-disable_plaintext_auth = no
 auth_mechanisms = plain login
-auth_worker_max_count = $(($(nproc) + 1))
-doveadm_password = $(<"$DIR/secrets/doveadm")
-
-# Both names in the log: what was typed, and the one inside.
 auth_verbose = yes
-login_log_format_elements = user=<%u> address=<%{orig_user}> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
+doveadm_password = $(<"$DIR/secrets/doveadm")
 
 namespace inbox {
   inbox = yes
@@ -106,9 +178,6 @@ service anvil {
     mode = 0
   }
 }
-service stats {
-  chroot =
-}
 service auth {
   client_limit = 2400
   unix_listener postfix {
@@ -120,7 +189,6 @@ service auth-worker {
 }
 service imap-login {
   chroot =
-  service_count = 0
   client_limit = 4000
   inet_listener imap {
     port = $IMAP_PORT
@@ -132,7 +200,6 @@ service imap-login {
 }
 service pop3-login {
   chroot =
-  service_count = 0
   client_limit = 4000
   inet_listener pop3 {
     port = $POP3_PORT
@@ -144,11 +211,9 @@ service pop3-login {
 }
 service imap {
   process_limit = 1000
-  service_count = 200
 }
 service pop3 {
   process_limit = 1000
-  service_count = 200
 }
 service lmtp {
   inet_listener lmtp {
