@@ -361,6 +361,12 @@ void check_complaints(const stack::Log& log, std::size_t begin, const std::vecto
 
 }  // namespace
 
+bool dovecot_is_24()
+{
+    static const bool is_24 = !process::run({"dovecot", "--version"}).out.starts_with("2.3.");
+    return is_24;
+}
+
 Halt::Halt(const stack::Stack& house) : janitor_{static_cast<pid_t>(std::stol(house.setting("JANITOR_PID")))}
 {
     ::kill(janitor_, SIGSTOP);

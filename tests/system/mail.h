@@ -124,6 +124,9 @@ std::string message(const std::string& subject, std::string_view body = "");
 // these stories are skipped: `*needs_mail()`.
 boost::unit_test::precondition needs_mail();
 
+// Whether the installed Dovecot is configured as 2.4 is, and not as 2.3.
+bool dovecot_is_24();
+
 // Halts the janitor while it exists: a session that should have ended goes on until then.
 class Halt {
 public:

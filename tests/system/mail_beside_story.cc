@@ -1,5 +1,5 @@
 // mail_beside_story.cc - a Postfix and a Dovecot that serve another domain already take ours in, as the comments in
-// sql/postfix/mailboxd-main.cf and sql/dovecot/mailboxd.conf say, and go on serving the other's users.
+// sql/postfix/mailboxd-main.cf and the mailboxd.conf for Dovecot say, and go on serving the other's users.
 //
 // What they were before is in beside/: own.example with bob, from a file of passwords, and alias.example.
 
@@ -112,12 +112,13 @@ struct Beside : story::Breaking {
         };
         const fs::path ours{"sql"};
         const fs::path theirs{"tests/system/beside"};
+        const std::string dovecot = mail::dovecot_is_24() ? "dovecot-2.4" : "dovecot";
         const auto write = [&](const std::string& name, const std::string& text, const Values& more) {
             std::ofstream{directory + "/" + name} << filled(filled(text, more), values);
         };
         fs::create_directory(directory + "/etc");
         fs::create_directory(directory + "/mailboxd");
-        for (const auto& entry : fs::directory_iterator{ours / "dovecot"}) {
+        for (const auto& entry : fs::directory_iterator{ours / dovecot}) {
             write("mailboxd/" + entry.path().filename().string(), file(entry.path()),
                   {{"FILES", directory + "/mailboxd"}, {"DB_PASSWORD", house.secret("mailboxd_dovecot")}, {"DOVEADM_KEY", "a key"}});
         }
@@ -131,7 +132,7 @@ struct Beside : story::Breaking {
         write("etc/main.cf", file(theirs / "main.cf") + file(ours / "postfix" / "mailboxd-main.cf"), postfix);
         write("etc/master.cf", file(theirs / "master.cf") + without_helo(file(ours / "postfix" / "mailboxd-master.cf")),
               postfix);
-        write("dovecot.conf", file(theirs / "dovecot.conf"), {});
+        write("dovecot.conf", file(theirs / (dovecot + ".conf")), {});
         write("passwords", std::string{kBob} + ":{PLAIN}" + kBobsPassword + ":8:8::@DIR@/own/bob::\n", {});
 
         servers.start();
