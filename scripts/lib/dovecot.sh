@@ -103,9 +103,6 @@ login_log_format_elements = user=<%{user}> address=<%{original_user}> method=%{m
 service anvil {
   user = $1
 }
-service auth-worker {
-  process_limit = $(($(nproc) + 1))
-}
 service imap-login {
   restart_request_count = unlimited
 }
