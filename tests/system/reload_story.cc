@@ -10,6 +10,7 @@
 #include <future>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <sstream>
 #include <thread>
 
@@ -342,39 +343,109 @@ int listening(const fs::path& path)
     return high;
 }
 
+// What a service manager does: the sockets are its own, and outlive the services that it hands them to, from descriptor
+// 3 on. It has the place of the stack's service, which ends.
+class Manager {
+public:
+    explicit Manager(const stack::Stack& house)
+        : configuration_{house.setting("MAILBOXD_CONF")}, reading_{house.setting("FASTCGI_SOCKET")},
+          writing_{house.setting("FASTCGI_WRITE_SOCKET")}, log_file_{house.directory() / "log" / "handed-over.log"}
+    {
+        ::kill(house.master(), SIGTERM);
+        BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
+        fs::remove(reading_);
+        fs::remove(writing_);
+        first_ = listening(reading_);
+        second_ = listening(writing_);
+    }
+
+    ~Manager()
+    {
+        ::close(first_);
+        ::close(second_);
+        fs::remove(reading_);
+        fs::remove(writing_);
+    }
+
+    Manager(const Manager&) = delete;
+    Manager& operator=(const Manager&) = delete;
+
+    // Ready, when this returns. Its log is a file, since a pipe that nobody reads from would stop it.
+    std::unique_ptr<process::Child> start(const fs::path& program) const
+    {
+        const auto first = std::to_string(first_);
+        const auto second = std::to_string(second_);
+        const auto command = "exec 3<&" + first + " 4<&" + second + " " + first + "<&- " + second +
+                             R"(<&- 2>>"$2"; LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" --config "$1")";
+        const std::ofstream to_have_one{log_file_, std::ios::app};
+        const stack::Log log{log_file_};
+        const auto mark = log.mark();
+        auto service = std::make_unique<process::Child>(
+            process::Arguments{"bash", "-c", command, program, configuration_, log_file_});
+        BOOST_TEST_REQUIRE(!log.expect(mark, {"info ready"}).empty());
+        return service;
+    }
+
+    static void stop(process::Child& service)
+    {
+        ::kill(service.pid(), SIGTERM);
+        BOOST_TEST(service.end() == 0);
+    }
+
+    bool has_sockets() const { return fs::exists(reading_) && fs::exists(writing_); }
+
+private:
+    std::string configuration_;
+    fs::path reading_;
+    fs::path writing_;
+    fs::path log_file_;
+    int first_ = -1;
+    int second_ = -1;
+};
+
 }  // namespace
 
-// As systemd does it: the sockets are open already, from descriptor 3 on, and outlive the service.
 BOOST_FIXTURE_TEST_CASE(inherited_sockets, Reload)
 {
     const auto who = tenant();
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
-    const fs::path reading = house.setting("FASTCGI_SOCKET");
-    const fs::path writing = house.setting("FASTCGI_WRITE_SOCKET");
-    fs::remove(reading);
-    fs::remove(writing);
-    const int first = listening(reading);
-    const int second = listening(writing);
-    const auto command = "exec 3<&" + std::to_string(first) + " 4<&" + std::to_string(second) + " " +
-                         std::to_string(first) + "<&- " + std::to_string(second) +
-                         "<&-; LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" --config \"$1\"";
-    {
-        process::Child service{{"bash", "-c", command, house.service(), house.setting("MAILBOXD_CONF")}};
-        std::string line;
-        while (line.find("info ready") == std::string::npos) {
-            line = service.read_line();
-        }
-        BOOST_TEST(list(who).status == 200);
-        BOOST_TEST(create(who, "alice").status == 200);
-        ::kill(service.pid(), SIGTERM);
-        BOOST_TEST(service.end() == 0);
-        BOOST_TEST(fs::exists(reading));
+    const Manager manager{house};
+    const auto service = manager.start(house.service());
+    BOOST_TEST(list(who).status == 200);
+    BOOST_TEST(create(who, "alice").status == 200);
+    Manager::stop(*service);
+    BOOST_TEST(manager.has_sockets());
+}
+
+// As an upgrade of the package: the new program comes in the place of the one that runs, that one ends, and the new one
+// is started behind the same sockets. Whoever calls meanwhile waits in their queues, and is answered.
+BOOST_FIXTURE_TEST_CASE(an_upgrade_under_load_refuses_nobody, Reload)
+{
+    constexpr int kTimes = 10;
+    const auto who = tenant();
+    const Manager manager{house};
+    const auto program = house.directory() / "mailboxd";
+    const auto unpacked = house.directory() / "mailboxd.dpkg-new";
+    fs::copy_file(house.service(), program);
+    auto service = manager.start(program);
+    Load load{house, who};
+    for (int i = 0; i < kTimes; ++i) {
+        const int before = load.answered();
+        BOOST_TEST(eventually([&] { return load.answered() > before + 50; }));
+        fs::copy_file(house.service(), unpacked);
+        fs::rename(unpacked, program);
+        Manager::stop(*service);
+        // Nobody serves now.
+        auto in_the_gap = std::async(std::launch::async, [&] { return list(who).status; });
+        service = manager.start(program);
+        BOOST_TEST(in_the_gap.get() == 200);
     }
-    ::close(first);
-    ::close(second);
-    fs::remove(reading);
-    fs::remove(writing);
+    const auto counts = load.stop();
+    for (const auto& [status, count] : counts) {
+        BOOST_TEST(status == 200, status << ": " << count);
+    }
+    std::cout << "  " << load.answered() << " requests beside " << kTimes << " upgrades" << std::endl;
+    Manager::stop(*service);
+    fs::remove(program);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
