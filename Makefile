@@ -193,6 +193,53 @@ $(BUILD)/gen/lookups.cc: $(LOOKUPS) sql/postfix scripts/embed-lookups
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
+# --- Installing, and packages ----------------------------------------------------------------------------------------
+
+# Where `make install` puts what: PREFIX is chosen, DESTDIR comes in front of all of it for whoever makes a package.
+PREFIX     = /usr/local
+SYSCONFDIR = /etc
+DESTDIR    =
+SBIN  = $(DESTDIR)$(PREFIX)/sbin
+SHARE = $(DESTDIR)$(PREFIX)/share
+LIB   = $(DESTDIR)$(PREFIX)/lib
+CONF  = $(DESTDIR)$(SYSCONFDIR)/mailboxd
+
+.PHONY: install deb deb-all deb-test deb-upgrade
+
+# A configuration that is there stays. The units name the programs' place.
+install: programs ## install into PREFIX (/usr/local) and the configuration into /etc/mailboxd, behind DESTDIR
+	install -d $(SBIN) $(CONF) $(LIB)/systemd/system $(LIB)/sysusers.d
+	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 postfix sql/migrations)
+	install -d $(addprefix $(SHARE)/man/man,5 7 8)
+	install $(PROGRAMS) $(SBIN)
+	[ -e $(CONF)/mailboxd.conf ] || install -m 644 conf/mailboxd.conf $(CONF)
+	for name in mailboxd mailboxctl; do install -m 644 conf/$$name.sysusers $(LIB)/sysusers.d/$$name.conf || exit; done
+	install -m 644 nginx/* $(SHARE)/mailboxd/nginx
+	install -m 644 sql/dovecot/* $(SHARE)/mailboxd/dovecot
+	install -m 644 sql/dovecot-2.4/* $(SHARE)/mailboxd/dovecot-2.4
+	install -m 644 sql/postfix/* $(SHARE)/mailboxd/postfix
+	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
+	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
+	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
+	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
+	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit >$(LIB)/systemd/system/$$unit || exit; done
+
+deb: ## write build/deb/mailbox*.deb, packages for the Debian that this is, and let lintian judge them
+	@scripts/install-deps build deb
+	@scripts/deb
+
+deb-all: ## the same for Debian 12 and 13, into build/deb/debian-12 and -13 (needs root, the network; ARGS: 12 or 13)
+	@scripts/install-deps roots
+	@scripts/deb-roots build $(ARGS)
+
+deb-test: ## install, upgrade, remove and purge the packages of deb-all in fresh Debian 12 and 13 (root; ARGS: 12 or 13)
+	@scripts/install-deps roots
+	@scripts/deb-roots test $(ARGS)
+
+deb-upgrade: ## upgrade the packages of deb-all under load, in Debian 12 and 13 whose systemd runs (root; ARGS: 12 or 13)
+	@scripts/install-deps roots
+	@scripts/deb-roots upgrade $(ARGS)
+
 # --- Builds of another kind, each in a folder of its own -------------------------------------------------------------
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

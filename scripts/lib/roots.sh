@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# roots.sh - minimal Debians of other releases in folders of their own, for what has to be tried on them.
+#
+# Expects PLACE, the folder that they are in, say and die. Needs root and debootstrap; what runs in a root runs in
+# namespaces of its own, so that nothing that is started or mounted there survives it.
+
+declare -A SUITES=([12]=bookworm [13]=trixie)
+
+# From where this machine has its own packages: the archive that apt's configuration names for a release we know.
+mirror()
+{
+    # shellcheck disable=SC2016  # apt's own variables
+    apt-get indextargets --format '$(RELEASE) $(SITE)' | sed -n 's/^\(bookworm\|trixie\) //p' | head -n 1
+}
+
+# make_base RELEASE: a minimal one, made once, at $PLACE/base-RELEASE.
+make_base()
+{
+    local base="$PLACE/base-$1"
+    [[ ! -f $base/.complete ]] || return 0
+    say "Making a minimal Debian $1 in $base."
+    mkdir -p "$PLACE"
+    rm -rf "$base"
+    # shellcheck disable=SC2046  # no mirror: debootstrap's own default
+    debootstrap --variant=minbase "${SUITES[$1]}" "$base" $(mirror) >"$base.log" 2>&1 ||
+        die "debootstrap failed; $base.log tells why."
+    : >"$base/.complete"
+}
+
+# copy_root FROM TO: a fresh copy that reaches the archive as this machine does.
+copy_root()
+{
+    rm -rf "$2"
+    cp -a "$1" "$2"
+    cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
+    find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$2/etc/apt/apt.conf.d/" \;
+}
+
+# in_root TREE COMMAND...
+in_root()
+{
+    local tree=$1
+    shift
+    # shellcheck disable=SC2016
+    unshare --mount --pid --fork --kill-child --mount-proc="$tree/proc" bash -c '
+        tree=$1; shift
+        mount --rbind /dev "$tree/dev" && exec chroot "$tree" /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+            PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' - "$tree" "$@"
+}
+
+# boot_root TREE: its own service manager as the first process, in namespaces of its own, with nothing but loopback for a
+# network. Into `booted`, the number of that process; it and all that it started end with end_root, or with this script.
+boot_root()
+{
+    local tree=$1 state
+    # shellcheck disable=SC2016
+    setsid unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child=KILL bash -e -c '
+        tree=$1
+        mount --bind "$tree" "$tree"
+        cd "$tree"
+        mount -t proc proc proc
+        mount -t sysfs -o ro sysfs sys
+        mount -t cgroup2 cgroup2 sys/fs/cgroup || { mount -t tmpfs -o size=1m tmpfs sys/fs/cgroup && mount -t cgroup2 cgroup2 sys/fs/cgroup; }
+        mount -t tmpfs -o mode=755,nosuid tmpfs run
+        mount -t tmpfs -o mode=755,nosuid tmpfs dev
+        for node in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "dev/${node%:*}" c 1 "${node#*:}"; done
+        mknod -m 666 dev/tty c 5 0
+        ln -s /proc/self/fd dev/fd
+        mkdir dev/pts dev/shm
+        mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts
+        ln -s pts/ptmx dev/ptmx
+        mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs dev/shm
+        ip link set lo up 2>/dev/null || true
+        pivot_root . mnt
+        umount -l mnt
+        exec /usr/bin/env -i container=root PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=null
+    ' - "$tree" </dev/null >"$tree.boot" 2>&1 &
+    unsharing=$!
+    for ((i = 0; i < 600; i++)); do
+        kill -0 "$unsharing" 2>/dev/null || die "Its service manager did not start; $tree.boot tells why."
+        booted=$(cat "/proc/$unsharing/task/$unsharing/children" 2>/dev/null) || true
+        booted=${booted%% *}
+        if [[ -n $booted ]]; then
+            state=$(in_booted systemctl is-system-running 2>/dev/null || true)
+            [[ $state != running && $state != degraded ]] || return 0
+        fi
+        sleep 0.1
+    done
+    die "Its service manager is not ready after a minute (${state:-no answer}); $tree.boot may tell why."
+}
+
+in_booted()
+{
+    nsenter --target "$booted" --mount --pid --net --uts --ipc --cgroup --root --wd=/ -- /usr/bin/env -i HOME=/root TERM=dumb \
+        LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+
+end_root()
+{
+    kill -KILL "$unsharing" 2>/dev/null || true
+    wait "$unsharing" 2>/dev/null || true
+}
