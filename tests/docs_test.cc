@@ -6,8 +6,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <concepts>
+#include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -41,9 +45,22 @@ std::vector<std::string> lines(const std::string& text)
     return all;
 }
 
-std::vector<std::smatch> matches(const std::string& text, const std::regex& pattern)
+// Of each match the whole of it and its groups; empty: the group took no part.
+std::vector<std::vector<std::string>> matches(const std::string& text, const std::regex& pattern)
 {
-    return {std::sregex_iterator{text.begin(), text.end(), pattern}, std::sregex_iterator{}};
+    std::vector<std::vector<std::string>> all;
+    for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match)
+        all.emplace_back(match->begin(), match->end());
+    return all;
+}
+
+std::string output_of(const std::string& command)
+{
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), ::pclose};
+    BOOST_TEST_REQUIRE(pipe != nullptr);
+    std::string text;
+    for (int byte = std::fgetc(pipe.get()); byte != EOF; byte = std::fgetc(pipe.get())) text += static_cast<char>(byte);
+    return text;
 }
 
 // All sources, or those of nginx, in one text.
@@ -96,7 +113,7 @@ Names settings_of_the_program()
     const auto source = contents("src/config.cc");
     const auto begin = source.find("all{");
     for (const auto& match : matches(source.substr(begin, source.find("};", begin) - begin), std::regex{R"(\n +\{"([a-z0-9_]+)\", )"}))
-        names.insert(match.str(1));
+        names.insert(match[1]);
     return names;
 }
 
@@ -193,7 +210,7 @@ Names options_in(const std::string& source)
 {
     Names names;
     for (const auto& match : matches(contents(source), std::regex{R"re(\("([a-z]+),([a-zA-Z])"(?:, po::value[^"]*value_name\("([A-Z]+)"\))?)re"}))
-        names.insert("-" + match.str(2) + ", --" + match.str(1) + (match[3].matched ? " " + match.str(3) : ""));
+        names.insert("-" + match[2] + ", --" + match[1] + (match[3].empty() ? "" : " " + match[3]));
     return names;
 }
 
@@ -214,13 +231,13 @@ Names codes_of_the_program()
     Names codes;
     const auto source = all_of("src");
     for (const auto& match : matches(source, std::regex{R"re(\bError\(([0-9]{3}), (?:[^,;]*\? "([a-z_]+)" : )?"([a-z_]+)")re"})) {
-        codes.insert(match.str(1) + " " + match.str(3));
-        if (match[2].matched) codes.insert(match.str(1) + " " + match.str(2));
+        codes.insert(match[1] + " " + match[3]);
+        if (!match[2].empty()) codes.insert(match[1] + " " + match[2]);
     }
     for (const auto& match : matches(source, std::regex{R"re(\b(?:refused|refusal)\(([0-9]{3}), [^;]*, "([a-z_]+)")re"}))
-        codes.insert(match.str(1) + " " + match.str(2));
+        codes.insert(match[1] + " " + match[2]);
     for (const auto& match : matches(all_of("nginx"), std::regex{R"re(return ([0-9]{3}) '\{"message":"[^"]*","code":"([a-z_]+)")re"}))
-        codes.insert(match.str(1) + " " + match.str(2));
+        codes.insert(match[1] + " " + match[2]);
     return codes;
 }
 
@@ -231,7 +248,7 @@ Names codes_of_the_page()
     for (const auto& line : lines(contents("man/mailboxd-api.7"))) {
         if (std::regex_search(line, std::regex{R"(^\.It [0-9]{3} )"})) {
             statuses.clear();
-            for (const auto& match : matches(line, std::regex{"\\b[0-9]{3}\\b"})) statuses.push_back(match.str());
+            for (const auto& match : matches(line, std::regex{"\\b[0-9]{3}\\b"})) statuses.push_back(match[0]);
         }
         if (!line.starts_with(".It Dv ")) continue;
         for (const auto& status : statuses) codes.insert(status + " " + line.substr(7));
@@ -258,7 +275,7 @@ BOOST_AUTO_TEST_SUITE(docs)
 BOOST_DATA_TEST_CASE(a_page_is_formatted_without_a_complaint, data::make(kPages), row)
 {
     const auto file = (sources::directory() / "man" / row.name).string();
-    const auto complaints = support::output_of("mandoc -T lint -W warning '" + file + "' 2>&1");
+    const auto complaints = output_of("mandoc -T lint -W warning '" + file + "' 2>&1");
     BOOST_TEST(complaints.empty(), complaints);
 }
 
@@ -325,8 +342,8 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
     const auto source = contents("src/api.cc");
     for (const auto& match : matches(source, std::regex{R"re(Route\{(k[A-Z][a-z]+), "([A-Z]+)")re"})) {
         std::smatch pattern;
-        BOOST_TEST_REQUIRE(std::regex_search(source, pattern, std::regex{match.str(1) + R"re( = "([^"]+)")re"}));
-        routes.insert(match.str(2) + " " + pattern.str(1));
+        BOOST_TEST_REQUIRE(std::regex_search(source, pattern, std::regex{match[1] + R"re( = "([^"]+)")re"}));
+        routes.insert(match[2] + " " + pattern.str(1));
     }
     BOOST_TEST(routes.size() > 4U);
     Names described;
@@ -340,20 +357,45 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
     compare(codes_of_the_page(), codes, "mailboxd-api.7");
     const auto page = codes_of_the_page();
     for (const auto& match : matches(contents("tests/contract.txt"), std::regex{"\nstatus: ([0-9]{3}) "})) {
-        const auto is_there = std::any_of(page.begin(), page.end(), [&](const auto& code) { return code.starts_with(match.str(1)); });
-        BOOST_TEST(is_there, "mailboxd-api.7 does not have the status " << match.str(1));
+        const auto is_there = std::any_of(page.begin(), page.end(), [&](const auto& code) { return code.starts_with(match[1]); });
+        BOOST_TEST(is_there, "mailboxd-api.7 does not have the status " << match[1]);
     }
+}
+
+// A block of commands that nobody runs would be one that nobody knows to work.
+BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
+{
+    const Names places{"package", "source", "root", "stack", "restore"};
+    Names used;
+    bool is_inside = false;
+    for (const auto& line : lines(contents("docs/guide.md"))) {
+        if (!line.starts_with("```")) continue;
+        is_inside = !is_inside;
+        if (!is_inside) continue;
+        std::istringstream words{line.substr(3)};
+        std::string word;
+        words >> word;
+        BOOST_TEST(word == "sh", line << " is no block of commands");
+        std::size_t count = 0;
+        for (; words >> word; ++count) {
+            BOOST_TEST(places.contains(word), line << " names a place that there is not");
+            used.insert(word);
+        }
+        BOOST_TEST(count > 0U, line << " does not say where it is run");
+    }
+    BOOST_TEST(!is_inside);
+    BOOST_TEST(used == places, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
 {
     Names is;
     for (const auto& match : matches(all_of("src"), std::regex{R"re(logging::(warning|error|fatal)\("([a-z-]+)"\))re"}))
-        is.insert(match.str(1) + " " + match.str(2));
+        is.insert(match[1] + " " + match[2]);
     BOOST_TEST(is.size() > 10U);
     Names described;
     for (const auto& match : matches(contents("docs/guide.md"), std::regex{"\n\\| `((?:warning|error|fatal) [a-z-]+)` \\|"}))
-        described.insert(match.str(1));
+        described.insert(match[1]);
     compare(described, is, "docs/guide.md");
 }
 

@@ -1,0 +1,258 @@
+// guide_story.cc - what docs/guide.md tells the operator to do on a system that runs, done as it stands there; and its
+// backup, taken under load and restored into an empty system: nothing that was acknowledged before is missing.
+//
+// What it tells to do before a system runs is for `make guide`.
+
+#include "mail.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
+namespace ut = boost::unit_test;
+using story::Tenant;
+
+namespace {
+
+std::string environment_or(const char* name, const char* otherwise)
+{
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+fs::path sources()
+{
+    return fs::absolute(environment_or("TEST_SOURCE_DIR", "."));
+}
+
+struct Block {
+    std::string places;  // the words behind ```sh
+    std::string commands;
+
+    bool is_for(const std::string& place) const { return (places + " ").find(" " + place + " ") != std::string::npos; }
+};
+
+std::vector<Block> guide()
+{
+    std::ifstream file{sources() / "docs" / "guide.md"};
+    std::vector<Block> blocks;
+    bool is_inside = false;
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with("```")) {
+            is_inside = !is_inside;
+            if (is_inside) blocks.push_back({line.substr(3), ""});
+        } else if (is_inside) {
+            blocks.back().commands += line + "\n";
+        }
+    }
+    BOOST_TEST_REQUIRE(blocks.size() > 10U);
+    return blocks;
+}
+
+// The guide's backup is by MariaDB's own program.
+ut::precondition needs_mariadb()
+{
+    return ut::precondition{[](ut::test_unit_id) {
+        return story::has(process::run({environment_or("TEST_MYSQLD", "mariadbd"), "--no-defaults", "--version"}).out, "MariaDB");
+    }};
+}
+
+struct Endpoints {
+    static mail::Endpoint of(const stack::Stack& house, const std::string& port) { return {.port = house.port(port)}; }
+};
+
+// Who creates mailboxes, changes and deletes them, and delivers mail, until it is told to stop. What it keeps was
+// acknowledged, in full, before it was kept.
+class Load {
+public:
+    struct Done {
+        std::map<std::string, std::string> passwords;  // of each mailbox; empty: it is deleted again
+        int letters = 0;                               // in the mailbox `reader`: Letter 1 to this one
+    };
+
+    Load(const stack::Stack& house, const Tenant& who, const std::string& reader) : house_{house}, who_{who}, reader_{reader}
+    {
+        for (int i = 0; i < 2; ++i) threads_.emplace_back([this, i] { guarded([this, i] { change(i); }); });
+        threads_.emplace_back([this] { guarded([this] { deliver(); }); });
+    }
+    ~Load() { stop(); }
+    Load(const Load&) = delete;
+    Load& operator=(const Load&) = delete;
+
+    Done done() const
+    {
+        const std::lock_guard lock{mutex_};
+        return done_;
+    }
+    void stop()
+    {
+        is_over_ = true;
+        for (auto& thread : threads_) thread.join();
+        threads_.clear();
+    }
+    std::string problem() const
+    {
+        const std::lock_guard lock{mutex_};
+        return problem_;
+    }
+
+private:
+    template <typename Work>
+    void guarded(Work&& work)
+    {
+        try {
+            work();
+        } catch (const std::exception& error) {
+            const std::lock_guard lock{mutex_};
+            problem_ = error.what();
+        }
+    }
+
+    void ask(const std::string& method, const std::string& target, const http::Fields& fields) const
+    {
+        http::Request request{.method = method, .target = target, .headers = {{"Authorization", http::basic(who_.key)}}};
+        if (!fields.empty()) request.body = http::form(fields);
+        const auto answer = house_.server().send(request);
+        if (answer.status != 200) throw std::runtime_error{method + " " + target + ": " + std::to_string(answer.status) + " " + answer.body};
+    }
+
+    // Each third one gets another password, each other third is deleted.
+    void change(int thread)
+    {
+        for (int i = 0; !is_over_; ++i) {
+            const auto name = "load" + std::to_string(thread) + "-" + std::to_string(i);
+            std::string password = "first-" + name + "-word";
+            ask("POST", who_.mailboxes(), {{"mailbox", name}, {"password", password}});
+            if (i % 3 == 1) {
+                password = "second-" + name + "-word";
+                ask("PUT", who_.mailbox(name), {{"password", password}});
+            } else if (i % 3 == 2) {
+                password.clear();
+                ask("DELETE", who_.mailbox(name), {});
+            }
+            const std::lock_guard lock{mutex_};
+            done_.passwords[name] = password;
+        }
+    }
+
+    void deliver()
+    {
+        mail::Smtp lmtp{Endpoints::of(house_, "LMTP_PORT"), "LHLO"};
+        for (int i = 1; !is_over_; ++i) {
+            const auto answer = lmtp.send("you@example.net", {reader_}, mail::message("Letter " + std::to_string(i) + " of the load"));
+            if (!answer.starts_with("250 ")) throw std::runtime_error{"LMTP: " + answer};
+            const std::lock_guard lock{mutex_};
+            done_.letters = i;
+        }
+    }
+
+    const stack::Stack& house_;
+    const Tenant who_;
+    const std::string reader_;  // its name inside Dovecot
+    std::atomic<bool> is_over_ = false;
+    mutable std::mutex mutex_;
+    Done done_;
+    std::string problem_;
+    std::vector<std::thread> threads_;
+};
+
+struct Guide {
+    Guide() { fs::create_directory(backups); }
+
+    void run(const stack::Stack& house, const Block& block) const
+    {
+        const auto file = house.directory() / "block.sh";
+        std::ofstream{file} << block.commands;
+        const auto ended = process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh", house.directory(), file},
+                                        {.environment = {"TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
+                                                         "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()}});
+        BOOST_TEST_REQUIRE(ended.exit == 0, block.commands << "ended with " << ended.exit << ":\n" << ended.out << ended.err);
+    }
+
+    void check_mailboxes(const Tenant& who, const Load::Done& done) const
+    {
+        for (const auto& [name, password] : done.passwords) {
+            const auto stored = empty.sql("SELECT m.password FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+                                          + stack::quote(who.domain) + " AND m.local_part = " + stack::quote(name));
+            if (password.empty()) {
+                BOOST_TEST(stored.empty(), name << " was deleted, and is back");
+            } else if (stored.empty()) {
+                BOOST_ERROR(name + " was created, and is not there");
+            } else {
+                BOOST_TEST(story::is_hash_of(stored[0][0], password), name << " has another password");
+            }
+        }
+    }
+
+    void check_letters(const Tenant& who, int letters) const
+    {
+        mail::Imap reader{Endpoints::of(empty, "IMAP_PORT")};
+        BOOST_TEST_REQUIRE(reader.login(who.address("reader"), story::kPassword).starts_with("OK "));
+        reader.select();
+        const auto all = reader.ask("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").text();
+        for (int i = 1; i <= letters; ++i) {
+            BOOST_TEST(story::has(all, "Letter " + std::to_string(i) + " of the load"), "letter " << i << " is not there");
+        }
+    }
+
+    stack::Stack house{{"--workers", "2"}};
+    stack::Stack empty{{"--workers", "2"}};
+    const fs::path backups = house.directory() / "backups";
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(guide_for_operators, *mail::needs_mail() * needs_mariadb())
+
+BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_load, Guide)
+{
+    const auto who = story::add_tenant(house);
+    BOOST_TEST_REQUIRE(house.server().send({.method = "POST", .target = who.mailboxes(),
+                                            .headers = {{"Authorization", http::basic(who.key)}},
+                                            .body = http::form({{"mailbox", "reader"}, {"password", story::kPassword}})}).status == 200);
+    const auto reader = house.value("SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+                                    " WHERE d.name = " + stack::quote(who.domain) + " AND m.local_part = 'reader'");
+    Load::Done acknowledged;
+    bool is_backed_up = false;
+    for (const auto& block : guide()) {
+        if (!block.is_for("stack")) continue;
+        if (!story::has(block.commands, "mariadb-dump")) {
+            run(house, block);
+            continue;
+        }
+        is_backed_up = true;
+        Load load{house, who, reader};
+        const auto has_begun = [&] { return load.done().passwords.size() >= 12 && load.done().letters >= 5; };
+        BOOST_TEST(process::eventually([&] { return has_begun() || !load.problem().empty(); }, std::chrono::seconds{60}));
+        acknowledged = load.done();
+        run(house, block);
+        load.stop();
+        BOOST_TEST(load.problem() == "");
+        BOOST_TEST(load.done().passwords.size() > acknowledged.passwords.size(), "it was no load");
+    }
+    BOOST_TEST_REQUIRE(is_backed_up);
+    BOOST_TEST_REQUIRE(acknowledged.passwords.size() >= 12U);
+
+    for (const auto& block : guide()) {
+        if (block.is_for("restore")) run(empty, block);  // its last command is `mailboxctl check`
+    }
+    check_mailboxes(who, acknowledged);
+    check_letters(who, acknowledged.letters);
+    // And it goes on, with the old key.
+    const auto later = empty.server().send({.method = "POST", .target = who.mailboxes(),
+                                            .headers = {{"Authorization", http::basic(who.key)}},
+                                            .body = http::form({{"mailbox", "later"}, {"password", story::kPassword}})});
+    BOOST_TEST(later.status == 200, later.body);
+    const auto total = empty.value("SELECT CAST(d.mailboxes AS CHAR) FROM domain d WHERE d.name = " + stack::quote(who.domain));
+    BOOST_TEST(total == empty.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+                                    + stack::quote(who.domain)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
