@@ -41,7 +41,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh lines clean help
+.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -108,6 +108,10 @@ contract: ## print every rule of the API with the stories that show it
 
 fresh: ## try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (needs root, debootstrap)
 	@scripts/fresh-root $(ARGS)
+
+guide: ## run docs/guide.md's commands of installation on a minimal Debian: by the package and from source (like fresh)
+	@$(MAKE) --no-print-directory deb
+	@scripts/fresh-root package source
 
 lines: ## count the lines of src/, by file
 	@wc -l src/*.h src/*.cc | sort -n

@@ -1,5 +1,5 @@
 // mail_suspension_story.cc - what API, IMAP, POP3, submission and SMTP answer while an account, a domain or a mailbox is
-// suspended: the table in README.md, made anew from real answers and compared.
+// suspended: the table in docs/guide.md, made anew from real answers and compared.
 
 #include "mail.h"
 
@@ -26,10 +26,10 @@ const std::vector<Suspension> kTable{{""},       {"mailbox"},       {"mailbox", 
 
 constexpr char kHeading[] = "| suspended | GET | POST | PUT | IMAP | POP3 | AUTH | RCPT | LMTP |";
 
-std::vector<std::string> table_of_readme()
+std::vector<std::string> table_of_guide()
 {
     const char* const directory = std::getenv("TEST_SOURCE_DIR");
-    std::ifstream file{std::string{directory == nullptr ? "." : directory} + "/README.md"};
+    std::ifstream file{std::string{directory == nullptr ? "." : directory} + "/docs/guide.md"};
     std::vector<std::string> lines;
     for (std::string line; std::getline(file, line) && (lines.empty() || !line.empty());) {
         if (line == kHeading || !lines.empty()) {
@@ -129,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_level, Suspensions)
     for (const auto& line : table) {
         text += line + "\n";
     }
-    BOOST_TEST((table == table_of_readme()), text);
+    BOOST_TEST((table == table_of_guide()), text);
 
     for (std::size_t n = 1; n < kTable.size(); ++n) {
         set(houses[n], "resume", kTable[n]);

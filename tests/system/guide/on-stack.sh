@@ -5,7 +5,10 @@
 # Environment: TEST_STACK, scripts/stack; SOURCES, the checkout; BACKUPS, a folder in place of /var/backups.
 set -euo pipefail
 
-DIR=$1 BLOCK=$2
+DIR=$1 BLOCK=$2 ROOT=$SOURCES MYSQLD='' PROGRAM=on-stack
+# shellcheck source=/dev/null
+for part in parts mariadb mailboxd nginx mail dovecot janitor postfix; do . "$ROOT/scripts/lib/$part.sh"; done
+# shellcheck source=/dev/null
 . "$DIR/stack.env"
 owner=$(stat -c %U:%G "$STORE")
 commands=$(sed -e "s|https://mail.example.org|$API_URL|g; s|smtp://mail.example.org|smtp://127.0.0.1:$SMTP_PORT|g" \
@@ -23,15 +26,24 @@ journalctl() { cat "$DIR/log/mailboxd.log"; }
 # The service manager of a stack is scripts/stack: it starts whatever does not run.
 systemctl()
 {
-    case "$*" in
-        'reload mailboxd') kill -HUP "$MASTER_PID" ;;
-        'stop mailboxd.socket mailboxd mailboxd-janitor')
-            kill "$MASTER_PID" "$JANITOR_PID"
-            while kill -0 "$MASTER_PID" || kill -0 "$JANITOR_PID"; do sleep 0.05; done 2>/dev/null ;;
-        'start mailboxd.socket mailboxd-janitor')
+    local verb=$1 unit
+    shift
+    case $verb in
+        reload) part_signal "$1" HUP ;;
+        stop)
+            for unit in "$@"; do
+                case $unit in
+                    mailboxd.socket) ;;    # the stack's mailboxd opens its own
+                    mailboxd-janitor) janitor_stop ;;
+                    mailboxd | dovecot | postfix) "${unit}_stop" ;;
+                    *) die "There is no unit $unit here." ;;
+                esac
+            done ;;
+        start)
             "$TEST_STACK" up --dir "$DIR"
+            # shellcheck source=/dev/null
             . "$DIR/stack.env" ;;
-        *) echo "on-stack.sh does not know: systemctl $*" >&2; return 1 ;;
+        *) die "Nothing is known of systemctl $verb." ;;
     esac
 }
 
