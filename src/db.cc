@@ -23,6 +23,27 @@ constexpr int kDuplicateKey = 1062;
 
 Clock::duration time_spent{};
 
+// What an operator does about it, where we know that.
+std::string_view advice(int error)
+{
+    switch (error) {
+    case 2002: case 2003: case 2005:
+        return "; is the server running, and are db_socket, db_host and db_port right?";
+    case 1045: case 1698:
+        return "; is that user there, and is its password in the file that the configuration names?";
+    case 1040:
+        return "; the server's max_connections is too small for workers, write_workers and what else connects";
+    case 1049:
+        return "; is db_name right? If so, CREATE DATABASE makes it";
+    case 1044: case 1142: case 1143: case 1370:
+        return "; is the database there? If so, grants.sql gives the rights";
+    case 1054: case 1146:
+        return "; mailboxctl migrate brings the tables to this version";
+    default:
+        return {};
+    }
+}
+
 // Gives sql::SQLException our names.
 template <typename Call>
 auto translated(Call call)
@@ -31,7 +52,7 @@ auto translated(Call call)
         return call();
     } catch (const sql::SQLException& error) {
         const auto sentence = std::string{error.what()} + " (error " + std::to_string(error.getErrorCode()) + ", SQLSTATE "
-                              + error.getSQLState() + ")";
+                              + error.getSQLState() + ")" + std::string{advice(error.getErrorCode())};
         switch (error.getErrorCode()) {
         case kDuplicateKey:
             throw DuplicateKey{sentence};

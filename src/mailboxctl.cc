@@ -151,10 +151,10 @@ int main(int argc, char** argv)
     try {
         return run({argv + 1, argv + argc});
     } catch (const WrongUsage& wrong) {
-        std::cerr << "mailboxctl: " << wrong.what() << "; mailboxctl --help explains\n";
+        std::cerr << "mailboxctl: " << wrong.what() << "; nothing was done. mailboxctl --help explains\n";
         return command::kUsage;
     } catch (const Config::Problems& problems) {
-        std::cerr << "mailboxctl: " << problems.what() << '\n';
+        std::cerr << "mailboxctl: " << problems.what() << "\nNothing was done; mailboxd.conf(5) has the settings.\n";
         return command::kUsage;
     } catch (const std::exception& error) {
         std::cerr << "mailboxctl: " << error.what() << '\n';

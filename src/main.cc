@@ -99,9 +99,8 @@ int test(const std::string& path, const master::Settings& settings)
 {
     db::Session session{settings.config.db, settings.db_password, settings.config};
     const auto version = store::Store{session}.schema_version();
-    if (version != migrate::newest_version()) {
-        std::cerr << "mailboxd: the database has schema version " << version << ", this program wants "
-                  << migrate::newest_version() << ": run mailboxctl migrate\n";
+    if (const auto problem = migrate::mismatch(version); !problem.empty()) {
+        std::cerr << "mailboxd: " << problem << '\n';
         return 1;
     }
     std::cout << path << " is right; the database answers and has schema version " << version << ".\n";
@@ -143,7 +142,7 @@ int run(int argc, char** argv)
         po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
         po::notify(given);
     } catch (const po::error& error) {
-        std::cerr << "mailboxd: " << error.what() << "; mailboxd --help lists the options\n";
+        std::cerr << "mailboxd: " << error.what() << "; nothing was started. mailboxd --help lists the options\n";
         return kUsage;
     }
     if (given.count("help") != 0) {
@@ -176,7 +175,7 @@ int main(int argc, char** argv)
     try {
         return run(argc, argv);
     } catch (const Config::Problems& problems) {
-        std::cerr << "mailboxd: " << problems.what() << '\n';
+        std::cerr << "mailboxd: " << problems.what() << "\nNothing was started; mailboxd.conf(5) has the settings.\n";
         return kUsage;
     } catch (const std::exception& error) {
         std::cerr << "mailboxd: " << error.what() << '\n';

@@ -42,17 +42,24 @@ std::int64_t newest_version()
     return migrations::kAll[migrations::kCount - 1].version;
 }
 
+std::string mismatch(std::int64_t version)
+{
+    if (version == newest_version()) return {};
+    const bool is_old = version < newest_version();
+    return "the database has schema version " + std::to_string(version) + (is_old ? ", older" : ", newer") + " than this program's "
+           + std::to_string(newest_version()) + (is_old ? ": run mailboxctl migrate" : ": nothing was changed; use the newer program");
+}
+
 std::size_t apply(db::Connection& connection, std::ostream& progress)
 {
     auto locked = connection.query(kLock);
-    if (!locked.next() || locked.integer(1) != 1) throw std::runtime_error("another mailboxctl migrate is running on this database");
+    if (!locked.next() || locked.integer(1) != 1) throw std::runtime_error("another mailboxctl migrate is running on this database; nothing was changed; try again when it is done");
     connection.run(kCreateVersions);
     std::set<std::int64_t> applied;
     auto versions = connection.query(kVersions);
     while (versions.next()) applied.insert(versions.integer(1));
     if (!applied.empty() && *applied.rbegin() > newest_version()) {
-        throw std::runtime_error("the database has schema version " + std::to_string(*applied.rbegin()) + ", newer than this program's "
-                                 + std::to_string(newest_version()) + ": nothing was changed; use the newer program");
+        throw std::runtime_error(mismatch(*applied.rbegin()));
     }
     std::size_t count = 0;
     for (std::size_t i = 0; i < migrations::kCount; ++i) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <ostream>
+#include <string>
 #include <string_view>
 
 #include "db.h"
@@ -27,6 +28,9 @@ extern const std::size_t kCount;
 namespace migrate {
 
 std::int64_t newest_version();
+
+// Where a database with this version is not for this program: what it has, and what to do. Otherwise empty.
+std::string mismatch(std::int64_t version);
 
 // Applies what is missing, says each on `progress`, and returns how many there were.
 // Throws db::Error; std::runtime_error where the schema is newer than this program.
