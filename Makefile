@@ -109,9 +109,9 @@ contract: ## print every rule of the API with the stories that show it
 fresh: ## try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (needs root, debootstrap)
 	@scripts/fresh-root $(ARGS)
 
-guide: ## run docs/guide.md's commands of installation on a minimal Debian: by the package and from source (like fresh)
-	@$(MAKE) --no-print-directory deb
-	@scripts/fresh-root package source
+guide: ## run docs/guide.md's commands of installation on minimal Debians, 12 and 13, by package and from source (root; ARGS: 12 or 13)
+	@scripts/install-deps roots
+	@scripts/run-guide $(ARGS)
 
 lines: ## count the lines of src/, by file
 	@wc -l src/*.h src/*.cc | sort -n
