@@ -166,11 +166,11 @@ private:
 struct Guide {
     Guide() { fs::create_directory(backups); }
 
-    void run(const stack::Stack& house, const Block& block) const
+    void run(const stack::Stack& where, const Block& block) const
     {
-        const auto file = house.directory() / "block.sh";
+        const auto file = where.directory() / "block.sh";
         std::ofstream{file} << block.commands;
-        const auto ended = process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh", house.directory(), file},
+        const auto ended = process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh", where.directory(), file},
                                         {.environment = {"TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
                                                          "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()}});
         BOOST_TEST_REQUIRE(ended.exit == 0, block.commands << "ended with " << ended.exit << ":\n" << ended.out << ended.err);
