@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include <boost/test/unit_test.hpp>
+#include <unistd.h>
 
 namespace fs = std::filesystem;
 using process::Arguments;
@@ -67,7 +68,7 @@ public:
     OtherDatabase(const OtherDatabase&) = delete;
     OtherDatabase& operator=(const OtherDatabase&) = delete;
 
-    const std::string name = story::unique("other");
+    const std::string name = "other_" + std::to_string(::getpid());
 
 private:
     const stack::Stack& house_;
