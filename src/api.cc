@@ -309,6 +309,30 @@ Response dispatch(const http::Request& request, const Config& config, store::Sto
     return route->handler({request, config, store, pages, *key, request.path[0], domain, trace});
 }
 
+// --- how the service is ----------------------------------------------------------------
+
+// Not of the API: nginx asks for them where nobody but this machine does (mailboxd-health.conf), and with these two targets
+// only. So they want no key. That a worker answers is what the first one tells.
+constexpr std::string_view kAlive = "/healthz";
+constexpr std::string_view kReady = "/readyz";
+
+Response alive()
+{
+    return {.body = json::message("Alive")};
+}
+
+// It reads a table: a Galera node that has lost the others answers whatever needs none.
+Response ready(store::Store& store)
+{
+    try {
+        if (store.schema_version() > 0) return {.body = json::message("Ready")};
+        return {.status = 503, .body = json::error("The database has no tables yet", "database_empty")};
+    } catch (const db::Error& error) {
+        logging::error("database")("error", error.what());
+        return {.status = 503, .body = json::error("The database cannot be asked", "database_absent")};
+    }
+}
+
 std::string_view header_for(int status, std::string_view route)
 {
     switch (status) {
@@ -329,6 +353,10 @@ Response refusal(int status, std::string_view message, std::string_view code, co
 http::Response Api::serve(http::Raw raw, Trace& trace)
 {
     try {
+        if (raw.target == kAlive || raw.target == kReady) {
+            trace.route = raw.target == kAlive ? kAlive : kReady;
+            return trace.route == kAlive ? alive() : ready(store_);
+        }
         const auto request = http::parse(std::move(raw));
         return dispatch(request, config_, store_, pages_, trace);
     } catch (const Error& error) {

@@ -95,10 +95,12 @@ void take_doveadm(Config& config, const std::string& text)
     config.doveadm = text;
 }
 
-void take_folder(Config& config, const std::string& text)
+Take take_path(std::string Config::* field)
 {
-    if (!text.starts_with('/')) throw std::invalid_argument("must be an absolute path");
-    config.store = text;
+    return [=](Config& config, const std::string& text) {
+        if (!text.starts_with('/')) throw std::invalid_argument("must be an absolute path");
+        config.*field = text;
+    };
 }
 
 const std::map<std::string, Take>& settings()
@@ -112,6 +114,7 @@ const std::map<std::string, Take>& settings()
         {"workers", take(&Config::workers, 1U, 1000U)},
         {"write_workers", take(&Config::write_workers, 1U, 1000U)},
         {"backlog", take(&Config::backlog, 1, 65'535)},
+        {"log_file", take_path(&Config::log_file)},
         {"max_requests", take(&Config::max_requests, 0U, 1000U * kMany)},
         {"request_deadline", take(&Config::request_deadline, 1, 3600)},
         {"io_timeout", take(&Config::io_timeout, 1, 3600)},
@@ -137,7 +140,7 @@ const std::map<std::string, Take>& settings()
         {"max_password", take(&Config::max_password, std::size_t{1}, std::size_t{1000})},
         {"argon2_memory_kib", take(&Config::argon2_memory_kib, std::size_t{8}, std::size_t{4} << 20)},
         {"argon2_passes", take(&Config::argon2_passes, 1U, 100U)},
-        {"store", take_folder},
+        {"store", take_path(&Config::store)},
         {"store_user", take(&Config::store_user)},
         {"doveadm", take_doveadm},
         {"doveadm_key_file", take(&Config::doveadm_key_file)},

@@ -41,6 +41,7 @@ struct Config {
     // so its limit_conn (512 in our snippet) must stay below it.
     int backlog = 4096;
     unsigned max_requests = 100'000;       // a worker is replaced after so many; 0: never
+    std::string log_file;                  // opened as `user`, again on SIGUSR1; empty: standard error
     std::chrono::seconds request_deadline{30};  // hashing included; below nginx's fastcgi_read_timeout
     std::chrono::seconds io_timeout{10};   // for one read from or write to nginx
     std::chrono::seconds stop_grace{35};   // from TERM to KILL; above the deadline

@@ -1,11 +1,16 @@
 #include "log.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 namespace logging {
 namespace {
+
+int output = STDERR_FILENO;
 
 bool is_plain(char c)
 {
@@ -33,6 +38,17 @@ void append_quoted(std::string& text, std::string_view value)
 
 }  // namespace
 
+void open(const std::string& path)
+{
+    int file = STDERR_FILENO;
+    if (!path.empty()) {
+        file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+        if (file < 0) throw std::system_error(errno, std::generic_category(), "open(" + path + ")");
+    }
+    if (output != STDERR_FILENO) ::close(output);
+    output = file;
+}
+
 Line::Line(std::string_view severity, std::string_view event)
 {
     text_.reserve(200);
@@ -53,7 +69,7 @@ Line& Line::operator()(std::string_view key, std::string_view value)
 Line::~Line()
 {
     text_ += '\n';
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text_.data(), text_.size());
+    [[maybe_unused]] const auto written = ::write(output, text_.data(), text_.size());
 }
 
 }  // namespace logging

@@ -1,4 +1,4 @@
-// log.h - one event, one line, to stderr. (Not namespace log: that is a function of <cmath>.)
+// log.h - one event, one line, to stderr or a file. (Not namespace log: that is a function of <cmath>.)
 //
 //     logging::warning("worker-exit")("pid", pid)("cause", "SIGALRM");
 //
@@ -13,6 +13,11 @@
 #include <string_view>
 
 namespace logging {
+
+// From here on every line goes to this file, which is made if it is not there; with an
+// empty path to stderr. Called with the same path again after the file was renamed, it
+// makes a new one. Throws std::system_error, and then all stays as it was.
+void open(const std::string& path);
 
 class Line {
 public:

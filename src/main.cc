@@ -148,8 +148,8 @@ int run(int argc, char** argv)
     if (given.count("help") != 0) {
         std::cout << "Usage: mailboxd [OPTION]...\n"
                      "Answers the Mailboxes API over FastCGI behind nginx. Stays in the foreground and logs to\n"
-                     "standard error. TERM stops it after what runs has been answered; HUP reads the\n"
-                     "configuration again.\n\n"
+                     "standard error or log_file. TERM stops it after what runs has been answered; HUP reads\n"
+                     "the configuration again; USR1 opens log_file again.\n\n"
                   << options;
         return 0;
     }

@@ -12,6 +12,7 @@
 #include <list>
 #include <memory>
 #include <new>
+#include <optional>
 #include <system_error>
 
 #include "log.h"
@@ -63,17 +64,19 @@ public:
         : settings_{std::make_unique<Settings>(std::move(settings))}, pools_{pools}, reload_{std::move(reload)}
     {
         ::sigemptyset(&signals_);
-        for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&signals_, signal);
+        for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1}) ::sigaddset(&signals_, signal);
         ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
     }
 
     int work()
     {
+        logging::open(settings_->config.log_file);
         for (const auto& pool : pools_) add_slots(pool);
         start_due_slots();
         logging::info("ready")("pid", ::getpid())("workers", slots_.size());
         notify::ready();
         while (!slots_.empty()) {
+            tell_alive();
             receive(until_next_deadline());
             reap();
             meet_deadlines();
@@ -146,17 +149,40 @@ private:
             retire_before(generation_ + 1);
             break;
         case SIGHUP:
-            if (!is_stopping_) reload();
+            if (!is_stopping_) {
+                notify::reloading();
+                reload();
+                notify::ready();
+            }
+            break;
+        case SIGUSR1:
+            reopen_log();
             break;
         default:  // CHLD, or a deadline: the loop looks at both
             break;
         }
     }
 
+    // A worker that answers a request does so when it is done; until then it writes to the old file.
+    void reopen_log() const
+    {
+        try {
+            logging::open(settings_->config.log_file);
+        } catch (const std::system_error& error) {
+            logging::error("log-not-reopened")("error", error.what())("advice", "the old file is written to");
+        }
+        for (const auto& slot : slots_) {
+            if (slot.pid != 0) ::kill(slot.pid, SIGUSR1);
+        }
+        logging::info("log-reopened")("pid", ::getpid());
+    }
+
     void reload()
     {
         try {
-            settings_ = std::make_unique<Settings>(reload_());
+            auto settings = std::make_unique<Settings>(reload_());
+            logging::open(settings->config.log_file);
+            settings_ = std::move(settings);
         } catch (const std::exception& problem) {
             logging::error("reload-refused")("problem", problem.what())("advice", "the old configuration stays in force");
             return;
@@ -225,9 +251,17 @@ private:
         }
     }
 
+    void tell_alive()
+    {
+        if (!alive_interval_ || Clock::now() < tell_at_) return;
+        notify::alive();
+        tell_at_ = Clock::now() + *alive_interval_;
+    }
+
     Clock::duration until_next_deadline() const
     {
         Clock::duration shortest = 1h;
+        if (alive_interval_) shortest = std::min(shortest, tell_at_ - Clock::now());
         for (const auto& slot : slots_) {
             if (slot.pid == 0) shortest = std::min(shortest, slot.start_at - Clock::now());
             if (slot.phase == Phase::asked_to_stop) shortest = std::min(shortest, slot.ask_at - Clock::now());
@@ -250,6 +284,8 @@ private:
     std::function<Settings()> reload_;
     std::list<Slot> slots_;
     sigset_t signals_{};
+    std::optional<std::chrono::microseconds> alive_interval_ = notify::alive_interval();
+    Clock::time_point tell_at_{};
     unsigned generation_ = 1;
     bool is_stopping_ = false;
 };

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <string>
 #include <string_view>
 
 namespace notify {
@@ -33,6 +35,24 @@ void send(std::string_view state)
 
 void ready() { send("READY=1"); }
 void stopping() { send("STOPPING=1"); }
+void alive() { send("WATCHDOG=1"); }
+
+// The time is by that clock which a reload of Type=notify-reload is compared with.
+void reloading()
+{
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+}
+
+std::optional<std::chrono::microseconds> alive_interval()
+{
+    const char* limit = std::getenv("WATCHDOG_USEC");
+    const char* pid = std::getenv("WATCHDOG_PID");
+    if (limit == nullptr || (pid != nullptr && std::atoi(pid) != ::getpid())) return std::nullopt;
+    const std::chrono::microseconds half{std::atoll(limit) / 2};
+    return half.count() > 0 ? std::optional{half} : std::nullopt;
+}
 
 int inherited_sockets()
 {

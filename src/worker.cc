@@ -31,10 +31,16 @@ namespace worker {
 namespace {
 
 volatile std::sig_atomic_t is_told_to_stop = 0;
+volatile std::sig_atomic_t is_told_to_reopen = 0;
 
 void note_stop(int)
 {
     is_told_to_stop = 1;
+}
+
+void note_reopen(int)
+{
+    is_told_to_reopen = 1;
 }
 
 void handle(int signal, void (*handler)(int))
@@ -44,20 +50,21 @@ void handle(int signal, void (*handler)(int))
     ::sigaction(signal, &action, nullptr);
 }
 
-// TERM, INT and HUP stay blocked but for the wait; the returned mask opens TERM alone (a
-// terminal's INT reaches the whole group, and the master passes on what it means).
+// TERM and USR1 stay blocked but for the wait, which the returned mask opens for them (a
+// terminal's INT and HUP reach the whole group, and the master passes on what they mean).
 sigset_t prepare_signals()
 {
     handle(SIGTERM, note_stop);
     handle(SIGINT, SIG_IGN);
     handle(SIGHUP, SIG_IGN);
-    handle(SIGUSR1, SIG_IGN);
+    handle(SIGUSR1, note_reopen);
     handle(SIGPIPE, SIG_IGN);
     handle(SIGALRM, SIG_DFL);
     handle(SIGCHLD, SIG_DFL);
     sigset_t blocked;
     ::sigemptyset(&blocked);
     ::sigaddset(&blocked, SIGTERM);
+    ::sigaddset(&blocked, SIGUSR1);
     ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
     sigset_t waiting;
     ::sigemptyset(&waiting);
@@ -207,7 +214,9 @@ public:
         status_.is_ready = true;
         while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
             epoll_event event{};
-            if (::epoll_pwait(events, &event, 1, -1, &waiting) <= 0) continue;
+            const int count = ::epoll_pwait(events, &event, 1, -1, &waiting);
+            if (is_told_to_reopen != 0) reopen_log();
+            if (count <= 0) continue;
             const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (connection < 0) continue;  // a colleague was faster
             arm(config_.request_deadline);
@@ -218,6 +227,16 @@ public:
     }
 
 private:
+    void reopen_log() const
+    {
+        is_told_to_reopen = 0;
+        try {
+            logging::open(config_.log_file);
+        } catch (const std::system_error& error) {
+            logging::error("log-not-reopened")("error", error.what())("advice", "the old file is written to");
+        }
+    }
+
     // So that the first request need not wait; where it fails, that request says so.
     void connect_early()
     {

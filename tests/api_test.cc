@@ -810,4 +810,29 @@ BOOST_FIXTURE_TEST_CASE(every_byte_everywhere_is_answered, Alice)
     check_untouched();
 }
 
+BOOST_FIXTURE_TEST_CASE(how_the_service_is, Served)
+{
+    for (const char* method : {"GET", "HEAD", "POST"}) {
+        BOOST_TEST(text(serve({method, "/healthz"}, "")) == R"(200 {"message":"Alive"})");
+        BOOST_TEST(trace.route == "/healthz");
+        BOOST_TEST(text(serve({method, "/readyz"}, "")) == R"(200 {"message":"Ready"})");
+        BOOST_TEST(trace.route == "/readyz");
+    }
+    for (const char* other : {"/healthz/", "/v3/healthz", "/readyz?x", "/readyz/write", "readyz"}) {
+        const auto answer = outcome(serve({"GET", other}));
+        BOOST_TEST((answer == "404 not_found" || answer == "400 bad_path"), other << ": " << answer);
+    }
+    BOOST_TEST(standard_error.take().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(how_the_service_is_without_its_database, Served)
+{
+    auto absent = config;
+    absent.db.socket = "/nonexistent/mysqld.sock";
+    db::Session nowhere{absent.db, "", absent};
+    api::Api server{absent, nowhere};
+    BOOST_TEST(text(serve_by(server, {"GET", "/healthz"}, "")) == R"(200 {"message":"Alive"})");
+    BOOST_TEST(outcome(serve_by(server, {"GET", "/readyz"}, "")) == "503 database_absent");
+}
+
 BOOST_AUTO_TEST_SUITE_END()

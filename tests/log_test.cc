@@ -7,8 +7,11 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
+#include "sources.h"
 #include "support.h"
 
 namespace data = boost::unit_test::data;
@@ -96,6 +99,29 @@ BOOST_AUTO_TEST_CASE(numbers_of_every_size)
 BOOST_AUTO_TEST_CASE(a_long_value_is_still_one_write)
 {
     BOOST_TEST(line_with(std::string(20'000, 'x')).size() == 20'000 + std::string{"info event key=\n"}.size());
+}
+
+// As logrotate does it: the file is renamed, and opened again.
+BOOST_AUTO_TEST_CASE(to_a_file_that_is_renamed)
+{
+    Stderr standard_error;
+    const support::Directory directory;
+    const auto path = directory.path("log");
+    logging::open(path);
+    logging::info("first");
+    std::filesystem::rename(path, path + ".1");
+    logging::info("second");
+    logging::open(path);
+    logging::info("third");
+    BOOST_CHECK_THROW(logging::open(directory.path("nowhere/log")), std::system_error);
+    logging::info("fourth");
+    BOOST_TEST(standard_error.take().empty());
+    logging::open("");
+    logging::info("fifth");
+    BOOST_TEST(standard_error.take().size() == 1U);
+    BOOST_TEST(sources::contents(path + ".1") == "info first\ninfo second\n");
+    BOOST_TEST(sources::contents(path) == "info third\ninfo fourth\n");
+    BOOST_TEST((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all) == std::filesystem::perms::none);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -80,6 +80,10 @@ BOOST_DATA_TEST_CASE(the_manager_hears, data::make({false, true}), is_abstract)
     const Variable variable{"NOTIFY_SOCKET", name.c_str()};
     notify::ready();
     BOOST_TEST(manager.hear() == "READY=1");
+    notify::alive();
+    BOOST_TEST(manager.hear() == "WATCHDOG=1");
+    notify::reloading();
+    BOOST_TEST(manager.hear().starts_with("RELOADING=1\nMONOTONIC_USEC="));
     notify::stopping();
     BOOST_TEST(manager.hear() == "STOPPING=1");
     BOOST_TEST(manager.hear() == "nothing");
@@ -105,6 +109,37 @@ BOOST_DATA_TEST_CASE(sockets_handed_over, data::make(kInherited), row)
     const Variable pid{"LISTEN_PID", is_ours ? ours.c_str() : row.pid};
     const Variable count{"LISTEN_FDS", row.count};
     BOOST_TEST(notify::inherited_sockets() == row.sockets);
+}
+
+namespace {
+
+struct Interval : support::Row {
+    const char* microseconds;
+    const char* pid;  // nullptr: not set; "ours": this process
+    std::int64_t interval;  // 0: none
+};
+
+const Interval kIntervals[] = {
+    {"nobody asks", nullptr, nullptr, 0},
+    {"half of the limit", "30000000", "ours", 15'000'000},
+    {"of anybody", "30000000", nullptr, 15'000'000},
+    {"of another process", "30000000", "1", 0},
+    {"none at all", "0", "ours", 0},
+    {"less than none", "-5", "ours", 0},
+    {"a word", "soon", "ours", 0},
+    {"nothing", "", "ours", 0},
+};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(how_often_it_wants_to_hear, data::make(kIntervals), row)
+{
+    const auto ours = std::to_string(::getpid());
+    const bool is_ours = row.pid != nullptr && std::strcmp(row.pid, "ours") == 0;
+    const Variable limit{"WATCHDOG_USEC", row.microseconds};
+    const Variable pid{"WATCHDOG_PID", is_ours ? ours.c_str() : row.pid};
+    const auto interval = notify::alive_interval();
+    BOOST_TEST((interval ? interval->count() : 0) == row.interval);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

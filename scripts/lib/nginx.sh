@@ -9,7 +9,7 @@ port_is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 nginx_configure()
 {
-    local port=$1 text
+    local port=$1 text file
     mkdir -p "$DIR/nginx/tmp"
     chmod 755 "$DIR/nginx" "$DIR/nginx/tmp"
 
@@ -17,8 +17,9 @@ nginx_configure()
     text=${text//unix:\/run\/mailboxd\/mailboxd.sock/unix:$SOCKET}
     text=${text//unix:\/run\/mailboxd\/mailboxd-write.sock/unix:$WRITE_SOCKET}
     write_file 644 "$DIR/nginx/mailboxd-http.conf" <<<"$text"
-    write_file 644 "$DIR/nginx/mailboxd-server.conf" <"$ROOT/nginx/mailboxd-server.conf"
-    write_file 644 "$DIR/nginx/mailboxd-autoconfig.conf" <"$ROOT/nginx/mailboxd-autoconfig.conf"
+    for file in server limits autoconfig health; do
+        write_file 644 "$DIR/nginx/mailboxd-$file.conf" <"$ROOT/nginx/mailboxd-$file.conf"
+    done
     write_file 644 "$DIR/nginx/nginx.conf" < <(nginx_main_configuration "$port")
 }
 
@@ -68,6 +69,10 @@ nginx_servers()
         set \$mailboxd_mail_host localhost;
         include "$DIR/nginx/mailboxd-autoconfig.conf";
     }
+    server {
+        listen "unix:$DIR/run/health.sock";
+        include "$DIR/nginx/mailboxd-health.conf";
+    }
 END
 }
 
@@ -83,7 +88,7 @@ nginx_has_the_port() { [[ -s $DIR/run/nginx.pid ]] && "$@"; }
 # nginx_start CHECK...: true once it runs and the check succeeds; 2 if another program has the port.
 nginx_start()
 {
-    rm -f "$DIR/run/nginx.pid"
+    rm -f "$DIR/run/nginx.pid" "$DIR/run/health.sock"
     # -e: else it opens a log under /var/log before it reads anything.
     part_start nginx "$(type -P nginx)" -e "$DIR/log/nginx.log" -p "$DIR/nginx" -c "$DIR/nginx/nginx.conf"
     if wait_until 20 holds_or_ended nginx nginx_has_the_port "$@" && ! part_runs nginx && nginx_lost_the_port; then return 2; fi

@@ -65,10 +65,10 @@ BOOST_FIXTURE_TEST_CASE(a_limit_for_each_key, Operator, *shows("status: 429 a li
 {
     const auto who = tenant();
     const auto other = tenant();
-    edit("mailboxd-http.conf", "#limit_req_zone", "limit_req_zone");
     edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/s");
-    edit("mailboxd-server.conf", "#limit_req ", "limit_req ");
-    edit("mailboxd-server.conf", "burst=100", "burst=10");
+    edit("mailboxd-limits.conf", "burst=100 ", "burst=10 ");
+    const auto nginx = (house.directory() / "nginx").string();
+    edit("nginx.conf", nginx + "/mailboxd-server.conf\";", nginx + "/mailboxd-server.conf\"; include \"" + nginx + "/mailboxd-limits.conf\";");
     reload_nginx();
 
     std::map<int, int> counts;

@@ -1,0 +1,408 @@
+// nginx_files_story.cc - the files that an operator includes: nginx takes every combination of them, they do what they say,
+// and the other sites of that nginx answer as before.
+
+#include "story.h"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <tuple>
+
+#include <boost/test/unit_test.hpp>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string contents(const fs::path& path)
+{
+    std::ifstream file{path};
+    BOOST_TEST_REQUIRE(!file.fail(), path);
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+// All of them, and there has to be one.
+void replace(std::string& text, const std::string& from, const std::string& to)
+{
+    std::size_t at = text.find(from);
+    BOOST_TEST_REQUIRE(at != std::string::npos, from);
+    for (; at != std::string::npos; at = text.find(from, at + to.size())) {
+        text.replace(at, from.size(), to);
+    }
+}
+
+const std::string kInstalled = "/usr/share/mailboxd/nginx";
+
+// A folder with the project's files as an operator has them, where the service is the shared stack's.
+struct Files : story::Story {
+    Files()
+    {
+        fs::create_directories(folder / "tmp");
+        fs::create_directories(folder / "www");
+        for (const auto& entry : fs::directory_iterator{"nginx"}) {
+            auto text = contents(entry.path());
+            if (entry.path().filename() == "mailboxd-http.conf") {
+                replace(text, "/run/mailboxd/mailboxd.sock", house.setting("FASTCGI_SOCKET"));
+                replace(text, "/run/mailboxd/mailboxd-write.sock", house.setting("FASTCGI_WRITE_SOCKET"));
+            }
+            write(entry.path().filename(), text);
+        }
+    }
+    ~Files() { fs::remove_all(folder); }
+    Files(const Files&) = delete;
+    Files& operator=(const Files&) = delete;
+
+    void write(const std::string& name, const std::string& text) const { std::ofstream{folder / name} << text; }
+    void edit(const std::string& name, const std::string& from, const std::string& to) const
+    {
+        auto text = contents(folder / name);
+        replace(text, from, to);
+        write(name, text);
+    }
+    std::string include(const std::string& name) const { return "include " + (folder / name).string() + ";\n"; }
+    std::string socket(const std::string& name) const { return (folder / (name + ".sock")).string(); }
+
+    // What an nginx of Debian has around the sites.
+    std::string configuration(const std::string& http) const
+    {
+        const std::string here = folder.string();
+        std::string text = ::geteuid() == 0 ? "user www-data;\n" : "";
+        text += "daemon off;\nworker_processes 1;\npid " + here + "/nginx.pid;\nerror_log " + here + "/error.log warn;\n"
+                "events { worker_connections 512; }\nhttp {\n"
+                "types { text/html html; text/plain txt; }\ndefault_type application/octet-stream;\ngzip on;\n";
+        for (const char* kind : {"client_body", "fastcgi", "proxy", "uwsgi", "scgi"}) {
+            text += kind + std::string{"_temp_path "} + here + "/tmp/" + kind + ";\n";
+        }
+        return text + "access_log " + here + "/access.log;\n" + http + "}\n";
+    }
+
+    process::Ended test(const std::string& http) const
+    {
+        write("nginx.conf", configuration(http));
+        return process::run({"nginx", "-t", "-e", (folder / "error.log").string(), "-c", (folder / "nginx.conf").string()});
+    }
+
+    fs::path folder = [this] {
+        auto path = house.directory() / story::unique("nginx");
+        fs::create_directory(path);
+        return path;
+    }();
+};
+
+// An nginx that runs as long as this exists, with listeners at sockets in the folder.
+class Nginx {
+public:
+    Nginx(const Files& files, const std::string& http, const std::string& socket)
+        : files_{files}, program_{prepared(files, http)}
+    {
+        BOOST_TEST_REQUIRE(process::eventually([&] { return fs::exists(files.socket(socket)); }), contents(files.folder / "error.log"));
+    }
+    ~Nginx()
+    {
+        ::kill(program_.pid(), SIGTERM);
+        program_.end();
+    }
+    Nginx(const Nginx&) = delete;
+    Nginx& operator=(const Nginx&) = delete;
+
+    // The whole answer, but for what is never the same.
+    std::string send(const std::string& socket, const std::string& bytes) const
+    {
+        static const std::regex changing{"\r\n(Date|X-Request-Id): [^\r]*"};
+        http::Connection connection{files_.socket(socket)};
+        connection.send(bytes);
+        return std::regex_replace(connection.receive_all(), changing, "");
+    }
+
+    static std::string request(const std::string& method, const std::string& target, const std::string& key = "",
+                               const std::string& headers = "", const std::string& body = "")
+    {
+        return method + " " + target + " HTTP/1.1\r\nHost: www.example.org\r\nConnection: close\r\n" +
+               (key.empty() ? "" : "Authorization: " + http::basic(key) + "\r\n") + headers +
+               (body.empty() ? "" : "Content-Length: " + std::to_string(body.size()) + "\r\n") + "\r\n" + body;
+    }
+
+private:
+    static process::Arguments prepared(const Files& files, const std::string& http)
+    {
+        files.write("nginx.conf", files.configuration(http));
+        return {"nginx", "-e", (files.folder / "error.log").string(), "-c", (files.folder / "nginx.conf").string()};
+    }
+
+    const Files& files_;
+    process::Child program_;
+};
+
+bool is_from_1_25_1()
+{
+    const auto version = process::run({"nginx", "-v"}).err;
+    std::smatch match;
+    BOOST_TEST_REQUIRE(std::regex_search(version, match, std::regex{"nginx/(\\d+)\\.(\\d+)\\.(\\d+)"}), version);
+    const auto number = [&](std::size_t i) { return std::stoi(match[i]); };
+    return std::tuple{number(1), number(2), number(3)} >= std::tuple{1, 25, 1};
+}
+
+void is_clean(const process::Ended& ended)
+{
+    BOOST_TEST(ended.exit == 0);
+    BOOST_TEST(ended.err.find("[warn]") == std::string::npos);
+    BOOST_TEST(ended.err.find("[emerg]") == std::string::npos);
+    if (ended.exit != 0 || ended.err.find("[warn]") != std::string::npos) {
+        BOOST_TEST_MESSAGE(ended.err);
+        BOOST_ERROR(ended.err);
+    }
+}
+
+// The site's file for the nginx that is here, by the command that it names itself.
+void prepare_site(const Files& files)
+{
+    auto site = contents(files.folder / "mailboxd-site.conf");
+    replace(site, kInstalled, files.folder);
+    files.write("mailboxd-site.conf", site);
+    if (!is_from_1_25_1()) {
+        std::smatch command;
+        BOOST_TEST_REQUIRE(std::regex_search(site, command, std::regex{"#     (sed -i .*)\n"}));
+        BOOST_TEST(process::run({"sh", "-c", "cd \"$0\" && " + command.str(1), files.folder}).exit == 0);
+    }
+    files.edit("mailboxd-site.conf", ":443 ssl", ":8443 ssl");
+    files.edit("mailboxd-site.conf", " 443 ssl", " 8443 ssl");  // an ordinary user may not have the other
+    const auto key = (files.folder / "key.pem").string();
+    const auto certificate = (files.folder / "certificate.pem").string();
+    BOOST_TEST(process::run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                             "2", "-subj", "/CN=api.example.org", "-keyout", key, "-out", certificate}).exit == 0);
+    files.edit("mailboxd-site.conf", "/etc/letsencrypt/live/api.example.org/fullchain.pem", certificate);
+    files.edit("mailboxd-site.conf", "/etc/letsencrypt/live/api.example.org/privkey.pem", key);
+    files.edit("mailboxd-site.conf", "/var/log/nginx", files.folder);
+    files.edit("mailboxd-site.conf", "/etc/nginx/mailboxd-proxy.conf", files.folder / "mailboxd-proxy.conf");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(nginx_files)
+
+BOOST_FIXTURE_TEST_CASE(nginx_takes_a_site_of_its_own, Files)
+{
+    prepare_site(*this);
+    const auto site = contents(folder / "mailboxd-site.conf");
+    for (const bool has_limits : {true, false}) {
+        for (const bool has_proxy : {true, false}) {
+            for (const bool has_others : {true, false}) {
+                auto text = site;
+                if (!has_limits) {
+                    replace(text, include("mailboxd-limits.conf"), "\n");
+                }
+                if (has_proxy) {
+                    replace(text, "#include", "include");
+                }
+                write("site", text);
+                const std::string others = "server { listen 8081; server_name a; set $mailboxd_mail_host a;\n" +
+                                           include("mailboxd-autoconfig.conf") + "}\nserver { listen 8081; server_name b; root /var/www; }\n";
+                BOOST_TEST_CONTEXT("limits " << has_limits << ", proxy " << has_proxy << ", others " << has_others)
+                {
+                    is_clean(test(include("site") + (has_others ? others : "")));
+                }
+            }
+        }
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(nginx_takes_an_existing_server, Files)
+{
+    for (const char* service : {"mailboxd-location.conf", "mailboxd-server.conf"}) {
+        for (const bool has_limits : {true, false}) {
+            for (const bool has_proxy : {true, false}) {
+                for (const bool has_health : {true, false}) {
+                    std::string text = include("mailboxd-http.conf") + "server { listen 8081; server_name b; root /var/www;\n" + include(service);
+                    text += has_limits ? include("mailboxd-limits.conf") : "";
+                    text += has_proxy ? include("mailboxd-proxy.conf") : "";
+                    text += "}\n";
+                    text += has_health ? "server { listen 127.0.0.1:8079;\n" + include("mailboxd-health.conf") + "}\n" : "";
+                    BOOST_TEST_CONTEXT(service << ", limits " << has_limits << ", proxy " << has_proxy << ", health " << has_health)
+                    {
+                        is_clean(test(text));
+                    }
+                }
+            }
+        }
+    }
+}
+
+// What both say of the service is the same.
+BOOST_AUTO_TEST_CASE(both_ways_to_the_service_agree)
+{
+    const auto server = contents("nginx/mailboxd-server.conf");
+    const auto location = contents("nginx/mailboxd-location.conf");
+    static const std::regex said{"\n *((?:fastcgi_|client_max_body|client_body_b|limit_conn|return )[^\n]*)"};
+    const auto of = [](const std::string& text) {
+        std::set<std::string> all;
+        for (std::sregex_iterator each{text.begin(), text.end(), said}, end; each != end; ++each) {
+            all.insert(each->str(1));
+        }
+        return all;
+    };
+    const auto in_server = of(server);
+    for (const auto& line : of(location)) {
+        BOOST_TEST(in_server.contains(line), "only in mailboxd-location.conf: " << line);
+    }
+    for (const auto& line : in_server) {
+        BOOST_TEST((line.starts_with("return ") || of(location).contains(line)), "only in mailboxd-server.conf: " << line);
+    }
+}
+
+namespace {
+
+struct Beside : Files {
+    Beside()
+    {
+        for (const auto& [name, text] : {std::pair{"index.html", "a site\n"}, {"missing.html", "not here\n"}, {"long.txt", "long\n"}}) {
+            write(std::string{"www/"} + name, text + std::string(name[0] == 'l' ? 5000 : 0, 'x'));
+        }
+    }
+
+    // Two sites, with settings of http's and their own that a careless file would change.
+    std::string sites(const std::string& in_http, const std::string& in_server, const std::string& behind) const
+    {
+        const std::string each = "root " + (folder / "www").string() + ";\n"
+            "location /app { return 200 \"app $request_method $remote_addr $server_protocol\\n\"; }\n"
+            "location /down { return 503; }\n"
+            "location /bad { return 400; }\n"
+            "location ~ \"^/admin/mailboxes\" { return 200 \"the site's own\\n\"; }\n"
+            "location /upload { client_max_body_size 200k; return 200 \"taken\\n\"; }\n"
+            "location /fcgi/ { fastcgi_pass unix:/nonexistent; }\n";
+        return "charset utf-8;\ngzip_types text/plain;\nadd_header X-Site here always;\nerror_page 404 /missing.html;\n"
+               "client_max_body_size 100k;\n" + in_http +
+               "server { listen unix:" + socket("first") + ";\n" + each + in_server + "}\n"
+               "server { listen unix:" + socket("second") + ";\n" + each + "}\n" + behind;
+    }
+};
+
+const char* const kTargets[] = {"/", "/nothing", "/app", "/down", "/bad", "/long.txt", "/admin/mailboxes", "/admin/mailboxes/x",
+                                "/mailboxes", "/x/y/mailboxes", "/healthz", "/readyz", "/fcgi/x", "/.mailboxd/404", "/.mailboxd/",
+                                "/v3/", "/v4/example.org/mailboxes", "/mail/config-v1.1.xml", "/../etc/passwd"};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(other_sites_answer_as_before, Beside)
+{
+    std::vector<std::string> requests;
+    for (const char* target : kTargets) {
+        for (const char* method : {"GET", "HEAD", "POST", "PATCH", "TRACE"}) {
+            requests.push_back(Nginx::request(method, target, "", "Accept-Encoding: gzip\r\nX-Forwarded-For: 192.0.2.7\r\n"));
+        }
+    }
+    requests.push_back(Nginx::request("POST", "/app", "", "", std::string(90'000, 'x')));
+    requests.push_back(Nginx::request("POST", "/app", "", "", std::string(110'000, 'x')));
+    requests.push_back(Nginx::request("POST", "/upload", "", "", std::string(150'000, 'x')));
+    requests.push_back("no HTTP at all\r\n\r\n");
+    requests.push_back("GET / HTTP/3.0\r\n\r\n");
+    requests.push_back(Nginx::request("GET", "/" + std::string(40'000, 'x')));
+    std::vector<std::string> before;
+    {
+        const Nginx alone{*this, sites("", "", ""), "second"};
+        for (const auto& request : requests) {
+            before.push_back(alone.send("first", request));
+            before.push_back(alone.send("second", request));
+        }
+    }
+    const std::string behind = "server { listen unix:" + socket("api") + ";\n" + include("mailboxd-server.conf") +
+                               include("mailboxd-limits.conf") + include("mailboxd-proxy.conf") + "}\n" +
+                               "server { listen unix:" + socket("auto") + "; set $mailboxd_mail_host x;\n" + include("mailboxd-autoconfig.conf") + "}\n" +
+                               "server { listen unix:" + socket("health") + ";\n" + include("mailboxd-health.conf") + "}\n";
+    const Nginx together{*this, sites(include("mailboxd-http.conf"), include("mailboxd-location.conf"), behind), "health"};
+    auto expected = before.begin();
+    for (const auto& request : requests) {
+        BOOST_TEST(together.send("first", request) == *expected++, request.substr(0, 60));
+        BOOST_TEST(together.send("second", request) == *expected++, request.substr(0, 60));
+    }
+}
+
+// In a server that has other things to do it answers as in one of its own.
+BOOST_FIXTURE_TEST_CASE(in_an_existing_server, Beside)
+{
+    const auto who = tenant();
+    const std::string behind = "server { listen unix:" + socket("api") + ";\n" + include("mailboxd-server.conf") + "}\n";
+    const Nginx nginx{*this, sites(include("mailboxd-http.conf"), include("mailboxd-location.conf"), behind), "api"};
+    const std::string form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    const std::string requests[] = {
+        Nginx::request("GET", who.mailboxes("/v3"), who.key),
+        Nginx::request("GET", who.mailboxes(), who.key, "Accept-Encoding: gzip\r\n"),
+        Nginx::request("HEAD", who.mailboxes("/v2"), who.key),
+        Nginx::request("GET", who.mailboxes("/v3")),
+        Nginx::request("GET", "/v3/nobody.example.org/mailboxes", who.key),
+        Nginx::request("GET", "/v3/nobody/mailboxes", who.key),
+        Nginx::request("PATCH", who.mailboxes(), who.key),
+        Nginx::request("PUT", who.mailbox("alice"), who.key, form, "password=Through-the-glass"),
+        Nginx::request("DELETE", who.mailbox("a%2Fb"), who.key),
+        Nginx::request("POST", who.mailboxes(), who.key, form, std::string(70'000, 'x')),
+        Nginx::request("POST", who.mailboxes(), who.key, form, "mailbox=-&password=x"),
+    };
+    for (const auto& request : requests) {
+        const auto answer = nginx.send("first", request);
+        BOOST_TEST(answer == nginx.send("api", request), request.substr(0, 80));
+        BOOST_TEST(answer.find("\r\nContent-Type: application/json\r\n") != std::string::npos, answer);
+    }
+    BOOST_TEST(nginx.send("first", Nginx::request("POST", who.mailboxes(), who.key, form, "mailbox=alice&password=Through-the-glass"))
+                   .find("Created 1 mailboxes") != std::string::npos);
+    BOOST_TEST(nginx.send("api", Nginx::request("GET", who.mailboxes(), who.key)).find("\"total_count\":1") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
+{
+    const auto who = tenant();
+    const auto other = tenant();
+    edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/m");
+    edit("mailboxd-http.conf", "rate=1000r/s", "rate=1r/m");
+    edit("mailboxd-limits.conf", "burst=100 ", "burst=10 ");
+    edit("mailboxd-limits.conf", "burst=1000 ", "burst=30 ");
+    const Nginx nginx{*this,
+                      include("mailboxd-http.conf") + "server { listen unix:" + socket("api") + ";\n" + include("mailboxd-server.conf") +
+                          include("mailboxd-limits.conf") + include("mailboxd-proxy.conf") + "}\n",
+                      "api"};
+    const auto ask = [&](const std::string& key, const std::string& address) {
+        return nginx.send("api", Nginx::request("GET", who.mailboxes(), key, "X-Forwarded-For: " + address + "\r\n"));
+    };
+    int refused = 0;
+    for (int i = 0; i < 15; ++i) {
+        const auto answer = ask(who.key, "192.0.2.1");
+        if (answer.starts_with("HTTP/1.1 429 ")) {
+            ++refused;
+            BOOST_TEST(answer.find("{\"message\":\"Too many requests; try again later\",\"code\":\"too_many_requests\"}\n") != std::string::npos);
+            BOOST_TEST(answer.find("\r\nRetry-After: 1\r\n") != std::string::npos);
+        }
+    }
+    BOOST_TEST(refused >= 3);
+    BOOST_TEST(refused <= 4);
+    // The key's limit holds wherever it is used, and for no other key at the same address.
+    BOOST_TEST(ask(who.key, "192.0.2.2").starts_with("HTTP/1.1 429 "));
+    BOOST_TEST(ask(other.key, "192.0.2.1").starts_with("HTTP/1.1 404 "));
+    // Ever new keys end at the address's limit, and only theirs.
+    refused = 0;
+    for (int i = 0; i < 40; ++i) {
+        refused += ask("wrong" + std::to_string(i), "192.0.2.3").starts_with("HTTP/1.1 429 ") ? 1 : 0;
+    }
+    BOOST_TEST(refused >= 8);
+    BOOST_TEST(refused <= 9);
+    BOOST_TEST(ask(other.key, "192.0.2.4").starts_with("HTTP/1.1 404 "));
+}
+
+// The last address that a named proxy has seen, whatever the client put in front of it.
+BOOST_FIXTURE_TEST_CASE(the_clients_address_behind_a_proxy, Files)
+{
+    const auto who = tenant();
+    for (const bool has_proxy : {true, false}) {
+        const auto name = has_proxy ? "proxied" : "direct";
+        const Nginx nginx{*this,
+                          include("mailboxd-http.conf") + "server { listen unix:" + socket(name) + ";\n" + include("mailboxd-server.conf") +
+                              (has_proxy ? include("mailboxd-proxy.conf") : "") + "}\n",
+                          name};
+        const auto mark = log.mark();
+        nginx.send(name, Nginx::request("GET", who.mailboxes(), who.key, "X-Forwarded-For: 198.51.100.1, 203.0.113.9, 127.0.0.1\r\n"));
+        BOOST_TEST(!log.expect(mark, {"info request", has_proxy ? "client=203.0.113.9 " : "client=unix: "}).empty());
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
