@@ -135,6 +135,7 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"request_deadline", [](const Config& c) { return text(c.request_deadline); }},
     {"io_timeout", [](const Config& c) { return text(c.io_timeout); }},
     {"stop_grace", [](const Config& c) { return text(c.stop_grace); }},
+    {"log_file", [](const Config& c) { return text(c.log_file); }},
     {"db_socket", [](const Config& c) { return text(c.db.socket); }},
     {"db_host", [](const Config& c) { return text(c.db.host); }},
     {"db_port", [](const Config& c) { return text(c.db.port); }},
@@ -236,6 +237,8 @@ Names codes_of_the_program()
         if (!match[2].empty()) codes.insert(match[1] + " " + match[2]);
     }
     for (const auto& match : matches(source, std::regex{R"re(\b(?:refused|refusal)\(([0-9]{3}), [^;]*, "([a-z_]+)")re"}))
+        codes.insert(match[1] + " " + match[2]);
+    for (const auto& match : matches(source, std::regex{R"re(\.status = ([0-9]{3}), \.body = json::error\("[^"]*", "([a-z_]+)"\))re"}))
         codes.insert(match[1] + " " + match[2]);
     for (const auto& match : matches(all_of("nginx"), std::regex{R"re(return ([0-9]{3}) '\{"message":"[^"]*","code":"([a-z_]+)")re"}))
         codes.insert(match[1] + " " + match[2]);
@@ -353,6 +356,8 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
     }
     compare(described, routes, "mailboxd-api.7");
 
+    for (const auto& match : matches(source, std::regex{R"re(kAlive = "([^"]+)"|kReady = "([^"]+)")re"}))
+        BOOST_TEST(contents("man/mailboxd-api.7").find("\n.It " + match[1] + match[2] + "\n") != std::string::npos, match[0]);
     const auto codes = codes_of_the_program();
     BOOST_TEST(codes.size() > 25U);
     compare(codes_of_the_page(), codes, "mailboxd-api.7");
