@@ -121,7 +121,7 @@ BOOST_AUTO_TEST_CASE(to_a_file_that_is_renamed)
     BOOST_TEST(standard_error.take().size() == 1U);
     BOOST_TEST(sources::contents(path + ".1") == "info first\ninfo second\n");
     BOOST_TEST(sources::contents(path) == "info third\ninfo fourth\n");
-    BOOST_TEST((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all) == std::filesystem::perms::none);
+    BOOST_TEST(((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all) == std::filesystem::perms::none));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
