@@ -137,7 +137,7 @@ bool file_has(const fs::path& path, const std::string& words)
 }
 
 struct Logging : Health {
-    // A folder that the service may write to.
+    // A folder that the service may write to, and get to: root's stack has it as another user, for whom log/ is closed.
     Logging()
     {
         fs::create_directory(folder);
@@ -151,7 +151,7 @@ struct Logging : Health {
     Logging(const Logging&) = delete;
     Logging& operator=(const Logging&) = delete;
 
-    fs::path folder = house.directory() / "log" / story::unique("rotated");
+    fs::path folder = house.directory() / story::unique("rotated");
     fs::path file = folder / "mailboxd.log";
 };
 
