@@ -170,6 +170,7 @@ private:
             logging::open(settings_->config.log_file);
         } catch (const std::system_error& error) {
             logging::error("log-not-reopened")("error", error.what())("advice", "the old file is written to");
+            return;
         }
         for (const auto& slot : slots_) {
             if (slot.pid != 0) ::kill(slot.pid, SIGUSR1);

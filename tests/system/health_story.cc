@@ -39,6 +39,25 @@ struct Health : story::Breaking {
     pid_t database() const { return static_cast<pid_t>(std::stol(house.setting("MARIADB_PID"))); }
 };
 
+// Workers that do nothing while this exists. Left so, they would fail every story after this one.
+class Stopped {
+public:
+    explicit Stopped(std::vector<pid_t> pids) : pids_{std::move(pids)} { send(SIGSTOP); }
+    ~Stopped() { send(SIGCONT); }
+    Stopped(const Stopped&) = delete;
+    Stopped& operator=(const Stopped&) = delete;
+
+private:
+    void send(int signal) const
+    {
+        for (const auto pid : pids_) {
+            ::kill(pid, signal);
+        }
+    }
+
+    std::vector<pid_t> pids_;
+};
+
 constexpr char kAlive[] = "200 {\"message\":\"Alive\"}\n";
 constexpr char kReady[] = "200 {\"message\":\"Ready\"}\n";
 
@@ -86,14 +105,10 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_absent, Health)
 
 BOOST_FIXTURE_TEST_CASE(every_worker_is_busy, Health)
 {
-    const auto workers = house.workers();
-    for (const auto pid : workers) {
-        ::kill(pid, SIGSTOP);
-    }
-    BOOST_TEST(tells("/healthz", "\"code\":\"pool_full\""));
-    BOOST_TEST(tells("/readyz", "\"code\":\"no_answer\""));
-    for (const auto pid : workers) {
-        ::kill(pid, SIGCONT);
+    {
+        const Stopped stopped{house.workers()};
+        BOOST_TEST(tells("/healthz", "\"code\":\"pool_full\""));
+        BOOST_TEST(tells("/readyz", "\"code\":\"no_answer\""));
     }
     BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
 }
@@ -231,6 +246,7 @@ BOOST_FIXTURE_TEST_CASE(a_log_that_cannot_be_opened_again, Logging)
     BOOST_TEST(file_has(moved + "/mailboxd.log", "error log-not-reopened"));
     const auto id = list(who).header("X-Request-Id");
     BOOST_TEST(file_has(moved + "/mailboxd.log", id));
+    BOOST_TEST(contents(moved + "/mailboxd.log").find("log-reopened") == std::string::npos);
     fs::rename(moved, folder);
 }
 
