@@ -317,7 +317,11 @@ BOOST_FIXTURE_TEST_CASE(other_sites_answer_as_before, Beside)
     const Nginx together{*this, sites(include("mailboxd-http.conf"), include("mailboxd-location.conf"), behind)};
     auto expected = before.begin();
     for (const auto& request : requests) {
-        BOOST_TEST(together.send("first", request) == *expected++, request.substr(0, 60));
+        // There the pages of errors are ours, and not to be asked for.
+        const bool is_ours = request.find(" /.mailboxd/") != std::string::npos;
+        const auto first = together.send("first", request);
+        BOOST_TEST((is_ours ? first.starts_with("HTTP/1.1 40") : first == *expected), request.substr(0, 60));
+        ++expected;
         BOOST_TEST(together.send("second", request) == *expected++, request.substr(0, 60));
     }
 }
