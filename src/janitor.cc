@@ -511,13 +511,9 @@ void watch(const Config& config)
     Watch watch{config};
     notify::ready();
     logging::info("janitor-started")("store", config.store);
-    const auto alive_interval = notify::alive_interval();
-    auto tell_at = Clock::now();
+    notify::Pulse pulse;
     for (;;) {
-        if (alive_interval && Clock::now() >= tell_at) {
-            notify::alive();
-            tell_at = Clock::now() + *alive_interval;
-        }
+        pulse.beat();
         watch.step();
         const timespec interval{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds{kInterval}.count()};
         if (::sigtimedwait(&ends, nullptr, &interval) > 0) break;

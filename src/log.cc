@@ -49,6 +49,17 @@ void open(const std::string& path)
     output = file;
 }
 
+bool reopen(const std::string& path)
+{
+    try {
+        open(path);
+        return true;
+    } catch (const std::system_error& problem) {
+        logging::error("log-not-reopened")("error", problem.what())("advice", "the old file is written to");
+        return false;
+    }
+}
+
 Line::Line(std::string_view severity, std::string_view event)
 {
     text_.reserve(200);

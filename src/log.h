@@ -19,6 +19,10 @@ namespace logging {
 // makes a new one. Throws std::system_error, and then all stays as it was.
 void open(const std::string& path);
 
+// The same for the file that is written to, after it was renamed. Where that fails, a line
+// in the old one says so, and it returns false.
+bool reopen(const std::string& path);
+
 class Line {
 public:
     Line(std::string_view severity, std::string_view event);

@@ -76,7 +76,7 @@ public:
         logging::info("ready")("pid", ::getpid())("workers", slots_.size());
         notify::ready();
         while (!slots_.empty()) {
-            tell_alive();
+            pulse_.beat();
             receive(until_next_deadline());
             reap();
             meet_deadlines();
@@ -166,12 +166,7 @@ private:
     // A worker that answers a request does so when it is done; until then it writes to the old file.
     void reopen_log() const
     {
-        try {
-            logging::open(settings_->config.log_file);
-        } catch (const std::system_error& error) {
-            logging::error("log-not-reopened")("error", error.what())("advice", "the old file is written to");
-            return;
-        }
+        if (!logging::reopen(settings_->config.log_file)) return;
         for (const auto& slot : slots_) {
             if (slot.pid != 0) ::kill(slot.pid, SIGUSR1);
         }
@@ -252,17 +247,10 @@ private:
         }
     }
 
-    void tell_alive()
-    {
-        if (!alive_interval_ || Clock::now() < tell_at_) return;
-        notify::alive();
-        tell_at_ = Clock::now() + *alive_interval_;
-    }
-
     Clock::duration until_next_deadline() const
     {
         Clock::duration shortest = 1h;
-        if (alive_interval_) shortest = std::min(shortest, tell_at_ - Clock::now());
+        if (const auto due = pulse_.due()) shortest = std::min(shortest, *due - Clock::now());
         for (const auto& slot : slots_) {
             if (slot.pid == 0) shortest = std::min(shortest, slot.start_at - Clock::now());
             if (slot.phase == Phase::asked_to_stop) shortest = std::min(shortest, slot.ask_at - Clock::now());
@@ -285,8 +273,7 @@ private:
     std::function<Settings()> reload_;
     std::list<Slot> slots_;
     sigset_t signals_{};
-    std::optional<std::chrono::microseconds> alive_interval_ = notify::alive_interval();
-    Clock::time_point tell_at_{};
+    notify::Pulse pulse_;
     unsigned generation_ = 1;
     bool is_stopping_ = false;
 };

@@ -54,6 +54,19 @@ std::optional<std::chrono::microseconds> alive_interval()
     return half.count() > 0 ? std::optional{half} : std::nullopt;
 }
 
+void Pulse::beat()
+{
+    const auto now = Clock::now();
+    if (!interval_ || now < due_) return;
+    alive();
+    due_ = now + *interval_;
+}
+
+std::optional<Pulse::Clock::time_point> Pulse::due() const
+{
+    return interval_ ? std::optional{due_} : std::nullopt;
+}
+
 int inherited_sockets()
 {
     const char* pid = std::getenv("LISTEN_PID");

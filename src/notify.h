@@ -18,6 +18,19 @@ void alive();
 // otherwise (sd_watchdog_enabled(3)); nothing: it does not want to.
 std::optional<std::chrono::microseconds> alive_interval();
 
+// Says so as often as it wants to hear it.
+class Pulse {
+public:
+    using Clock = std::chrono::steady_clock;
+    void beat();  // where it is due
+    // When the next one is; nothing: it does not want to hear any.
+    std::optional<Clock::time_point> due() const;
+
+private:
+    std::optional<std::chrono::microseconds> interval_ = alive_interval();
+    Clock::time_point due_{};
+};
+
 // How many listening sockets were handed over, from descriptor 3 on; 0 for none.
 int inherited_sockets();
 

@@ -215,7 +215,10 @@ public:
         while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
             epoll_event event{};
             const int count = ::epoll_pwait(events, &event, 1, -1, &waiting);
-            if (is_told_to_reopen != 0) reopen_log();
+            if (is_told_to_reopen != 0) {
+                is_told_to_reopen = 0;
+                logging::reopen(config_.log_file);
+            }
             if (count <= 0) continue;
             const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (connection < 0) continue;  // a colleague was faster
@@ -227,16 +230,6 @@ public:
     }
 
 private:
-    void reopen_log() const
-    {
-        is_told_to_reopen = 0;
-        try {
-            logging::open(config_.log_file);
-        } catch (const std::system_error& error) {
-            logging::error("log-not-reopened")("error", error.what())("advice", "the old file is written to");
-        }
-    }
-
     // So that the first request need not wait; where it fails, that request says so.
     void connect_early()
     {
