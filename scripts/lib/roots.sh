@@ -4,7 +4,7 @@
 # Expects PLACE, the folder that they are in, say and die. Needs root and debootstrap; what runs in a root runs in
 # namespaces of its own, so that nothing that is started or mounted there survives it.
 
-declare -A SUITES=([12]=bookworm [13]=trixie)
+declare -gA SUITES=([12]=bookworm [13]=trixie)
 
 # From where this machine has its own packages: the archive that apt's configuration names for a release we know.
 mirror()
@@ -13,7 +13,7 @@ mirror()
     apt-get indextargets --format '$(RELEASE) $(SITE)' | sed -n 's/^\(bookworm\|trixie\) //p' | head -n 1
 }
 
-# make_base RELEASE: a minimal one, made once, at $PLACE/base-RELEASE.
+# make_base RELEASE [PACKAGE,...]: a minimal one, and with these packages, made once, at $PLACE/base-RELEASE.
 make_base()
 {
     local base="$PLACE/base-$1"
@@ -22,7 +22,7 @@ make_base()
     mkdir -p "$PLACE"
     rm -rf "$base"
     # shellcheck disable=SC2046  # no mirror: debootstrap's own default
-    debootstrap --variant=minbase "${SUITES[$1]}" "$base" $(mirror) >"$base.log" 2>&1 ||
+    debootstrap --variant=minbase ${2:+"--include=$2"} "${SUITES[$1]}" "$base" $(mirror) >"$base.log" 2>&1 ||
         die "debootstrap failed; $base.log tells why."
     : >"$base/.complete"
 }
