@@ -48,19 +48,27 @@ in_root()
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' - "$tree" "$@"
 }
 
-# boot_root TREE: its own service manager as the first process, in namespaces of its own, with nothing but loopback for a
-# network. Into `booted`, the number of that process; it and all that it started end with end_root, or with this script.
+# boot_root TREE: its own service manager as the first process, in namespaces of its own and a group of processes of its
+# own, with nothing but loopback for a network. Into `booted`, the number of that process; it and all that it started end
+# with end_root.
 boot_root()
 {
-    local tree=$1 state
+    local tree=$1 state i
     # shellcheck disable=SC2016
-    setsid unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child=KILL bash -e -c '
+    setsid unshare --mount --pid --net --uts --ipc --fork --kill-child=KILL bash -e -c '
         tree=$1
         mount --bind "$tree" "$tree"
         cd "$tree"
         mount -t proc proc proc
         mount -t sysfs -o ro sysfs sys
-        mount -t cgroup2 cgroup2 sys/fs/cgroup || { mount -t tmpfs -o size=1m tmpfs sys/fs/cgroup && mount -t cgroup2 cgroup2 sys/fs/cgroup; }
+        # A group below the one that all is in, which is the top for what is started in it.
+        mount -t cgroup2 cgroup2 sys/fs/cgroup
+        mkdir "sys/fs/cgroup/$2"
+        echo 0 >"sys/fs/cgroup/$2/cgroup.procs"
+        umount sys/fs/cgroup
+        exec unshare --cgroup bash -e -c "$3"
+    ' - "$tree" "mailboxd-root-$$" '
+        mount -t cgroup2 cgroup2 sys/fs/cgroup
         mount -t tmpfs -o mode=755,nosuid tmpfs run
         mount -t tmpfs -o mode=755,nosuid tmpfs dev
         for node in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "dev/${node%:*}" c 1 "${node#*:}"; done
@@ -70,11 +78,10 @@ boot_root()
         mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts
         ln -s pts/ptmx dev/ptmx
         mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs dev/shm
-        ip link set lo up 2>/dev/null || true
         pivot_root . mnt
         umount -l mnt
-        exec /usr/bin/env -i container=root PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=null
-    ' - "$tree" </dev/null >"$tree.boot" 2>&1 &
+        exec /usr/bin/env -i container=root PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
+    ' </dev/null >"$tree.boot" 2>&1 &
     unsharing=$!
     for ((i = 0; i < 600; i++)); do
         kill -0 "$unsharing" 2>/dev/null || die "Its service manager did not start; $tree.boot tells why."
@@ -91,12 +98,15 @@ boot_root()
 
 in_booted()
 {
-    nsenter --target "$booted" --mount --pid --net --uts --ipc --cgroup --root --wd=/ -- /usr/bin/env -i HOME=/root TERM=dumb \
+    nsenter --target "$booted" --mount --pid --net --uts --ipc --cgroup --root --wd -- /usr/bin/env -i HOME=/root TERM=dumb \
         LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
+# Its first process takes all others with it, and who started it goes when the last is gone.
 end_root()
 {
-    kill -KILL "$unsharing" 2>/dev/null || true
+    kill -KILL "${booted:-$unsharing}" 2>/dev/null || true
     wait "$unsharing" 2>/dev/null || true
+    # shellcheck disable=SC2016
+    unshare --mount bash -c 'mount -t cgroup2 cgroup2 /mnt && find "/mnt/$1" -depth -type d -exec rmdir {} \;' - "mailboxd-root-$$" || true
 }
