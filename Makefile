@@ -208,7 +208,7 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 LIB   = $(DESTDIR)$(PREFIX)/lib
 CONF  = $(DESTDIR)$(SYSCONFDIR)/mailboxd
 
-.PHONY: install deb deb-all deb-test deb-upgrade
+.PHONY: install deb deb-all deb-test deb-units deb-upgrade
 
 # A configuration that is there stays. The units name the programs' place.
 install: programs ## install into PREFIX (/usr/local) and the configuration into /etc/mailboxd, behind DESTDIR
@@ -239,6 +239,10 @@ deb-all: ## the same for Debian 12 and 13, into build/deb/debian-12 and -13 (nee
 deb-test: ## install, upgrade, remove and purge the packages of deb-all in fresh Debian 12 and 13 (root; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/deb-roots test $(ARGS)
+
+deb-units: ## what systemd and nginx make of the packages of deb-all, in Debian 12 and 13 that run (root; ARGS: 12 or 13)
+	@scripts/install-deps roots
+	@scripts/deb-roots units $(ARGS)
 
 deb-upgrade: ## upgrade the packages of deb-all under load, in Debian 12 and 13 whose systemd runs (root; ARGS: 12 or 13)
 	@scripts/install-deps roots

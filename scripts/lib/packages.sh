@@ -1,5 +1,24 @@
 # shellcheck shell=bash
-# packages.sh - a previous release of the packages, for those that try an upgrade.
+# shellcheck disable=SC2034,SC2154  # key is for who reads this file, log is theirs
+# packages.sh - what those share that try the packages.
+#
+# Expects say, and for expect log, a file for what a command said.
+
+# expect WHAT COMMAND...: the command holds; where it does not, all ends.
+expect()
+{
+    local what=$1
+    shift
+    if "$@" >"$log" 2>&1; then
+        say "  $what"
+    else
+        cat "$log"
+        say "  NOT: $what"
+        exit 1
+    fi
+}
+
+not() { ! "$@"; }
 
 # make_previous: the packages of new/ once more in old/, with a lower version and another comment in the configuration.
 make_previous()
@@ -17,4 +36,41 @@ make_previous()
         dpkg-deb --root-owner-group --build "$tree" old >/dev/null
         rm -rf "$tree"
     done
+}
+
+secret() { head -c 18 /dev/urandom | base64; }
+
+# set_up: as the operator does it, the database with its users, the tables, the configuration, an nginx in front, a tenant,
+# whose key is in `key` afterwards.
+set_up()
+{
+    local user password
+    {
+        echo "CREATE DATABASE mailboxd CHARACTER SET utf8mb4;"
+        for user in api ctl migrate postfix dovecot janitor; do
+            password=$(secret)
+            (umask 077; echo "$password" >"/root/$user-password")
+            echo "CREATE USER 'mailboxd_$user'@'localhost' IDENTIFIED BY '$password';"
+        done
+        echo "GRANT ALL ON mailboxd.* TO 'mailboxd_migrate'@'localhost';"
+    } | mariadb
+    install -o mailboxd -m 400 /root/api-password /etc/mailboxd/db-password
+    install -m 400 /root/ctl-password /etc/mailboxd/ctl-db-password
+    mailboxctl migrate --db-user mailboxd_migrate --db-password-file /root/migrate-password
+    mariadb mailboxd </usr/share/mailboxd/sql/grants.sql
+    mailboxd -t
+
+    cat >/etc/nginx/sites-available/default <<END
+include /usr/share/mailboxd/nginx/mailboxd-http.conf;
+server {
+    listen 127.0.0.1:8080 default_server;
+    include /usr/share/mailboxd/nginx/mailboxd-server.conf;
+}
+END
+    systemctl restart nginx
+    systemctl enable --now mailboxd.socket
+
+    mailboxctl account add acme
+    mailboxctl domain add example.org --account acme --no-postmaster
+    key=$(mailboxctl key add --account acme)
 }
