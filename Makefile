@@ -146,7 +146,8 @@ $(BUILD)/mail_figures: $(call objects_of,tests/figures/mail.cc $(filter-out %_st
                        $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
-$(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/lookups.o
+$(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/lookups.o \
+                         $(BUILD)/obj/gen/grants.o
 	rm -f $@
 	$(AR) rcs $@ $^
 
@@ -194,6 +195,10 @@ $(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migration
 $(BUILD)/gen/lookups.cc: $(LOOKUPS) sql/postfix scripts/embed-lookups
 	@mkdir -p $(@D)
 	scripts/embed-lookups $(LOOKUPS) >$@
+
+$(BUILD)/gen/grants.cc: sql/grants.sql
+	@mkdir -p $(@D)
+	{ echo '#include "rights.h"'; echo 'const std::string_view rights::kGrants = R"sql('; cat $<; echo ')sql";'; } >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -1,59 +1,139 @@
 #include "check.h"
 
-#include <functional>
-#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <iomanip>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "admin.h"
 #include "db.h"
+#include "doveadm.h"
+#include "finding.h"
+#include "janitor.h"
 #include "migrate.h"
+#include "postconf.h"
+#include "postfix.h"
+#include "privileges.h"
+#include "rights.h"
 #include "store.h"
+#include "tls.h"
 
 namespace check {
 namespace {
 
-// What a point found: empty when well, otherwise a sentence that says what to do.
-using Finding = std::string;
+using finding::Finding;
+using finding::Mark;
+using finding::note;
+using finding::unknown;
+using finding::wrong;
 
-struct Point {
-    std::string name;
-    std::function<Finding()> look;
+Finding well() { return {}; }
+
+// One of our programs, as the database knows it; connected when first asked for.
+class Program {
+public:
+    Program(const Config::Database& database, const Config& config) : database_{database}, config_{config} {}
+    db::Session& session()
+    {
+        if (!session_) session_.emplace(database_, database_.password(), config_);
+        return *session_;
+    }
+    db::Connection& connection() { return session().connection(); }
+
+private:
+    const Config::Database& database_;
+    const Config& config_;
+    std::optional<db::Session> session_;
 };
 
-Finding reaches_database(const Config::Database& database, const Config& config)
+// --- secrets --------------------------------------------------------------------------
+
+Finding are_kept(const Config& config)
 {
-    const db::Connection connection{database, database.password(), config};
-    return {};
+    for (const auto& file : {config.db.password_file, config.ctl_db.password_file, config.janitor_db.password_file, config.doveadm_key_file}) {
+        struct stat status {};
+        const bool is_there = !file.empty() && ::stat(file.c_str(), &status) == 0;
+        if (is_there && (status.st_mode & S_IROTH) != 0) return wrong(file + " is everybody's to read: chmod o= " + file);
+    }
+    return well();
 }
 
-Finding has_right_schema(const Config& config)
+// --- the database ---------------------------------------------------------------------
+
+Finding is_reached(Program& program)
 {
-    db::Session session{config.db, config.db.password(), config};
-    const auto version = store::Store{session}.schema_version();
-    if (version == migrate::newest_version()) return {};
-    return "version " + std::to_string(version) + ", this program wants " + std::to_string(migrate::newest_version())
-           + (version < migrate::newest_version() ? ": run mailboxctl migrate" : ": use the newer program");
+    program.connection();
+    return well();
 }
 
-constexpr char kDurability[] = "SELECT @@innodb_flush_log_at_trx_commit";
-
-Finding is_durable(const Config& config)
+Finding has_right_schema(Program& service)
 {
-    db::Connection connection{config.ctl_db, config.ctl_db.password(), config};
-    auto rows = connection.query(kDurability);
-    if (rows.next() && rows.integer(1) == 1) return {};
-    return "the server forgets acknowledged changes when it crashes: set innodb_flush_log_at_trx_commit = 1";
+    const auto problem = migrate::mismatch(store::Store{service.session()}.schema_version());
+    return problem.empty() ? well() : wrong(problem);
+}
+
+Finding has_its_rights(Program& program, std::string_view user)
+{
+    const auto [refused, excess] = rights::difference(program.connection(), user);
+    if (!refused.empty()) return wrong(refused);
+    if (excess.empty()) return well();
+    return note("it may do more than it needs, such as " + excess[0] + " (" + std::to_string(excess.size())
+                + " rights in all): somebody who gets its password may, too; sql/grants.sql says what is enough");
+}
+
+// Without the second, a server that writes a binary log rolls back what that log has lost.
+constexpr char kDurability[] = "SELECT @@innodb_flush_log_at_trx_commit = 1, @@log_bin = 0 OR @@sync_binlog = 1";
+
+Finding is_durable(Program& ctl)
+{
+    auto rows = ctl.connection().query(kDurability);
+    rows.next();
+    const auto lacks = [](const std::string& setting) { return wrong("the server forgets acknowledged changes when the machine crashes: set " + setting); };
+    if (rows.integer(1) == 0) return lacks("innodb_flush_log_at_trx_commit = 1");
+    if (rows.integer(2) == 0) return lacks("sync_binlog = 1");
+    return well();
+}
+
+constexpr char kSomeDomain[] = "SELECT id, version FROM domain LIMIT 1";
+constexpr char kTouch[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = ?";
+constexpr char kVersion[] = "SELECT version FROM domain WHERE id = ?";
+
+// Only an administrator can see them; but whoever may change a domain sees what they do. It is rolled back.
+Finding has_triggers(Program& ctl)
+{
+    auto& connection = ctl.connection();
+    const db::Transaction transaction{connection};
+    auto domain = connection.query(kSomeDomain);
+    if (!domain.next()) return well();
+    connection.execute(kTouch, {domain.integer(1)});
+    auto now = connection.query(kVersion, {domain.integer(1)});
+    if (!now.next() || now.integer(1) != domain.integer(2)) return well();
+    return wrong("the tables have lost theirs, so that lists may be old and sizes wrong: load the backup again, dumped with --triggers --routines,"
+                 " or make them anew (sql/migrations)");
 }
 
 constexpr char kWrongCounters[] =
     "SELECT d.name, d.mailboxes, (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id) AS counted"
     " FROM domain d HAVING counted <> d.mailboxes LIMIT 1";
 
-Finding counts_right(const Config& config)
+Finding counts_right(Program& ctl)
 {
-    db::Connection connection{config.ctl_db, config.ctl_db.password(), config};
-    auto rows = connection.query(kWrongCounters);
-    if (!rows.next()) return {};
-    return "domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has " + rows.text(3)
-           + ": somebody changed the tables by hand; set domain.mailboxes to what it has";
+    auto rows = ctl.connection().query(kWrongCounters);
+    if (!rows.next()) return well();
+    return wrong("domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has " + rows.text(3)
+                 + ": somebody changed the tables by hand; set domain.mailboxes to what it has");
 }
 
 // Per domain: what its ranges count in all, how many of their fine counts are not 0, and how
@@ -69,37 +149,252 @@ constexpr char kWrongRanges[] =
     " WHERE COALESCE(r.mailboxes, 0) <> d.mailboxes OR COALESCE(r.counts, 0) <> COALESCE(m.fine, 0)"
     " OR COALESCE(m.correct, 0) <> COALESCE(m.fine, 0) LIMIT 1";
 
-Finding has_right_ranges(const Config& config)
+Finding has_right_ranges(Program& ctl)
 {
-    db::Connection connection{config.ctl_db, config.ctl_db.password(), config};
-    auto rows = connection.query(kWrongRanges);
-    if (!rows.next()) return {};
-    return "the counts of ranges of domain " + rows.text(1)
-           + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand; when they are mended, send mailboxd SIGHUP";
+    auto rows = ctl.connection().query(kWrongRanges);
+    if (!rows.next()) return well();
+    return wrong("the counts of ranges of domain " + rows.text(1)
+                 + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand; when they are mended, send mailboxd SIGHUP");
+}
+
+constexpr char kWrongSizes[] =
+    "SELECT CONCAT(m.local_part, '@', d.name), m.size_bytes, u.bytes FROM mailbox_usage u"
+    " JOIN mailbox m ON m.storage_id = u.storage_id JOIN domain d ON d.id = m.domain_id"
+    " WHERE m.size_bytes <> GREATEST(u.bytes, 0) LIMIT 1";
+
+Finding has_right_sizes(Program& ctl)
+{
+    auto rows = ctl.connection().query(kWrongSizes);
+    if (!rows.next()) return well();
+    return wrong(rows.text(1) + " has size_bytes " + rows.text(2) + " where Dovecot said " + rows.text(3)
+                 + ": a trigger was missing for a while, or somebody changed the tables by hand; doveadm quota recalc -u " + rows.text(1) + " tells it again");
+}
+
+// --- Dovecot and Postfix --------------------------------------------------------------
+
+struct Sample {
+    std::string domain;
+    std::string address;
+    std::string login_name;  // as Dovecot knows who logs in now
+};
+
+constexpr char kSample[] =
+    "SELECT d.name, CONCAT(m.local_part, '@', d.name), CONCAT(m.storage_id, '.', m.generation, '@', d.name)"
+    " FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
+    " WHERE m.state = 'active' AND d.state = 'active' AND a.state = 'active' LIMIT 1";
+
+// Any mailbox that is in order. Without one, an address that nobody has: whoever looks for it still has to ask.
+Sample sample(db::Connection& connection)
+{
+    auto rows = connection.query(kSample);
+    if (!rows.next()) return {"nobody.invalid", "postmaster@nobody.invalid", {}};
+    return {rows.text(1), rows.text(2), rows.text(3)};
+}
+
+Finding dovecot_finds(const Config& config, Program& ctl)
+{
+    if (config.doveadm.empty()) return unknown("it was not asked: the setting doveadm is missing");
+    try {
+        const auto asked = sample(ctl.connection());
+        const doveadm::Client client{config, std::chrono::seconds{5}};
+        const bool knows = client.user(asked.address).has_value();
+        if (asked.login_name.empty()) return well();
+        if (knows && client.user(asked.login_name, "imap")) return well();
+        if (sample(ctl.connection()).login_name != asked.login_name) return well();  // it has changed meanwhile
+        return wrong("it does not " + std::string{knows ? "let in " : "know "} + asked.address
+                     + ", which is in the tables: see whether its mailboxd-sql.conf.ext leads to this database, and into its log");
+    } catch (const doveadm::Unasked& error) {
+        return unknown(std::string{error.what()} + ": run this as root; the settings doveadm and doveadm_key_file have to be as Dovecot has them");
+    } catch (const doveadm::Failed& error) {
+        return wrong(std::string{error.what()} + ": see whether Dovecot runs, and into its log");
+    }
+}
+
+// Where main.cf has to name which of our tables; mailboxd-main.cf says why.
+struct Use {
+    const char* setting;
+    const char* table;
+};
+constexpr std::array<Use, 6> kUses{{{"virtual_mailbox_domains", "domains"},
+                                    {"virtual_mailbox_maps", "addresses"},
+                                    {"virtual_alias_maps", "addresses"},
+                                    {"transport_maps", "transport"},
+                                    {"smtpd_sender_login_maps", "senders"},
+                                    {"smtpd_recipient_restrictions", "recipients"}}};
+
+// The table of ours in a setting's value, without the proxy in front of it, which answers only while Postfix runs. Empty: none.
+std::string table_in(const std::string& value, const std::string& name)
+{
+    std::string words = value;
+    std::replace(words.begin(), words.end(), ',', ' ');
+    std::istringstream all{words};
+    for (std::string word; all >> word;) {
+        if (word.starts_with("proxy:")) word.erase(0, word.find(':') + 1);
+        if (word.starts_with("mysql:") && word.ends_with("/mailboxd-" + name + ".cf")) return word;
+    }
+    return {};
+}
+
+Finding postfix_finds(const Config& config, Program& ctl)
+{
+    if (config.postfix.empty()) return unknown("it was not asked: the setting postfix is missing");
+    const postconf::Postfix programs{config.postfix};
+    const auto asked = sample(ctl.connection());
+    for (const auto& [setting, name] : kUses) {
+        const auto value = programs.setting(setting);
+        if (!value.is_well) return wrong("postconf does not tell its " + std::string{setting} + ": " + value.text);
+        const auto table = table_in(value.text, name);
+        if (table.empty()) return wrong("its " + std::string{setting} + " does not name mailboxd-" + name + ".cf: mailboxd-main.cf says what belongs there");
+        const auto& key = name == std::string_view{"domains"} ? asked.domain : asked.address;
+        const auto before = postfix::find(ctl.connection(), name, key);
+        const auto answer = programs.look_up(key, table);
+        if (!answer.is_well && !answer.text.empty()) {
+            if (::geteuid() != 0) return unknown(answer.text + ": run this as root");
+            return wrong(table + " does not answer: " + answer.text);
+        }
+        // Which way mail takes is said in the installed file alone.
+        const bool is_free = name == std::string_view{"transport"};
+        const auto is_as = [&](const std::optional<std::string>& expected) { return answer.is_well == expected.has_value() && (is_free || !expected || *expected == answer.text); };
+        if (is_as(before) || is_as(postfix::find(ctl.connection(), name, key))) continue;
+        return wrong(table + " says " + (answer.is_well ? answer.text : "nothing") + " about " + key
+                     + ", and the tables another thing: see whether it leads to this database and is of this release");
+    }
+    return well();
+}
+
+// --- certificates ---------------------------------------------------------------------
+
+// What a certificate may have left of its time: two weeks, or a sixth where it is one of days.
+std::int64_t least_left(const tls::Shown& shown)
+{
+    constexpr auto kTwoWeeks = std::chrono::seconds{std::chrono::days{14}}.count();
+    return std::min(kTwoWeeks, (shown.valid_until - shown.valid_from) / 6);
+}
+
+Finding are_shown(const Config& config)
+{
+    if (config.tls_urls.empty()) return unknown("none was looked at: the setting tls_urls is missing");
+    for (const auto& url : config.tls_urls) {
+        const auto shown = tls::certificate(url, config.tls_ca_file, std::chrono::seconds{5});
+        if (!shown.problem.empty()) return wrong(url + ": " + shown.problem);
+        if (shown.valid_until - std::time(nullptr) < least_left(shown)) {
+            return wrong(url + " shows a certificate that ends " + admin::time_text(shown.valid_until) + ": see why it was not renewed, or reload who shows it");
+        }
+    }
+    return well();
+}
+
+// --- the mail store -------------------------------------------------------------------
+
+constexpr char kHadMail[] =
+    "SELECT m.storage_id, CONCAT(m.local_part, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+    " LEFT JOIN mailbox_activity a ON a.storage_id = m.storage_id"
+    " WHERE m.storage_id LIKE CONCAT(?, '%') AND (m.size_bytes > 0 OR a.last_delivery > 0)"
+    " UNION ALL SELECT storage_id, CONCAT(local_part, '@', domain, ', which is deleted') FROM deleted_mailbox"
+    " WHERE storage_id LIKE CONCAT(?, '%') AND purged_at IS NULL AND size_bytes > 0";
+
+// By storage id, the mailboxes that must have a folder and have none.
+std::map<std::string, std::string> without_folder(db::Connection& connection, const storage::Store& store, const std::string& prefix)
+{
+    std::map<std::string, std::string> addresses;
+    auto rows = connection.query(kHadMail, {prefix, prefix});
+    while (rows.next()) addresses.emplace(rows.text(1), rows.text(2));
+    if (addresses.empty()) return addresses;
+    for (const auto& id : store.ids(prefix)) addresses.erase(id);
+    return addresses;
+}
+
+Finding has_its_folders(const Config& config, Program& ctl)
+{
+    if (config.store.empty()) return unknown("it was not looked at: the setting store is missing");
+    ctl.connection();  // its password may be root's alone to read
+    privileges::drop(config.store_user, "store_user");
+    if (::access(config.store.c_str(), R_OK | W_OK | X_OK) != 0) {
+        const auto says = config.store + ": " + std::generic_category().message(errno);
+        if (config.store_user.empty() && errno == EACCES) return unknown(says + ": run this as root, or as its owner");
+        return wrong(says + "; it has to be there and to belong to " + (config.store_user.empty() ? "who runs the janitor" : config.store_user));
+    }
+    const storage::Store store{config.store};
+    janitor::Purge purge{ctl.session(), config};
+    std::int64_t lost = 0, unknown_folders = 0;
+    std::string lost_example, unknown_example;
+    for (int number = 0; number < 256; ++number) {
+        std::ostringstream prefix;
+        prefix << std::hex << std::setw(2) << std::setfill('0') << number;
+        // Looked at twice: it may have been removed between the look at the tables and the one at the folders.
+        auto missing = without_folder(ctl.connection(), store, prefix.str());
+        if (!missing.empty()) {
+            const auto still = without_folder(ctl.connection(), store, prefix.str());
+            std::erase_if(missing, [&](const auto& each) { return !still.contains(each.first); });
+        }
+        lost += static_cast<std::int64_t>(missing.size());
+        if (!missing.empty() && lost_example.empty()) {
+            lost_example = missing.begin()->second + " (" + config.store + "/" + prefix.str() + "/" + missing.begin()->first + ")";
+        }
+        const auto strange = purge.unknown(prefix.str());
+        unknown_folders += static_cast<std::int64_t>(strange.size());
+        if (!strange.empty() && unknown_example.empty()) unknown_example = prefix.str() + "/" + strange[0];
+    }
+    if (lost > 0) {
+        return wrong(std::to_string(lost) + " mailboxes have had mail and have no folder, such as " + lost_example
+                     + ": see whether the store is mounted there; otherwise bring it back from the backup");
+    }
+    if (unknown_folders > 0) {
+        return note(std::to_string(unknown_folders) + " folders belong to no mailbox, such as " + unknown_example
+                    + ", as after a restore: look into them; mailboxctl janitor --orphans removes them");
+    }
+    return well();
+}
+
+// --- all of it ------------------------------------------------------------------------
+
+struct Point {
+    std::string name;
+    std::function<Finding()> look;
+};
+
+Finding look_at(const Point& point)
+{
+    try {
+        return point.look();
+    } catch (const std::exception& error) {
+        return wrong(error.what());
+    }
 }
 
 }  // namespace
 
 bool run(const Config& config, std::ostream& out)
 {
-    const std::vector<Point> points{
-        {"database, as the service", [&] { return reaches_database(config.db, config); }},
-        {"database, as mailboxctl", [&] { return reaches_database(config.ctl_db, config); }},
-        {"schema", [&] { return has_right_schema(config); }},
-        {"durability", [&] { return is_durable(config); }},
-        {"counters", [&] { return counts_right(config); }},
-        {"ranges", [&] { return has_right_ranges(config); }},
+    Program service{config.db, config}, ctl{config.ctl_db, config}, janitor{config.janitor_db, config};
+    std::vector<Point> points{
+        {"secrets", [&] { return are_kept(config); }},
+        {"database, as the service", [&] { return is_reached(service); }},
+        {"database, as mailboxctl", [&] { return is_reached(ctl); }},
+        {"schema", [&] { return has_right_schema(service); }},
+        {"rights of the service", [&] { return has_its_rights(service, "mailboxd_api"); }},
+        {"rights of mailboxctl", [&] { return has_its_rights(ctl, "mailboxd_ctl"); }},
+        {"durability", [&] { return is_durable(ctl); }},
+        {"triggers", [&] { return has_triggers(ctl); }},
+        {"counters", [&] { return counts_right(ctl); }},
+        {"ranges", [&] { return has_right_ranges(ctl); }},
+        {"sizes", [&] { return has_right_sizes(ctl); }},
+        {"Dovecot", [&] { return dovecot_finds(config, ctl); }},
+        {"Postfix", [&] { return postfix_finds(config, ctl); }},
+        {"certificates", [&] { return are_shown(config); }},
+        {"mail store", [&] { return has_its_folders(config, ctl); }},  // the last: root's rights are gone behind it
     };
+    if (!config.store.empty()) {
+        const auto behind = std::find_if(points.begin(), points.end(), [](const Point& point) { return point.name == "durability"; });
+        points.insert(behind, {{"database, as the janitor", [&] { return is_reached(janitor); }},
+                               {"rights of the janitor", [&] { return has_its_rights(janitor, "mailboxd_janitor"); }}});
+    }
     bool is_well = true;
+    constexpr int kMarkWidth = 9;
     for (const auto& point : points) {
-        Finding finding;
-        try {
-            finding = point.look();
-        } catch (const std::exception& error) {
-            finding = error.what();
-        }
-        out << (finding.empty() ? "ok       " : "WRONG    ") << point.name << (finding.empty() ? "" : ": ") << finding << '\n';
-        is_well = is_well && finding.empty();
+        const auto [mark, says] = look_at(point);
+        out << std::left << std::setw(kMarkWidth) << text(mark) << point.name << (says.empty() ? "" : ": ") << says << '\n' << std::flush;
+        is_well = is_well && mark != Mark::wrong;
     }
     return is_well;
 }

@@ -1,5 +1,5 @@
 // check.h - looks over an installation and says, point by point, what is wrong and what
-// to do about it. Reads only.
+// to do about it. Changes nothing.
 #pragma once
 
 #include <ostream>
@@ -8,8 +8,10 @@
 
 namespace check {
 
-// One line a point on `out`; returns whether all of them are well. Never throws for
-// what it looks at: a point that cannot be looked at is one that is not well.
+// One line a point on `out`; returns whether nothing is wrong. Never throws for what it
+// looks at: a point that cannot be looked at for want of a server or a file is wrong,
+// for want of a setting or of rights unknown. Started as root, it is the mail store's
+// owner afterwards (store_user).
 bool run(const Config& config, std::ostream& out);
 
 }  // namespace check

@@ -4,6 +4,8 @@
 
 #include <sys/un.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <functional>
@@ -103,6 +105,19 @@ Take take_path(std::string Config::* field)
     };
 }
 
+void take_tls_urls(Config& config, const std::string& text)
+{
+    constexpr std::array<std::string_view, 7> kSchemes{"https://", "imaps://", "pop3s://", "smtps://", "imap://", "pop3://", "smtp://"};
+    std::istringstream words{text};
+    std::vector<std::string> urls;
+    for (std::string url; words >> url;) {
+        const bool is_one = std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) { return url.starts_with(scheme) && url.size() > scheme.size(); });
+        if (!is_one) throw std::invalid_argument("must be URLs of https, imaps, pop3s, smtps, imap, pop3 or smtp, with blanks between them");
+        urls.push_back(url);
+    }
+    config.tls_urls = urls;
+}
+
 const std::map<std::string, Take>& settings()
 {
     constexpr auto kMany = 1'000'000U;
@@ -147,6 +162,9 @@ const std::map<std::string, Take>& settings()
         {"deleted_for", take(&Config::deleted_for, 0, 3650)},
         {"audited_for", take(&Config::audited_for, 1, 36'500)},
         {"domain_quota", take_bytes(&Config::domain_quota)},
+        {"postfix", take_path(&Config::postfix)},
+        {"tls_urls", take_tls_urls},
+        {"tls_ca_file", take_path(&Config::tls_ca_file)},
     };
     return all;
 }

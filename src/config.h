@@ -72,6 +72,11 @@ struct Config {
     std::chrono::days audited_for{400};    // how long the audit log goes back
     std::int64_t domain_quota = 0;         // quota_bytes of a new domain, such as 2G; 0: none
 
+    // Of mailboxctl check alone.
+    std::string postfix;                   // the folder of Postfix's main.cf
+    std::vector<std::string> tls_urls;     // what clients reach by TLS: https, imaps, pop3s, smtps; smtp, imap, pop3 with STARTTLS
+    std::string tls_ca_file;               // whom they trust; empty: the system's authorities
+
     struct Problems : std::runtime_error {
         explicit Problems(const std::vector<std::string>& sentences);
     };

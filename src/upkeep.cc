@@ -67,8 +67,11 @@ std::vector<command::Command> commands()
     return {
         {"migrate", {}, "bring the database's tables to this version",
          "Adds what is missing and changes nothing that the previous release needs. Safe to repeat.", migrate_options, migrate_command},
-        {"check", {}, "look over configuration, database and counters, and say what to do",
-         "Exit status 0 when all is well.", no_options, check_command},
+        {"check", {}, "look over the installation, and say what to do",
+         "One line each: secrets, database, schema, rights, durability, triggers, counters, what Dovecot (by the setting\n"
+         "doveadm) and Postfix (postfix) say about a mailbox, certificates as clients see them (tls_urls), the mail store.\n"
+         "WRONG stands in the way, note does not, ? could not be looked at. Changes nothing. To see all of it takes root.\n"
+         "Exit status 0 when nothing is WRONG.", no_options, check_command},
         {"janitor", {}, "end sessions, remove what was deleted long enough ago",
          "Ends the sessions of mailboxes that were deleted or suspended or have another password since, removes the mail of\n"
          "those that cannot be restored any more (deleted_for), and expired rows. Folders of the mail store that no mailbox\n"

@@ -12,6 +12,7 @@
 
 #include "audit.h"
 #include "doveadm.h"
+#include "finding.h"
 #include "life.h"
 #include "password.h"
 #include "postfix.h"
@@ -21,23 +22,10 @@ namespace {
 
 using command::Call;
 using command::for_shell;
+using finding::Mark;
 using mailbox::Address;
 
 // --- what is found --------------------------------------------------------------------
-
-// wrong: stands in the way. unknown: could not be looked at, for want of a setting.
-enum class Mark { ok, note, wrong, unknown };
-
-const char* text(Mark mark)
-{
-    switch (mark) {
-    case Mark::ok: return "ok";
-    case Mark::note: return "note";
-    case Mark::wrong: return "WRONG";
-    case Mark::unknown: return "?";
-    }
-    throw std::logic_error("no mark");
-}
 
 struct Point {
     const char* name;

@@ -124,6 +124,9 @@ const Text kTexts[] = {
     {"doveadm", "8098", [](const Config& c) { return c.doveadm; }},
     {"doveadm_key_file", "/etc/k", [](const Config& c) { return c.doveadm_key_file; }},
     {"domain_quota", "2097152K", [](const Config& c) { return std::to_string(c.domain_quota / 1024) + "K"; }},
+    {"postfix", "/etc/postfix", [](const Config& c) { return c.postfix; }},
+    {"tls_urls", "https://a imaps://b:993 smtp://c", [](const Config& c) { return c.tls_urls[0] + " " + c.tls_urls[1] + " " + c.tls_urls.at(2); }},
+    {"tls_ca_file", "/etc/ca.pem", [](const Config& c) { return c.tls_ca_file; }},
     {"kept_pages", "3K", [](const Config& c) { return std::to_string(c.kept_pages / 1024) + "K"; }},
 };
 
@@ -163,6 +166,8 @@ const Wrong kWrong[] = {
     {"another machine", "doveadm = 192.0.2.1:8098\n", "1: doveadm must be a port on 127.0.0.1"},
     {"too great a port", "doveadm = 65536\n", "1: doveadm must be a port on 127.0.0.1"},
     {"too long a socket", "doveadm = /" + std::string(107, 'x') + "\n", "1: doveadm is longer than the 107 bytes"},
+    {"no URL", "tls_urls = https://a ftp://b\n", "1: tls_urls must be URLs of https, imaps"},
+    {"no host", "tls_urls = https://\n", "1: tls_urls must be URLs of https, imaps"},
     {"no size", "domain_quota = much\n", "1: domain_quota must be a size such as 500M"},
     {"a line without =", "# a\nworkers\n", "2: "},
     {"a section", "[pool]\nworkers = 4\n", "1: "},

@@ -162,6 +162,9 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"deleted_for", [](const Config& c) { return text(c.deleted_for); }},
     {"audited_for", [](const Config& c) { return text(c.audited_for); }},
     {"domain_quota", [](const Config& c) { return text(c.domain_quota) + " bytes"; }},
+    {"postfix", [](const Config& c) { return text(c.postfix); }},
+    {"tls_urls", [](const Config& c) { return text(c.tls_urls.empty() ? "" : c.tls_urls[0]); }},
+    {"tls_ca_file", [](const Config& c) { return text(c.tls_ca_file); }},
 };
 
 // What the program says of a value that cannot be right: `1 to 1000` where it wants a number, else nothing.

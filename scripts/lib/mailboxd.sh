@@ -75,6 +75,7 @@ doveadm = $DIR/dovecot/run/http
 doveadm_key_file = $DIR/secrets/doveadm
 END
         ((EUID != 0)) || echo "store_user = $(mail_os_user)"
+        ! has_part postfix || echo "postfix = $POSTFIX_CONF"
     fi
 }
 

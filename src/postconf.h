@@ -1,0 +1,32 @@
+// postconf.h - what Postfix's own programs say, by the files that are installed: postconf(1) and postmap(1).
+//
+// That takes root, as a rule, since passwords are in the tables' files. Throws std::runtime_error where no program can be
+// started at all.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace postconf {
+
+class Postfix {
+public:
+    explicit Postfix(std::string folder) : folder_{std::move(folder)} {}  // of main.cf
+
+    struct Answer {
+        bool is_well = false;  // otherwise there is nothing, or the text is a complaint
+        std::string text;
+    };
+    // A setting's value, with what it refers to in its place.
+    Answer setting(const std::string& name) const;
+    // What a table, such as mysql:/etc/postfix/mailboxd/mailboxd-domains.cf, says about a key.
+    Answer look_up(const std::string& key, const std::string& table) const;
+
+private:
+    Answer run(const std::string& program, const std::vector<std::string>& arguments) const;
+
+    std::string folder_;
+};
+
+}  // namespace postconf

@@ -1,0 +1,129 @@
+#include "rights.h"
+
+#include <algorithm>
+#include <map>
+#include <regex>
+#include <set>
+
+namespace rights {
+namespace {
+
+using Columns = std::vector<std::string>;
+
+struct Right {
+    std::string verb;     // SELECT, INSERT, UPDATE or DELETE
+    Columns columns;      // empty: of the whole table
+    std::string table;
+};
+
+// The statements of grants.sql that are about the user, one right each. EXECUTE is none of our programs'.
+std::vector<Right> needed_by(std::string_view user)
+{
+    const auto text = std::regex_replace(std::string{kGrants}, std::regex{"--[^\n]*"}, "");
+    static const std::regex statement{R"(GRANT\s([^;]*?)\sON\s(\w+)\s+TO\s'(\w+)'@)"};
+    static const std::regex verb{R"((SELECT|INSERT|UPDATE|DELETE)(?:\s*\(([^)]*)\))?)"};
+    static const std::regex word{R"(\w+)"};
+    std::vector<Right> rights;
+    for (std::sregex_iterator each{text.begin(), text.end(), statement}, end; each != end; ++each) {
+        if ((*each)[3].str() != user) continue;
+        const std::string verbs = (*each)[1];
+        for (std::sregex_iterator one{verbs.begin(), verbs.end(), verb}; one != end; ++one) {
+            const std::string list = (*one)[2];
+            rights.push_back({(*one)[1], {std::sregex_token_iterator{list.begin(), list.end(), word}, {}}, (*each)[2]});
+        }
+    }
+    return rights;
+}
+
+// The columns that the connection's user may do anything with, and what. A view of the server's that shows nothing else.
+constexpr char kColumns[] =
+    "SELECT table_name, column_name, UPPER(privileges) FROM information_schema.columns"
+    " WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position";
+
+struct Column {
+    std::string name;
+    std::string verbs;  // SELECT,INSERT,UPDATE,REFERENCES
+};
+using Tables = std::map<std::string, std::vector<Column>>;
+
+Tables visible_to(db::Connection& connection)
+{
+    Tables tables;
+    auto rows = connection.query(kColumns);
+    while (rows.next()) tables[rows.text(1)].push_back({rows.text(2), rows.text(3)});
+    return tables;
+}
+
+std::string joined(const Columns& columns, const std::string& behind_each = {})
+{
+    std::string text;
+    for (const auto& column : columns) text += (text.empty() ? "" : ", ") + column + behind_each;
+    return text;
+}
+
+// What only somebody with the right may prepare.
+std::string statement_for(const Right& right, const Columns& columns)
+{
+    if (right.verb == "SELECT") return "SELECT " + (right.columns.empty() ? "*" : joined(columns)) + " FROM " + right.table;
+    if (right.verb == "DELETE") return "DELETE FROM " + right.table;
+    if (right.verb == "UPDATE") return "UPDATE " + right.table + " SET " + joined(columns, " = ?");
+    return "INSERT INTO " + right.table + " (" + joined(columns) + ") VALUES (" + joined(Columns(columns.size(), "?")) + ")";
+}
+
+// The server's words where it refuses to prepare it; otherwise nothing.
+std::string refusal(db::Connection& connection, const std::string& statement)
+{
+    try {
+        connection.run("PREPARE right_of_ours FROM '" + statement + "'");
+        return {};
+    } catch (const db::Error& error) {
+        if (error.remedy != db::Remedy::give_up) throw;
+        return error.what();
+    }
+}
+
+// For a whole table all that can be seen of it; where nothing can, any column will be refused.
+Columns columns_of(const Right& right, const Tables& visible)
+{
+    if (!right.columns.empty()) return right.columns;
+    Columns names;
+    if (const auto table = visible.find(right.table); table != visible.end()) {
+        for (const auto& column : table->second) names.push_back(column.name);
+    }
+    return names.empty() ? Columns{"id"} : names;
+}
+
+bool is_among(const std::vector<Right>& needed, std::string_view verb, const std::string& table, const std::string& column)
+{
+    return std::any_of(needed.begin(), needed.end(), [&](const Right& right) {
+        const auto& columns = right.columns;
+        return right.verb == verb && right.table == table
+               && (columns.empty() || std::find(columns.begin(), columns.end(), column) != columns.end());
+    });
+}
+
+}  // namespace
+
+Difference difference(db::Connection& connection, std::string_view user)
+{
+    const auto needed = needed_by(user);
+    const auto visible = visible_to(connection);
+    Difference difference;
+    for (const auto& right : needed) {
+        difference.refused = refusal(connection, statement_for(right, columns_of(right, visible)));
+        if (!difference.refused.empty()) break;
+    }
+    for (const auto& [table, columns] : visible) {
+        for (const auto& column : columns) {
+            for (const std::string verb : {"SELECT", "INSERT", "UPDATE"}) {
+                const bool has = column.verbs.find(verb) != std::string::npos;
+                if (has && !is_among(needed, verb, table, column.name)) difference.excess.push_back(verb + " (" + column.name + ") on " + table);
+            }
+        }
+        if (is_among(needed, "DELETE", table, {})) continue;
+        if (refusal(connection, "DELETE FROM " + table).empty()) difference.excess.push_back("DELETE on " + table);
+    }
+    return difference;
+}
+
+}  // namespace rights

@@ -1,0 +1,220 @@
+// mail_check_story.cc - mailboxctl check, of a system with mail: what is well, and each fault by itself.
+
+#include "mail.h"
+
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <map>
+#include <optional>
+#include <regex>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+
+namespace fs = std::filesystem;
+using process::Arguments;
+using process::Ended;
+
+namespace {
+
+struct Checked : mail::Story {
+    Checked() : who{tenant()}, alice{who.address("alice")}
+    {
+        BOOST_TEST_REQUIRE(create(who, "alice").status == 200);
+        deliver(alice, mail::message("Hello"));
+        fs::create_directory(folder);
+    }
+    ~Checked() { fs::remove_all(folder); }
+
+    // As root, whose alone some files are; with these settings in place of the stack's.
+    Ended check(const story::Settings& settings = {}) const
+    {
+        std::map<std::string, std::string> all{{"tls_urls", urls()}, {"tls_ca_file", house.setting("TLS_CERT")}};
+        for (const auto& [name, value] : settings) all[name] = value;
+        return check_by(story::configuration(house, {all.begin(), all.end()}));
+    }
+    Ended check_by(const std::string& configuration) const
+    {
+        const auto file = folder / "mailboxd.conf";
+        std::ofstream{file} << configuration;
+        return process::run(mail::as_root({house.setting("MAILBOXCTL"), "--config", file, "check"}));
+    }
+    std::string urls() const
+    {
+        std::string all;
+        for (const auto& [scheme, port] : {std::pair{"imaps", "IMAPS"}, {"imap", "IMAP"}, {"pop3s", "POP3S"}, {"pop3", "POP3"},
+                                           {"smtps", "SUBMISSIONS"}, {"smtp", "SUBMISSION"}, {"smtp", "SMTP"}}) {
+            all += std::string{all.empty() ? "" : " "} + scheme + "://localhost:" + house.setting(std::string{port} + "_PORT");
+        }
+        return all;
+    }
+    // One point is as the pattern says, and all others are well.
+    void finds(const Ended& ended, const std::string& mark, const std::string& pattern) const
+    {
+        std::istringstream lines{ended.out};
+        std::string others;
+        bool is_found = false;
+        for (std::string line; std::getline(lines, line);) {
+            if (std::regex_search(line, std::regex{"^" + (mark == "?" ? "\\?" : mark) + " +" + pattern})) is_found = true;
+            else if (!line.starts_with("ok ")) others += line + "\n";
+        }
+        BOOST_TEST(is_found, pattern << " is not in:\n" << ended.out << ended.err);
+        BOOST_TEST(others == "");
+        BOOST_TEST(ended.exit == (mark == "WRONG" ? 1 : 0));
+    }
+    // A Postfix configuration like the stack's, in a folder of its own, with one thing changed.
+    fs::path postfix_with(const std::string& file, const std::string& change) const
+    {
+        const auto copy = folder / "postfix";
+        const auto from = house.setting("POSTFIX_CONF");
+        for (const auto& command : {Arguments{"rm", "-rf", copy}, {"cp", "-r", from, copy},
+                                    {"sed", "-i", "s|" + from + "|" + copy.string() + "|g", copy / "main.cf"},
+                                    {"sed", "-i", change, copy / file}}) {
+            BOOST_TEST_REQUIRE(process::run(mail::as_root(command)).exit == 0);
+        }
+        return copy;
+    }
+
+    story::Tenant who;
+    std::string alice;
+    fs::path folder = house.directory() / story::unique("check");
+};
+
+// Somebody who shows a certificate of which so much is over and so much left, in days.
+class Server {
+public:
+    Server(const fs::path& folder, int over, int left) : port_{std::to_string(20'000 + ::getpid() % 10'000)}
+    {
+        std::ofstream{folder / "ca.conf"} << "[ca]\ndefault_ca = us\n[us]\ndatabase = " << (folder / "index").string() << "\nserial = " << (folder / "serial").string()
+                                          << "\nnew_certs_dir = " << folder.string() << "\ndefault_md = sha256\npolicy = any\nx509_extensions = names\n"
+                                             "[any]\ncommonName = supplied\n[names]\nsubjectAltName = DNS:localhost\nbasicConstraints = critical,CA:TRUE\n";
+        std::ofstream{folder / "index"} << "";
+        std::ofstream{folder / "serial"} << "01\n";
+        const auto key = (folder / "key.pem").string(), request = (folder / "request.pem").string();
+        certificate_ = folder / "cert.pem";
+        run({"openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request});
+        run({"openssl", "ca", "-batch", "-selfsign", "-config", folder / "ca.conf", "-keyfile", key, "-in", request, "-out", certificate_, "-notext",
+             "-startdate", at(-over), "-enddate", at(left)});
+        server_.emplace(Arguments{"openssl", "s_server", "-accept", "127.0.0.1:" + port_, "-cert", certificate_, "-key", key});
+        while (server_->read_line() != "ACCEPT") {}
+    }
+    std::string url() const { return "https://localhost:" + port_; }
+    const std::string& certificate() const { return certificate_; }
+
+private:
+    static void run(const Arguments& command)
+    {
+        const auto ended = process::run(command);
+        BOOST_TEST_REQUIRE(ended.exit == 0, ended.err);
+    }
+    static std::string at(int days)
+    {
+        constexpr std::time_t kDay = 86'400;
+        const std::time_t time = std::time(nullptr) + days * kDay;
+        std::ostringstream text;
+        text << std::put_time(std::gmtime(&time), "%Y%m%d%H%M%SZ");
+        return text.str();
+    }
+
+    std::string port_;
+    std::string certificate_;
+    std::optional<process::Child> server_;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(mail_check, *mail::needs_mail())
+
+BOOST_FIXTURE_TEST_CASE(all_is_well, Checked)
+{
+    const auto ended = check();
+    BOOST_TEST(ended.exit == 0);
+    BOOST_TEST(std::regex_match(ended.out, std::regex{"(ok [^\n:]+\n)+"}), ended.out);
+}
+
+BOOST_FIXTURE_TEST_CASE(rights_are_as_granted, Checked)
+{
+    const auto as = [](const std::string& program) { return "'mailboxd_" + program + "'@'localhost'"; };
+    for (const auto& [program, name] : {std::pair{"api", "the service"}, {"ctl", "mailboxctl"}, {"janitor", "the janitor"}}) {
+        house.sql("GRANT UPDATE (quota_bytes) ON deleted_mailbox TO " + as(program));
+        if (program != std::string{"ctl"}) finds(check(), "note", "rights of " + std::string{name} + ": .* such as UPDATE \\(quota_bytes\\) on deleted_mailbox \\(1 rights in all\\)");
+        house.sql("REVOKE UPDATE (quota_bytes) ON deleted_mailbox FROM " + as(program));
+    }
+    house.sql("REVOKE DELETE ON mailbox FROM " + as("api"));
+    finds(check(), "WRONG", "rights of the service: DELETE command denied .*mailbox.*grants.sql");
+    house.sql("GRANT DELETE ON mailbox TO " + as("api") + "; REVOKE INSERT (since) ON session_end FROM " + as("api"));
+    finds(check(), "WRONG", "rights of the service: INSERT command denied .*since.*session_end");
+    house.sql("GRANT INSERT (since) ON session_end TO " + as("api") + "; REVOKE UPDATE (purged_at) ON deleted_mailbox FROM " + as("janitor"));
+    finds(check(), "WRONG", "rights of the janitor: UPDATE command denied .*deleted_mailbox");
+    house.sql("GRANT UPDATE (purged_at) ON deleted_mailbox TO " + as("janitor"));
+    finds(check(), "ok", "rights of the janitor");
+}
+
+BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
+{
+    const auto id = inside(alice).substr(0, 32);
+    const auto store = house.directory() / "mail" / id.substr(0, 2);
+    for (const auto& [from, to] : {std::pair{id, "away"}, {"away", id.c_str()}}) {
+        BOOST_TEST_REQUIRE(process::run(mail::as_root({"mv", store / from, store / to})).exit == 0);
+        if (to == std::string{"away"}) finds(check(), "WRONG", "mail store: 1 mailboxes have had mail and have no folder, such as " + alice);
+    }
+    finds(check(), "ok", "mail store");
+}
+
+BOOST_FIXTURE_TEST_CASE(dovecot_is_asked, Checked)
+{
+    finds(check({{"doveadm", "1"}}), "WRONG", "Dovecot: .*see whether Dovecot runs");
+    expected.emplace_back("Invalid authentication attempt to HTTP API");
+    std::ofstream{folder / "key"} << "another\n";
+    fs::permissions(folder / "key", fs::perms::owner_read);
+    finds(check({{"doveadm_key_file", folder / "key"}}), "?", "Dovecot: .*401.*run this as root");
+}
+
+BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
+{
+    finds(check({{"postfix", "/nowhere"}}), "WRONG", "Postfix: postconf does not tell .*/nowhere/main.cf");
+    finds(check({{"postfix", postfix_with("main.cf", "/^virtual_alias_maps/d")}}), "WRONG", "Postfix: its virtual_alias_maps does not name mailboxd-addresses.cf");
+    expected = {"Access denied for user 'mailboxd_postfix'", "mailboxd-senders.cf: query error"};
+    finds(check({{"postfix", postfix_with("mailboxd-senders.cf", "s/^password.*/password = wrong/")}}), "WRONG",
+          "Postfix: .*mailboxd-senders.cf does not answer: .*mailboxd_postfix");
+    finds(check({{"postfix", postfix_with("mailboxd-domains.cf", "s/^query.*/query = SELECT '%s' FROM DUAL WHERE FALSE/")}}), "WRONG",
+          "Postfix: .*mailboxd-domains.cf says nothing about .*see whether it leads to this database");
+    finds(check({{"postfix", postfix_with("mailboxd-addresses.cf", "s/SELECT CONCAT(m.storage_id/SELECT CONCAT('other'/")}}), "WRONG",
+          "Postfix: .*mailboxd-addresses.cf says other@.* about ");
+    finds(check({{"postfix", postfix_with("main.cf", "s/ / /")}}), "ok", "Postfix");
+    process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(certificates_are_looked_at_as_clients_do, Checked)
+{
+    const auto imaps = house.setting("IMAPS_PORT");
+    finds(check({{"tls_ca_file", "/etc/ssl/certs/ca-certificates.crt"}}), "WRONG", "certificates: imaps://localhost:" + imaps + ": ");
+    finds(check({{"tls_urls", "imaps://localhost.localdomain:" + imaps}}), "WRONG", "certificates: imaps://localhost.localdomain");
+    finds(check({{"tls_urls", "https://localhost:1"}}), "WRONG", "certificates: https://localhost:1: .*connect");
+    finds(check({{"tls_urls", "imaps://localhost:" + house.setting("IMAP_PORT")}}), "WRONG", "certificates: imaps://");
+
+    struct Case {
+        int over, left;
+        const char* mark;
+    };
+    for (const auto& [over, left, mark] : {Case{80, 20, "ok"}, {80, 10, "WRONG"}, {4, 2, "ok"}, {6, 1, "WRONG"}, {10, -1, "WRONG"}}) {
+        const Server server{folder, over, left};
+        BOOST_TEST_CONTEXT(over << " days are over, " << left << " left") {
+            finds(check({{"tls_urls", server.url()}, {"tls_ca_file", server.certificate()}}), mark,
+                  mark == std::string{"ok"} ? "certificates" : left < 0 ? "certificates: " + server.url() + ": " : "certificates: " + server.url() + " shows a certificate that ends 2");
+        }
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_not_set_is_not_looked_at, Checked)
+{
+    const auto ended = check_by(std::regex_replace(story::configuration(house, {}), std::regex{"\n(postfix|doveadm|store|store_user) = [^\n]*"}, ""));
+    BOOST_TEST(ended.exit == 0, ended.err);
+    for (const char* point : {"Dovecot", "Postfix", "certificates", "mail store"}) {
+        BOOST_TEST(std::regex_search(ended.out, std::regex{"\n\\? +" + std::string{point} + ": .* the setting [a-z_]+ is missing\n"}), ended.out);
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
