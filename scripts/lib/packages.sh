@@ -59,6 +59,10 @@ set_up()
     mailboxctl migrate --db-user mailboxd_migrate --db-password-file /root/migrate-password
     mariadb mailboxd </usr/share/mailboxd/sql/grants.sql
     mailboxd -t
+    # Of the janitor, whose Dovecot is absent.
+    install -o vmail -m 400 /root/janitor-password /etc/mailboxd/janitor-db-password
+    secret | install -o vmail -m 400 /dev/stdin /etc/mailboxd/doveadm-key
+    install -d -o vmail -g vmail -m 700 /srv/mail
 
     cat >/etc/nginx/sites-available/default <<END
 include /usr/share/mailboxd/nginx/mailboxd-http.conf;
