@@ -212,18 +212,21 @@ SBIN  = $(DESTDIR)$(PREFIX)/sbin
 SHARE = $(DESTDIR)$(PREFIX)/share
 LIB   = $(DESTDIR)$(PREFIX)/lib
 CONF  = $(DESTDIR)$(SYSCONFDIR)/mailboxd
+ROTATE = $(DESTDIR)$(SYSCONFDIR)/logrotate.d
 
 .PHONY: install deb deb-all deb-test deb-units deb-upgrade
 
-# A configuration that is there stays. The units name the programs' place.
+# A configuration that is there stays. The units name the programs' place, and nginx's files where they are.
 install: programs ## install into PREFIX (/usr/local) and the configuration into /etc/mailboxd, behind DESTDIR
 	install -d $(SBIN) $(CONF) $(LIB)/systemd/system $(LIB)/sysusers.d
 	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 postfix sql/migrations)
 	install -d $(addprefix $(SHARE)/man/man,5 7 8)
 	install $(PROGRAMS) $(SBIN)
 	[ -e $(CONF)/mailboxd.conf ] || install -m 644 conf/mailboxd.conf $(CONF)
+	[ -e $(ROTATE)/mailboxd ] || install -D -m 644 conf/mailboxd.logrotate $(ROTATE)/mailboxd
 	for name in mailboxd mailboxctl; do install -m 644 conf/$$name.sysusers $(LIB)/sysusers.d/$$name.conf || exit; done
-	install -m 644 nginx/* $(SHARE)/mailboxd/nginx
+	for file in nginx/*; do \
+	  sed 's|/usr/share/|$(PREFIX)/share/|g' $$file | install -m 644 /dev/stdin $(SHARE)/mailboxd/$$file || exit; done
 	install -m 644 sql/dovecot/* $(SHARE)/mailboxd/dovecot
 	install -m 644 sql/dovecot-2.4/* $(SHARE)/mailboxd/dovecot-2.4
 	install -m 644 sql/postfix/* $(SHARE)/mailboxd/postfix
@@ -231,7 +234,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
 	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
-	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit >$(LIB)/systemd/system/$$unit || exit; done
+	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 
 deb: ## write build/deb/mailbox*.deb, packages for the Debian that this is, and let lintian judge them
 	@scripts/install-deps build deb
