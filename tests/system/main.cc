@@ -3,11 +3,14 @@
 #define BOOST_TEST_MODULE stories
 #include <boost/test/unit_test.hpp>
 
+#include <csignal>
+
 #include "stack.h"
 
 namespace {
 
 struct Stacks {
+    Stacks() { std::signal(SIGPIPE, SIG_IGN); }  // who does not read what we write is an answer, not our end
     ~Stacks() { stack::end_all(); }
 };
 
