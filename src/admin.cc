@@ -99,10 +99,10 @@ void Admin::add_account(const std::string& name)
 {
     check_account_name(name);
     try {
-        db::Transaction transaction{connection_};
-        connection_.execute(kInsertAccount, {name});
-        audit("account-add", "", name);
-        transaction.commit();
+        db::in_transaction(connection_, [&] {
+            connection_.execute(kInsertAccount, {name});
+            audit("account-add", "", name);
+        });
     } catch (const db::DuplicateKey&) {
         throw Refused("there is an account " + name + " already; nothing was changed");
     }
@@ -139,14 +139,14 @@ constexpr char kDeleteAccount[] = "DELETE FROM account WHERE id = ?";
 void Admin::remove_account(const std::string& name)
 {
     const auto id = account_id(name);
-    db::Transaction transaction{connection_};
-    auto domains = connection_.query(kDomainsOfAccount, {id});
-    while (domains.next()) empty_and_delete_domain(domains.integer(1), domains.text(2));
-    connection_.execute(kDeleteKeysOfAccount, {id});
-    connection_.execute(kDeleteAccount, {id});
-    audit("account-remove", "", name);
-    end_all_sessions();
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        auto domains = connection_.query(kDomainsOfAccount, {id});
+        while (domains.next()) empty_and_delete_domain(domains.integer(1), domains.text(2));
+        connection_.execute(kDeleteKeysOfAccount, {id});
+        connection_.execute(kDeleteAccount, {id});
+        audit("account-remove", "", name);
+        end_all_sessions();
+    });
 }
 
 constexpr char kSetMaxOfAccount[] = "UPDATE account SET max_mailboxes = ? WHERE id = ?";
@@ -155,10 +155,10 @@ void Admin::set_account(const std::string& name, const std::string& setting, con
 {
     const auto id = account_id(name);
     if (setting != "max_mailboxes") throw Refused("an account has no setting " + setting + "; mailboxctl account set --help lists them");
-    db::Transaction transaction{connection_};
-    connection_.execute(kSetMaxOfAccount, {number_or_none(setting, value), id});
-    audit("account-set", "", name);
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        connection_.execute(kSetMaxOfAccount, {number_or_none(setting, value), id});
+        audit("account-set", "", name);
+    });
 }
 
 // One row for all of them: an account may have a million mailboxes, and few of them a session. The last statement of its
@@ -175,11 +175,11 @@ constexpr char kSetAccountState[] = "UPDATE account SET state = ? WHERE id = ?";
 void Admin::set_account_state(const std::string& name, mailbox::State state)
 {
     const auto id = account_id(name);
-    db::Transaction transaction{connection_};
-    connection_.execute(kSetAccountState, {mailbox::text(state), id});
-    if (state != mailbox::State::active) end_all_sessions();
-    audit("account-" + std::string{action_of(state)}, "", name);
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        connection_.execute(kSetAccountState, {mailbox::text(state), id});
+        if (state != mailbox::State::active) end_all_sessions();
+        audit("account-" + std::string{action_of(state)}, "", name);
+    });
 }
 
 constexpr char kInsertDomain[] = "INSERT INTO domain (account_id, name, quota_bytes, created_at) VALUES (?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
@@ -188,10 +188,10 @@ std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string&
 {
     const auto account_number = account_id(account);
     try {
-        db::Transaction transaction{connection_};
-        connection_.execute(kInsertDomain, {account_number, domain.name(), quota_bytes});
-        audit("domain-add", domain.name(), "");
-        transaction.commit();
+        db::in_transaction(connection_, [&] {
+            connection_.execute(kInsertDomain, {account_number, domain.name(), quota_bytes});
+            audit("domain-add", domain.name(), "");
+        });
     } catch (const db::DuplicateKey&) {
         throw Refused("there is a domain " + domain.name() + " already; nothing was changed");
     }
@@ -219,19 +219,19 @@ constexpr char kSetQuota[] = "UPDATE domain SET quota_bytes = ? WHERE id = ?";
 void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value)
 {
     const auto id = domain_id(domain.name());
-    db::Transaction transaction{connection_};
-    if (setting == "on_duplicate") {
-        if (value != "reject" && value != "update") throw Refused("on_duplicate is reject or update");
-        connection_.execute(kSetOnDuplicate, {value, id});
-    } else if (setting == "max_mailboxes") {
-        connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
-    } else if (setting == "quota_bytes") {
-        connection_.execute(kSetQuota, {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
-    } else {
-        throw Refused("a domain has no setting " + setting + "; mailboxctl domain set --help lists them");
-    }
-    audit("domain-set", domain.name(), "");
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        if (setting == "on_duplicate") {
+            if (value != "reject" && value != "update") throw Refused("on_duplicate is reject or update");
+            connection_.execute(kSetOnDuplicate, {value, id});
+        } else if (setting == "max_mailboxes") {
+            connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
+        } else if (setting == "quota_bytes") {
+            connection_.execute(kSetQuota, {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
+        } else {
+            throw Refused("a domain has no setting " + setting + "; mailboxctl domain set --help lists them");
+        }
+        audit("domain-set", domain.name(), "");
+    });
 }
 
 constexpr char kSetDomainState[] = "UPDATE domain SET state = ? WHERE id = ?";
@@ -239,11 +239,11 @@ constexpr char kSetDomainState[] = "UPDATE domain SET state = ? WHERE id = ?";
 void Admin::set_domain_state(const mailbox::Domain& domain, mailbox::State state)
 {
     const auto id = domain_id(domain.name());
-    db::Transaction transaction{connection_};
-    connection_.execute(kSetDomainState, {mailbox::text(state), id});
-    if (state != mailbox::State::active) end_all_sessions();
-    audit("domain-" + std::string{action_of(state)}, domain.name(), "");
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        connection_.execute(kSetDomainState, {mailbox::text(state), id});
+        if (state != mailbox::State::active) end_all_sessions();
+        audit("domain-" + std::string{action_of(state)}, domain.name(), "");
+    });
 }
 
 constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?";
@@ -278,10 +278,10 @@ void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 void Admin::remove_domain(const mailbox::Domain& domain)
 {
     const auto id = domain_id(domain.name());
-    db::Transaction transaction{connection_};
-    empty_and_delete_domain(id, domain.name());
-    end_all_sessions();
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        empty_and_delete_domain(id, domain.name());
+        end_all_sessions();
+    });
 }
 
 constexpr char kDomainOfAccount[] = "SELECT id FROM domain WHERE name = ? AND account_id = ?";
@@ -309,12 +309,12 @@ auth::Key Admin::add_key(const NewKey& wanted)
     sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(hash.data()), hash.size());
     hex.pop_back();
     const auto id = key.id();
-    db::Transaction transaction{connection_};
-    connection_.execute(kInsertKey, {id, hex, domain, std::int64_t{wanted.is_read_only},
-                                     ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
-                                     wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}, account});
-    audit("key-add", "", id);
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        connection_.execute(kInsertKey, {id, hex, domain, std::int64_t{wanted.is_read_only},
+                                         ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
+                                         wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}, account});
+        audit("key-add", "", id);
+    });
     return key;
 }
 
@@ -341,12 +341,12 @@ constexpr char kRevokeKey[] = "UPDATE api_key SET revoked_at = UNIX_TIMESTAMP() 
 
 void Admin::revoke_key(const std::string& id)
 {
-    db::Transaction transaction{connection_};
-    if (connection_.execute(kRevokeKey, {id}) == 0) {
-        throw Refused("there is no key " + id + " that is in force; mailboxctl key list shows them by their first column");
-    }
-    audit("key-revoke", "", id);
-    transaction.commit();
+    db::in_transaction(connection_, [&] {
+        if (connection_.execute(kRevokeKey, {id}) == 0) {
+            throw Refused("there is no key " + id + " that is in force; mailboxctl key list shows them by their first column");
+        }
+        audit("key-revoke", "", id);
+    });
 }
 
 }  // namespace admin

@@ -106,6 +106,22 @@ private:
     bool is_open_ = true;
 };
 
+// `work` as one transaction, which is begun again where the server rolled it back for another one's sake (a deadlock).
+template <typename Work>
+void in_transaction(Connection& connection, Work work)
+{
+    constexpr int kAttempts = 5;
+    for (int attempt = 1;; ++attempt) {
+        try {
+            Transaction transaction{connection};
+            work();
+            return transaction.commit();
+        } catch (const Error& error) {
+            if (error.remedy != Remedy::retry || attempt == kAttempts) throw;
+        }
+    }
+}
+
 // A worker's one connection: made when first needed, replaced after it was lost.
 class Session {
 public:

@@ -76,11 +76,11 @@ void Erasure::lock_out()
         store::Store{session_}.remove(grant, mailbox::Address::parse(what_.local_part, domain), actor);
     }
     auto& again = session_.connection();
-    db::Transaction transaction{again};
-    again.execute(kLockOut, {what_.domain, what_.local_part, what_.local_part});
-    if (what_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
-    else audit::write(again, {}, 0, actor, "erase", what_.domain, kErased);
-    transaction.commit();
+    db::in_transaction(again, [&] {
+        again.execute(kLockOut, {what_.domain, what_.local_part, what_.local_part});
+        if (what_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
+        else audit::write(again, {}, 0, actor, "erase", what_.domain, kErased);
+    });
 }
 
 constexpr char kStorageIds[] =

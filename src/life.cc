@@ -95,11 +95,11 @@ void set_state(db::Connection& connection, const mailbox::Address& address, mail
 {
     const auto text = mailbox::text(state);
     const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
-    db::Transaction transaction{connection};
-    if (connection.execute(kSetState, {text, text, domain_id, address.local_part()}) == 0) refuse_absent(address);
-    if (state != mailbox::State::active) store::end_sessions(connection, domain_id, address);
-    write_audit(connection, admin::action_of(state), address);
-    transaction.commit();
+    db::in_transaction(connection, [&] {
+        if (connection.execute(kSetState, {text, text, domain_id, address.local_part()}) == 0) refuse_absent(address);
+        if (state != mailbox::State::active) store::end_sessions(connection, domain_id, address);
+        write_audit(connection, admin::action_of(state), address);
+    });
 }
 
 constexpr char kSetQuota[] = "UPDATE mailbox SET quota_bytes = ? WHERE domain_id = ? AND local_part = ?";
@@ -108,10 +108,10 @@ void set_quota(db::Connection& connection, const mailbox::Address& address, std:
 {
     const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
     const auto value = bytes ? db::Value{*bytes} : db::Value{};
-    db::Transaction transaction{connection};
-    if (connection.execute(kSetQuota, {value, domain_id, address.local_part()}) == 0) refuse_absent(address);
-    write_audit(connection, "quota", address);
-    transaction.commit();
+    db::in_transaction(connection, [&] {
+        if (connection.execute(kSetQuota, {value, domain_id, address.local_part()}) == 0) refuse_absent(address);
+        write_audit(connection, "quota", address);
+    });
 }
 
 // --- restoring ------------------------------------------------------------------------
@@ -180,23 +180,23 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
     const auto chosen = restorable(connection, wanted, grace);
     const auto domain_id = domain_for(connection, wanted, chosen);
     const auto name = wanted.name.value_or(wanted.address);
-    db::Transaction transaction{connection};
-    std::int64_t id = 0;
-    const auto place = store::take_place(connection, domain_id, id);
-    if (place.outcome != store::Created::Outcome::yes) {
-        throw admin::Refused(store::sentence(place) + " Nothing was restored; mailboxctl domain list and account list show the allowances");
-    }
-    try {
-        if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id}) == 0) {
-            throw admin::Refused(wanted.address.text() + " cannot be restored any more: just now its mail began to be removed, or it was restored");
+    db::in_transaction(connection, [&] {
+        std::int64_t id = 0;
+        const auto place = store::take_place(connection, domain_id, id);
+        if (place.outcome != store::Created::Outcome::yes) {
+            throw admin::Refused(store::sentence(place) + " Nothing was restored; mailboxctl domain list and account list show the allowances");
         }
-    } catch (const db::DuplicateKey&) {
-        throw admin::Refused("there is a mailbox " + name.text() + " already; restored beside it, with --as NAME, it gets another name");
-    }
-    connection.execute(kForgetDeleted, {chosen.storage_id});
-    if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", wanted.address);
-    write_audit(connection, "restore", name);
-    transaction.commit();
+        try {
+            if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id}) == 0) {
+                throw admin::Refused(wanted.address.text() + " cannot be restored any more: just now its mail began to be removed, or it was restored");
+            }
+        } catch (const db::DuplicateKey&) {
+            throw admin::Refused("there is a mailbox " + name.text() + " already; restored beside it, with --as NAME, it gets another name");
+        }
+        connection.execute(kForgetDeleted, {chosen.storage_id});
+        if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", wanted.address);
+        write_audit(connection, "restore", name);
+    });
     return chosen;
 }
 

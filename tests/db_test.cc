@@ -482,4 +482,30 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
     BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(a_transaction_that_was_rolled_back_for_another_is_begun_again)
+{
+    database::Database database;
+    auto connection = database.connect();
+    database.run("CREATE TABLE tried (attempt INT)");
+    const auto failing = [&](int failures, db::Remedy remedy) {
+        int attempt = 0;
+        const auto work = [&] {
+            connection.execute("INSERT INTO tried VALUES (?)", {std::int64_t{++attempt}});
+            if (attempt <= failures) throw db::Error{remedy, "as if"};
+        };
+        try {
+            db::in_transaction(connection, work);
+        } catch (const db::Error&) {
+            return -attempt;
+        }
+        return attempt;
+    };
+    BOOST_TEST(failing(2, db::Remedy::retry) == 3);
+    BOOST_TEST(database.number("SELECT SUM(attempt) FROM tried") == 3);  // what was rolled back is not there
+    BOOST_TEST(failing(9, db::Remedy::retry) == -5);
+    BOOST_TEST(failing(1, db::Remedy::give_up) == -1);
+    BOOST_TEST(failing(1, db::Remedy::reconnect) == -1);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM tried") == 1);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
