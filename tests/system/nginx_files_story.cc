@@ -299,8 +299,8 @@ BOOST_FIXTURE_TEST_CASE(other_sites_answer_as_before, Beside)
     requests.push_back(Nginx::request("POST", "/app", "", "", std::string(90'000, 'x')));
     requests.push_back(Nginx::request("POST", "/app", "", "", std::string(110'000, 'x')));
     requests.push_back(Nginx::request("POST", "/upload", "", "", std::string(150'000, 'x')));
-    requests.push_back("no HTTP at all\r\n\r\n");
-    requests.push_back("GET / HTTP/3.0\r\n\r\n");
+    requests.emplace_back("no HTTP at all\r\n\r\n");
+    requests.emplace_back("GET / HTTP/3.0\r\n\r\n");
     requests.push_back(Nginx::request("GET", "/" + std::string(40'000, 'x')));
     std::vector<std::string> before;
     {
@@ -399,7 +399,7 @@ BOOST_FIXTURE_TEST_CASE(the_clients_address_behind_a_proxy, Files)
 {
     const auto who = tenant();
     for (const bool has_proxy : {true, false}) {
-        const auto name = has_proxy ? "proxied" : "direct";
+        const auto* const name = has_proxy ? "proxied" : "direct";
         const Nginx nginx{*this,
                           include("mailboxd-http.conf") + "server { listen unix:" + socket(name) + ";\n" + include("mailboxd-server.conf") +
                               (has_proxy ? include("mailboxd-proxy.conf") : "") + "}\n"};
