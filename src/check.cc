@@ -25,8 +25,8 @@
 #include "migrate.h"
 #include "postconf.h"
 #include "postfix.h"
-#include "privileges.h"
 #include "rights.h"
+#include "storage.h"
 #include "store.h"
 #include "tls.h"
 
@@ -308,7 +308,7 @@ Finding has_its_folders(const Config& config, Program& ctl)
 {
     if (config.store.empty()) return unknown("it was not looked at: the setting store is missing");
     ctl.connection();  // its password may be root's alone to read
-    privileges::drop(config.store_user, "store_user");
+    janitor::become_owner_of_store(config);
     if (::access(config.store.c_str(), R_OK | W_OK | X_OK) != 0) {
         const auto says = config.store + ": " + std::generic_category().message(errno);
         if (config.store_user.empty() && errno == EACCES) return unknown(says + ": run this as root, or as its owner");
@@ -318,22 +318,21 @@ Finding has_its_folders(const Config& config, Program& ctl)
     janitor::Purge purge{ctl.session(), config};
     std::int64_t lost = 0, unknown_folders = 0;
     std::string lost_example, unknown_example;
-    for (int number = 0; number < 256; ++number) {
-        std::ostringstream prefix;
-        prefix << std::hex << std::setw(2) << std::setfill('0') << number;
+    for (int number = 0; number < storage::kPrefixes; ++number) {
+        const auto prefix = storage::prefix(number);
         // Looked at twice: it may have been removed between the look at the tables and the one at the folders.
-        auto missing = without_folder(ctl.connection(), store, prefix.str());
+        auto missing = without_folder(ctl.connection(), store, prefix);
         if (!missing.empty()) {
-            const auto still = without_folder(ctl.connection(), store, prefix.str());
+            const auto still = without_folder(ctl.connection(), store, prefix);
             std::erase_if(missing, [&](const auto& each) { return !still.contains(each.first); });
         }
         lost += static_cast<std::int64_t>(missing.size());
         if (!missing.empty() && lost_example.empty()) {
-            lost_example = missing.begin()->second + " (" + config.store + "/" + prefix.str() + "/" + missing.begin()->first + ")";
+            lost_example = missing.begin()->second + " (" + config.store + "/" + prefix + "/" + missing.begin()->first + ")";
         }
-        const auto strange = purge.unknown(prefix.str());
+        const auto strange = purge.unknown(prefix);
         unknown_folders += static_cast<std::int64_t>(strange.size());
-        if (!strange.empty() && unknown_example.empty()) unknown_example = prefix.str() + "/" + strange[0];
+        if (!strange.empty() && unknown_example.empty()) unknown_example = prefix + "/" + strange[0];
     }
     if (lost > 0) {
         return wrong(std::to_string(lost) + " mailboxes have had mail and have no folder, such as " + lost_example

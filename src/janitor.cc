@@ -332,13 +332,6 @@ struct Tools {
     Sessions sessions{session, doveadm};
 };
 
-std::string prefix_of(int number)
-{
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    return {kDigits[static_cast<std::size_t>(number) / 16], kDigits[static_cast<std::size_t>(number) % 16]};
-}
-constexpr int kPrefixes = 256;
-
 // Whoever made a file may have put a line end into its name.
 std::string on_one_line(std::string path)
 {
@@ -381,9 +374,10 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
     });
     attempt([&] {
         Purge purge{tools.session, config};
-        for (int prefix = 0; prefix < kPrefixes; ++prefix) {
-            for (const auto& id : purge.unknown(prefix_of(prefix))) {
-                out << "no mailbox has the folder " << config.store << '/' << prefix_of(prefix) << '/' << id;
+        for (int number = 0; number < storage::kPrefixes; ++number) {
+            const auto prefix = storage::prefix(number);
+            for (const auto& id : purge.unknown(prefix)) {
+                out << "no mailbox has the folder " << config.store << '/' << prefix << '/' << id;
                 if (orphans == Orphans::remove) {
                     const auto purged = purge.remove_unknown(id, kNoEnd);
                     out << "; removed, with " << purged.files << " files of " << purged.bytes << " bytes";
@@ -481,10 +475,10 @@ public:
             return purged.is_complete;
         });
         orphans_.go_on(tools_.session, [&](Clock::time_point /*end*/) {
-            for (const auto& id : Purge{tools_.session, tools_.config}.unknown(prefix_of(prefix_))) {
+            for (const auto& id : Purge{tools_.session, tools_.config}.unknown(storage::prefix(prefix_))) {
                 logging::warning("unknown-folder")("storage_id", id)("advice", "mailboxctl janitor --orphans removes it");
             }
-            prefix_ = (prefix_ + 1) % kPrefixes;
+            prefix_ = (prefix_ + 1) % storage::kPrefixes;
             return prefix_ == 0;
         });
     }

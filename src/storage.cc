@@ -141,6 +141,11 @@ bool is_id(std::string_view name)
     return name.size() == 32 && name.find_first_not_of(kDigits) == std::string_view::npos;
 }
 
+std::string prefix(int number)
+{
+    return {kDigits[static_cast<std::size_t>(number) / 16], kDigits[static_cast<std::size_t>(number) % 16]};
+}
+
 Store::Store(const std::string& path) : path_{path}, folder_{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}
 {
     if (folder_ < 0) fail(path);

@@ -18,6 +18,10 @@ using Clock = std::chrono::steady_clock;
 // 32 hexadecimal digits in lower case.
 bool is_id(std::string_view name);
 
+// The folders that the mailboxes' lie in: "00" to "ff" by their numbers.
+inline constexpr int kPrefixes = 256;
+std::string prefix(int number);
+
 struct Removed {
     bool is_complete = true;  // nothing is left of it
     std::int64_t files = 0;

@@ -2,9 +2,7 @@
 
 #include <curl/curl.h>
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <ctime>
 #include <iomanip>
 #include <memory>
@@ -12,16 +10,17 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "http.h"
+
 namespace tls {
 namespace {
 
 // libcurl's lines about a certificate: `Expire Date:2027-01-31 12:00:00 GMT`, as GnuTLS has it. 0: there is none.
 std::int64_t date(const curl_slist* lines, std::string_view name)
 {
-    const auto is_letter = [](char one, char other) { return std::tolower(static_cast<unsigned char>(one)) == other; };
     for (; lines != nullptr; lines = lines->next) {
         const std::string_view line{lines->data};
-        if (line.size() <= name.size() || !std::equal(name.begin(), name.end(), line.begin(), [&](char ours, char its) { return is_letter(its, ours); })) continue;
+        if (!http::equals_ignoring_case(line.substr(0, name.size()), name)) continue;
         std::tm time{};
         std::istringstream text{std::string{line.substr(name.size())}};
         text >> std::get_time(&time, "%Y-%m-%d %H:%M:%S");
