@@ -41,7 +41,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers deps run test servers asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
+.PHONY: programs tests fuzzers deps run test servers previous asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -88,6 +88,9 @@ servers: ## run all tests on Debian unstable's MySQL and Debian 13's MariaDB, wh
 	@scripts/install-deps
 	@$(MAKE) --no-print-directory -s programs tests
 	@scripts/other-servers $(ARGS)
+
+previous: ## run an earlier release's stories on the tables of this checkout (REF: which one; the last tag if none)
+	@scripts/previous $(if $(REF),--ref $(REF)) $(ARGS)
 
 # What it builds serves for measuring only; the programs are built as always.
 bench: ## measure beside ceilings and a peer: a table, build/bench/results.json and plots (40 minutes; QUICK=1: under 5)
