@@ -20,6 +20,10 @@ expect()
 
 not() { ! "$@"; }
 
+# property UNIT NAME; the number of a unit's main process, 0 where none runs.
+property() { systemctl show --property "$2" --value "$1"; }
+process_of() { property "$1" MainPID; }
+
 # make_previous: the packages of new/ once more in old/, with a lower version and another comment in the configuration.
 make_previous()
 {
