@@ -223,7 +223,7 @@ ROTATE = $(DESTDIR)$(SYSCONFDIR)/logrotate.d
 install: programs ## install into PREFIX (/usr/local) and the configuration into /etc/mailboxd, behind DESTDIR
 	install -d $(SBIN) $(CONF) $(LIB)/systemd/system $(LIB)/sysusers.d
 	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 postfix sql/migrations)
-	install -d $(addprefix $(SHARE)/man/man,5 7 8)
+	install -d $(addprefix $(SHARE)/man/man,5 7 8) $(SHARE)/doc/mailboxctl
 	install $(PROGRAMS) $(SBIN)
 	[ -e $(CONF)/mailboxd.conf ] || install -m 644 conf/mailboxd.conf $(CONF)
 	[ -e $(ROTATE)/mailboxd ] || install -D -m 644 conf/mailboxd.logrotate $(ROTATE)/mailboxd
@@ -236,6 +236,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
+	install -m 644 README.md CHANGES.md docs/guide.md $(SHARE)/doc/mailboxctl
 	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 
