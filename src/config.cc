@@ -113,6 +113,8 @@ void take_tls_urls(Config& config, const std::string& text)
     for (std::string url; words >> url;) {
         const bool is_one = std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) { return url.starts_with(scheme) && url.size() > scheme.size(); });
         if (!is_one) throw std::invalid_argument("must be URLs of https, imaps, pop3s, smtps, imap, pop3 or smtp, with blanks between them");
+        // It would be printed.
+        if (url.find('@') != std::string::npos) throw std::invalid_argument("must be without a name and password: an @ is not taken");
         urls.push_back(url);
     }
     config.tls_urls = urls;

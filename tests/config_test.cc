@@ -168,6 +168,7 @@ const Wrong kWrong[] = {
     {"too long a socket", "doveadm = /" + std::string(107, 'x') + "\n", "1: doveadm is longer than the 107 bytes"},
     {"no URL", "tls_urls = https://a ftp://b\n", "1: tls_urls must be URLs of https, imaps"},
     {"no host", "tls_urls = https://\n", "1: tls_urls must be URLs of https, imaps"},
+    {"a password that would be printed", "tls_urls = https://user:s3cret@host\n", "1: tls_urls must be without a name and password: an @ is not taken"},
     {"no size", "domain_quota = much\n", "1: domain_quota must be a size such as 500M"},
     {"a line without =", "# a\nworkers\n", "2: "},
     {"a section", "[pool]\nworkers = 4\n", "1: "},
