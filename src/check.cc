@@ -320,6 +320,10 @@ Finding has_its_folders(const Config& config, Program& ctl)
     std::string lost_example, unknown_example;
     for (int number = 0; number < storage::kPrefixes; ++number) {
         const auto prefix = storage::prefix(number);
+        if (const auto misfits = store.misfits(prefix); !misfits.empty()) {
+            const auto owner = config.store_user.empty() ? "the store's owner" : config.store_user;
+            return wrong(misfits[0] + " has to be a folder of " + owner + ", and is a file, a link or another's, as after a restore by root: chown -R what was restored, remove a link");
+        }
         // Looked at twice: it may have been removed between the look at the tables and the one at the folders.
         auto missing = without_folder(ctl.connection(), store, prefix);
         if (!missing.empty()) {

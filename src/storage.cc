@@ -129,6 +129,12 @@ private:
     }
 };
 
+bool is_folder(int parent, const std::string& name)
+{
+    struct stat status {};
+    return ::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+}
+
 std::string prefix_of(std::string_view id)
 {
     return std::string{id.substr(0, 2)};
@@ -183,10 +189,34 @@ std::vector<std::string> Store::ids(std::string_view prefix) const
     const auto path = path_ + "/" + std::string{prefix};
     auto folder = open_folder(folder_, std::string{prefix}, path);
     if (!folder) return {};
-    auto names = names_in(std::move(*folder), path);
-    std::erase_if(names, [&](const std::string& name) { return !is_id(name) || !name.starts_with(prefix); });
+    Entries entries{std::move(*folder), path};
+    std::vector<std::string> names;
+    while (const auto name = entries.next()) {
+        if (is_id(*name) && name->starts_with(prefix) && is_folder(entries.folder(), *name)) names.push_back(*name);
+    }
     std::sort(names.begin(), names.end());
     return names;
+}
+
+std::vector<std::string> Store::misfits(std::string_view prefix) const
+{
+    const auto path = path_ + "/" + std::string{prefix};
+    struct stat status {};
+    if (::fstat(folder_, &status) != 0) fail(path_);
+    const auto owner = ::geteuid() == 0 ? status.st_uid : ::geteuid();
+    const auto fits = [&](int parent, const std::string& name) {
+        if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
+        return S_ISDIR(status.st_mode) && status.st_uid == owner;
+    };
+    if (!fits(folder_, std::string{prefix})) return {path};
+    auto folder = open_folder(folder_, std::string{prefix}, path);
+    if (!folder) return {};
+    Entries entries{std::move(*folder), path};
+    std::vector<std::string> found;
+    while (const auto name = entries.next()) {
+        if (is_id(*name) && !fits(entries.folder(), *name)) found.push_back(path + "/" + *name);
+    }
+    return found;
 }
 
 namespace {
@@ -194,9 +224,7 @@ namespace {
 // One of "00" to "ff", and a folder.
 bool is_prefix(int store, const std::string& name)
 {
-    struct stat status {};
-    return name.size() == 2 && name.find_first_not_of(kDigits) == std::string::npos
-           && ::fstatat(store, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+    return name.size() == 2 && name.find_first_not_of(kDigits) == std::string::npos && is_folder(store, name);
 }
 
 }  // namespace
@@ -219,10 +247,12 @@ std::vector<std::string> Store::strangers() const
         }
         auto folder = open_folder(folder_, prefix, path);
         if (!folder) continue;
-        for (const auto& name : names_in(std::move(*folder), path)) {
-            const std::string_view id = std::string_view{name}.substr(0, name.find('.'));
-            const bool is_ours = is_id(id) && id.starts_with(prefix) && (id == name || name == std::string{id} + std::string{kRemoved});
-            if (!is_ours) found.push_back(path + "/" + name);
+        Entries entries{std::move(*folder), path};
+        while (const auto name = entries.next()) {
+            const std::string_view id = std::string_view{*name}.substr(0, name->find('.'));
+            const bool is_ours = is_id(id) && id.starts_with(prefix)
+                                 && (id == *name ? is_folder(entries.folder(), *name) : *name == std::string{id} + std::string{kRemoved});
+            if (!is_ours) found.push_back(path + "/" + *name);
         }
     }
     std::sort(found.begin(), found.end());

@@ -40,6 +40,8 @@ public:
 
     // The ids below one of the 256 folders "00" to "ff" that have a folder; nothing if that one is not there.
     std::vector<std::string> ids(std::string_view prefix) const;
+    // As paths, what stands there in a folder's place: a file, a link, a folder of another user than the store's owner.
+    std::vector<std::string> misfits(std::string_view prefix) const;
     // For who looks for mail that there was: throws std::runtime_error where there is no such folder at all, since then what
     // is here may be not the store but where it is mounted.
     void expect_mail() const;

@@ -170,6 +170,17 @@ BOOST_FIXTURE_TEST_CASE(mail_is_where_it_belongs, Stored)
     std::filesystem::create_directories(folder(tenant.storage_id("alice")));
     std::filesystem::remove(folder(eves));
     BOOST_TEST(has(wrong(config), "such as eve@" + tenant.domain.name() + ", which is deleted ("), all);
+    std::filesystem::create_directories(folder(eves));
+    const auto alices = folder(tenant.storage_id("alice"));
+    for (const bool is_link : {false, true}) {
+        std::filesystem::remove(alices);
+        if (is_link) std::filesystem::create_directory_symlink("/etc", alices);
+        else directory.write(std::filesystem::relative(alices, directory.path("")), "x");
+        BOOST_TEST(has(wrong(config), "WRONG    mail store: " + alices + " has to be a folder of "), all);
+    }
+    std::filesystem::remove(alices);
+    std::filesystem::create_directories(alices);
+    BOOST_TEST(wrong(config) == "");
     config.store = directory.path("absent");
     BOOST_TEST(has(wrong(config), "WRONG    mail store: " + config.store + ": No such file or directory"), all);
     config.store.clear();

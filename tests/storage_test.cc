@@ -213,6 +213,31 @@ BOOST_FIXTURE_TEST_CASE(what_lies_in_the_store, Mail)
     BOOST_TEST(store.strangers() == expected, per_element());
 }
 
+// The janitor takes none of them for a mailbox's folder, and removes none that nobody asked it to.
+BOOST_FIXTURE_TEST_CASE(what_stands_in_a_folders_place, Mail)
+{
+    const fs::path root = directory.path("store");
+    BOOST_TEST(store.misfits("2e").empty());
+    BOOST_TEST(store.misfits("00").empty());
+    const auto away = directory.path("away");
+    const Strings expected{(root / "2e" / kAlice).string()};
+    fs::rename(home(kAlice), away);
+    write(home(kAlice), "x");
+    BOOST_TEST(store.misfits("2e") == expected, per_element());
+    BOOST_TEST(store.ids("2e") == Strings{kBob}, per_element());
+    BOOST_TEST(store.strangers() == expected, per_element());
+    fs::remove(home(kAlice));
+    fs::create_directory_symlink("/etc", home(kAlice));
+    BOOST_TEST(store.misfits("2e") == expected, per_element());
+    BOOST_TEST(store.ids("2e") == Strings{kBob}, per_element());
+    fs::remove(home(kAlice));
+    fs::rename(away, home(kAlice));
+    BOOST_TEST(store.misfits("2e").empty());
+    fs::rename(root / "2e", away);
+    fs::create_directory_symlink(away, root / "2e");
+    BOOST_TEST(store.misfits("2e") == Strings{(root / "2e").string()}, per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_store_that_is_not_there)
 {
     const support::Directory directory;

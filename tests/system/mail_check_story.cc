@@ -163,6 +163,22 @@ BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
     finds(check(), "ok", "mail store");
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_no_folder_of_ours_is_none, Checked)
+{
+    const auto id = inside(alice).substr(0, 32);
+    const auto path = house.directory() / "mail" / id.substr(0, 2) / id;
+    const auto away = path.parent_path() / "away";
+    const auto run = [](const Arguments& command) { BOOST_TEST_REQUIRE(process::run(mail::as_root(command)).exit == 0); };
+    for (const auto& command : {Arguments{"touch", path}, {"ln", "-s", "/etc", path}, {"mkdir", path}}) {
+        run({"mv", path, away});
+        run(command);
+        finds(check(), "WRONG", "mail store: " + path.string() + " has to be a folder of .*chown");
+        run({"rm", "-rf", path});
+        run({"mv", away, path});
+    }
+    finds(check(), "ok", "mail store");
+}
+
 BOOST_FIXTURE_TEST_CASE(dovecot_is_asked, Checked)
 {
     finds(check({{"doveadm", "1"}}), "WRONG", "Dovecot: .*see whether Dovecot runs");
