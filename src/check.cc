@@ -93,6 +93,22 @@ Finding has_its_rights(Program& program, std::string_view user)
                 + " rights in all): somebody who gets its password may, too; sql/grants.sql says what is enough");
 }
 
+// Why one that is not ours cannot be asked; empty: it can.
+std::string obstacle(const Config::Database& database, const std::string& setting)
+{
+    if (database.password_file.empty()) return "the setting " + setting + " is missing";
+    if (::access(database.password_file.c_str(), R_OK) != 0 && errno == EACCES) return database.password_file + " cannot be read: run this as root";
+    return {};
+}
+
+// One that is not ours but has its password here, too, so that it can be asked.
+Finding has_its_rights(const Config::Database& database, const Config& config, const std::string& program)
+{
+    if (const auto why = obstacle(database, program + "_db_password_file"); !why.empty()) return unknown("they were not looked at: " + why);
+    Program its{database, config};
+    return has_its_rights(its, "mailboxd_" + program);
+}
+
 // Without the second, a server that writes a binary log rolls back what that log has lost.
 constexpr char kDurability[] = "SELECT @@innodb_flush_log_at_trx_commit = 1, @@log_bin = 0 OR @@sync_binlog = 1";
 
@@ -377,6 +393,8 @@ bool run(const Config& config, std::ostream& out)
         {"schema", [&] { return has_right_schema(service); }},
         {"rights of the service", [&] { return has_its_rights(service, "mailboxd_api"); }},
         {"rights of mailboxctl", [&] { return has_its_rights(ctl, "mailboxd_ctl"); }},
+        {"rights of Dovecot", [&] { return has_its_rights(config.dovecot_db, config, "dovecot"); }},
+        {"rights of Postfix", [&] { return has_its_rights(config.postfix_db, config, "postfix"); }},
         {"durability", [&] { return is_durable(ctl); }},
         {"triggers", [&] { return has_triggers(ctl); }},
         {"counters", [&] { return counts_right(ctl); }},

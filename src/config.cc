@@ -73,11 +73,16 @@ Take take_socket(std::string Config::* field)
     };
 }
 
+std::array<Config::Database*, 5> databases_of(Config& config)
+{
+    return {&config.db, &config.ctl_db, &config.janitor_db, &config.dovecot_db, &config.postfix_db};
+}
+
 // A setting of the server, which all share.
 Take take_all(std::string Config::Database::* field)
 {
     return [=](Config& config, const std::string& text) {
-        config.db.*field = config.ctl_db.*field = config.janitor_db.*field = text;
+        for (auto* const database : databases_of(config)) database->*field = text;
     };
 }
 
@@ -139,7 +144,7 @@ const std::map<std::string, Take>& settings()
         {"db_socket", take_all(&Config::Database::socket)},
         {"db_host", take_all(&Config::Database::host)},
         {"db_port", [](Config& config, const std::string& text) {
-             config.db.port = config.ctl_db.port = config.janitor_db.port = number<std::uint16_t>(text, 1, 65'535);
+             for (auto* const database : databases_of(config)) database->port = number<std::uint16_t>(text, 1, 65'535);
          }},
         {"db_name", take_all(&Config::Database::name)},
         {"db_user", take(&Config::db, &Config::Database::user)},
@@ -148,6 +153,10 @@ const std::map<std::string, Take>& settings()
         {"ctl_db_password_file", take(&Config::ctl_db, &Config::Database::password_file)},
         {"janitor_db_user", take(&Config::janitor_db, &Config::Database::user)},
         {"janitor_db_password_file", take(&Config::janitor_db, &Config::Database::password_file)},
+        {"dovecot_db_user", take(&Config::dovecot_db, &Config::Database::user)},
+        {"dovecot_db_password_file", take(&Config::dovecot_db, &Config::Database::password_file)},
+        {"postfix_db_user", take(&Config::postfix_db, &Config::Database::user)},
+        {"postfix_db_password_file", take(&Config::postfix_db, &Config::Database::password_file)},
         {"db_connect_timeout", take(&Config::db_connect_timeout, 1, 60)},
         {"db_timeout", take(&Config::db_timeout, 1, 3600)},
         {"max_body", take(&Config::max_body, std::size_t{1024}, std::size_t{64} << 20)},
@@ -238,6 +247,8 @@ Config Config::read(const std::string& path)
     Config config;
     config.ctl_db.user = "mailboxd_ctl";
     config.janitor_db.user = "mailboxd_janitor";
+    config.dovecot_db.user = "mailboxd_dovecot";
+    config.postfix_db.user = "mailboxd_postfix";
     std::vector<std::string> problems;
     std::set<std::string> seen;
     int number = 0;

@@ -49,6 +49,9 @@ struct Config {
     Database db;                           // mailboxd
     Database ctl_db;                       // mailboxctl: same server, user of its own
     Database janitor_db;                   // mailboxctl janitor, likewise
+    // Dovecot's and Postfix's own users, for mailboxctl check: without their passwords it does not look at their rights.
+    Database dovecot_db;
+    Database postfix_db;
     std::chrono::seconds db_connect_timeout{2};
     std::chrono::seconds db_timeout{10};   // for one answer of the server
 

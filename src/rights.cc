@@ -11,17 +11,17 @@ namespace {
 using Columns = std::vector<std::string>;
 
 struct Right {
-    std::string verb;     // SELECT, INSERT, UPDATE or DELETE
+    std::string verb;     // SELECT, INSERT, UPDATE, DELETE or EXECUTE
     Columns columns;      // empty: of the whole table
-    std::string table;
+    std::string table;    // or the function
 };
 
-// The statements of grants.sql that are about the user, one right each. EXECUTE is none of our programs'.
+// The statements of grants.sql that are about the user, one right each.
 std::vector<Right> needed_by(std::string_view user)
 {
     const auto text = std::regex_replace(std::string{kGrants}, std::regex{"--[^\n]*"}, "");
-    static const std::regex statement{R"(GRANT\s([^;]*?)\sON\s(\w+)\s+TO\s'(\w+)'@)"};
-    static const std::regex verb{R"((SELECT|INSERT|UPDATE|DELETE)(?:\s*\(([^)]*)\))?)"};
+    static const std::regex statement{R"(GRANT\s([^;]*?)\sON\s(?:FUNCTION\s+)?(\w+)\s+TO\s'(\w+)'@)"};
+    static const std::regex verb{R"((SELECT|INSERT|UPDATE|DELETE|EXECUTE)(?:\s*\(([^)]*)\))?)"};
     static const std::regex word{R"(\w+)"};
     std::vector<Right> rights;
     for (std::sregex_iterator each{text.begin(), text.end(), statement}, end; each != end; ++each) {
@@ -82,6 +82,15 @@ std::string refusal(db::Connection& connection, const std::string& statement)
     }
 }
 
+// A view of those that one may call.
+constexpr char kFunction[] = "SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_name = ?";
+
+std::string refusal_of_function(db::Connection& connection, const std::string& name)
+{
+    if (connection.query(kFunction, {name}).count() > 0) return {};
+    return "the function " + name + " is not there or may not be called: grants.sql gives the right; if it is lost, make it anew (sql/migrations)";
+}
+
 // For a whole table all that can be seen of it; where nothing can, any column will be refused.
 Columns columns_of(const Right& right, const Tables& visible)
 {
@@ -110,7 +119,8 @@ Difference difference(db::Connection& connection, std::string_view user)
     const auto visible = visible_to(connection);
     Difference difference;
     for (const auto& right : needed) {
-        difference.refused = refusal(connection, statement_for(right, columns_of(right, visible)));
+        difference.refused = right.verb == "EXECUTE" ? refusal_of_function(connection, right.table)
+                                                     : refusal(connection, statement_for(right, columns_of(right, visible)));
         if (!difference.refused.empty()) break;
     }
     for (const auto& [table, columns] : visible) {

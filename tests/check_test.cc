@@ -103,6 +103,18 @@ BOOST_FIXTURE_TEST_CASE(secrets_are_not_everybodys, House)
     BOOST_TEST(has(wrong(config), "WRONG    secrets: " + config.doveadm_key_file + " is everybody's to read: chmod o= "));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_function_that_is_lost_is_missed, House)
+{
+    auto config = database.config();
+    const support::Directory directory;
+    config.postfix_db = config.db;
+    if (config.postfix_db.password_file.empty()) config.postfix_db.password_file = directory.write("password", "\n");
+    std::filesystem::permissions(config.postfix_db.password_file, std::filesystem::perms{0600});
+    BOOST_TEST(wrong(config) == "");
+    database.run("DROP FUNCTION submission_count");
+    BOOST_TEST(has(wrong(config), "WRONG    rights of Postfix: the function submission_count is not there or may not be called: "), all);
+}
+
 BOOST_FIXTURE_TEST_CASE(triggers_that_are_lost_are_missed, House)
 {
     BOOST_TEST(wrong() == "");

@@ -61,6 +61,8 @@ db_user = mailboxd_api
 db_password_file = $DIR/secrets/mailboxd_api
 ctl_db_user = mailboxd_ctl
 ctl_db_password_file = $DIR/secrets/mailboxd_ctl
+dovecot_db_password_file = $DIR/secrets/mailboxd_dovecot
+postfix_db_password_file = $DIR/secrets/mailboxd_postfix
 END
     if ((EUID == 0)); then
         echo "user = nobody"

@@ -64,6 +64,13 @@ struct Checked : mail::Story {
         BOOST_TEST(others == "");
         BOOST_TEST(ended.exit == (mark == "WRONG" ? 1 : 0));
     }
+    // What was done can be seen in more than one point.
+    void misses(const std::string& pattern) const
+    {
+        const auto ended = check();
+        BOOST_TEST(std::regex_search(ended.out, std::regex{"(^|\n)WRONG +" + pattern}), pattern << " is not in:\n" << ended.out << ended.err);
+        BOOST_TEST(ended.exit == 1);
+    }
     // A Postfix configuration like the stack's, in a folder of its own, with one thing changed.
     fs::path postfix_with(const std::string& file, const std::string& change) const
     {
@@ -150,6 +157,28 @@ BOOST_FIXTURE_TEST_CASE(rights_are_as_granted, Checked)
     finds(check(), "WRONG", "rights of the janitor: UPDATE command denied .*deleted_mailbox");
     house.sql("GRANT UPDATE (purged_at) ON deleted_mailbox TO " + as("janitor"));
     finds(check(), "ok", "rights of the janitor");
+}
+
+BOOST_FIXTURE_TEST_CASE(rights_of_dovecot_and_postfix_are_as_granted, Checked)
+{
+    expected = {"execute command denied", "mailboxd-submission.cf: query error"};
+    struct Case {
+        const char* rights;
+        const char* user;
+        const char* says;
+    };
+    for (const auto& [rights, user, says] : {Case{"SELECT (password) ON mailbox", "dovecot", "rights of Dovecot: SELECT command denied .*password"},
+                                             {"INSERT (username, bytes, messages) ON mailbox_usage", "dovecot", "rights of Dovecot: INSERT command denied .*mailbox_usage"},
+                                             {"UPDATE (username, bytes, messages) ON mailbox_usage", "dovecot", "rights of Dovecot: UPDATE command denied .*mailbox_usage"},
+                                             {"EXECUTE ON FUNCTION submission_count", "postfix", "rights of Postfix: the function submission_count .*grants.sql"}}) {
+        const auto name = "'mailboxd_" + std::string{user} + "'@'localhost'";
+        house.sql("REVOKE " + std::string{rights} + " FROM " + name);
+        misses(says);
+        house.sql("GRANT " + std::string{rights} + " TO " + name);
+    }
+    std::ofstream{folder / "password"} << "another\n";
+    fs::permissions(folder / "password", fs::perms::owner_read);
+    finds(check({{"postfix_db_password_file", folder / "password"}}), "WRONG", "rights of Postfix: Access denied for user 'mailboxd_postfix'");
 }
 
 BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
