@@ -181,6 +181,29 @@ BOOST_FIXTURE_TEST_CASE(rights_of_dovecot_and_postfix_are_as_granted, Checked)
     finds(check({{"postfix_db_password_file", folder / "password"}}), "WRONG", "rights of Postfix: Access denied for user 'mailboxd_postfix'");
 }
 
+BOOST_FIXTURE_TEST_CASE(rights_on_more_than_the_tables_are_told, Checked)
+{
+    struct Case {
+        const char* rights;
+        const char* user;
+        const char* says;
+    };
+    const std::string name = house.setting("DB_NAME");
+    const auto all = name + ".*";
+    for (const auto& [rights, user, says] : {Case{"DROP, ALTER, CREATE, TRIGGER ON $", "api", "the service: .* such as (DROP|ALTER|CREATE|TRIGGER) on $"},
+                                             {"DROP ON mailbox", "api", "the service: .* such as DROP on .*mailbox "},
+                                             {"FILE, SUPER, PROCESS ON *.*", "api", "the service: .* such as (FILE|SUPER|PROCESS) on \\*\\.\\*"},
+                                             {"SELECT, UPDATE ON mysql.*", "api", "the service: .* such as (SELECT|UPDATE) on mysql\\.\\*"},
+                                             {"SELECT ON $", "postfix", "Postfix: .* such as SELECT on $"}}) {
+        const auto account = "'mailboxd_" + std::string{user} + "'@'localhost'";
+        const auto what = std::regex_replace(std::string{rights}, std::regex{"\\$$"}, all);
+        house.sql("GRANT " + what + " TO " + account);
+        finds(check(), "note", "rights of " + std::regex_replace(std::string{says}, std::regex{"\\$$"}, name + "\\.\\*"));
+        house.sql("REVOKE " + what + " FROM " + account);
+    }
+    finds(check(), "ok", "rights of the service");
+}
+
 BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
