@@ -122,12 +122,16 @@ Finding is_durable(Program& ctl)
     return well();
 }
 
+const std::string kTriggersLost = "the tables have lost theirs";
+const std::string kTriggersBack =
+    ", so that lists may be old and sizes wrong: load the backup again, dumped with --triggers --routines, or make them anew (sql/migrations)";
+
 constexpr char kSomeDomain[] = "SELECT id, version FROM domain LIMIT 1";
 constexpr char kTouch[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = ?";
 constexpr char kVersion[] = "SELECT version FROM domain WHERE id = ?";
 
 // Only an administrator can see them; but whoever may change a domain sees what they do. It is rolled back.
-Finding has_triggers(Program& ctl)
+Finding has_trigger_of_domains(Program& ctl)
 {
     auto& connection = ctl.connection();
     const db::Transaction transaction{connection};
@@ -136,8 +140,61 @@ Finding has_triggers(Program& ctl)
     connection.execute(kTouch, {domain.integer(1)});
     auto now = connection.query(kVersion, {domain.integer(1)});
     if (!now.next() || now.integer(1) != domain.integer(2)) return well();
-    return wrong("the tables have lost theirs, so that lists may be old and sizes wrong: load the backup again, dumped with --triggers --routines,"
-                 " or make them anew (sql/migrations)");
+    return wrong(kTriggersLost + kTriggersBack);
+}
+
+constexpr char kSomeMailbox[] = "SELECT m.storage_id, d.name FROM mailbox m JOIN domain d ON d.id = m.domain_id LIMIT 1";
+constexpr char kMoveAway[] = "UPDATE mailbox_usage SET username = CONCAT(REPEAT('-', 32), SUBSTR(username, 33)) WHERE storage_id = ?";
+constexpr char kTell[] = "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@', ?), ?, 1)";
+constexpr char kTellAgain[] = "UPDATE mailbox_usage SET bytes = ? WHERE storage_id = ?";
+constexpr char kTaken[] =
+    "SELECT COALESCE(MAX(m.size_bytes), -1), COALESCE(MAX(d.version), 0) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE m.storage_id = ?";
+
+struct Taken {
+    std::int64_t size = 0;
+    std::int64_t version = 0;
+};
+
+// Likewise: a size is told as Dovecot does, first where there is none, and is rolled back. Dovecot's user cannot see what
+// comes of that, mailboxctl's cannot tell: so one tells, and the other reads what is not committed.
+Finding has_triggers_of_sizes(const Config& config, Program& ctl)
+{
+    if (const auto why = obstacle(config.dovecot_db, "dovecot_db_password_file"); !why.empty()) return unknown("those of sizes were not tried: " + why);
+    Program dovecot{config.dovecot_db, config};
+    auto& reader = ctl.connection();
+    auto& writer = dovecot.connection();
+    reader.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED");
+    const db::Transaction reading{reader};
+    auto mailbox = reader.query(kSomeMailbox);
+    if (!mailbox.next()) return well();
+    const auto id = mailbox.text(1), domain = mailbox.text(2);
+    const auto taken = [&] {
+        auto rows = reader.query(kTaken, {id});
+        rows.next();
+        return Taken{rows.integer(1), rows.integer(2)};
+    };
+    writer.run("SET SESSION foreign_key_checks = 0");  // for the name that is nobody's
+    const db::Transaction writing{writer};
+    writer.execute(kMoveAway, {id});
+    const auto before = taken();
+    writer.execute(kTell, {id, domain, before.size + 1});
+    const auto told = taken();
+    writer.execute(kTellAgain, {before.size + 2, id});
+    const auto again = taken();
+    if (before.size < 0 || told.size < 0 || again.size < 0) return well();  // deleted meanwhile
+    for (const auto& [name, works] : {std::pair{"mailbox_usage_inserts", told.version != before.version},
+                                      {"mailbox_usage_inserted", told.size == before.size + 1},
+                                      {"mailbox_usage_updates", again.version != told.version},
+                                      {"mailbox_usage_updated", again.size == before.size + 2}}) {
+        if (!works) return wrong(kTriggersLost + (", such as " + std::string{name}) + kTriggersBack);
+    }
+    return well();
+}
+
+Finding has_triggers(const Config& config, Program& ctl)
+{
+    const auto of_domains = has_trigger_of_domains(ctl);
+    return of_domains.mark == Mark::ok ? has_triggers_of_sizes(config, ctl) : of_domains;
 }
 
 constexpr char kWrongCounters[] =
@@ -396,7 +453,7 @@ bool run(const Config& config, std::ostream& out)
         {"rights of Dovecot", [&] { return has_its_rights(config.dovecot_db, config, "dovecot"); }},
         {"rights of Postfix", [&] { return has_its_rights(config.postfix_db, config, "postfix"); }},
         {"durability", [&] { return is_durable(ctl); }},
-        {"triggers", [&] { return has_triggers(ctl); }},
+        {"triggers", [&] { return has_triggers(config, ctl); }},
         {"counters", [&] { return counts_right(ctl); }},
         {"ranges", [&] { return has_right_ranges(ctl); }},
         {"sizes", [&] { return has_right_sizes(ctl); }},

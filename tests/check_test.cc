@@ -124,6 +124,33 @@ BOOST_FIXTURE_TEST_CASE(triggers_that_are_lost_are_missed, House)
     BOOST_TEST(database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id}) == version);
 }
 
+const std::string kOfSizes[] = {"mailbox_usage_inserts", "mailbox_usage_inserted", "mailbox_usage_updates", "mailbox_usage_updated"};
+
+// Whether or not the mailbox has had a size.
+BOOST_DATA_TEST_CASE_F(House, triggers_of_sizes_too, data::make(kOfSizes) * data::make({false, true}), trigger, has_size)
+{
+    auto config = database.config();
+    const support::Directory directory;
+    config.dovecot_db = config.db;
+    if (config.dovecot_db.password_file.empty()) config.dovecot_db.password_file = directory.write("password", "\n");
+    std::filesystem::permissions(config.dovecot_db.password_file, std::filesystem::perms{0600});
+    BOOST_TEST(wrong(config) == "");
+    tenant.store.create(tenant.grant(), {tenant.mailbox("alice")}, tenant.actor);
+    if (has_size) {
+        database.execute("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@', ?), 700, 1)", {tenant.storage_id("alice"), tenant.domain.name()});
+    }
+    const auto rows = [&] {
+        return database.text("SELECT CONCAT_WS(' ', m.size_bytes, d.version, u.username, u.bytes) FROM domain d JOIN mailbox m ON m.domain_id = d.id"
+                             " LEFT JOIN mailbox_usage u ON u.storage_id = m.storage_id");
+    };
+    const auto before = rows();
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "ok       triggers\n"), all);
+    database.run("DROP TRIGGER " + trigger);
+    BOOST_TEST(has(wrong(config), "WRONG    triggers: the tables have lost theirs, such as " + trigger + ", "), all);
+    BOOST_TEST(rows() == before);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_size_is_what_dovecot_told, House)
 {
     tenant.store.create(tenant.grant(), {tenant.mailbox("alice")}, tenant.actor);

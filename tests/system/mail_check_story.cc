@@ -278,9 +278,9 @@ BOOST_FIXTURE_TEST_CASE(certificates_are_looked_at_as_clients_do, Checked)
 
 BOOST_FIXTURE_TEST_CASE(what_is_not_set_is_not_looked_at, Checked)
 {
-    const auto ended = check_by(std::regex_replace(story::configuration(house, {}), std::regex{"\n(postfix|doveadm|store|store_user) = [^\n]*"}, ""));
+    const auto ended = check_by(std::regex_replace(story::configuration(house, {}), std::regex{"\n(postfix|doveadm|store|store_user|dovecot_db_password_file|postfix_db_password_file) = [^\n]*"}, ""));
     BOOST_TEST(ended.exit == 0, ended.err);
-    for (const char* point : {"Dovecot", "Postfix", "certificates", "mail store"}) {
+    for (const char* point : {"Dovecot", "Postfix", "certificates", "mail store", "rights of Dovecot", "rights of Postfix", "triggers"}) {
         BOOST_TEST(std::regex_search(ended.out, std::regex{"\n\\? +" + std::string{point} + ": .* the setting [a-z_]+ is missing\n"}), ended.out);
     }
 }
