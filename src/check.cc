@@ -308,6 +308,14 @@ std::string table_in(const std::string& value, const std::string& name)
     return {};
 }
 
+// Nothing: the table answered, be it with nothing.
+std::optional<Finding> complaint(const std::string& table, const postconf::Postfix::Answer& answer)
+{
+    if (answer.is_well || answer.text.empty()) return std::nullopt;
+    if (::geteuid() != 0) return unknown(answer.text + ": run this as root");
+    return wrong(table + " does not answer: " + answer.text);
+}
+
 Finding postfix_finds(const Config& config, Program& ctl)
 {
     if (config.postfix.empty()) return unknown("it was not asked: the setting postfix is missing");
@@ -321,16 +329,17 @@ Finding postfix_finds(const Config& config, Program& ctl)
         const auto& key = name == std::string_view{"domains"} ? asked.domain : asked.address;
         const auto before = postfix::find(ctl.connection(), name, key);
         const auto answer = programs.look_up(key, table);
-        if (!answer.is_well && !answer.text.empty()) {
-            if (::geteuid() != 0) return unknown(answer.text + ": run this as root");
-            return wrong(table + " does not answer: " + answer.text);
-        }
+        if (const auto found = complaint(table, answer)) return *found;
         // Which way mail takes is said in the installed file alone.
         const bool is_free = name == std::string_view{"transport"};
         const auto is_as = [&](const std::optional<std::string>& expected) { return answer.is_well == expected.has_value() && (is_free || !expected || *expected == answer.text); };
         if (is_as(before) || is_as(postfix::find(ctl.connection(), name, key))) continue;
         return wrong(table + " says " + (answer.is_well ? answer.text : "nothing") + " about " + key
                      + ", and the tables another thing: see whether it leads to this database and is of this release");
+    }
+    // Those for submission, too. About a name that is no login's, so that nothing is counted.
+    for (const auto& table : programs.tables()) {
+        if (const auto found = complaint(table, programs.look_up("nobody@" + asked.domain, "mysql:" + table))) return *found;
     }
     return well();
 }

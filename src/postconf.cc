@@ -16,6 +16,16 @@ Postfix::Answer Postfix::setting(const std::string& name) const
     return run("postconf", {"-x", "-h", name});
 }
 
+std::set<std::string> Postfix::tables() const
+{
+    static const std::regex table{R"(mysql:(/[^ ,;{}]*/mailboxd-\w+\.cf))"};
+    std::set<std::string> files;
+    for (const auto& all : {run("postconf", {"-x"}), run("postconf", {"-P", "-x"})}) {
+        for (std::sregex_iterator each{all.text.begin(), all.text.end(), table}, end; each != end; ++each) files.insert((*each)[1]);
+    }
+    return files;
+}
+
 Postfix::Answer Postfix::look_up(const std::string& key, const std::string& table) const
 {
     return run("postmap", {"-q", key, table});

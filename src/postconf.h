@@ -4,6 +4,7 @@
 // started at all.
 #pragma once
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@ public:
     };
     // A setting's value, with what it refers to in its place.
     Answer setting(const std::string& name) const;
+    // The files of our tables that main.cf and master.cf lead to.
+    std::set<std::string> tables() const;
     // What a table, such as mysql:/etc/postfix/mailboxd/mailboxd-domains.cf, says about a key.
     Answer look_up(const std::string& key, const std::string& table) const;
 

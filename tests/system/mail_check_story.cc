@@ -247,11 +247,17 @@ BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
     expected = {"Access denied for user 'mailboxd_postfix'", "mailboxd-senders.cf: query error"};
     finds(check({{"postfix", postfix_with("mailboxd-senders.cf", "s/^password.*/password = wrong/")}}), "WRONG",
           "Postfix: .*mailboxd-senders.cf does not answer: .*mailboxd_postfix");
+    for (const std::string table : {"mailboxd-logins.cf", "mailboxd-submission.cf"}) {
+        expected.emplace_back(table + ": query error");
+        finds(check({{"postfix", postfix_with(table, "s/^password.*/password = wrong/")}}), "WRONG", "Postfix: .*" + table + " does not answer: .*mailboxd_postfix");
+    }
+    const auto counted = house.value("SELECT COALESCE(SUM(recipients), 0) FROM submission_rate");
     finds(check({{"postfix", postfix_with("mailboxd-domains.cf", "s/^query.*/query = SELECT '%s' FROM DUAL WHERE FALSE/")}}), "WRONG",
           "Postfix: .*mailboxd-domains.cf says nothing about .*see whether it leads to this database");
     finds(check({{"postfix", postfix_with("mailboxd-addresses.cf", "s/SELECT CONCAT(m.storage_id/SELECT CONCAT('other'/")}}), "WRONG",
           "Postfix: .*mailboxd-addresses.cf says other@.* about ");
     finds(check({{"postfix", postfix_with("main.cf", "s/ / /")}}), "ok", "Postfix");
+    BOOST_TEST(house.value("SELECT COALESCE(SUM(recipients), 0) FROM submission_rate") == counted);
     process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
 }
 
