@@ -1,12 +1,16 @@
 #include "check.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <ctime>
 #include <functional>
 #include <iomanip>
@@ -243,6 +247,63 @@ Finding has_right_sizes(Program& ctl)
                  + ": a trigger was missing for a while, or somebody changed the tables by hand; doveadm quota recalc -u " + rows.text(1) + " tells it again");
 }
 
+// --- what runs ------------------------------------------------------------------------
+
+// Of FastCGI (1.0, 3.3 and 3.4); both are short.
+std::string record(char type, const std::string& content)
+{
+    return std::string{'\1', type, '\0', '\1', '\0', static_cast<char>(content.size()), '\0', '\0'} + content;
+}
+std::string parameter(const std::string& name, const std::string& value)
+{
+    return std::string{static_cast<char>(name.size()), static_cast<char>(value.size())} + name + value;
+}
+
+// As nginx asks for /healthz. A connection alone tells little: systemd takes it, too, and the service complains of it.
+Finding answers(const std::string& path)
+{
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    const std::string request = record(1, {'\0', '\1', '\0', '\0', '\0', '\0', '\0', '\0'})
+                                + record(4, parameter("REQUEST_METHOD", "GET") + parameter("REQUEST_URI", "/healthz") + parameter("REQUEST_ID", "check"))
+                                + record(4, {}) + record(5, {});
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::memcpy(address.sun_path, path.c_str(), std::min(path.size(), sizeof address.sun_path - 1));
+    const struct Connection {
+        int number = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ~Connection() { ::close(number); }
+    } connection;
+    ::setsockopt(connection.number, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(connection.number, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (::connect(connection.number, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        const auto says = path + ": " + std::generic_category().message(errno);
+        if (errno == EACCES) return unknown(says + ": run this as root");
+        if (errno != EAGAIN) return wrong(says + ": mailboxd does not run: systemctl start mailboxd.socket; its log says why it ended");
+    }
+    std::string answer(4096, '\0');
+    const auto sent = ::send(connection.number, request.data(), request.size(), MSG_NOSIGNAL);
+    const auto size = sent < 0 ? sent : ::recv(connection.number, answer.data(), answer.size(), 0);
+    if (size > 0 && answer.find("Alive") != std::string::npos) return well();
+    return wrong(path + " gives no answer within 5 s: see whether mailboxd runs, how long its requests take, and into its log");
+}
+
+Finding runs(const Config& config)
+{
+    const auto found = answers(config.socket);
+    return found.mark == Mark::ok && !config.write_socket.empty() ? answers(config.write_socket) : found;
+}
+
+// Rows stay as long as a login may take after the change; a janitor that runs removes them then.
+constexpr char kOldestEnd[] = "SELECT COALESCE(UNIX_TIMESTAMP() - MIN(since), 0) FROM session_end";
+
+Finding ends_sessions(Program& ctl)
+{
+    auto rows = ctl.connection().query(kOldestEnd);
+    rows.next();
+    if (rows.integer(1) <= std::chrono::seconds{janitor::kWatched + std::chrono::minutes{1}}.count()) return well();
+    return wrong("sessions were to end " + rows.text(1) + " seconds ago, and nobody has seen to it: the janitor does not run, or cannot:"
+                 " systemctl restart mailboxd-janitor; its log says why");
+}
+
 // --- Dovecot and Postfix --------------------------------------------------------------
 
 struct Sample {
@@ -461,6 +522,7 @@ bool run(const Config& config, std::ostream& out)
         {"rights of mailboxctl", [&] { return has_its_rights(ctl, "mailboxd_ctl"); }},
         {"rights of Dovecot", [&] { return has_its_rights(config.dovecot_db, config, "dovecot"); }},
         {"rights of Postfix", [&] { return has_its_rights(config.postfix_db, config, "postfix"); }},
+        {"service", [&] { return runs(config); }},
         {"durability", [&] { return is_durable(ctl); }},
         {"triggers", [&] { return has_triggers(config, ctl); }},
         {"counters", [&] { return counts_right(ctl); }},
@@ -474,7 +536,8 @@ bool run(const Config& config, std::ostream& out)
     if (!config.store.empty()) {
         const auto behind = std::find_if(points.begin(), points.end(), [](const Point& point) { return point.name == "durability"; });
         points.insert(behind, {{"database, as the janitor", [&] { return is_reached(janitor); }},
-                               {"rights of the janitor", [&] { return has_its_rights(janitor, "mailboxd_janitor"); }}});
+                               {"rights of the janitor", [&] { return has_its_rights(janitor, "mailboxd_janitor"); }},
+                               {"janitor", [&] { return ends_sessions(ctl); }}});
     }
     bool is_well = true;
     constexpr int kMarkWidth = 9;

@@ -6,10 +6,17 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <sstream>
+#include <thread>
 
 #include "database.h"
 #include "migrate.h"
@@ -20,10 +27,41 @@ namespace data = boost::unit_test::data;
 
 namespace {
 
+// In the service's place: says the same to whoever connects.
+class Answering {
+public:
+    Answering(const std::string& path, const char* answer) : listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+    {
+        sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+        std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+        BOOST_TEST_REQUIRE(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+        BOOST_TEST_REQUIRE(::listen(listener_, 10) == 0);
+        thread_ = std::thread{[listener = listener_, answer] {
+            for (int connection = 0; (connection = ::accept(listener, nullptr, nullptr)) >= 0; ::close(connection)) {
+                std::array<char, 4096> request{};
+                if (::recv(connection, request.data(), request.size(), 0) > 0) ::send(connection, answer, std::strlen(answer), MSG_NOSIGNAL);
+            }
+        }};
+    }
+    ~Answering()
+    {
+        ::shutdown(listener_, SHUT_RDWR);
+        thread_.join();
+        ::close(listener_);
+    }
+    Answering(const Answering&) = delete;
+    Answering& operator=(const Answering&) = delete;
+
+private:
+    int listener_;
+    std::thread thread_;
+};
+
 struct House {
     // The points that are not well, one line each; empty when it says that all are.
-    std::string wrong(const Config& config)
+    std::string wrong(Config config)
     {
+        if (config.socket == Config{}.socket) config.socket = sockets.path("mailboxd.sock");
         std::ostringstream out;
         const bool is_well = check::run(config, out);
         std::istringstream lines{out.str()};
@@ -40,6 +78,8 @@ struct House {
     }
     std::string wrong() { return wrong(database.config()); }
 
+    support::Directory sockets;
+    Answering service{sockets.path("mailboxd.sock"), "Alive"};
     database::Database database;
     database::Tenant tenant{database};
     int points = 0;
@@ -101,6 +141,22 @@ BOOST_FIXTURE_TEST_CASE(secrets_are_not_everybodys, House)
     BOOST_TEST(wrong(config) == "");
     std::filesystem::permissions(config.doveadm_key_file, std::filesystem::perms{0644});
     BOOST_TEST(has(wrong(config), "WRONG    secrets: " + config.doveadm_key_file + " is everybody's to read: chmod o= "));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_service_that_does_not_answer_is_missed, House)
+{
+    auto config = database.config();
+    for (const auto socket : {&Config::socket, &Config::write_socket}) {
+        config = database.config();
+        config.*socket = sockets.path("absent.sock");
+        BOOST_TEST(has(wrong(config), "WRONG    service: " + config.*socket + ": No such file or directory: mailboxd does not run: "), all);
+        BOOST_TEST(has(all, "systemctl start mailboxd.socket"));
+    }
+    const Answering mute{sockets.path("mute.sock"), ""};
+    config.write_socket = sockets.path("mute.sock");
+    BOOST_TEST(has(wrong(config), "WRONG    service: " + config.write_socket + " gives no answer"), all);
+    config.write_socket = sockets.path("mailboxd.sock");
+    BOOST_TEST(wrong(config) == "");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_function_that_is_lost_is_missed, House)
@@ -220,6 +276,11 @@ BOOST_FIXTURE_TEST_CASE(mail_is_where_it_belongs, Stored)
     std::filesystem::remove(alices);
     std::filesystem::create_directories(alices);
     BOOST_TEST(wrong(config) == "");
+    database.run("INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP() - 170)");
+    BOOST_TEST(wrong(config) == "");
+    database.run("UPDATE session_end SET since = UNIX_TIMESTAMP() - 190");
+    BOOST_TEST(has(wrong(config), "WRONG    janitor: sessions were to end 19"), all);
+    database.run("DELETE FROM session_end");
     config.store = directory.path("absent");
     BOOST_TEST(has(wrong(config), "WRONG    mail store: " + config.store + ": No such file or directory"), all);
     config.store.clear();

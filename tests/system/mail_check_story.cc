@@ -204,6 +204,18 @@ BOOST_FIXTURE_TEST_CASE(rights_on_more_than_the_tables_are_told, Checked)
     finds(check(), "ok", "rights of the service");
 }
 
+BOOST_FIXTURE_TEST_CASE(what_does_not_run_is_missed, Checked)
+{
+    finds(check({{"socket", "/nowhere/mailboxd.sock"}}), "WRONG", "service: /nowhere/mailboxd.sock: No such file or directory: mailboxd does not run");
+    {
+        const mail::Halt halt{house};
+        house.sql("INSERT INTO session_end (storage_id, since) VALUES (REPEAT('0', 32), UNIX_TIMESTAMP() - 600)");
+        finds(check(), "WRONG", "janitor: sessions were to end 6[0-9][0-9] seconds ago.*the janitor does not run");
+    }
+    BOOST_TEST(process::eventually([&] { return house.value("SELECT COUNT(*) FROM session_end WHERE since < UNIX_TIMESTAMP() - 180") == "0"; }));
+    finds(check(), "ok", "janitor");
+}
+
 BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
