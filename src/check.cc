@@ -16,6 +16,7 @@
 #include <iomanip>
 #include <map>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -111,6 +112,46 @@ Finding has_its_rights(const Config::Database& database, const Config& config, c
     if (const auto why = obstacle(database, program + "_db_password_file"); !why.empty()) return unknown("they were not looked at: " + why);
     Program its{database, config};
     return has_its_rights(its, "mailboxd_" + program);
+}
+
+// What a program relies on when it lets the database decide. Other keys make look-ups fast.
+struct Key {
+    const char* table;
+    const char* columns;
+};
+constexpr std::array<Key, 12> kUniqueKeys{{{"account", "name"},
+                                           {"domain", "name"},
+                                           {"api_key", "id"},
+                                           {"mailbox", "domain_id, id"},
+                                           {"mailbox", "domain_id, local_part"},
+                                           {"mailbox", "storage_id"},
+                                           {"mailbox_range", "domain_id, number"},
+                                           {"mailbox_usage", "storage_id"},
+                                           {"mailbox_activity", "storage_id"},
+                                           {"submission_rate", "storage_id"},
+                                           {"deleted_mailbox", "storage_id"},
+                                           {"audit_log", "at, id"}}};
+
+constexpr char kEngines[] =
+    "SELECT table_name, COALESCE(engine, 'none') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";
+constexpr char kKeys[] =
+    "SELECT CONCAT(table_name, ' (', GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', '), ')') FROM information_schema.statistics"
+    " WHERE table_schema = DATABASE() AND non_unique = 0 GROUP BY table_name, index_name HAVING COUNT(sub_part) = 0";
+
+Finding has_its_tables(Program& ctl)
+{
+    std::set<std::string> tables, keys;  // as far as it has rights on them
+    for (auto rows = ctl.connection().query(kEngines); rows.next(); tables.insert(rows.text(1))) {
+        if (rows.text(2) == "InnoDB") continue;
+        return wrong(rows.text(1) + " has the engine " + rows.text(2) + ", which takes no part in transactions: ALTER TABLE " + rows.text(1) + " ENGINE = InnoDB");
+    }
+    for (auto rows = ctl.connection().query(kKeys); rows.next();) keys.insert(rows.text(1));
+    for (const auto& [name, columns] : kUniqueKeys) {
+        const std::string table{name};
+        if (!tables.contains(table) || keys.contains(table + " (" + columns + ")")) continue;
+        return wrong(table + " has lost the unique key (" + columns + "), so that the same can be there twice: ALTER TABLE " + table + " ADD UNIQUE KEY (" + columns + ")");
+    }
+    return well();
 }
 
 // Without the second, a server that writes a binary log rolls back what that log has lost.
@@ -523,6 +564,7 @@ bool run(const Config& config, std::ostream& out)
         {"rights of Dovecot", [&] { return has_its_rights(config.dovecot_db, config, "dovecot"); }},
         {"rights of Postfix", [&] { return has_its_rights(config.postfix_db, config, "postfix"); }},
         {"service", [&] { return runs(config); }},
+        {"tables", [&] { return has_its_tables(ctl); }},
         {"durability", [&] { return is_durable(ctl); }},
         {"triggers", [&] { return has_triggers(config, ctl); }},
         {"counters", [&] { return counts_right(ctl); }},

@@ -159,6 +159,32 @@ BOOST_FIXTURE_TEST_CASE(a_service_that_does_not_answer_is_missed, House)
     BOOST_TEST(wrong(config) == "");
 }
 
+struct Loss : support::Row {
+    std::string statement;
+    std::string says;
+};
+
+const Loss kLosses[] = {
+    {"two of an address", "ALTER TABLE mailbox DROP KEY mailbox_address, ADD KEY mailbox_address (domain_id, local_part)",
+     "mailbox has lost the unique key (domain_id, local_part), "},
+    {"two domains of a name", "ALTER TABLE domain DROP KEY domain_name, ADD KEY domain_name (name)", "domain has lost the unique key (name), "},
+    {"no transactions", "ALTER TABLE session_end ENGINE = MyISAM", "session_end has the engine MyISAM, "},
+};
+
+BOOST_DATA_TEST_CASE_F(House, tables_are_as_the_migrations_make_them, data::make(kLosses), row)
+{
+    BOOST_TEST(wrong() == "");
+    database.run(row.statement);
+    BOOST_TEST(has(wrong(), "WRONG    tables: " + row.says), all);
+    BOOST_TEST(has(all, ": ALTER TABLE " + row.says.substr(0, row.says.find(' ')) + " "), all);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_key_of_another_name_is_as_good, House)
+{
+    database.run("ALTER TABLE mailbox DROP KEY mailbox_address, ADD UNIQUE KEY another (domain_id, local_part)");
+    BOOST_TEST(wrong() == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_function_that_is_lost_is_missed, House)
 {
     auto config = database.config();
