@@ -1,5 +1,7 @@
 #include "check.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -65,14 +67,56 @@ private:
 
 // --- secrets --------------------------------------------------------------------------
 
+// Whether the group may have others in it than root and this one, whose own group it is not or not alone.
+bool has_others(gid_t group, uid_t one)
+{
+    const passwd* const user = ::getpwuid(one);
+    if (user == nullptr || user->pw_gid != group) return true;
+    const std::string name = user->pw_name;
+    const struct group* const entry = ::getgrgid(group);
+    for (char** member = entry == nullptr ? nullptr : entry->gr_mem; member != nullptr && *member != nullptr; ++member) {
+        if (*member != name && *member != std::string{"root"}) return true;
+    }
+    bool is_one = false;
+    ::setpwent();
+    while (const passwd* const each = ::getpwent()) is_one = is_one || (each->pw_gid == group && each->pw_uid != one && each->pw_uid != 0);
+    ::endpwent();
+    return is_one;
+}
+
+// That it is not there, who needs it says.
+Finding is_kept(const std::string& file, mode_t group_may)
+{
+    struct stat status {};
+    if (file.empty()) return well();
+    if (::stat(file.c_str(), &status) != 0) return errno == EACCES ? unknown(file + " cannot be looked at: run this as root") : well();
+    if ((status.st_mode & S_IROTH) != 0) return wrong(file + " is everybody's to read: chmod o= " + file);
+    if ((status.st_mode & S_IWOTH) != 0) return wrong(file + " is everybody's to write: chmod o= " + file);
+    if ((status.st_mode & S_IRGRP & ~group_may) == 0 || !has_others(status.st_gid, status.st_uid)) return well();
+    return note(file + " is its group's to read, and that is not its owner's alone: chmod g= " + file);
+}
+
+Finding is_written_by_its_owner(const std::string& file)
+{
+    struct stat status {};
+    const bool is_there = ::stat(file.c_str(), &status) == 0;
+    if (!is_there || (status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return well();
+    return wrong(file + " is not its owner's alone to write, and who writes it leads the programs to another database: chmod go-w " + file);
+}
+
 Finding are_kept(const Config& config)
 {
-    for (const auto& file : {config.db.password_file, config.ctl_db.password_file, config.janitor_db.password_file, config.doveadm_key_file}) {
-        struct stat status {};
-        const bool is_there = !file.empty() && ::stat(file.c_str(), &status) == 0;
-        if (is_there && (status.st_mode & S_IROTH) != 0) return wrong(file + " is everybody's to read: chmod o= " + file);
+    Finding found = is_written_by_its_owner(config.path);
+    const auto add = [&](const Finding& each) {
+        if (found.mark == Mark::ok || (each.mark == Mark::wrong && found.mark != Mark::wrong)) found = each;
+    };
+    for (const auto* const database : {&config.db, &config.ctl_db, &config.janitor_db, &config.dovecot_db, &config.postfix_db}) {
+        add(is_kept(database->password_file, 0));
     }
-    return well();
+    add(is_kept(config.doveadm_key_file, 0));
+    if (config.postfix.empty()) return found;
+    for (const auto& table : postconf::Postfix{config.postfix}.tables()) add(is_kept(table, S_IRGRP));  // Postfix's own group
+    return found;
 }
 
 // --- the database ---------------------------------------------------------------------

@@ -245,6 +245,7 @@ Config Config::read(const std::string& path)
     std::ifstream file{path};
     if (!file || file.peek() == std::ifstream::traits_type::eof()) throw Problems({path + ": cannot be read, or is empty"});
     Config config;
+    config.path = path;
     config.ctl_db.user = "mailboxd_ctl";
     config.janitor_db.user = "mailboxd_janitor";
     config.dovecot_db.user = "mailboxd_dovecot";

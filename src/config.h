@@ -17,6 +17,8 @@
 #include <vector>
 
 struct Config {
+    std::string path;                      // of the file that all this was read from
+
     // How a program reaches the database. A socket, if given, wins over host and port.
     struct Database {
         std::string socket;                // path of the server's unix socket

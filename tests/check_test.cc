@@ -141,6 +141,69 @@ BOOST_FIXTURE_TEST_CASE(secrets_are_not_everybodys, House)
     BOOST_TEST(wrong(config) == "");
     std::filesystem::permissions(config.doveadm_key_file, std::filesystem::perms{0644});
     BOOST_TEST(has(wrong(config), "WRONG    secrets: " + config.doveadm_key_file + " is everybody's to read: chmod o= "));
+    std::filesystem::permissions(config.doveadm_key_file, std::filesystem::perms{0602});
+    BOOST_TEST(has(wrong(config), "WRONG    secrets: " + config.doveadm_key_file + " is everybody's to write: chmod o= "));
+    std::filesystem::permissions(config.doveadm_key_file, std::filesystem::perms{0600});
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "ok       secrets\n"), all);
+}
+
+BOOST_FIXTURE_TEST_CASE(those_of_dovecot_and_postfix_are_secrets_too, House)
+{
+    const support::Directory directory;
+    const auto file = directory.write("password", "x\n");
+    for (const auto database_of : {&Config::dovecot_db, &Config::postfix_db}) {
+        auto config = database.config();
+        (config.*database_of).password_file = file;
+        std::filesystem::permissions(file, std::filesystem::perms{0644});
+        BOOST_TEST(has(wrong(config), "WRONG    secrets: " + file + " is everybody's to read"), all);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_secret_of_many_is_told, House, *boost::unit_test::precondition([](auto) { return ::geteuid() == 0; }))
+{
+    constexpr gid_t kOfNobody = 65'534;
+    const support::Directory directory;
+    auto config = database.config();
+    config.doveadm_key_file = directory.write("key", "x\n");
+    std::filesystem::permissions(config.doveadm_key_file, std::filesystem::perms{0640});
+    BOOST_TEST_REQUIRE(::chown(config.doveadm_key_file.c_str(), 0, kOfNobody) == 0);
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "note     secrets: " + config.doveadm_key_file + " is its group's to read, and that is not its owner's alone: chmod g= "), all);
+    BOOST_TEST_REQUIRE(::chown(config.doveadm_key_file.c_str(), kOfNobody, kOfNobody) == 0);
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "note     secrets: "), all);  // of other users, too
+    std::filesystem::permissions(config.doveadm_key_file, std::filesystem::perms{0600});
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "ok       secrets\n"), all);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_cannot_be_looked_at_is_not_well, House)
+{
+    const support::Directory directory;
+    auto config = database.config();
+    std::filesystem::create_directory(directory.path("closed"));
+    config.doveadm_key_file = directory.write("closed/key", "x\n");
+    std::filesystem::permissions(directory.path("closed"), std::filesystem::perms::none);
+    const bool is_root = ::geteuid() == 0;
+    if (is_root) BOOST_TEST_REQUIRE(::seteuid(65'534) == 0);
+    std::ostringstream out;
+    check::run(config, out);
+    if (is_root) BOOST_TEST_REQUIRE(::seteuid(0) == 0);
+    std::filesystem::permissions(directory.path("closed"), std::filesystem::perms::owner_all);
+    BOOST_TEST(has(out.str(), "?        secrets: " + config.doveadm_key_file + " cannot be looked at: run this as root\n"), out.str());
+}
+
+BOOST_FIXTURE_TEST_CASE(who_writes_the_configuration_chooses_the_database, House)
+{
+    const support::Directory directory;
+    auto config = database.config();
+    config.path = directory.write("mailboxd.conf", "");
+    for (const auto& [mode, mark] : {std::pair{0644U, "ok"}, {0664U, "WRONG"}, {0646U, "WRONG"}, {0600U, "ok"}}) {
+        std::filesystem::permissions(config.path, std::filesystem::perms{mode});
+        const auto found = wrong(config);
+        BOOST_TEST(has(found, "WRONG    secrets: " + config.path + " is not its owner's alone to write") == (mark == std::string{"WRONG"}), mode << found);
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(a_service_that_does_not_answer_is_missed, House)

@@ -216,6 +216,15 @@ BOOST_FIXTURE_TEST_CASE(what_does_not_run_is_missed, Checked)
     finds(check(), "ok", "janitor");
 }
 
+BOOST_FIXTURE_TEST_CASE(secrets_in_files_of_postfix, Checked)
+{
+    const auto copy = postfix_with("main.cf", "s/ / /");
+    finds(check({{"postfix", copy}}), "ok", "secrets");
+    BOOST_TEST_REQUIRE(process::run(mail::as_root({"chmod", "644", copy / "mailboxd-submission.cf"})).exit == 0);
+    finds(check({{"postfix", copy}}), "WRONG", "secrets: .*mailboxd-submission.cf is everybody's to read");
+    process::run(mail::as_root({"rm", "-rf", copy}));
+}
+
 BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
