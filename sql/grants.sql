@@ -53,6 +53,7 @@ GRANT SELECT, INSERT (storage_id, last_login, last_delivery), UPDATE (storage_id
     ON mailbox_activity TO 'mailboxd_dovecot'@'localhost';
 
 -- mailboxctl janitor: whose sessions are in order, which stores to remove, and what has expired. No hash, no address.
+GRANT SELECT ON schema_version TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT, DELETE ON session_end TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, state) ON account TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, account_id, state) ON domain TO 'mailboxd_janitor'@'localhost';

@@ -422,6 +422,8 @@ Finding dovecot_finds(const Config& config, Program& ctl)
         if (sample(ctl.connection()).login_name != asked.login_name) return well();  // it has changed meanwhile
         return wrong("it does not " + std::string{knows ? "let in " : "know "} + asked.address
                      + ", which is in the tables: see whether its mailboxd-sql.conf.ext leads to this database, and into its log");
+    } catch (const doveadm::WrongKey& error) {
+        return wrong(error.what());
     } catch (const doveadm::Unasked& error) {
         return unknown(std::string{error.what()} + ": run this as root; the settings doveadm and doveadm_key_file have to be as Dovecot has them");
     } catch (const doveadm::Failed& error) {

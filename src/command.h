@@ -16,6 +16,7 @@
 #include "db.h"
 #include "json.h"
 #include "mailbox.h"
+#include "migrate.h"
 #include "secret.h"
 
 namespace command {
@@ -36,7 +37,9 @@ struct Call {
 
     bool has(const char* option) const { return options.count(option) != 0; }
     std::string text(const char* option) const { return has(option) ? options[option].as<std::string>() : std::string{}; }
-    db::Connection connect() const { return {config.ctl_db, config.ctl_db.password(), config}; }
+    // Both refuse tables that are of another release than this program.
+    db::Connection connect() const { return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same}; }
+    db::Session session() const { return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same}; }
     mailbox::Domain domain(const std::string& name) const;
     mailbox::Address address(const std::string& text) const;
     mailbox::Address address_in(const std::string& text, const std::string& domain_name) const;  // a local part will do

@@ -217,11 +217,12 @@ std::string first_line(const std::string& path, const std::string& what)
 
 std::string Config::Database::password() const
 {
-    return password_file.empty() ? std::string{} : first_line(password_file, "the password of the database user " + user);
+    return password_file.empty() ? std::string{} : first_line(password_file, "the password of the database user " + user + " (" + password_setting + ")");
 }
 
 std::string Config::doveadm_key() const
 {
+    if (doveadm_key_file.empty()) throw Problems({"the setting doveadm_key_file is missing: it names the file of Dovecot's doveadm_api_key"});
     return first_line(doveadm_key_file, "the key of Dovecot's doveadm (doveadm_key_file)");
 }
 
@@ -246,10 +247,12 @@ Config Config::read(const std::string& path)
     if (!file || file.peek() == std::ifstream::traits_type::eof()) throw Problems({path + ": cannot be read, or is empty"});
     Config config;
     config.path = path;
-    config.ctl_db.user = "mailboxd_ctl";
-    config.janitor_db.user = "mailboxd_janitor";
-    config.dovecot_db.user = "mailboxd_dovecot";
-    config.postfix_db.user = "mailboxd_postfix";
+    using Named = std::pair<Database*, std::string>;
+    for (const auto& [database, name] : {Named{&config.ctl_db, "ctl"}, {&config.janitor_db, "janitor"}, {&config.dovecot_db, "dovecot"},
+                                         {&config.postfix_db, "postfix"}}) {
+        database->user = "mailboxd_" + name;
+        database->password_setting = name + "_db_password_file";
+    }
     std::vector<std::string> problems;
     std::set<std::string> seen;
     int number = 0;

@@ -27,6 +27,7 @@ struct Config {
         std::string name = "mailboxd";
         std::string user = "mailboxd_api";
         std::string password_file;         // its first line is the password
+        std::string password_setting = "db_password_file";  // which names that file
         // Reads it: at start as root, on SIGHUP as `user`. Throws Problems.
         std::string password() const;
     };

@@ -23,25 +23,32 @@ constexpr int kDuplicateKey = 1062;
 
 Clock::duration time_spent{};
 
+const std::string kAboutTables = "; " + std::string{kMigrate};
+
 // What an operator does about it, where we know that.
 std::string_view advice(int error)
 {
     switch (error) {
     case 2002: case 2003: case 2005:
         return "; is the server running, and are db_socket, db_host and db_port right?";
-    case 1045: case 1698:
-        return "; is that user there, and is its password in the file that the configuration names?";
     case 1040:
         return "; the server's max_connections is too small for workers, write_workers and what else connects";
     case 1049:
         return "; is db_name right? If so, CREATE DATABASE makes it";
     case 1044: case 1142: case 1143: case 1370:
-        return "; is the database there? If so, grants.sql gives the rights";
+        return "; is the database there? If so, its administrator gives the rights: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql";
     case 1054: case 1146:
-        return "; mailboxctl migrate brings the tables to this version";
+        return kAboutTables;
     default:
         return {};
     }
+}
+
+std::string about_password(int error, const Config::Database& database)
+{
+    if (error != 1045 && error != 1698) return {};
+    if (database.password_file.empty()) return "; is that user there? No password was given: " + database.password_setting + " names its file";
+    return "; is that user there, and is its password in " + database.password_file + " (" + database.password_setting + ")?";
 }
 
 // Gives sql::SQLException our names.
@@ -59,7 +66,7 @@ auto translated(Call call)
         case 1205:  // lock wait time-out
         case 1213:  // deadlock; a Galera certification conflict
         case 1020:  // record has changed since last read (MariaDB 11 under snapshot isolation)
-            throw Error{Remedy::retry, sentence};
+            throw Error{Remedy::retry, sentence, error.getErrorCode()};
         case 1047:  // a Galera node outside the quorum
         case 1053:  // server shutdown in progress
         case 1077: case 1078: case 1079:
@@ -68,9 +75,9 @@ auto translated(Call call)
         case 4031:  // closed by the server for idleness (MySQL, over TCP)
         case 2002: case 2003: case 2006: case 2013: case 2014: case 2026: case 2027: case 2030: case 2055:
         case 1040:  // too many connections
-            throw Error{Remedy::reconnect, sentence};
+            throw Error{Remedy::reconnect, sentence, error.getErrorCode()};
         default:
-            throw Error{Remedy::give_up, sentence};
+            throw Error{Remedy::give_up, sentence, error.getErrorCode()};
         }
     }
 }
@@ -141,7 +148,7 @@ struct Connection::Parts {
     }
 };
 
-Connection::Connection(const Config::Database& database, const std::string& password, const Config& config)
+Connection::Connection(const Config::Database& database, const std::string& password, const Config& config, Look look)
     : parts_{std::make_unique<Parts>()}
 {
     sql::ConnectOptionsMap options;
@@ -155,7 +162,17 @@ Connection::Connection(const Config::Database& database, const std::string& pass
     options["OPT_CONNECT_TIMEOUT"] = static_cast<int>(config.db_connect_timeout.count());
     options["OPT_READ_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
     options["OPT_WRITE_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
-    timed([&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
+    try {
+        timed([&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
+        set_session();
+        if (look != nullptr) look(*this);
+    } catch (const Error& error) {
+        throw Unreached{error.remedy, error.what() + about_password(error.number, database), error.number};
+    }
+}
+
+void Connection::set_session()
+{
     // READ COMMITTED: every statement sees all that was committed before it, and an
     // UPDATE locks no gap. Strict: a value that does not fit is an error, not cut.
     run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
@@ -200,7 +217,7 @@ Connection& Session::connection()
     if (begin < not_before_) throw Error{Remedy::give_up, "the database did not answer a moment ago"};
     try {
         ++connections_;
-        return connection_.emplace(database_, password_, config_);
+        return connection_.emplace(database_, password_, config_, look_);
     } catch (const Error&) {
         const auto end = Clock::now();
         not_before_ = end - begin > kSlowAttempt ? end + kPause : end;

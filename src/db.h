@@ -31,8 +31,16 @@ namespace db {
 enum class Remedy { retry, reconnect, give_up };
 
 struct Error : std::runtime_error {
-    Error(Remedy error_remedy, const std::string& sentence) : std::runtime_error{sentence}, remedy{error_remedy} {}
+    Error(Remedy error_remedy, const std::string& sentence, int error_number = 0)
+        : std::runtime_error{sentence}, remedy{error_remedy}, number{error_number}
+    {
+    }
     Remedy remedy;
+    int number;  // the server's, or its client's; 0: none
+};
+// There is no connection, so nothing was asked for.
+struct Unreached : Error {
+    using Error::Error;
 };
 struct DuplicateKey : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -68,10 +76,16 @@ private:
     std::unique_ptr<sql::ResultSet> results_;
 };
 
+// How who lacks tables, or columns, comes by them.
+inline constexpr std::string_view kMigrate =
+    "mailboxctl migrate --db-user USER --db-password-file FILE, with a database user that may change tables, brings them to this version";
+
 class Connection {
 public:
-    // Connects, READ COMMITTED, strict mode.
-    Connection(const Config::Database& database, const std::string& password, const Config& config);
+    // Throws Error where the database is not as its user needs it: there is no connection then.
+    using Look = void (*)(Connection&);
+    // Connects, READ COMMITTED, strict mode. Throws Unreached.
+    Connection(const Config::Database& database, const std::string& password, const Config& config, Look look = nullptr);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -83,6 +97,8 @@ public:
     void run(const std::string& statement);
 
 private:
+    void set_session();
+
     struct Parts;
     std::unique_ptr<Parts> parts_;
 };
@@ -125,8 +141,8 @@ void in_transaction(Connection& connection, Work work)
 // A worker's one connection: made when first needed, replaced after it was lost.
 class Session {
 public:
-    Session(const Config::Database& database, std::string password, const Config& config)
-        : database_{database}, password_{std::move(password)}, config_{config}
+    Session(const Config::Database& database, std::string password, const Config& config, Connection::Look look = nullptr)
+        : database_{database}, password_{std::move(password)}, config_{config}, look_{look}
     {
     }
     // Throws Error at once, without trying, while a server that let us wait is given up.
@@ -139,6 +155,7 @@ private:
     const Config::Database& database_;
     std::string password_;
     const Config& config_;
+    Connection::Look look_;
     std::optional<Connection> connection_;
     std::int64_t connections_ = 0;
     std::chrono::steady_clock::time_point not_before_{};

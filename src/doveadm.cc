@@ -76,7 +76,7 @@ std::string member(const json::Node& node, std::string_view name)
 
 }  // namespace
 
-Client::Client(const Config& config, std::chrono::seconds deadline) : where_{config.doveadm}, deadline_{deadline}
+Client::Client(const Config& config, std::chrono::seconds deadline) : key_file_{config.doveadm_key_file}, where_{config.doveadm}, deadline_{deadline}
 {
     if (where_.empty()) throw Failed("the setting doveadm is missing: it says where Dovecot's doveadm listens for HTTP");
     credentials_ = base64(config.doveadm_key());
@@ -115,7 +115,7 @@ std::string Client::ask(const std::string& commands) const
     if (result != CURLE_OK) fail(where_, curl_easy_strerror(result));
     long status = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status == 401) fail<Unasked>(where_, "401: its doveadm_api_key is not what doveadm_key_file says");
+    if (status == 401) fail<WrongKey>(where_, "401: put Dovecot's doveadm_api_key into " + key_file_ + " (doveadm_key_file), or the other way round");
     if (status != 200) fail<Unasked>(where_, "its answer is " + std::to_string(status));
     return answer;
 }

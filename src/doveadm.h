@@ -19,9 +19,12 @@ namespace doveadm {
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
-// Not let in, for want of the right key or of rights; or what listens there is something else.
+// Not let in, for want of rights; or what listens there is something else.
 struct Unasked : Failed {
     using Failed::Failed;
+};
+struct WrongKey : Unasked {
+    using Unasked::Unasked;
 };
 
 struct Session {
@@ -45,6 +48,7 @@ public:
 private:
     std::string ask(const std::string& commands) const;
 
+    std::string key_file_;
     std::string where_;      // a port on loopback, or a socket
     std::string credentials_;
     std::chrono::seconds deadline_;

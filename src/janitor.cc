@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "log.h"
+#include "migrate.h"
 #include "notify.h"
 #include "privileges.h"
 
@@ -321,7 +322,7 @@ namespace {
 
 struct Tools {
     explicit Tools(const Config& its_config)
-        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config}, doveadm{config}
+        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config, migrate::expect_same}, doveadm{config}
     {
         become_owner_of_store(config);
     }
@@ -345,6 +346,7 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
 {
     constexpr auto kNoEnd = Clock::time_point::max();
     Tools tools{config};
+    tools.session.connection();  // without it there is nothing to do
     bool is_well = true;
     const auto attempt = [&](const auto& work) {
         try {

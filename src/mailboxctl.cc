@@ -12,8 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "admin.h"
 #include "command.h"
 #include "config.h"
+#include "db.h"
 #include "mailboxes.h"
 #include "tenants.h"
 #include "upkeep.h"
@@ -144,6 +146,19 @@ int run(std::vector<std::string> words)
     return command.run({options, arguments, config});
 }
 
+// Where it was refused, or the database not reached, nothing was changed. Some sentences say so themselves.
+std::string with_outcome(const std::string& sentence)
+{
+    if (sentence.find("othing was ") != std::string::npos) return sentence;
+    return sentence + (sentence.ends_with('.') ? " Nothing was changed." : "; nothing was changed");
+}
+
+int complain(const std::string& sentence)
+{
+    std::cerr << "mailboxctl: " << sentence << '\n';
+    return command::kFailed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv)
@@ -156,8 +171,11 @@ int main(int argc, char** argv)
     } catch (const Config::Problems& problems) {
         std::cerr << "mailboxctl: " << problems.what() << "\nNothing was done; mailboxd.conf(5) has the settings.\n";
         return command::kUsage;
+    } catch (const admin::Refused& refused) {
+        return complain(with_outcome(refused.what()));
+    } catch (const db::Unreached& error) {
+        return complain(with_outcome(error.what()));
     } catch (const std::exception& error) {
-        std::cerr << "mailboxctl: " << error.what() << '\n';
-        return command::kFailed;
+        return complain(error.what());
     }
 }

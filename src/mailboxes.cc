@@ -35,7 +35,7 @@ using mailbox::State;
 
 // What the API does, as an operator: the store wants to know the domain only.
 struct Operator {
-    explicit Operator(const Call& call) : session{call.config.ctl_db, call.config.ctl_db.password(), call.config} {}
+    explicit Operator(const Call& call) : session(call.session()) {}
 
     auth::Grant grant(const Address& address)
     {
@@ -281,7 +281,7 @@ int erase_command(const Call& call)
     const auto what = erased_by(call);
     auto patient = call.config;
     patient.db_timeout = std::chrono::hours{24};  // a domain may have a million mailboxes
-    db::Session session{patient.ctl_db, patient.ctl_db.password(), patient};
+    db::Session session{patient.ctl_db, patient.ctl_db.password(), patient, migrate::expect_same};
     erasure::Erasure erasure{session, what};
     const auto rows = erasure.rows();
     const bool is_known = std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; });

@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <system_error>
@@ -49,14 +50,14 @@ void remove_stale(const std::string& path, const sockaddr_un& address)
     const int connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const int error = errno;
     ::close(probe);
-    if (connected == 0 || error == EAGAIN) throw std::runtime_error("socket " + path + " is in use: another mailboxd runs on it");
+    if (connected == 0 || error == EAGAIN) throw std::runtime_error("socket " + path + " is in use: another mailboxd runs on it; stop that one, or name another path");
     if (error == ECONNREFUSED && ::unlink(path.c_str()) != 0) fail("unlink(" + path + ")");
 }
 
 gid_t group_id(const std::string& name)
 {
     const group* const found = ::getgrnam(name.c_str());
-    if (found == nullptr) throw std::runtime_error("socket_group: there is no group " + name);
+    if (found == nullptr) throw std::runtime_error("socket_group: there is no group " + name + "; make it, or name another");
     return found->gr_gid;
 }
 
@@ -71,7 +72,7 @@ int open_socket(const std::string& path, const Config& config)
     const auto old_mask = ::umask(0777);  // nobody may connect before owner and mode are right
     const int bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     ::umask(old_mask);
-    if (bound != 0) fail("bind(" + path + ")");
+    if (bound != 0) fail("the socket's folder has to be there, for who starts mailboxd to write to: bind(" + path + ")");
     if (!config.socket_group.empty() && ::chown(path.c_str(), static_cast<uid_t>(-1), group_id(config.socket_group)) != 0) {
         fail("chown(" + path + ", " + config.socket_group + ")");
     }
@@ -91,18 +92,34 @@ master::Settings read_settings(const std::string& path)
 {
     auto config = Config::read(path);
     auto password = config.db.password();
-    return {std::move(config), std::move(password)};
+    return {std::move(config), std::move(password), migrate::expect_no_older};
 }
 
-// -t: the configuration was read; now the database and its schema.
-int test(const std::string& path, const master::Settings& settings)
+// A folder that a setting's file is made in. What the units make when they start may be absent before.
+void expect_folder(const std::string& setting, const std::string& file)
 {
+    const auto folder = std::filesystem::path{file}.parent_path().string();
+    if (file.empty() || ::access(folder.c_str(), X_OK) == 0) return;
+    const auto says = setting + ": " + folder + ": " + std::strerror(errno);
+    if (!file.starts_with("/run/") && !file.starts_with("/var/log/mailboxd/")) throw std::runtime_error(says + "; make it, or name another");
+    std::cout << "note: " << says << "; mailboxd.socket and mailboxd.service make theirs\n";
+}
+
+// -t: the configuration was read; now what else a start needs: groups, folders, and as the user who is to run it, who on
+// HUP reads them again, the files; the database and its schema.
+int test(const std::string& path, const Config& config)
+{
+    if (::geteuid() == 0 && !config.socket_group.empty()) group_id(config.socket_group);
+    expect_folder("socket", config.socket);
+    expect_folder("write_socket", config.write_socket);
+    privileges::drop(config.user, "user");
+    expect_folder("log_file", config.log_file);
+    const auto settings = read_settings(path);
     db::Session session{settings.config.db, settings.db_password, settings.config};
     const auto version = store::Store{session}.schema_version();
-    if (const auto problem = migrate::mismatch(version); !problem.empty()) {
-        std::cerr << "mailboxd: " << problem << '\n';
-        return 1;
-    }
+    const auto problem = migrate::mismatch(version);
+    if (version < migrate::newest_version()) throw std::runtime_error(problem);
+    if (!problem.empty()) std::cout << "note: " << problem << "; until then this one serves\n";
     std::cout << path << " is right; the database answers and has schema version " << version << ".\n";
     return 0;
 }
@@ -114,7 +131,8 @@ std::vector<master::Pool> open_pools(const Config& config)
     if (const int inherited = notify::inherited_sockets(); inherited > 0) {
         if (static_cast<std::size_t>(inherited) != pools.size()) {
             throw std::runtime_error("the service manager handed over " + std::to_string(inherited) + " sockets, the configuration names "
-                                     + std::to_string(pools.size()));
+                                     + std::to_string(pools.size())
+                                     + ": make mailboxd.socket match (systemctl edit mailboxd.socket), then restart both units");
         }
         for (int i = 0; i < inherited; ++i) {
             const int socket = 3 + i;
@@ -158,7 +176,7 @@ int run(int argc, char** argv)
         return 0;
     }
     auto settings = read_settings(path);
-    if (given.count("test") != 0) return test(path, settings);
+    if (given.count("test") != 0) return test(path, settings.config);
     // From here on the configuration is right.
     const auto pools = open_pools(settings.config);
     privileges::drop(settings.config.user, "user");
@@ -178,7 +196,7 @@ int main(int argc, char** argv)
         std::cerr << "mailboxd: " << problems.what() << "\nNothing was started; mailboxd.conf(5) has the settings.\n";
         return kUsage;
     } catch (const std::exception& error) {
-        std::cerr << "mailboxd: " << error.what() << '\n';
+        std::cerr << "mailboxd: " << error.what() << "; nothing was started\n";
         return 1;
     }
 }

@@ -103,7 +103,7 @@ private:
             int code = 1;
             try {
                 close_other_listeners(*slot.pool);
-                code = worker::run(slot.pool->listener, settings_->config, settings_->db_password, master_pid, *slot.status);
+                code = worker::run(slot.pool->listener, settings_->config, settings_->db_password, settings_->look, master_pid, *slot.status);
             } catch (const std::exception& fault) {
                 logging::error("worker-fault")("pid", ::getpid())("error", fault.what());
             }

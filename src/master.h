@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config.h"
+#include "db.h"
 
 namespace master {
 
@@ -27,6 +28,7 @@ struct Pool {
 struct Settings {
     Config config;
     std::string db_password;
+    db::Connection::Look look;  // at the database, with each connection
 };
 
 // Returns the exit code once every worker has gone. `reload` reads the settings again;

@@ -47,7 +47,32 @@ std::string mismatch(std::int64_t version)
     if (version == newest_version()) return {};
     const bool is_old = version < newest_version();
     return "the database has schema version " + std::to_string(version) + (is_old ? ", older" : ", newer") + " than this program's "
-           + std::to_string(newest_version()) + (is_old ? ": run mailboxctl migrate" : ": nothing was changed; use the newer program");
+           + std::to_string(newest_version()) + ": " + (is_old ? std::string{db::kMigrate} : "use the programs of the release that made it");
+}
+
+namespace {
+
+constexpr char kVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+
+std::int64_t version_of(db::Connection& connection)
+{
+    auto rows = connection.query(kVersion);
+    rows.next();
+    return rows.integer(1);
+}
+
+}  // namespace
+
+void expect_no_older(db::Connection& connection)
+{
+    const auto version = version_of(connection);
+    if (version < newest_version()) throw db::Error{db::Remedy::give_up, mismatch(version)};
+}
+
+void expect_same(db::Connection& connection)
+{
+    const auto problem = mismatch(version_of(connection));
+    if (!problem.empty()) throw db::Error{db::Remedy::give_up, problem};
 }
 
 std::size_t apply(db::Connection& connection, std::ostream& progress)
@@ -59,7 +84,7 @@ std::size_t apply(db::Connection& connection, std::ostream& progress)
     auto versions = connection.query(kVersions);
     while (versions.next()) applied.insert(versions.integer(1));
     if (!applied.empty() && *applied.rbegin() > newest_version()) {
-        throw std::runtime_error(mismatch(*applied.rbegin()));
+        throw std::runtime_error(mismatch(*applied.rbegin()) + "; nothing was changed");
     }
     std::size_t count = 0;
     for (std::size_t i = 0; i < migrations::kCount; ++i) {

@@ -32,6 +32,10 @@ std::int64_t newest_version();
 // Where a database with this version is not for this program: what it has, and what to do. Otherwise empty.
 std::string mismatch(std::int64_t version);
 
+// Each a db::Connection::Look. The service runs on the next release's tables, for as long as an upgrade takes.
+void expect_no_older(db::Connection& connection);
+void expect_same(db::Connection& connection);
+
 // Applies what is missing, says each on `progress`, and returns how many there were.
 // Throws db::Error; std::runtime_error where the schema is newer than this program.
 std::size_t apply(db::Connection& connection, std::ostream& progress);

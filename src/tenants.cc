@@ -118,7 +118,7 @@ int domain_add(const Call& call)
 {
     const auto domain = call.domain(call.arguments[0]);
     const auto postmaster = mailbox::Address::parse("postmaster", domain);
-    db::Session session{call.config.ctl_db, call.config.ctl_db.password(), call.config};
+    auto session = call.session();
     auth::Grant grant;
     grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"), call.config.domain_quota);
     std::cerr << "Domain " << domain.name() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
@@ -126,7 +126,7 @@ int domain_add(const Call& call)
     const auto password = password::generate();
     const auto done = store::Store{session}.create(grant, {{postmaster, password::hash(password, call.config)}}, {std::string{audit::kOperator}});
     if (done.outcome != store::Created::Outcome::yes) {
-        throw admin::Refused("the domain has no " + postmaster.text() + ": " + store::sentence(done) + " Mail servers expect that address; mailboxctl mailbox add makes it");
+        throw std::runtime_error("the domain has no " + postmaster.text() + ": " + store::sentence(done) + " Mail servers expect that address; mailboxctl mailbox add makes it");
     }
     std::cerr << "Its postmaster's password is shown this once:\n";
     std::cout << "mailbox: " << postmaster.text() << "\npassword: " << password << '\n';

@@ -26,14 +26,24 @@ po::options_description migrate_options()
 int migrate_command(const Call& call)
 {
     auto database = call.config.ctl_db;
+    if (call.has("db-user") != call.has("db-password-file")) throw command::WrongUsage("--db-user and --db-password-file go together");
     if (call.has("db-user")) {
         database.user = call.text("db-user");
         database.password_file = call.text("db-password-file");
+        database.password_setting = "--db-password-file";
     }
     auto patient = call.config;
     patient.db_timeout = std::chrono::hours{24};  // to change a large table takes its time
     db::Connection connection{database, database.password(), patient};
-    const auto count = migrate::apply(connection, std::cout);
+    const auto count = [&] {
+        try {
+            return migrate::apply(connection, std::cout);
+        } catch (const db::Error& error) {
+            constexpr int kDenied = 1142;
+            if (error.number != kDenied) throw;
+            throw std::runtime_error(database.user + " may not change tables; give a user that may with --db-user and --db-password-file");
+        }
+    }();
     std::cout << (count == 0 ? "Nothing to do: " : "") << "the schema has version " << migrate::newest_version() << ".\n";
     return 0;
 }

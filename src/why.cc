@@ -476,7 +476,7 @@ int run(const Call& call)
     const auto& asked = call.arguments[0];
     const auto at_sign = std::min(asked.rfind('@'), asked.size());
     const auto address = call.address(asked.substr(0, std::min(asked.find('+'), at_sign)) + asked.substr(at_sign));
-    auto connection = call.connect();
+    db::Connection connection{call.config.ctl_db, call.config.ctl_db.password(), call.config};
     return Inquiry{call, connection, asked, address}.run();
 }
 

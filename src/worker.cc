@@ -197,8 +197,8 @@ private:
 
 class Worker {
 public:
-    Worker(int listener, const Config& config, const std::string& db_password, pid_t master, Status& status)
-        : listener_{listener}, config_{config}, session_{config.db, db_password, config}, api_{config, session_}, master_{master}, status_{status}
+    Worker(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, pid_t master, Status& status)
+        : listener_{listener}, config_{config}, session_{config.db, db_password, config, look}, api_{config, session_}, master_{master}, status_{status}
     {
     }
 
@@ -323,9 +323,9 @@ private:
 
 }  // namespace
 
-int run(int listener, const Config& config, const std::string& db_password, pid_t master, Status& status)
+int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, pid_t master, Status& status)
 {
-    return Worker{listener, config, db_password, master, status}.serve_until_told();
+    return Worker{listener, config, db_password, look, master, status}.serve_until_told();
 }
 
 }  // namespace worker

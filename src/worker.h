@@ -12,6 +12,7 @@
 #include <string>
 
 #include "config.h"
+#include "db.h"
 
 namespace worker {
 
@@ -22,6 +23,6 @@ struct Status {
 };
 
 // Serves until TERM, max_requests or the master's death; returns the exit code.
-int run(int listener, const Config& config, const std::string& db_password, pid_t master, Status& status);
+int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, pid_t master, Status& status);
 
 }  // namespace worker

@@ -105,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_cannot_be_reached, Complaints)
     BOOST_TEST(is_sentence(service(wrong), 1, {"absent", "is the database there?"}));
     BOOST_TEST(is_sentence(tool(wrong), 1, {"absent", "is the database there?"}));
     const auto other = configuration({{"db_password_file", house.setting("MAILBOXD_CONF")}});
-    BOOST_TEST(is_sentence(service(other), 1, {"mailboxd_api", "is its password in the file"}));
+    BOOST_TEST(is_sentence(service(other), 1, {"mailboxd_api", "is its password in " + house.setting("MAILBOXD_CONF") + " (db_password_file)", "nothing was started"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
@@ -113,13 +113,55 @@ BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
     {
         const OtherDatabase old{house, 0};
         const auto file = configuration({{"db_name", old.name}});
-        BOOST_TEST(is_sentence(service(file), 1, {"schema version 0", "older", "mailboxctl migrate"}));
-        BOOST_TEST(is_sentence(tool(file), 1, {old.name, "mailboxctl migrate"}));
+        BOOST_TEST(is_sentence(service(file), 1, {"schema version 0", "older", "mailboxctl migrate --db-user", "nothing was started"}));
+        BOOST_TEST(is_sentence(tool(file), 1, {"schema version 0", "older", "mailboxctl migrate --db-user", "nothing was changed"}));
     }
     const OtherDatabase newer{house, 999};
     const auto file = configuration({{"db_name", newer.name}});
-    BOOST_TEST(is_sentence(service(file), 1, {"schema version 999", "newer", "use the newer program"}));
-    BOOST_TEST(is_sentence(tool(file, {"migrate"}), 1, {"schema version 999", "nothing was changed", "use the newer program"}));
+    // It serves them, while an upgrade is under way.
+    const auto served = service(file);
+    BOOST_TEST(served.exit == 0);
+    BOOST_TEST(story::has(served.out, "note: the database has schema version 999, newer"), served.out);
+    for (const Arguments& command : {Arguments{"migrate"}, {"account", "list"}, {"account", "add", "never"}, {"mailbox", "show", "a@example.org"},
+                                     {"mailbox", "add", "a@example.org", "--password-file", file}, {"domain", "add", "example.com", "--account", "a"},
+                                     {"erase", "a@example.org", "--yes"}}) {
+        BOOST_TEST(is_sentence(tool(file, command), 1, {"schema version 999", "newer", "nothing was changed", "use the programs of the release that made it"}));
+    }
+}
+
+// What mailboxctl migrate says of a user who may not: not that it should be run.
+BOOST_FIXTURE_TEST_CASE(a_user_who_may_not_migrate, Complaints)
+{
+    const auto name = "bare_" + std::to_string(::getpid());
+    house.sql("CREATE DATABASE " + name + "; GRANT SELECT, INSERT ON " + name + ".* TO 'mailboxd_ctl'@'localhost'");
+    const auto file = configuration({{"db_name", name}});
+    BOOST_TEST(is_sentence(tool(file), 1, {"schema_version", "mailboxctl migrate --db-user", "nothing was changed"}));
+    BOOST_TEST(is_sentence(tool(file, {"migrate"}), 1, {"mailboxd_ctl may not change tables", "--db-user and --db-password-file"}));
+    BOOST_TEST(is_sentence(tool(file, {"migrate", "--db-user", "mailboxd_migrate"}), 2, {"--db-password-file", "nothing was done"}));
+    BOOST_TEST(is_sentence(tool(file, {"migrate", "--db-password-file", "/absent"}), 2, {"--db-user", "nothing was done"}));
+    house.sql("REVOKE SELECT, INSERT ON " + name + ".* FROM 'mailboxd_ctl'@'localhost'; DROP DATABASE " + name);
+}
+
+// -t sees what stands in the way of a start.
+BOOST_FIXTURE_TEST_CASE(a_start_that_would_fail, Complaints)
+{
+    for (const char* setting : {"socket", "write_socket", "log_file"}) {
+        const auto file = configuration({{setting, "/absent/file"}});
+        BOOST_TEST(is_sentence(service(file), 1, {std::string{setting} + ": /absent: No such file", "nothing was started"}));
+    }
+    // What a service manager makes is not there before it has.
+    const auto early = service(configuration({{"socket", "/run/absent/mailboxd.sock"}}));
+    BOOST_TEST(early.exit == 0);
+    BOOST_TEST(story::has(early.out, "note: socket: /run/absent: No such file"), early.out);
+    if (::geteuid() != 0) return;
+    BOOST_TEST(is_sentence(service(configuration({{"user", "absent_user"}})), 1, {"there is no user absent_user", "nothing was started"}));
+    BOOST_TEST(is_sentence(service(configuration({{"socket_group", "absent_group"}})), 1, {"there is no group absent_group", "nothing was started"}));
+    const auto secret = house.directory() / story::unique("roots");
+    fs::copy_file(house.directory() / "secrets" / "mailboxd_api", secret);
+    fs::permissions(secret, fs::perms::owner_read);
+    const auto file = configuration({{"db_password_file", secret}});
+    BOOST_TEST(is_sentence(service(file), 2, {secret, "cannot be read", "Nothing was started"}));
+    fs::remove(secret);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_there_already, Complaints)
