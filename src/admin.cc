@@ -25,7 +25,7 @@ db::Value number_or_none(const std::string& setting, const std::string& value)
     if (value == "none") return db::Null{};
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size()) throw Refused(setting + " is a whole number, or none");
+    if (error != std::errc{} || end != value.data() + value.size()) throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
     return std::int64_t{number};
 }
 

@@ -63,7 +63,7 @@ void print_help()
                  "  mailboxctl account add demo\n"
                  "  mailboxctl domain add example.org --account demo\n"
                  "  mailboxctl key add --account demo\n"
-                 "  curl -u api:KEY http://HOST/example.org/mailboxes -d mailbox=alice -d password=PASSWORD\n\n"
+                 "  curl -u api:KEY https://HOST/example.org/mailboxes -d mailbox=alice -d password=PASSWORD\n\n"
                  "Commands (mailboxctl COMMAND --help explains one):\n";
     for (const auto& command : commands()) {
         std::cout << "  " << std::left << std::setw(44) << usage(command).substr(11) << command.summary << '\n';
