@@ -370,9 +370,14 @@ BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
     const auto ask = [&](const std::string& key, const std::string& address) {
         return nginx.send("api", Nginx::request("GET", who.mailboxes(), key, "X-Forwarded-For: " + address + "\r\n"));
     };
+    // The same key, however it is written.
+    const auto written = [&](int i) {
+        return "Authorization: " + std::string{i % 2 == 0 ? "Basic" : "bASIC"} + std::string(static_cast<std::size_t>(i + 1), ' ') +
+               http::basic(who.key).substr(6) + "\r\n";
+    };
     int refused = 0;
     for (int i = 0; i < 15; ++i) {
-        const auto answer = ask(who.key, "192.0.2.1");
+        const auto answer = nginx.send("api", Nginx::request("GET", who.mailboxes(), "", "X-Forwarded-For: 192.0.2.1\r\n" + written(i)));
         if (answer.starts_with("HTTP/1.1 429 ")) {
             ++refused;
             BOOST_TEST(answer.find("{\"message\":\"Too many requests; try again later\",\"code\":\"too_many_requests\"}\n") != std::string::npos);
@@ -392,6 +397,37 @@ BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
     BOOST_TEST(refused >= 8);
     BOOST_TEST(refused <= 9);
     BOOST_TEST(ask(other.key, "192.0.2.4").starts_with("HTTP/1.1 404 "));
+}
+
+// Whatever somebody sends for a key, and however many of them: who has asked for nothing yet is let in.
+BOOST_FIXTURE_TEST_CASE(a_full_zone_of_keys_refuses_nobody, Files)
+{
+    const auto who = tenant();
+    edit("mailboxd-http.conf", "zone=mailboxd_key:10m  ", "zone=mailboxd_key:32k  ");
+    const Nginx nginx{*this,
+                      include("mailboxd-http.conf") + "server { listen unix:" + socket("api") + ";\n" + include("mailboxd-server.conf") +
+                          include("mailboxd-limits.conf") + "}\n"};
+    for (int i = 0; i < 200; ++i) {
+        const auto number = std::to_string(1000 + i);
+        const std::string keys[] = {number, std::string(49, 'k') + number, number + std::string(400, 'k')};
+        for (const auto& key : keys) {
+            const auto answer = nginx.send("api", Nginx::request("GET", who.mailboxes(), key));
+            BOOST_TEST_REQUIRE(answer.starts_with("HTTP/1.1 401 "), "key " << i << " of " << key.size() << " bytes: " << answer);
+        }
+    }
+    BOOST_TEST(contents(folder / "error.log").empty());
+}
+
+// The access log has the client's method, also of what nginx answers itself.
+BOOST_FIXTURE_TEST_CASE(the_method_in_the_access_log, Files)
+{
+    const auto who = tenant();
+    const Nginx nginx{*this, include("mailboxd-http.conf") + "server { listen unix:" + socket("api") + ";\naccess_log " +
+                                 (folder / "api.log").string() + " mailboxd;\n" + include("mailboxd-server.conf") + "}\n"};
+    nginx.send("api", Nginx::request("TRACE", who.mailboxes(), who.key));
+    nginx.send("api", Nginx::request("PUT", who.mailbox("alice"), who.key, "", std::string(70'000, 'x')));
+    const auto has = [&](const std::string& text) { return contents(folder / "api.log").find(text) != std::string::npos; };
+    BOOST_TEST(process::eventually([&] { return has("\"TRACE /") && has("\"PUT /"); }), contents(folder / "api.log"));
 }
 
 // The last address that a named proxy has seen, whatever the client put in front of it.
