@@ -198,6 +198,10 @@ private:
             if (slot.generation >= generation || slot.phase != Phase::working) continue;
             slot.phase = Phase::asked_to_stop;
             slot.ask_at = now;
+            // One that still waits for its database has taken no request, and takes none any more.
+            auto stage = worker::Stage::starting;
+            const bool is_dismissed = slot.status->stage.compare_exchange_strong(stage, worker::Stage::dismissed);
+            if (is_dismissed && slot.pid != 0) ::kill(slot.pid, SIGKILL);
             slot.kill_at = now + settings_->config.stop_grace;
         }
         forget_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
@@ -217,8 +221,9 @@ private:
 
     void bury(Slot& slot, int wait_status)
     {
-        const bool has_ended_well = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
-        const bool is_useless = !slot.status->is_ready || (slot.status->requests <= 1 && !has_ended_well && !WIFSIGNALED(wait_status));
+        const bool is_dismissed = slot.status->stage == worker::Stage::dismissed;
+        const bool has_ended_well = is_dismissed || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0);
+        const bool is_useless = slot.status->stage == worker::Stage::starting || (slot.status->requests <= 1 && !has_ended_well && !WIFSIGNALED(wait_status));
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - slot.started).count();
         auto line = has_ended_well ? logging::info("worker-exit") : logging::warning("worker-exit");
         line("pid", slot.pid)("pool", slot.pool->name)("cause", cause_of(wait_status));

@@ -211,7 +211,7 @@ public:
         if (::getppid() != master_) return 0;  // it died before we asked to be told
         connect_early();
         const int events = watch(listener_);
-        status_.is_ready = true;
+        if (auto stage = Stage::starting; !status_.stage.compare_exchange_strong(stage, Stage::serving)) return 0;
         while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
             epoll_event event{};
             const int count = ::epoll_pwait(events, &event, 1, -1, &waiting);

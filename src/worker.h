@@ -16,10 +16,13 @@
 
 namespace worker {
 
+// From starting it goes on once: the worker has begun to wait for requests, or its master will not have it any more.
+enum class Stage { starting, serving, dismissed };
+
 // What a worker shows its master, in memory that both see.
 struct Status {
     std::atomic<std::uint64_t> requests;  // answered
-    std::atomic<bool> is_ready;           // has begun to wait for requests
+    std::atomic<Stage> stage;
 };
 
 // Serves until TERM, max_requests or the master's death; returns the exit code.

@@ -258,6 +258,24 @@ BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
     BOOST_TEST(house.workers() != workers);
 }
 
+// Those that wait for a database that hangs have taken no request yet: they do not pile up behind each other.
+BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
+{
+    const auto who = tenant();
+    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    const auto mark = log.mark();
+    ::kill(database, SIGSTOP);
+    for (int i = 0; i < 6; ++i) {
+        hang_up();
+        BOOST_TEST(!log.expect(mark, {"info reloading", "generation=" + std::to_string(i + 2)}).empty());
+    }
+    // The first, which serve, may wait for an answer; all in between are gone.
+    BOOST_TEST(eventually([&] { return house.workers().size() <= 2 * kWorkers; }));
+    ::kill(database, SIGCONT);
+    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
+    BOOST_TEST(list(who).status == 200);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_worker_that_ignores_term_is_killed_after_the_grace, Reload)
 {
     reload({{"request_deadline", "1"}, {"stop_grace", "2"}});
