@@ -5,7 +5,7 @@
 // writes `warning worker-exit pid=812 cause=SIGALRM` by one write(2), so that lines of
 // several processes never mix. A value with a space, quote or control character is
 // quoted and escaped. The severity says who should act: info nobody, warning watch,
-// error somebody, fatal now. Never give it a password, a key or a body.
+// error somebody. Never give it a password, a key or a body.
 #pragma once
 
 #include <concepts>
@@ -44,6 +44,5 @@ private:
 inline Line info(std::string_view event) { return {"info", event}; }
 inline Line warning(std::string_view event) { return {"warning", event}; }
 inline Line error(std::string_view event) { return {"error", event}; }
-inline Line fatal(std::string_view event) { return {"fatal", event}; }
 
 }  // namespace logging

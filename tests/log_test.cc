@@ -11,6 +11,8 @@
 #include <limits>
 #include <system_error>
 
+#include <sys/stat.h>
+
 #include "sources.h"
 #include "support.h"
 
@@ -82,8 +84,7 @@ BOOST_AUTO_TEST_CASE(each_severity_has_its_word)
     logging::info("a");
     logging::warning("b");
     logging::error("c");
-    logging::fatal("d");
-    const std::vector<std::string> expected{"info a\n", "warning b\n", "error c\n", "fatal d\n"};
+    const std::vector<std::string> expected{"info a\n", "warning b\n", "error c\n"};
     BOOST_TEST(standard_error.take() == expected, boost::test_tools::per_element());
 }
 
@@ -122,6 +123,14 @@ BOOST_AUTO_TEST_CASE(to_a_file_that_is_renamed)
     BOOST_TEST(sources::contents(path + ".1") == "info first\ninfo second\n");
     BOOST_TEST(sources::contents(path) == "info third\ninfo fourth\n");
     BOOST_TEST(((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all) == std::filesystem::perms::none));
+}
+
+// Nobody reads it: opened as any other file it would keep the service waiting for ever.
+BOOST_AUTO_TEST_CASE(a_fifo_without_a_reader_is_refused)
+{
+    const support::Directory directory;
+    BOOST_TEST_REQUIRE(::mkfifo(directory.path("fifo").c_str(), 0600) == 0);
+    BOOST_CHECK_THROW(logging::open(directory.path("fifo")), std::system_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
