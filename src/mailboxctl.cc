@@ -143,7 +143,12 @@ int run(std::vector<std::string> words)
     }
     const auto config = Config::read(options["config"].as<std::string>());
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
-    return command.run({options, arguments, config});
+    const int status = command.run({options, arguments, config});
+    if (!std::cout.flush()) {
+        throw std::runtime_error("the output could not be written, but what was asked for is done; a key or password that nobody saw is "
+                                 "replaced by another one (key revoke and add, mailbox passwd)");
+    }
+    return status;
 }
 
 // Where it was refused, or the database not reached, nothing was changed. Some sentences say so themselves.
