@@ -205,11 +205,18 @@ Config::Problems::Problems(const std::vector<std::string>& sentences) : std::run
 
 namespace {
 
+// A tab is a blank, and a line may end with CR.
+bool is_control(char c)
+{
+    return (static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r') || c == '\x7f';
+}
+
 std::string first_line(const std::string& path, const std::string& what)
 {
     std::string line;
     std::ifstream file{path};
     if (!file || !std::getline(file, line)) throw Config::Problems({path + ": " + what + " cannot be read, or the file is empty"});
+    if (line.ends_with('\r')) line.pop_back();
     return line;
 }
 
@@ -259,6 +266,7 @@ Config Config::read(const std::string& path)
     for (std::string line; std::getline(file, line);) {
         const auto where = path + ":" + std::to_string(++number) + ": ";
         try {
+            if (std::any_of(line.begin(), line.end(), is_control)) throw std::invalid_argument("no control character may stand here");
             std::istringstream text{line};
             if (const auto first = line.find_first_not_of(" \t"); first != std::string::npos && line[first] == '[') throw std::invalid_argument("there are no sections here");
             for (const auto& option : po::parse_config_file(text, po::options_description{}, true).options) {

@@ -288,6 +288,17 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_none_hides_no_other_problem)
     BOOST_TEST(problems.size() == 2U);
 }
 
+// What would be cut at a NUL, or drive the terminal that shows it.
+BOOST_AUTO_TEST_CASE(a_control_character_is_named_by_its_line)
+{
+    for (const auto& line : {support::bytes("db_socket = /run/a\0b"), support::bytes("wor\0kers = 4"), std::string{"db_name = \x1B[2J"}}) {
+        const auto problems = File{"workers = 4\n" + line + "\n"}.problems();
+        BOOST_TEST_REQUIRE(problems.size() == 1U);
+        BOOST_TEST(problems[0] == "2: no control character may stand here");
+    }
+    BOOST_TEST(File{"workers\t= 4\r\n"}.problems().empty());
+}
+
 // The first of two is the one that has the wrong value: its line is to be named.
 BOOST_AUTO_TEST_CASE(a_name_that_stands_twice_is_named_with_the_right_line)
 {
@@ -315,6 +326,8 @@ BOOST_AUTO_TEST_CASE(a_password_is_the_first_line_of_its_file)
     database.password_file = directory.write("one", "secret word\n");
     BOOST_TEST(database.password() == "secret word");
     database.password_file = directory.write("two", "secret\nsecond line\n");
+    BOOST_TEST(database.password() == "secret");
+    database.password_file = directory.write("windows", "secret\r\n");
     BOOST_TEST(database.password() == "secret");
     database.password_file = directory.write("bare", "secret");
     BOOST_TEST(database.password() == "secret");

@@ -256,7 +256,7 @@ BOOST_FIXTURE_TEST_CASE(a_log_file_that_cannot_be_made_is_no_reason_to_stop, Log
     const auto workers = house.workers();
     configure({{"log_file", "/nonexistent/mailboxd.log"}});
     ::kill(house.master(), SIGHUP);
-    BOOST_TEST(file_has(file, "error reload-refused problem=\"open(/nonexistent/mailboxd.log): No such file or directory\""));
+    BOOST_TEST(file_has(file, "error reload-refused problem=\"log_file: open(/nonexistent/mailboxd.log): No such file or directory\""));
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(list(who).status == 200);
 }

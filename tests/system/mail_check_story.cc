@@ -258,7 +258,7 @@ BOOST_FIXTURE_TEST_CASE(dovecot_is_asked, Checked)
     expected.emplace_back("Invalid authentication attempt to HTTP API");
     std::ofstream{folder / "key"} << "another\n";
     fs::permissions(folder / "key", fs::perms::owner_read);
-    finds(check({{"doveadm_key_file", folder / "key"}}), "?", "Dovecot: .*401.*run this as root");
+    finds(check({{"doveadm_key_file", folder / "key"}}), "WRONG", "Dovecot: .*401: put Dovecot's doveadm_api_key into ");
 }
 
 BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
