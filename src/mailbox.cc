@@ -40,19 +40,16 @@ bool is_label(std::string_view label)
            && label.front() != '-' && label.back() != '-';
 }
 
-void check_local_part(const std::string& local)
+// The rule that it breaks; empty: none.
+std::string_view broken_rule(const std::string& local)
 {
-    if (local.empty()) throw Invalid("'mailbox' parameter is empty");
-    if (local.size() > kMaxLocalPart) {
-        throw Invalid("'mailbox' parameter is not valid: the part before the @ is longer than 64 bytes");
-    }
+    if (local.size() > kMaxLocalPart) return "the part before the @ is longer than 64 bytes";
     if (!consists_of(local, std::string{kAtom} + ".")) {
-        throw Invalid("'mailbox' parameter is not valid: the part before the @ may have letters a to z, digits and . _ - $ & ' = ^ ` { | } ~");
+        return "the part before the @ may have letters a to z, digits and . _ - $ & ' = ^ ` { | } ~";
     }
-    if (local.front() == '-') throw Invalid("'mailbox' parameter is not valid: it must not begin with a hyphen");
-    if (!all_parts(local, [](std::string_view atom) { return !atom.empty(); })) {
-        throw Invalid("'mailbox' parameter is not valid: a dot must stand between other characters");
-    }
+    if (local.front() == '-') return "it must not begin with a hyphen";
+    if (!all_parts(local, [](std::string_view atom) { return !atom.empty(); })) return "a dot must stand between other characters";
+    return {};
 }
 
 }  // namespace
@@ -65,19 +62,21 @@ std::optional<Domain> Domain::parse(std::string_view text)
     return Domain{std::move(name)};
 }
 
-Address Address::parse(std::string_view text, const Domain& domain)
+Address Address::parse(std::string_view text, const Domain& domain, std::string_view parameter)
 {
+    const auto its = "'" + std::string{parameter} + "' parameter is ";
     const auto at = text.rfind('@');
     if (at != std::string_view::npos) {
         const auto named = Domain::parse(text.substr(at + 1));
         if (!named || named->name() != domain.name()) {
-            throw Invalid("'mailbox' parameter is not valid: its domain is not " + domain.name());
+            throw Invalid(its + "not valid: its domain is not " + domain.name());
         }
     }
     auto local = http::lower_case(text.substr(0, at));
-    check_local_part(local);
+    if (local.empty()) throw Invalid(its + "empty");
+    if (const auto rule = broken_rule(local); !rule.empty()) throw Invalid(its + "not valid: " + std::string{rule});
     if (local.size() + 1 + domain.name().size() > kMaxAddress) {
-        throw Invalid("'mailbox' parameter is not valid: the whole address is longer than 254 bytes");
+        throw Invalid(its + "not valid: the whole address is longer than 254 bytes");
     }
     return Address{std::move(local), domain.name()};
 }

@@ -32,8 +32,8 @@ private:
 
 class Address {
 public:
-    // A bare local part or a full address in `domain`. Throws Invalid.
-    static Address parse(std::string_view text, const Domain& domain);
+    // A bare local part or a full address in `domain`. Throws Invalid, whose sentence calls it that parameter.
+    static Address parse(std::string_view text, const Domain& domain, std::string_view parameter = "mailbox");
 
     const std::string& local_part() const { return local_part_; }
     const std::string& domain() const { return domain_; }
@@ -48,10 +48,21 @@ private:
     std::string domain_;
 };
 
+// What the API has a mailbox as, depending on the path. As credentials it has a login, too, and its password may be left
+// to the service.
+enum class As { mailbox, credentials };
+
 // Of an account, a domain, a mailbox; the strictest of the three counts. no_login: nobody
 // logs in, mail still arrives; disabled: that, and mail has to wait outside.
 enum class State { active, no_login, disabled };
 std::string_view text(State state);  // as the tables have it
+
+// A domain as its account's keys see it.
+struct Hosted {
+    std::string name;
+    std::int64_t created_at;   // seconds since 1970-01-01 UTC
+    bool is_active;
+};
 
 // A row of the list.
 struct Mailbox {

@@ -111,9 +111,17 @@ std::optional<bool> verify(std::string_view text, const std::string& stored)
     return errno == EINVAL ? std::optional{false} : std::nullopt;  // so it says that the two differ
 }
 
-std::string generate()
+Secret generate(const mailbox::Address& owner, const Config& config)
 {
-    return auth::random_base32(24);
+    const auto length = std::clamp(std::size_t{24}, config.min_password, config.max_password);
+    for (;;) {
+        Secret text{auth::random_base32(length)};
+        try {
+            check(text.text(), owner, config);
+            return text;
+        } catch (const mailbox::Invalid&) {  // a short one can happen to be the mailbox's name
+        }
+    }
 }
 
 }  // namespace password

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "mailbox.h"
+#include "secret.h"
 
 namespace password {
 
@@ -23,7 +24,7 @@ std::string hash(std::string_view text, const Config& config);
 // Whether the text belongs to a stored hash; nothing where that cannot be told: another scheme, no memory.
 std::optional<bool> verify(std::string_view text, const std::string& stored);
 
-// For an account that nobody chose a password for: 24 characters, 120 random bits.
-std::string generate();
+// For a mailbox that nobody chose a password for: 24 characters, 120 random bits, or as near to that as the settings let it.
+Secret generate(const mailbox::Address& owner, const Config& config);
 
 }  // namespace password

@@ -123,13 +123,13 @@ int domain_add(const Call& call)
     grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"), call.config.domain_quota);
     std::cerr << "Domain " << domain.name() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
     if (call.has("no-postmaster")) return 0;
-    const auto password = password::generate();
-    const auto done = store::Store{session}.create(grant, {{postmaster, password::hash(password, call.config)}}, {std::string{audit::kOperator}});
+    const auto password = password::generate(postmaster, call.config);
+    const auto done = store::Store{session}.create(grant, {{postmaster, password::hash(password.text(), call.config)}}, {std::string{audit::kOperator}});
     if (done.outcome != store::Created::Outcome::yes) {
         throw std::runtime_error("the domain has no " + postmaster.text() + ": " + store::sentence(done) + " Mail servers expect that address; mailboxctl mailbox add makes it");
     }
     std::cerr << "Its postmaster's password is shown this once:\n";
-    std::cout << "mailbox: " << postmaster.text() << "\npassword: " << password << '\n';
+    std::cout << "mailbox: " << postmaster.text() << "\npassword: " << password.text() << '\n';
     return 0;
 }
 
@@ -311,6 +311,7 @@ std::vector<command::Command> commands()
         {"domain set", {"DOMAIN", "NAME=VALUE"}, "change a setting of a domain",
          "on_duplicate=reject|update: whether a POST of a mailbox that exists is refused (the default), or changes its\n"
          "  password as the original probably did. With update, who may create mailboxes can take over existing ones.\n"
+         "allow_delete_all=yes|no: whether one call may delete all its mailboxes, as the SMTP credentials' API has it (no).\n"
          "max_mailboxes=NUMBER|none: how many mailboxes it may have.\n"
          "quota_bytes=SIZE|none: how much a mailbox may hold that has no quota of its own, such as 500M or 2G.", no_options, domain_set},
         {"domain suspend", {"DOMAIN"}, "let nobody of a domain in, and change nothing by its keys", kSuspended, suspend_options, domain_suspend},

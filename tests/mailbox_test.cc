@@ -206,6 +206,13 @@ BOOST_DATA_TEST_CASE(no_address, data::make(kNoAddresses), row)
     });
 }
 
+BOOST_DATA_TEST_CASE(the_sentence_calls_it_what_the_caller_did, data::make(kNoAddresses), row)
+{
+    BOOST_CHECK_EXCEPTION(Address::parse(row.text, kExample, "login"), mailbox::Invalid, [](const mailbox::Invalid& invalid) {
+        return std::string{invalid.what()}.starts_with("'login' parameter");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(every_byte_in_a_local_part)
 {
     for (int byte = 0; byte < 256; ++byte) {

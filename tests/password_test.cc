@@ -231,10 +231,19 @@ BOOST_AUTO_TEST_CASE(whether_it_is_the_stored_one)
 
 BOOST_AUTO_TEST_CASE(a_generated_one_is_long_and_taken)
 {
-    const auto text = password::generate();
+    const auto password = password::generate(owner(), Config{});
+    const auto text = password.text();
     BOOST_TEST(text.size() == 24U);
     BOOST_TEST(is_accepted(text));
-    BOOST_TEST(text != password::generate());
+    BOOST_TEST(text != password::generate(owner(), Config{}).text());
+}
+
+// Of five characters one in 33 million is the owner's name, and of one character one in 32.
+BOOST_AUTO_TEST_CASE(a_generated_one_is_never_the_owners_name)
+{
+    Config config;
+    config.min_password = config.max_password = 1;
+    for (int i = 0; i < 500; ++i) BOOST_TEST(password::generate(owner("a"), config).text() != "a");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
