@@ -213,6 +213,7 @@ Table Admin::domains()
 }
 
 constexpr char kSetOnDuplicate[] = "UPDATE domain SET on_duplicate = ? WHERE id = ?";
+constexpr char kSetAllowDeleteAll[] = "UPDATE domain SET allow_delete_all = ? WHERE id = ?";
 constexpr char kSetMaxMailboxes[] = "UPDATE domain SET max_mailboxes = ? WHERE id = ?";
 constexpr char kSetQuota[] = "UPDATE domain SET quota_bytes = ? WHERE id = ?";
 
@@ -223,6 +224,9 @@ void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting
         if (setting == "on_duplicate") {
             if (value != "reject" && value != "update") throw Refused("on_duplicate is reject or update");
             connection_.execute(kSetOnDuplicate, {value, id});
+        } else if (setting == "allow_delete_all") {
+            if (value != "yes" && value != "no") throw Refused("allow_delete_all is yes or no");
+            connection_.execute(kSetAllowDeleteAll, {std::int64_t{value == "yes"}, id});
         } else if (setting == "max_mailboxes") {
             connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
         } else if (setting == "quota_bytes") {

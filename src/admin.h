@@ -65,7 +65,7 @@ public:
     std::optional<Domain> find_domain(const std::string& name);
     // Throws Refused where there is none.
     std::int64_t domain_id(const std::string& name);
-    // on_duplicate=reject|update, max_mailboxes=NUMBER|none, quota_bytes=SIZE|none.
+    // on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none, quota_bytes=SIZE|none.
     void set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value);
     void set_domain_state(const mailbox::Domain& domain, mailbox::State state);
     std::int64_t mailboxes_of_domain(const mailbox::Domain& domain);

@@ -260,6 +260,8 @@ struct Setting : support::Row {
 const Setting kSettings[] = {
     {"overwrite", "on_duplicate", "update", "update - -"},
     {"do not overwrite", "on_duplicate", "reject", "reject - -"},
+    {"delete all at once", "allow_delete_all", "yes", "reject - - all"},
+    {"do not delete all at once", "allow_delete_all", "no", "reject - -"},
     {"an allowance", "max_mailboxes", "25", "reject 25 -"},
     {"an allowance of none", "max_mailboxes", "0", "reject 0 -"},
     {"the greatest allowance", "max_mailboxes", "4294967295", "reject 4294967295 -"},
@@ -275,6 +277,7 @@ const Setting kNoSettings[] = {
     {"a column that is not for this", "mailboxes", "0", ""},
     {"an unknown word", "on_duplicate", "maybe", ""},
     {"no word", "on_duplicate", "", ""},
+    {"neither yes nor no", "allow_delete_all", "1", ""},
     {"a word in capitals", "on_duplicate", "Update", ""},
     {"no number", "max_mailboxes", "", ""},
     {"a word", "max_mailboxes", "many", ""},
@@ -318,7 +321,7 @@ BOOST_DATA_TEST_CASE_F(Furnished, a_domain_is_set, data::make(kSettings), settin
 {
     database.execute("UPDATE domain SET max_mailboxes = IF(? = 'max_mailboxes', 9, NULL), quota_bytes = IF(? = 'quota_bytes', 9, NULL) WHERE id = ?", {setting.name, setting.name, domain_id});
     admin.set_domain(domain, setting.name, setting.value);
-    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), COALESCE(quota_bytes, '-')) FROM domain WHERE id = ?", {domain_id}) == setting.column);
+    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), COALESCE(quota_bytes, '-'), IF(allow_delete_all, 'all', NULL)) FROM domain WHERE id = ?", {domain_id}) == setting.column);
     BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'", {domain.name()}) == 1);
 }
 

@@ -269,7 +269,7 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         {{"account", "remove"}, {"--yes"}},
         {{"account", "set"}, {"max_mailboxes"}},
         {{"account", "suspend"}, {"--disabled", "450"}},
-        {{"domain", "set"}, {"on_duplicate", "max_mailboxes", "quota_bytes"}},
+        {{"domain", "set"}, {"on_duplicate", "allow_delete_all", "max_mailboxes", "quota_bytes"}},
         {{"domain", "suspend"}, {"--disabled", "450"}},
         {{"mailbox", "list"}, {"DOMAIN", "--deleted", "--json"}},
         {{"mailbox", "add"}, {"ADDRESS", "--password-file"}},
