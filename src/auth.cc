@@ -135,14 +135,19 @@ std::string Key::sha256() const
     return sha256_of(text_);
 }
 
-void admit(const Key& key, const std::optional<Grant>& grant, std::string_view client, std::string_view domain,
-           Purpose purpose)
+void recognize(const Key& key, const std::optional<Grant>& grant, std::string_view client)
 {
     if (!grant || !is_same_secret(key.sha256(), grant->key_hash) || grant->key_is_revoked) refuse_key();
     if (grant->key_expires_at != 0 && grant->key_expires_at <= grant->now) refuse_key();
     if (!grant->key_addresses.empty() && !is_in_ranges(client, grant->key_addresses)) refuse_key();
     // From here on the caller has a right key.
     if (!grant->account_is_active) throw http::Error(403, "suspended", "The account is suspended.");
+}
+
+void admit(const Key& key, const std::optional<Grant>& grant, std::string_view client, std::string_view domain,
+           Purpose purpose)
+{
+    recognize(key, grant, client);
     if (grant->domain_id == 0) throw http::Error(404, "domain_not_found", "Domain not found: " + std::string{domain});
     if (purpose == Purpose::read) return;
     if (grant->key_is_read_only) throw http::Error(403, "read_only", "This key may only read.");

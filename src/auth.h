@@ -44,9 +44,14 @@ struct Grant {
     std::int64_t domain_id = 0;              // 0: none that this key may see
     bool domain_is_active = false;
     bool domain_updates_duplicates = false;  // on_duplicate
+    bool domain_may_be_emptied = false;      // allow_delete_all
+    std::int64_t domain_created_at = 0;      // seconds since 1970
 };
 
 enum class Purpose { read, write };
+
+// Returns where it is a right key of an active account; throws http::Error 401 or 403 otherwise.
+void recognize(const Key& key, const std::optional<Grant>& grant, std::string_view client);
 
 // Returns where the key may do that; throws http::Error 401, 403 or 404 otherwise,
 // in that order, so that nobody without a right key learns more than that.

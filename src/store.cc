@@ -1,6 +1,6 @@
 #include "store.h"
 
-#include <chrono>
+#include <algorithm>
 #include <limits>
 #include <thread>
 
@@ -19,6 +19,7 @@ constexpr auto kDoubtInterval = 50ms;
 
 bool is_done(Changed changed) { return changed == Changed::yes; }
 bool is_done(const Created& created) { return created.outcome == Created::Outcome::yes; }
+bool is_done(std::int64_t removed) { return removed > 0; }
 
 void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t number, const Actor& actor,
                  std::string_view action, const mailbox::Address& address)
@@ -136,7 +137,8 @@ bool Store::was_committed(const audit::Id& audit)
 // that the key is not for, is not found.
 constexpr char kGrant[] =
     "SELECT k.hash, k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
-    " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update'"
+    " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update',"
+    " d.allow_delete_all, d.created_at"
     " FROM api_key k FORCE INDEX (PRIMARY) LEFT JOIN domain d FORCE INDEX (domain_name)"
     " ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
     " WHERE k.id = ?";
@@ -155,7 +157,31 @@ std::optional<auth::Grant> Store::grant(std::string_view key_id, std::string_vie
                            .account_is_active = rows.integer(7) != 0,
                            .domain_id = rows.integer(8),
                            .domain_is_active = rows.integer(9) != 0,
-                           .domain_updates_duplicates = rows.integer(10) != 0};
+                           .domain_updates_duplicates = rows.integer(10) != 0,
+                           .domain_may_be_emptied = rows.integer(11) != 0,
+                           .domain_created_at = rows.integer(12)};
+    });
+}
+
+// Total and page from one statement, so from one view; an empty page leaves a row with the total alone.
+constexpr char kDomains[] =
+    "SELECT total.count, page.name, page.created_at, page.is_active FROM"
+    " (SELECT COUNT(*) AS count FROM api_key k JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
+    " WHERE k.id = ?) total LEFT JOIN"
+    " (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active FROM api_key k"
+    " JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
+    " WHERE k.id = ? ORDER BY d.id LIMIT ? OFFSET ?) page ON TRUE ORDER BY page.id";
+
+Domains Store::domains(std::string_view key_id, const Page& page)
+{
+    return reading([&](db::Connection& connection) {
+        auto rows = connection.query(kDomains, {key_id, key_id, page.limit, page.skip});
+        Domains domains;
+        while (rows.next()) {
+            domains.total = rows.integer(1);
+            if (!rows.is_null(2)) domains.items.push_back({rows.text(2), rows.integer(3), rows.integer(4) != 0});
+        }
+        return domains;
     });
 }
 
@@ -483,6 +509,92 @@ Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address,
         write_audit(connection, audit, 0, actor, "delete", address);
         return Changed::yes;
     });
+}
+
+namespace {
+
+constexpr std::int64_t kMailboxesATransaction = 500;
+
+// The domain first, here too. Nothing is counted yet: how many there are is known when they are locked.
+constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?";
+constexpr char kLastId[] = "SELECT last_id FROM domain WHERE id = ?";
+constexpr char kLockOldest[] =
+    "SELECT id FROM mailbox FORCE INDEX (PRIMARY) WHERE domain_id = ? AND id > ? AND id <= ? ORDER BY domain_id, id LIMIT ? FOR UPDATE";
+constexpr char kKeepAllDeleted[] =
+    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
+    " generation, quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
+constexpr char kAuditAll[] =
+    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part)"
+    " SELECT ?, CAST(? AS SIGNED) + id, ?, ?, 'delete', ?, local_part FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
+constexpr char kDeleteAll[] = "DELETE FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
+constexpr char kTakeAll[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
+// One row for them together, as few of them have a session: the janitor looks at all that there are.
+constexpr char kLookAtAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
+
+// Of the ids up to the last one of these none is left. In the range of that one some behind it may be.
+constexpr char kEmptyRangesBefore[] =
+    "UPDATE mailbox_range SET mailboxes = 0, counts = '' WHERE domain_id = ? AND number < ? AND mailboxes > 0";
+constexpr char kEmptyRangeUpTo[] =
+    "UPDATE mailbox_range SET mailboxes = mailboxes - ?, counts = CONCAT(REPEAT(CHAR(0), ?),"
+    " CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) - ?), SUBSTR(counts, ? + 2)) WHERE domain_id = ? AND number = ?";
+
+void uncount_oldest(db::Connection& connection, std::int64_t domain_id, const std::vector<std::int64_t>& ids)
+{
+    const auto last = ids.back();
+    const auto since = [&](std::int64_t first) { return std::count_if(ids.begin(), ids.end(), [&](auto id) { return id >= first; }); };
+    const auto in_range = since(last - last % kWidth);
+    const auto in_fine = since(last - last % kFineWidth);
+    const auto fine = last % kWidth / kFineWidth;
+    connection.execute(kEmptyRangesBefore, {domain_id, last / kWidth});
+    connection.execute(kEmptyRangeUpTo, {in_range, fine, fine, in_fine, fine, domain_id, last / kWidth});
+}
+
+std::vector<std::int64_t> lock_oldest(db::Connection& connection, std::int64_t domain_id, std::int64_t after, std::int64_t last_id)
+{
+    std::vector<std::int64_t> ids;
+    auto rows = connection.query(kLockOldest, {domain_id, after, last_id, kMailboxesATransaction});
+    while (rows.next()) ids.push_back(rows.integer(1));
+    return ids;
+}
+
+}  // namespace
+
+Emptied Store::remove_all(const auth::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
+                          std::chrono::steady_clock::time_point last_begin)
+{
+    const auto id = grant.domain_id;
+    const auto last_id = reading([&](db::Connection& connection) {
+        auto rows = connection.query(kLastId, {id});
+        return rows.next() ? rows.integer(1) : 0;
+    });
+    Emptied emptied;
+    // Each part begins where the one before ended: up to there the server would step over all that it has not cleared away yet.
+    for (std::int64_t after = 0; std::chrono::steady_clock::now() < last_begin;) {
+        const audit::Id audit;
+        std::vector<std::int64_t> ids;
+        const auto removed = transaction(audit, [&](db::Connection& connection) -> std::int64_t {
+            if (connection.execute(kLockDomain, {id}) == 0) return 0;
+            ids = lock_oldest(connection, id, after, last_id);
+            if (ids.empty()) return 0;
+            const auto count = static_cast<std::int64_t>(ids.size());
+            uncount_oldest(connection, id, ids);
+            connection.execute(kKeepAllDeleted, {domain.name(), actor.key_id, id, after, ids.back()});
+            connection.execute(kAuditAll, {audit.at, audit.id - ids.front(), actor.key_id, actor.client, domain.name(), id, after, ids.back()});
+            connection.execute(kDeleteAll, {id, after, ids.back()});
+            connection.execute(kTakeAll, {count, id});
+            connection.execute(kLookAtAllSessions);
+            return count;
+        });
+        emptied.removed += removed;
+        if (removed < kMailboxesATransaction) {
+            emptied.is_all = true;
+            break;
+        }
+        after = ids.back();
+    }
+    return emptied;
 }
 
 constexpr char kSchemaVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";

@@ -7,6 +7,7 @@
 // it says that the outcome is unknown.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -84,6 +85,16 @@ std::string sentence(const Created& refused);
 
 enum class Changed { yes, no_such_mailbox };
 
+struct Emptied {
+    std::int64_t removed = 0;
+    bool is_all = false;  // false: the time was up before
+};
+
+struct Domains {
+    std::int64_t total = 0;
+    std::vector<mailbox::Hosted> items;
+};
+
 // Within the caller's transaction: asks for the end of the sessions that are open with an
 // old password, or on a mailbox that is suspended or goes away.
 void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address);
@@ -112,6 +123,13 @@ public:
     Changed change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
                             const Actor& actor);
     Changed remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor);
+    // Those that the domain has now, as remove() does it, in transactions of some hundred: none lasts long, however many there
+    // are. None begins after `last_begin`. Throws in their midst, too; what was committed before stays.
+    Emptied remove_all(const auth::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
+                       std::chrono::steady_clock::time_point last_begin);
+
+    // The domains that a key may see, in the order in which they were added. Whether it is the right key is not asked.
+    Domains domains(std::string_view key_id, const Page& page);
 
     // The newest migration that was applied; 0 for none.
     std::int64_t schema_version();

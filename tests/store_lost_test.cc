@@ -176,6 +176,8 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
     BOOST_CHECK_THROW(absent.create(may, {tenant.mailbox("alice")}, tenant.actor), db::Error);
     BOOST_CHECK_THROW(absent.change_password(may, tenant.address("alice"), "x", tenant.actor), db::Error);
     BOOST_CHECK_THROW(absent.remove(may, tenant.address("alice"), tenant.actor), db::Error);
+    BOOST_CHECK_THROW(absent.remove_all(may, tenant.domain, tenant.actor, Clock::now() + 1min), db::Error);
+    BOOST_CHECK_THROW(absent.domains(tenant.key.id(), {}), db::Error);
     BOOST_CHECK_THROW(absent.schema_version(), db::Error);
     BOOST_TEST((Clock::now() - begin < 5s));
     BOOST_TEST(tenant.rows() == 0);
@@ -232,6 +234,29 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove, da
         }
     } while (commands > place++ && place < kMostCommands);
     BOOST_TEST(place > 6);
+    BOOST_TEST(place < kMostCommands);
+}
+
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove_all, data::make(kQuickFates), fate)
+{
+    int place = 0;
+    do {
+        const auto name = "m" + std::to_string(place);
+        store.create(may, {mailbox(name), mailbox(name + "-2")}, actor);
+        at(place, fate);
+        BOOST_TEST_CONTEXT("command " << place)
+        {
+            const auto done = proxied.remove_all(may, domain, actor, Clock::now() + 1min);
+            BOOST_TEST(done.is_all);
+            BOOST_TEST(done.removed == 2);
+            BOOST_TEST(times("delete " + name) == 1);
+            BOOST_TEST(times("delete " + name + "-2") == 1);
+            BOOST_TEST(database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ? AND local_part IN (?, CONCAT(?, '-2'))", {domain_id, name, name}) == 2);
+            BOOST_TEST(rows() == 0);
+            BOOST_TEST(counter() == 0);
+        }
+    } while (commands > place++ && place < kMostCommands);
+    BOOST_TEST(place > 10);
     BOOST_TEST(place < kMostCommands);
 }
 

@@ -237,6 +237,32 @@ BOOST_AUTO_TEST_CASE(every_count_of_a_fine_range)
     BOOST_TEST(counted(tenant) == 0);
 }
 
+// Some at a time, so ranges that are taken as a whole, in part, and up to an id that is not there any more.
+BOOST_AUTO_TEST_CASE(ranges_are_counted_when_all_are_removed)
+{
+    database::Tenant tenant;
+    tenant.database.execute("UPDATE domain SET last_id = 65000 WHERE id = ?", {tenant.domain_id});  // into the second range
+    std::vector<store::NewMailbox> mailboxes;
+    for (int i = 0; i < 1'203; ++i) mailboxes.push_back(tenant.mailbox("u" + std::to_string(i)));
+    tenant.store.create(tenant.grant(), mailboxes, tenant.actor);
+    for (int i = 0; i < 1'203; i += 7) tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
+    const auto there = tenant.rows();
+    // The time is up after the first part, each time.
+    std::int64_t removed = 0;
+    while (removed < there) {
+        store::Emptied emptied;
+        do emptied = tenant.store.remove_all(tenant.grant(), tenant.domain, tenant.actor, std::chrono::steady_clock::now() + std::chrono::milliseconds{2});
+        while (emptied.removed == 0 && !emptied.is_all);
+        removed += emptied.removed;
+        BOOST_TEST(tenant.rows() == there - removed);
+        BOOST_TEST(tenant.counter() == there - removed);
+        BOOST_TEST(counted(tenant) == there - removed);
+        BOOST_TEST(counted_in_bytes(tenant) == there - removed);
+    }
+    tenant.store.create(tenant.grant(), {tenant.mailbox("new")}, tenant.actor);
+    BOOST_TEST(counted_in_bytes(tenant) == 1);
+}
+
 // Of the second range there is none of the first; the last fine range of one and the first of the next.
 BOOST_AUTO_TEST_CASE(at_the_ends_of_a_range)
 {

@@ -11,6 +11,7 @@
 #include <array>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 #include "admin.h"
 #include "database.h"
@@ -56,6 +57,7 @@ struct Tenant : database::Tenant {
     {
         return store.change_password(grant(), address(local_part), hash, actor);
     }
+    auth::Grant grant_of(db::Session& another) const { return store::Store{another}.grant(key.id(), domain.name()).value(); }
     void allow(std::int64_t mailboxes) { database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?", {mailboxes, domain_id}); }
     void update_duplicates() { database.execute("UPDATE domain SET on_duplicate = 'update' WHERE id = ?", {domain_id}); }
     std::int64_t all_session_ends()
@@ -567,6 +569,47 @@ BOOST_FIXTURE_TEST_CASE(what_is_deleted_is_kept_with_every_column, Tenant)
     BOOST_TEST(audit().back() == "delete alice");
     BOOST_TEST(database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?", {storage}) == 1);
     BOOST_TEST(remove("alice") == Changed::no_such_mailbox);
+}
+
+// Whatever remove() leaves of one, remove_all() leaves of each.
+BOOST_FIXTURE_TEST_CASE(all_are_removed_as_each_is, Tenant)
+{
+    Tenant neighbour;
+    neighbour.create({"alice"});
+    create(numbered("m", 1'100));  // in three transactions
+    database.execute("UPDATE mailbox SET size_bytes = id, state = 'no_login', quota_bytes = 5, generation = 7 WHERE domain_id = ?", {domain_id});
+    const auto before = database.column("SELECT CONCAT_WS(' ', storage_id, domain_id, local_part, created_at, size_bytes, state, password, generation, quota_bytes)"
+                                        " FROM mailbox WHERE domain_id = ? ORDER BY storage_id", {domain_id});
+    database.execute("DELETE FROM session_end WHERE storage_id = ''");
+    const auto done = store.remove_all(grant(), domain, actor, std::chrono::steady_clock::now() + 10min);
+    BOOST_TEST(done.removed == 1'100);
+    BOOST_TEST(done.is_all);
+    BOOST_TEST(rows() == 0);
+    BOOST_TEST(counter() == 0);
+    BOOST_TEST(database.column("SELECT CONCAT_WS(' ', storage_id, domain_id, local_part, created_at, size_bytes, state, password, generation, quota_bytes)"
+                               " FROM deleted_mailbox WHERE domain_id = ? AND domain = ? AND deleted_by = ? AND deleted_at > 0 AND purged_at IS NULL"
+                               " ORDER BY storage_id", {domain_id, domain.name(), key.id()}) == before, per_element());
+    BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete' AND actor = ? AND client = '192.0.2.1'",
+                               {domain.name(), key.id()}) == 1'100);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ''") >= 1);
+    neighbour.check_nothing_was_changed({"alice"}, 1);
+    BOOST_TEST(store.remove_all(grant(), domain, actor, std::chrono::steady_clock::now() + 10min).removed == 0);
+}
+
+// Who creates meanwhile waits for a part of it at most, and keeps what was created.
+BOOST_FIXTURE_TEST_CASE(what_is_created_while_all_are_removed_stays, Tenant)
+{
+    create(numbered("m", 3'000));
+    std::jthread remover{[&] {
+        auto its_session = database::session(database.config());
+        store::Store{its_session}.remove_all(grant_of(its_session), domain, actor, std::chrono::steady_clock::now() + 10min);
+    }};
+    while (rows() == 3'000) std::this_thread::yield();
+    create({"new"});
+    BOOST_TEST(rows() > 1);
+    remover.join();
+    BOOST_TEST(names() == Strings{"new"}, per_element());
+    BOOST_TEST(counter() == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(no_column_of_a_mailbox_is_forgotten_when_it_is_deleted, Tenant)
