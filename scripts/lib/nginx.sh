@@ -18,8 +18,10 @@ nginx_configure()
     text=${text//unix:\/run\/mailboxd\/mailboxd-write.sock/unix:$WRITE_SOCKET}
     write_file 644 "$DIR/nginx/mailboxd-http.conf" <<<"$text"
     for file in server limits autoconfig health; do
-        write_file 644 "$DIR/nginx/mailboxd-$file.conf" <"$ROOT/nginx/mailboxd-$file.conf"
+        text=$(<"$ROOT/nginx/mailboxd-$file.conf")
+        write_file 644 "$DIR/nginx/mailboxd-$file.conf" <<<"${text//\/usr\/share\/mailboxd\/nginx/$DIR/nginx}"
     done
+    write_file 644 "$DIR/nginx/mailboxd-openapi.json" <"$ROOT/nginx/mailboxd-openapi.json"
     write_file 644 "$DIR/nginx/nginx.conf" < <(nginx_main_configuration "$port")
 }
 

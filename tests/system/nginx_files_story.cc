@@ -284,7 +284,7 @@ struct Beside : Files {
 
 const char* const kTargets[] = {"/", "/nothing", "/app", "/down", "/bad", "/long.txt", "/admin/mailboxes", "/admin/mailboxes/x",
                                 "/mailboxes", "/x/y/mailboxes", "/healthz", "/readyz", "/fcgi/x", "/.mailboxd/404", "/.mailboxd/",
-                                "/v3/", "/v4/example.org/mailboxes", "/mail/config-v1.1.xml", "/../etc/passwd"};
+                                "/v3/", "/v4/example.org/mailboxes", "/domains", "/domains/x/credentials", "/openapi.json", "/mail/config-v1.1.xml", "/../etc/passwd"};
 
 }  // namespace
 
@@ -340,6 +340,10 @@ BOOST_FIXTURE_TEST_CASE(in_an_existing_server, Beside)
         Nginx::request("GET", who.mailboxes("/v3")),
         Nginx::request("GET", "/v3/nobody.example.org/mailboxes", who.key),
         Nginx::request("GET", "/v3/nobody/mailboxes", who.key),
+        Nginx::request("GET", "/v3/domains/" + who.domain + "/credentials", who.key),
+        Nginx::request("PATCH", "/domains/" + who.domain + "/credentials/alice", who.key),
+        Nginx::request("GET", "/v4/domains", who.key),
+        Nginx::request("GET", "/v3/domains/" + who.domain, who.key),
         Nginx::request("PATCH", who.mailboxes(), who.key),
         Nginx::request("PUT", who.mailbox("alice"), who.key, form, "password=Through-the-glass"),
         Nginx::request("DELETE", who.mailbox("a%2Fb"), who.key),

@@ -182,6 +182,11 @@ const char* const kPaths[] = {
     "/v2/mailboxes/mailboxes/alice", "/v2/v3/{domain}/mailboxes", "/v4/{domain}/mailboxes", "/v2//mailboxes", "//mailboxes",
     "/{domain}/mailboxes/alice/", "/{domain}/mailboxes/alice/bob", "/{domain}/mailboxes//alice", "/{domain}/mailboxes//",
     "/{domain}/mailboxes/?", "/{domain}/mailboxes/alice?a/b", "/",
+    "/domains", "/domains/", "/domains?a/b", "/v4/domains", "/v5/domains", "/domains/{domain}", "/domains/{domain}/", "/domains/{domain}?a",
+    "/v3/domains/{domain}/credentials", "/v4/domains/{domain}/credentials/", "/domains/{domain}/credentials/alice",
+    "/domains/{domain}/credentials/alice/", "/domains/{domain}/credentials//", "/domains/{domain}/tracking", "/v3/{domain}/credentials",
+    "/domains/mailboxes", "/v3/domains/mailboxes", "/v4/domains/mailboxes", "/domains/mailboxes/alice", "/domains/mailboxes/credentials",
+    "/domains/mailboxes/credentials/alice", "/v2/v3/domains", "/v3/v4/domains", "//domains", "/v3//domains", "/domains//credentials",
 };
 
 }  // namespace
