@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
+#include <limits>
 #include <set>
 
 #include "auth.h"
@@ -22,8 +24,18 @@ using mailbox::Domain;
 
 constexpr std::size_t kMaxMailboxesAtOnce = 100;
 
+// A mailbox is called differently on the paths that lead to it, and that is all that they differ in: the Mailboxes API's
+// own, and that of SMTP credentials, which the original has today.
+struct Words {
+    mailbox::As as;
+    std::string_view parameter;  // that names it; `mailbox` does, too
+    std::string_view created;    // behind their number
+    std::string_view deleted;
+};
+
 // Everything a handler works with.
 struct Exchange {
+    const Words& words;
     const http::Request& request;
     const Config& config;
     store::Store& store;
@@ -73,10 +85,6 @@ std::vector<std::string_view> all(const Fields& fields, std::string_view name)
     for (const auto& [field, value] : fields) {
         if (field == name) values.push_back(value.text());
     }
-    if (values.empty()) {
-        throw Error(400, name == "mailbox" ? "mailbox_missing" : "password_missing",
-                    "'" + std::string{name} + "' parameter is missing");
-    }
     return values;
 }
 
@@ -97,14 +105,26 @@ Fields query_fields(const http::Request& request)
 }
 
 // A mailbox's name in the query string does not count, but must not contradict the body.
-Fields body_fields(const http::Request& request)
+Fields body_fields(const Exchange& exchange)
 {
-    const auto query = query_fields(request);
-    auto fields = form::parse(request);
-    if (has(query, "mailbox") && has(fields, "mailbox")) {
-        throw Error(400, "bad_parameter", "'mailbox' parameter is given in the query string and in the body");
+    const auto query = query_fields(exchange.request);
+    auto fields = form::parse(exchange.request, exchange.words.as);
+    for (const auto name : {std::string_view{"mailbox"}, exchange.words.parameter}) {
+        if (has(query, name) && has(fields, name)) {
+            throw Error(400, "bad_parameter", "'" + std::string{name} + "' parameter is given in the query string and in the body");
+        }
     }
     return fields;
+}
+
+// Of the two names that the parameter may have, the one that is used.
+std::string_view name_parameter(const Fields& fields, const Words& words)
+{
+    if (!has(fields, "mailbox")) return words.parameter;
+    if (words.parameter != "mailbox" && has(fields, words.parameter)) {
+        throw Error(400, "bad_parameter", "'" + std::string{words.parameter} + "' and 'mailbox' parameters mean the same: give one of them");
+    }
+    return "mailbox";
 }
 
 std::int64_t number(const Fields& fields, std::string_view name, std::int64_t otherwise, std::int64_t greatest)
@@ -129,10 +149,10 @@ store::Page page_of(const http::Request& request, const Config& config)
             number(fields, "skip", 0, std::numeric_limits<std::int64_t>::max())};
 }
 
-Address address_of(std::string_view text, const Domain& domain)
+Address address_of(std::string_view text, const Domain& domain, std::string_view parameter)
 {
     try {
-        return Address::parse(text, domain);
+        return Address::parse(text, domain, parameter);
     } catch (const mailbox::Invalid& invalid) {
         throw Error(400, "bad_mailbox", invalid.what());
     }
@@ -147,76 +167,108 @@ void check_password(std::string_view text, const Address& owner, const Config& c
     }
 }
 
-std::vector<store::NewMailbox> new_mailboxes(const Fields& fields, const Domain& domain, const Config& config)
+[[noreturn]] void refuse_missing(std::string_view parameter)
 {
-    const auto names = all(fields, "mailbox");
-    const auto passwords = all(fields, "password");
-    if (names.size() != passwords.size()) {
-        throw Error(400, "bad_parameter", "'mailbox' and 'password' parameters must be given equally often: "
+    throw Error(400, parameter == "password" ? "password_missing" : "mailbox_missing", "'" + std::string{parameter} + "' parameter is missing");
+}
+
+struct Wanted {
+    std::vector<store::NewMailbox> mailboxes;
+    std::vector<Secret> generated;  // their passwords, where it is left to us to make them
+};
+
+Wanted wanted_mailboxes(const Exchange& exchange, const Fields& fields)
+{
+    const auto& domain = *exchange.domain;
+    const auto& config = exchange.config;
+    const auto parameter = name_parameter(fields, exchange.words);
+    const auto names = all(fields, parameter);
+    if (names.empty()) refuse_missing(parameter);
+    auto passwords = all(fields, "password");
+    const bool is_ours_to_make = passwords.empty() && exchange.words.as == mailbox::As::credentials;
+    if (passwords.empty() && !is_ours_to_make) refuse_missing("password");
+    if (!is_ours_to_make && names.size() != passwords.size()) {
+        throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' and 'password' parameters must be given equally often: "
                                               + std::to_string(names.size()) + " and " + std::to_string(passwords.size()));
     }
     if (names.size() > kMaxMailboxesAtOnce) {
         throw Error(400, "bad_parameter", "At most 100 mailboxes can be created in one request");
     }
-    std::vector<store::NewMailbox> mailboxes;
+    Wanted wanted;
     std::set<std::string> seen;
     for (std::size_t i = 0; i < names.size(); ++i) {
-        auto address = address_of(names[i], domain);
+        auto address = address_of(names[i], domain, parameter);
+        if (is_ours_to_make) {
+            wanted.generated.push_back(password::generate(address, config));
+            passwords.push_back(wanted.generated.back().text());
+        }
         check_password(passwords[i], address, config);
         if (!seen.insert(address.local_part()).second) {
-            throw Error(400, "bad_parameter", "'mailbox' parameter names " + address.text() + " twice");
+            throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' parameter names " + address.text() + " twice");
         }
-        mailboxes.push_back({std::move(address), {}});
+        wanted.mailboxes.push_back({std::move(address), {}});
     }
     // From here on only valid values; now the expensive part.
-    for (std::size_t i = 0; i < mailboxes.size(); ++i) mailboxes[i].password_hash = password::hash(passwords[i], config);
-    return mailboxes;
+    for (std::size_t i = 0; i < names.size(); ++i) wanted.mailboxes[i].password_hash = password::hash(passwords[i], config);
+    return wanted;
+}
+
+Address address_in_path(const Exchange& exchange)
+{
+    return address_of(exchange.request.path.back(), *exchange.domain, exchange.words.parameter);
 }
 
 // --- do it ----------------------------------------------------------------------------
 
-Response listing(const store::Listing& listing, const Domain& domain)
+Response listing(const store::Listing& listing, const Domain& domain, const Words& words)
 {
-    return {.body = json::listing(listing.total, listing.items, domain.name())};
+    return {.body = json::listing(listing.total, listing.items, domain.name(), words.as)};
 }
 
 // The list in the common case: for a key that may, a page that is not empty. As it was kept, if it still holds.
 std::optional<Response> granted_listing(const Exchange& exchange, const Domain& domain, const store::Page& page)
 {
     const auto is_right_key = [&](std::string_view hash) { return auth::is_same_secret(exchange.key.sha256(), hash); };
-    const auto name = pages::name(exchange.key.id(), domain, page);
+    const auto name = pages::name(exchange.key.id(), domain, page, exchange.words.as);
     if (const auto* kept = exchange.pages.find(name)) {
         const auto key_hash = exchange.store.confirm(exchange.key.id(), kept->version);
         if (key_hash && is_right_key(*key_hash)) return Response{.body = kept->body};
     }
     const auto found = exchange.store.list(exchange.key.id(), domain, page);
     if (!found || !is_right_key(found->key_hash)) return std::nullopt;
-    auto response = listing(found->listing, domain);
+    auto response = listing(found->listing, domain, exchange.words);
     exchange.pages.keep({.name = name, .version = found->version, .body = response.body});
     return response;
 }
 
-Response list_mailboxes(const Exchange& exchange)
+// Who has no right key learns that before anything about the page.
+template <typename Admit>
+store::Page page_for(const Exchange& exchange, Admit admit)
 {
-    store::Page page;
     try {
-        page = page_of(exchange.request, exchange.config);
+        return page_of(exchange.request, exchange.config);
     } catch (const Error&) {
-        admitted(exchange, auth::Purpose::read);  // who has no right key learns that first
+        admit();
         throw;
     }
+}
+
+Response list_mailboxes(const Exchange& exchange)
+{
+    const auto page = page_for(exchange, [&] { admitted(exchange, auth::Purpose::read); });
     if (exchange.domain) {
         if (auto known = granted_listing(exchange, *exchange.domain, page)) return *std::move(known);
     }
     const auto grant = admitted(exchange, auth::Purpose::read);
-    return listing(exchange.store.page(grant.domain_id, *exchange.domain, page), *exchange.domain);
+    return listing(exchange.store.page(grant.domain_id, *exchange.domain, page), *exchange.domain, exchange.words);
 }
 
 Response create_mailbox(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::write);
-    const auto mailboxes = new_mailboxes(body_fields(exchange.request), *exchange.domain, exchange.config);
-    const auto done = exchange.store.create(grant, mailboxes, actor(exchange));
+    const auto fields = body_fields(exchange);
+    const auto wanted = wanted_mailboxes(exchange, fields);
+    const auto done = exchange.store.create(grant, wanted.mailboxes, actor(exchange));
     switch (done.outcome) {
     case store::Created::Outcome::already_exists:
         throw Error(409, "mailbox_exists", store::sentence(done));
@@ -228,7 +280,13 @@ Response create_mailbox(const Exchange& exchange)
     case store::Created::Outcome::yes:
         break;
     }
-    return {.body = json::message("Created " + std::to_string(mailboxes.size()) + " mailboxes")};
+    const auto message = "Created " + std::to_string(wanted.mailboxes.size()) + " " + std::string{exchange.words.created};
+    if (wanted.generated.empty()) return {.body = json::message(message)};
+    json::Logins logins;
+    for (std::size_t i = 0; i < wanted.generated.size(); ++i) {
+        logins.emplace_back(wanted.mailboxes[i].address.text(), wanted.generated[i].text());
+    }
+    return {.body = json::generated(message, logins)};
 }
 
 [[noreturn]] void mailbox_not_found(const Address& address)
@@ -239,74 +297,149 @@ Response create_mailbox(const Exchange& exchange)
 Response change_password(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::write);
-    const auto address = address_of(exchange.request.path[2], *exchange.domain);
-    const auto fields = body_fields(exchange.request);
-    const auto* password = only(fields, "password");
-    if (password == nullptr) throw Error(400, "password_missing", "'password' parameter is missing");
-    check_password(password->text(), address, exchange.config);
-    const auto hash = password::hash(password->text(), exchange.config);
+    const auto address = address_in_path(exchange);
+    const auto fields = body_fields(exchange);
+    const auto* given = only(fields, "password");
+    const bool is_ours_to_make = given == nullptr && exchange.words.as == mailbox::As::credentials;
+    if (given == nullptr && !is_ours_to_make) refuse_missing("password");
+    const auto generated = is_ours_to_make ? password::generate(address, exchange.config) : Secret{};
+    const auto password = is_ours_to_make ? generated.text() : given->text();
+    check_password(password, address, exchange.config);
+    const auto hash = password::hash(password, exchange.config);
     if (exchange.store.change_password(grant, address, hash, actor(exchange)) == store::Changed::no_such_mailbox) {
         mailbox_not_found(address);
     }
-    return {.body = json::message("Password changed")};
+    constexpr std::string_view kChanged = "Password changed";
+    return {.body = is_ours_to_make ? json::generated(kChanged, {{address.text(), password}}) : json::message(kChanged)};
 }
 
 Response delete_mailbox(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::write);
-    const auto address = address_of(exchange.request.path[2], *exchange.domain);
-    body_fields(exchange.request);
+    const auto address = address_in_path(exchange);
+    body_fields(exchange);
     if (exchange.store.remove(grant, address, actor(exchange)) == store::Changed::no_such_mailbox) {
         mailbox_not_found(address);
     }
-    return {.body = json::deleted("Mailbox has been deleted", address.text())};
+    return {.body = json::deleted(exchange.words.deleted, address.text())};
+}
+
+[[noreturn]] void refuse_method()
+{
+    throw Error(405, "method_not_allowed", "Method not allowed");
+}
+
+// Only where the domain says so. A slash behind the collection may be a login that was left empty, and who names one beside
+// the path means that one: neither must delete all of them. Half of the time that a request has is for it, and the rest for a
+// database that is slow just then.
+Response delete_all(const Exchange& exchange)
+{
+    const auto grant = admitted(exchange, auth::Purpose::write);
+    if (!grant.domain_may_be_emptied || exchange.request.path.back().empty()) refuse_method();
+    const auto query = query_fields(exchange.request);
+    const auto fields = body_fields(exchange);
+    for (const auto name : {std::string_view{"mailbox"}, exchange.words.parameter}) {
+        if (!has(query, name) && !has(fields, name)) continue;
+        throw Error(400, "bad_parameter", "'" + std::string{name} + "' parameter must be in the path: without it all would be deleted");
+    }
+    const auto last_begin = std::chrono::steady_clock::now() + std::chrono::milliseconds{exchange.config.request_deadline} / 2;
+    const auto done = exchange.store.remove_all(grant, *exchange.domain, actor(exchange), last_begin);
+    if (!done.is_all) {
+        throw Error(503, "not_finished", std::to_string(done.removed) + " credentials have been deleted, and there are more: send the request again");
+    }
+    return {.body = json::counted("All domain credentials have been deleted", done.removed)};
+}
+
+Response list_domains(const Exchange& exchange)
+{
+    const auto recognized = [&] { auth::recognize(exchange.key, exchange.store.grant(exchange.key.id(), ""), exchange.request.client); };
+    const auto page = page_for(exchange, recognized);
+    recognized();
+    const auto domains = exchange.store.domains(exchange.key.id(), page);
+    return {.body = json::domains(domains.total, domains.items)};
+}
+
+Response show_domain(const Exchange& exchange)
+{
+    const auto grant = admitted(exchange, auth::Purpose::read);
+    return {.body = json::domain({exchange.domain->name(), grant.domain_created_at, grant.domain_is_active})};
 }
 
 // --- the table ------------------------------------------------------------------------
 
-struct Route {
+struct Path {
     std::string_view pattern;
-    std::string_view method;
+    std::string_view allow;  // the header for a method that it does not have; what only some domains allow is not in it
+};
+
+struct Route {
+    const Path& path;
+    std::string_view method;  // GET: HEAD, too
     Response (*handler)(const Exchange&);
+    const Words& words;
 };
 
-constexpr std::string_view kCollection = "/<domain>/mailboxes";
-constexpr std::string_view kItem = "/<domain>/mailboxes/<mailbox>";
+constexpr Path kMailboxes{"/<domain>/mailboxes", "Allow: GET, HEAD, POST"};
+constexpr Path kMailbox{"/<domain>/mailboxes/<mailbox>", "Allow: PUT, DELETE"};
+constexpr Path kCredentials{"/domains/<domain>/credentials", "Allow: GET, HEAD, POST"};
+constexpr Path kCredential{"/domains/<domain>/credentials/<login>", "Allow: PUT, DELETE"};
+constexpr Path kDomains{"/domains", "Allow: GET, HEAD"};
+constexpr Path kDomain{"/domains/<domain>", "Allow: GET, HEAD"};
 
+constexpr Words kAsMailbox{mailbox::As::mailbox, "mailbox", "mailboxes", "Mailbox has been deleted"};
+constexpr Words kAsCredentials{mailbox::As::credentials, "login", "credentials pair(s)", "Credentials have been deleted"};
+
+// The first that fits counts: /domains/mailboxes are the mailboxes of a domain of that name.
 constexpr std::array kRoutes{
-    Route{kCollection, "GET", list_mailboxes},
-    Route{kCollection, "HEAD", list_mailboxes},
-    Route{kCollection, "POST", create_mailbox},
-    Route{kItem, "PUT", change_password},
-    Route{kItem, "DELETE", delete_mailbox},
+    Route{kMailboxes, "GET", list_mailboxes, kAsMailbox},
+    Route{kMailboxes, "POST", create_mailbox, kAsMailbox},
+    Route{kMailbox, "PUT", change_password, kAsMailbox},
+    Route{kMailbox, "DELETE", delete_mailbox, kAsMailbox},
+    Route{kCredentials, "GET", list_mailboxes, kAsCredentials},
+    Route{kCredentials, "POST", create_mailbox, kAsCredentials},
+    Route{kCredentials, "DELETE", delete_all, kAsCredentials},
+    Route{kCredential, "PUT", change_password, kAsCredentials},
+    Route{kCredential, "DELETE", delete_mailbox, kAsCredentials},
+    Route{kDomains, "GET", list_domains, kAsCredentials},
+    Route{kDomain, "GET", show_domain, kAsCredentials},
 };
 
-std::string_view allow_header(std::string_view pattern)
+// Whether the path is one of the pattern, and which part of it names the domain. A slash behind a collection is the
+// collection.
+bool fits(std::string_view pattern, const std::vector<std::string>& path, std::size_t& domain_at)
 {
-    return pattern == kCollection ? "Allow: GET, HEAD, POST" : "Allow: PUT, DELETE";
-}
-
-// The pattern that the path fits; throws 404. A slash behind the collection is the collection.
-std::string_view pattern_of(const std::vector<std::string>& path)
-{
-    if (path.size() >= 2 && path.size() <= 3 && !path[0].empty() && path[1] == "mailboxes") {
-        return path.size() == 2 || path[2].empty() ? kCollection : kItem;
+    std::size_t at = 0;
+    bool is_collection = false;
+    while (!pattern.empty()) {
+        pattern.remove_prefix(1);  // the slash
+        const auto part = pattern.substr(0, pattern.find('/'));
+        pattern.remove_prefix(part.size());
+        is_collection = part.front() != '<';
+        if (at == path.size() || path[at].empty() || (is_collection && part != path[at])) return false;
+        if (part == "<domain>") domain_at = at;
+        ++at;
     }
-    throw Error(404, "not_found", "Not found");
+    return at == path.size() || (is_collection && at + 1 == path.size() && path[at].empty());
 }
 
 Response dispatch(const http::Request& request, const Config& config, store::Store& store, pages::Pages& pages, Trace& trace)
 {
-    trace.route = pattern_of(request.path);
-    const auto* const route = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& candidate) {
-        return candidate.pattern == trace.route && candidate.method == request.method;
+    std::size_t domain_at = 0;
+    const auto* const first = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) {
+        return fits(route.path.pattern, request.path, domain_at);
+    });
+    if (first == kRoutes.end()) throw Error(404, "not_found", "Not found");
+    trace.route = first->path.pattern;
+    const auto method = request.method == "HEAD" ? "GET" : request.method;
+    const auto* const route = std::find_if(first, kRoutes.end(), [&](const Route& candidate) {
+        return &candidate.path == &first->path && candidate.method == method;
     });
     const auto key = auth::Key::from_header(request.authorization);
     if (!key) throw Error(401, "unauthorized", "Forbidden");
     trace.key_id = key->id();
-    if (route == kRoutes.end()) throw Error(405, "method_not_allowed", "Method not allowed");
-    const auto domain = Domain::parse(request.path[0]);
-    return route->handler({request, config, store, pages, *key, request.path[0], domain, trace});
+    if (route == kRoutes.end()) refuse_method();
+    const auto& domain_text = request.path[domain_at];
+    return route->handler({route->words, request, config, store, pages, *key, domain_text, Domain::parse(domain_text), trace});
 }
 
 // --- how the service is ----------------------------------------------------------------
@@ -331,6 +464,11 @@ Response ready(store::Store& store)
         logging::error("database")("error", error.what());
         return {.status = 503, .body = json::error("The database cannot be asked", "database_absent")};
     }
+}
+
+std::string_view allow_header(std::string_view pattern)
+{
+    return std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) { return route.path.pattern == pattern; })->path.allow;
 }
 
 std::string_view header_for(int status, std::string_view route)

@@ -137,7 +137,7 @@ void parse_multipart(std::string_view body, std::string_view boundary_text, http
 
 }  // namespace
 
-http::Fields parse(const http::Request& request)
+http::Fields parse(const http::Request& request, mailbox::As as)
 {
     http::Fields fields;
     const auto body = request.body.text();
@@ -151,7 +151,7 @@ http::Fields parse(const http::Request& request)
         if (!boundary) refuse_multipart("The Content-Type multipart/form-data has no boundary.");
         parse_multipart(body, *boundary, fields);
     } else if (type == "application/json") {
-        json::parse_fields(body, request.method == "POST" ? json::Arrays::allowed : json::Arrays::refused, fields);
+        json::parse_fields(body, request.method == "POST" ? json::Arrays::allowed : json::Arrays::refused, fields, as);
     } else {
         throw Error(415, "unsupported_type",
                     "The body must be application/x-www-form-urlencoded, multipart/form-data or application/json.");

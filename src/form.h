@@ -6,10 +6,11 @@
 #pragma once
 
 #include "http.h"
+#include "mailbox.h"
 
 namespace form {
 
 // Fields of the body, in order. An empty body has none, whatever its type.
-http::Fields parse(const http::Request& request);
+http::Fields parse(const http::Request& request, mailbox::As as = mailbox::As::mailbox);
 
 }  // namespace form

@@ -67,8 +67,11 @@ Request parse(Raw raw)
                     decoded_path(raw.target.substr(0, question)),
                     raw.target.substr(std::min(question + 1, raw.target.size())), std::move(raw.body)};
     auto& path = request.path;
-    // The original's base was /v2, later /v3. Two segments are /<domain>/mailboxes, whatever the domain's name.
-    if (path.size() > 2 && (path[0] == "v2" || path[0] == "v3")) path.erase(path.begin());
+    // The original's base was /v2, later /v3, and its clients ask for domains under /v4. Otherwise two segments are
+    // /<domain>/mailboxes, whatever the domain's name.
+    const bool is_of_domains = path.size() > 1 && path[1] == "domains";
+    const bool is_version = path[0] == "v2" || path[0] == "v3" || (path[0] == "v4" && is_of_domains);
+    if (is_version && (path.size() > 2 || is_of_domains)) path.erase(path.begin());
     return request;
 }
 

@@ -32,6 +32,11 @@ void add(cJSON* object, const char* name, std::string_view text)
     cJSON_AddItemToObjectCS(object, name, cJSON_CreateString(std::string{text}.c_str()));
 }
 
+void add_flag(cJSON* object, const char* name, bool is_so)
+{
+    cJSON_AddItemToObjectCS(object, name, cJSON_CreateBool(is_so ? 1 : 0));
+}
+
 // As raw text: cJSON's numbers are doubles, and from 1e15 on it prints them as 9.007e+15.
 void add(cJSON* object, const char* name, std::int64_t number)
 {
@@ -127,7 +132,7 @@ std::string deleted(std::string_view message, std::string_view spec)
 // cJSON writes the frame; the rows are put between its brackets as text, each byte once:
 // what they hold is digits, a date, and an address, none of which JSON escapes. A tree of
 // four nodes a row took 140 us for a page of 100.
-std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain)
+std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain, mailbox::As as)
 {
     const auto value = new_object();
     add(value.get(), "total_count", total);
@@ -136,16 +141,23 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
     constexpr std::string_view kEnd = "]}\n";
     text.resize(text.size() - kEnd.size());
 
-    constexpr std::string_view kSize = R"(,{"size_bytes":)", kDate = R"(,"created_at":")", kMailbox = R"(","mailbox":")", kRowEnd = R"("})";
+    constexpr std::string_view kSize = R"(,{"size_bytes":)", kDate = R"(,"created_at":")", kMailbox = R"(","mailbox":")", kLogin = R"(","login":")", kRowEnd = R"("})";
     constexpr std::size_t kMostDigits = 20;
-    constexpr auto kRow = kSize.size() + kMostDigits + kDate.size() + Dates::kLength + kMailbox.size() + 1 + kRowEnd.size();
-    auto most = text.size() + items.size() * (kRow + domain.size()) + kEnd.size();
-    for (const auto& item : items) most += item.local_part.size();
+    constexpr auto kRow = kSize.size() + kMostDigits + kDate.size() + Dates::kLength + kMailbox.size() + kLogin.size() + 1 + kRowEnd.size();
+    const std::size_t addresses = as == mailbox::As::credentials ? 2 : 1;  // in a row
+    auto most = text.size() + items.size() * (kRow + addresses * (domain.size() + 1)) + kEnd.size();
+    for (const auto& item : items) most += addresses * item.local_part.size();
     auto place = text.size();
     text.resize(most);
     const auto put = [&](std::string_view bytes) {
         bytes.copy(&text[place], bytes.size());
         place += bytes.size();
+    };
+    const auto put_address = [&](std::string_view name, std::string_view local_part) {
+        put(name);
+        put(local_part);
+        put("@");
+        put(domain);
     };
     Dates dates;
     for (const auto& item : items) {
@@ -153,15 +165,69 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
         place = static_cast<std::size_t>(std::to_chars(&text[place], &text[place] + kMostDigits, item.size_bytes).ptr - text.data());
         put(kDate);
         put(dates.text(item.created_at));
-        put(kMailbox);
-        put(item.local_part);
-        put("@");
-        put(domain);
+        put_address(kMailbox, item.local_part);
+        if (as == mailbox::As::credentials) put_address(kLogin, item.local_part);
         put(kRowEnd);
     }
     put(kEnd);
     text.resize(place);
     return text;
+}
+
+std::string generated(std::string_view message, const Logins& logins)
+{
+    const auto value = new_object();
+    add(value.get(), "message", message);
+    add(value.get(), "note", "Keep these passwords: they are not shown again.");
+    auto* const credentials = cJSON_AddObjectToObject(value.get(), "credentials");
+    for (const auto& [login, password] : logins) {
+        cJSON_AddItemToObject(credentials, login.c_str(), cJSON_CreateString(std::string{password}.c_str()));
+    }
+    return printed(value.get());
+}
+
+std::string counted(std::string_view message, std::int64_t count)
+{
+    const auto value = new_object();
+    add(value.get(), "message", message);
+    add(value.get(), "count", count);
+    return printed(value.get());
+}
+
+namespace {
+
+// What the clients read, as far as it is true here: mail to names below the domain is not taken, and none is sorted out.
+void fill(cJSON* object, const mailbox::Hosted& domain)
+{
+    add(object, "name", domain.name);
+    add(object, "state", domain.is_active ? "active" : "disabled");
+    add_flag(object, "is_disabled", !domain.is_active);
+    add(object, "created_at", date(domain.created_at));
+    add(object, "type", "custom");
+    add_flag(object, "wildcard", false);
+    add(object, "spam_action", "disabled");
+}
+
+}  // namespace
+
+std::string domain(const mailbox::Hosted& domain)
+{
+    const auto value = new_object();
+    fill(cJSON_AddObjectToObject(value.get(), "domain"), domain);
+    return printed(value.get());
+}
+
+std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items)
+{
+    const auto value = new_object();
+    add(value.get(), "total_count", total);
+    auto* const array = cJSON_AddArrayToObject(value.get(), "items");
+    for (const auto& item : items) {
+        auto object = new_object();
+        fill(object.get(), item);
+        cJSON_AddItemToArray(array, object.release());
+    }
+    return printed(value.get());
 }
 
 std::string object(const Members& members)
@@ -295,37 +361,40 @@ private:
     std::string_view rest_;
 };
 
-enum class Wanted { any, both };
+enum class Wanted { any, all };
 
-void take_object(const cJSON* object, Wanted wanted, http::Fields& fields)
+void take_object(const cJSON* object, Wanted wanted, http::Fields& fields, mailbox::As as)
 {
     if (!cJSON_IsObject(object)) refuse("The JSON body must be an object, or on POST an array of objects.");
     std::set<std::string_view> names;
-    int ours = 0;
     for (const cJSON* member = object->child; member != nullptr; member = member->next) {
         const std::string_view name{member->string};
-        const bool is_ours = name == "mailbox" || name == "password";
+        const bool is_ours = name == "mailbox" || name == "password" || (name == "login" && as == mailbox::As::credentials);
         if (!names.insert(name).second) {
             refuse("The JSON body has a member twice: '" + std::string{name} + "'.");
         }
         if (is_ours && !cJSON_IsString(member)) refuse("'" + std::string{name} + "' must be a JSON string.");
         fields.emplace_back(name, Secret{is_ours ? std::string_view{member->valuestring} : std::string_view{}});
-        ours += is_ours ? 1 : 0;
     }
-    if (wanted == Wanted::both && ours != 2) refuse("Each object of the JSON array must have 'mailbox' and 'password'.");
+    if (wanted == Wanted::any) return;
+    if (as == mailbox::As::mailbox) {
+        if (names.count("mailbox") + names.count("password") != 2) refuse("Each object of the JSON array must have 'mailbox' and 'password'.");
+    } else if (names.count("mailbox") + names.count("login") == 0) {
+        refuse("Each object of the JSON array must have 'login'.");
+    }
 }
 
 }  // namespace
 
-void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields)
+void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields, mailbox::As as)
 {
     if (!http::is_utf8(text)) refuse("The JSON body is not valid UTF-8.");
     if (!Grammar{text}.accepts()) refuse("The body is not valid JSON (RFC 8259).");
     const Tree value{cJSON_ParseWithLength(text.data(), text.size())};
     if (!value) refuse("The body is not valid JSON (RFC 8259).");
-    if (!cJSON_IsArray(value.get())) return take_object(value.get(), Wanted::any, fields);
+    if (!cJSON_IsArray(value.get())) return take_object(value.get(), Wanted::any, fields, as);
     if (arrays == Arrays::refused) refuse("The JSON body must be an object here.");
-    for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Wanted::both, fields);
+    for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Wanted::all, fields, as);
 }
 
 namespace {

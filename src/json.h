@@ -20,7 +20,15 @@ namespace json {
 std::string message(std::string_view message);
 std::string error(std::string_view message, std::string_view code);
 std::string deleted(std::string_view message, std::string_view spec);
-std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain);
+std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain,
+                    mailbox::As as = mailbox::As::mailbox);
+
+// A change that made passwords, each beside its login. They are nowhere else.
+using Logins = std::vector<std::pair<std::string, std::string_view>>;
+std::string generated(std::string_view message, const Logins& logins);
+std::string counted(std::string_view message, std::int64_t count);
+std::string domain(const mailbox::Hosted& domain);
+std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items);
 
 // Any other object. Names are literals; a value that holds nothing is null.
 using Value = std::variant<std::monostate, std::int64_t, std::string>;
@@ -45,8 +53,9 @@ std::string date(std::int64_t seconds_since_1970);
 
 // One object, or an array of objects, whose members are all strings, into one list of
 // fields; throws http::Error 400. Strict where cJSON is not: no trailing text, no member
-// twice, no NUL, valid UTF-8.
+// twice, no NUL, valid UTF-8. The members that may be in an array's objects, and those that have to be, are those of
+// what the path has a mailbox as.
 enum class Arrays { allowed, refused };
-void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields);
+void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields, mailbox::As as = mailbox::As::mailbox);
 
 }  // namespace json

@@ -2,10 +2,10 @@
 
 namespace pages {
 
-std::string name(std::string_view key_id, const mailbox::Domain& domain, const store::Page& page)
+std::string name(std::string_view key_id, const mailbox::Domain& domain, const store::Page& page, mailbox::As as)
 {
     std::string text{key_id};
-    text += ' ';
+    text += as == mailbox::As::mailbox ? " mailboxes " : " credentials ";
     text += domain.name();
     text += ' ' + std::to_string(page.limit) + ' ' + std::to_string(page.skip);
     return text;

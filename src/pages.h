@@ -18,7 +18,7 @@
 namespace pages {
 
 // What was asked for, and with which key.
-std::string name(std::string_view key_id, const mailbox::Domain& domain, const store::Page& page);
+std::string name(std::string_view key_id, const mailbox::Domain& domain, const store::Page& page, mailbox::As as = mailbox::As::mailbox);
 
 struct Kept {
     std::string name;

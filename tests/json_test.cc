@@ -303,6 +303,26 @@ BOOST_AUTO_TEST_CASE(a_list_to_the_byte)
                   "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"user@samples.mailgun.org\"}]}\n");
 }
 
+BOOST_AUTO_TEST_CASE(a_list_of_credentials_to_the_byte)
+{
+    const auto as = mailbox::As::credentials;
+    BOOST_TEST(json::listing(0, {}, "example.org", as) == "{\"total_count\":0,\"items\":[]}\n");
+    const std::string longest(64, 'x');
+    BOOST_TEST(json::listing(kGreatest, {{longest, 1'317'155'062, kGreatest}, {"u", 1'317'896'556, 12}}, "b.example", as)
+               == "{\"total_count\":9223372036854775807,\"items\":["
+                  "{\"size_bytes\":9223372036854775807,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\"" + longest
+                      + "@b.example\",\"login\":\"" + longest + "@b.example\"},"
+                  "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"u@b.example\",\"login\":\"u@b.example\"}]}\n");
+}
+
+BOOST_AUTO_TEST_CASE(passwords_that_were_made)
+{
+    BOOST_TEST(json::generated("Done", {{"a@b", "secret"}, {"it's@b", "other"}})
+               == "{\"message\":\"Done\",\"note\":\"Keep these passwords: they are not shown again.\","
+                  "\"credentials\":{\"a@b\":\"secret\",\"it's@b\":\"other\"}}\n");
+    BOOST_TEST(json::counted("Done", kGreatest) == "{\"message\":\"Done\",\"count\":9223372036854775807}\n");
+}
+
 // The day is written once for neighbours that share it.
 BOOST_AUTO_TEST_CASE(rows_of_one_day_and_of_the_next)
 {

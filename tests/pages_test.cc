@@ -29,6 +29,7 @@ BOOST_AUTO_TEST_CASE(each_thing_that_can_be_asked_has_its_name)
     const auto domain = *mailbox::Domain::parse("a.example");
     const auto name = ::pages::name("key", domain, {.limit = 12, .skip = 3});
     BOOST_TEST(name == ::pages::name("key", domain, {.limit = 12, .skip = 3}));
+    BOOST_TEST(name != ::pages::name("key", domain, {.limit = 12, .skip = 3}, mailbox::As::credentials));
     BOOST_TEST(name != ::pages::name("kez", domain, {.limit = 12, .skip = 3}));
     BOOST_TEST(name != ::pages::name("key", *mailbox::Domain::parse("b.example"), {.limit = 12, .skip = 3}));
     BOOST_TEST(name != ::pages::name("key", domain, {.limit = 1, .skip = 23}));
