@@ -41,13 +41,20 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers deps run test servers previous asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
+.PHONY: programs tests fuzzers npm openapi deps run test servers previous asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
 tests: $(TESTS)
 
 fuzzers: $(FUZZERS)
+
+npm: $(BUILD)/npm/installed ## install what the stories take from npm, into build/npm
+
+openapi: ## check the OpenAPI document with a linter
+	@scripts/install-deps npm
+	@$(MAKE) --no-print-directory -s npm
+	@NODE_PATH=$(BUILD)/npm/node_modules node tests/npm/openapi.js nginx/mailboxd-openapi.json
 
 deps: ## install what is missing from Debian's packages
 	@scripts/install-deps
@@ -57,8 +64,8 @@ run: ## start mailboxd with everything around it, print commands to try, stop it
 
 # In this order: nothing can be compiled before its headers are there. Both variables reach run-tests by the environment.
 test: ## build and run all tests: unit, store, stories (MYSQLD=PROGRAM or DB_URL=URL: on that database server; see run-tests --help)
-	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp)
-	@$(MAKE) --no-print-directory -s programs tests
+	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp npm)
+	@$(MAKE) --no-print-directory -s programs tests $(if $(DB_URL),,npm)
 	@scripts/run-tests $(ARGS)
 
 MESSAGES = 1000
@@ -70,7 +77,7 @@ mail-figures: ## measure the mail side: new mailboxes, 300 logins, an idle stack
 
 asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s BUILD=build-asan programs tests
+	@$(MAKE) --no-print-directory -s BUILD=build-asan programs tests npm
 	@scripts/run-asan $(SANITIZER_REPORTS) $(ARGS)
 
 SECONDS = 60
@@ -86,7 +93,7 @@ fuzz-coverage: ## print which branches of the parsers the corpora take
 
 servers: ## run all tests on Debian unstable's MySQL and Debian 13's MariaDB, which are fetched into /var/tmp (ARGS: one of them)
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s programs tests
+	@$(MAKE) --no-print-directory -s programs tests npm
 	@scripts/other-servers $(ARGS)
 
 previous: ## run an earlier release's stories on the tables of this checkout (REF: which one; the last tag if none)
@@ -171,6 +178,13 @@ $(BUILD)/obj/tests/bench/%.o: CXXFLAGS = -O2 -g
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
+
+# As the lock file has it. No package's own scripts are run.
+$(BUILD)/npm/installed: tests/npm/package.json tests/npm/package-lock.json tests/npm/.npmrc
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
+	@touch $@
 
 # Only what is fuzzed: no database, no FastCGI.
 $(BUILD)/fuzz/%: tests/fuzz/libfuzzer.cc $(BUILD)/obj/tests/fuzz/%_fuzz.o \

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <latch>
+#include <mutex>
 #include <optional>
 #include <sstream>
 #include <stdexcept>
@@ -101,6 +103,45 @@ std::string chunked_body(std::string_view rest, const std::string& received)
         body += rest.substr(0, size);
         rest.remove_prefix(size + 2);
     }
+}
+
+std::string quoted(std::string_view text)
+{
+    std::string quoted = "\"";
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7F) {
+            char escape[8] = "";
+            std::snprintf(escape, sizeof escape, "\\u%04x", byte);
+            quoted += escape;
+        } else {
+            quoted += c;
+        }
+    }
+    return quoted + "\"";
+}
+
+// What has no request line, or one without a path, nobody could look up.
+void write_down(std::string_view request, const Answer& answer)
+{
+    static const char* const file = std::getenv("TEST_EXCHANGES");
+    const auto target = request.find(' ') + 1;
+    const auto end = request.find(' ', target);
+    if (file == nullptr || target == 0 || end == std::string_view::npos || request[target] != '/') {
+        return;
+    }
+    std::string headers;
+    for (const auto& [name, value] : answer.headers) {
+        std::string lower = name;
+        std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+        headers += (headers.empty() ? "" : ",") + quoted(lower) + ":" + quoted(value);
+    }
+    const auto line = "{\"method\":" + quoted(request.substr(0, target - 1)) + ",\"target\":" +
+                      quoted(request.substr(target, end - target)) + ",\"status\":" + std::to_string(answer.status) +
+                      ",\"headers\":{" + headers + "},\"body\":" + quoted(answer.body) + "}\n";
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock{one_at_a_time};
+    std::ofstream{file, std::ios::app} << line;
 }
 
 }  // namespace
@@ -262,6 +303,9 @@ bool Connection::read_some(std::chrono::milliseconds wait)
 
 void Connection::send(std::string_view bytes, std::chrono::milliseconds deadline)
 {
+    if (sent_.find('\n') == std::string::npos) {
+        sent_ += bytes.substr(0, bytes.find('\n') + 1);
+    }
     const auto end = std::chrono::steady_clock::now() + deadline;
     while (!bytes.empty()) {
         const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -357,6 +401,7 @@ Answer Connection::receive(Expect expect, std::chrono::milliseconds deadline)
     } else if (answer->header("Transfer-Encoding") == "chunked") {
         answer->body = chunked_body(answer->body, received_);
     }
+    write_down(sent_, *answer);
     return *answer;
 }
 

@@ -4,6 +4,9 @@
 // be played, and reads the answer strictly. One request per connection, to
 // loopback only. Everything has a deadline. An answer that breaks HTTP throws;
 // a connection that ends without an answer is an answer with status 0.
+//
+// With TEST_EXCHANGES=FILE in the environment each answer is written there with the
+// line that asked for it, a line of JSON each: tests/npm/openapi.js judges them.
 
 #pragma once
 
@@ -89,6 +92,7 @@ private:
 
     int socket_;
     bool ended_ = false;
+    std::string sent_;  // its first line, or as much of that as was sent
     std::string received_;
 };
 
