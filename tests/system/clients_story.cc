@@ -2,6 +2,7 @@
 
 #include "story.h"
 
+#include <cstdlib>
 #include <fstream>
 
 #include <boost/test/unit_test.hpp>
@@ -79,43 +80,27 @@ BOOST_FIXTURE_TEST_CASE(curl_that_waits_for_100_continue, Client)
 
 namespace {
 
-// mailgun-js, in a directory of its own for the whole run. Without npm, or its
-// registry, the story is skipped and says why.
-class MailgunJs {
-public:
-    static const MailgunJs& installed()
-    {
-        static const MailgunJs one;
-        return one;
-    }
-
-    ~MailgunJs() { fs::remove_all(directory_); }
-    const fs::path& directory() const { return directory_; }
-    const std::string& problem() const { return problem_; }
-
-private:
-    MailgunJs() : directory_{"/tmp/mailboxd-story-mailgun-js-" + story::unique("")}
-    {
-        fs::create_directories(directory_);
-        try {
-            const auto ended = process::run({"npm", "install", "--prefix", directory_, "--no-audit", "--no-fund",
-                                             "--ignore-scripts", "mailgun-js@0.22.0"});
-            problem_ = ended.exit == 0 ? "" : "npm install mailgun-js: " + ended.err;
-        } catch (const std::exception& error) {
-            problem_ = error.what();
-        }
-    }
-
-    fs::path directory_;
-    std::string problem_;
-};
-
-boost::test_tools::assertion_result has_mailgun_js(ut::test_unit_id)
+// What npm has installed from tests/npm; without it the stories about it are skipped and say why.
+std::string node_modules()
 {
-    const auto& problem = MailgunJs::installed().problem();
-    boost::test_tools::assertion_result result{problem.empty()};
-    result.message() << problem;
+    const char* const folder = std::getenv("TEST_NODE_MODULES");
+    return folder != nullptr ? folder : "build/npm/node_modules";
+}
+
+boost::test_tools::assertion_result has_node_modules(ut::test_unit_id)
+{
+    boost::test_tools::assertion_result result{fs::is_directory(node_modules())};
+    result.message() << "there is no " << node_modules() << "; `make npm` installs it";
     return result;
+}
+
+// Of programs in Node: how they end and what they print, told where the API is.
+process::Ended node(const stack::Stack& house, const story::Tenant& who, const char* script)
+{
+    const auto file = house.directory() / "story.cjs";
+    std::ofstream{file} << script;
+    return process::run({"env", "NODE_PATH=" + node_modules(), "NO_PROXY=*", "node", file, who.key, who.domain,
+                         std::to_string(house.server().port())});
 }
 
 constexpr char kScript[] = R"(
@@ -150,14 +135,11 @@ const calls = [
 }  // namespace
 
 BOOST_FIXTURE_TEST_CASE(mailgun_js, Client,
-                        *ut::precondition(has_mailgun_js) * story::shows("bodies: JSON") *
+                        *ut::precondition(has_node_modules) * story::shows("bodies: JSON") *
                             story::shows("answers: Content-Type is exactly application/json"))
 {
     const auto who = tenant();
-    const auto script = MailgunJs::installed().directory() / "story.cjs";
-    std::ofstream{script} << kScript;
-    const auto port = std::to_string(house.server().port());
-    const auto ended = process::run({"node", script, who.key, who.domain, port});
+    const auto ended = node(house, who, kScript);
     BOOST_TEST(ended.out == "{\"message\":\"Created 1 mailboxes\"}\n"
                             "{\"message\":\"Created 2 mailboxes\"}\n"
                             "{\"total_count\":3,\"items\":[\"bob\"]}\n"
@@ -169,6 +151,69 @@ BOOST_FIXTURE_TEST_CASE(mailgun_js, Client,
                             "404 Mailbox not found: " + who.address("alice") + "\n");
     BOOST_TEST(ended.exit == 0);
     BOOST_TEST(ended.err.empty(), ended.err);
+}
+
+namespace {
+
+constexpr char kMailgun[] = R"(
+const Mailgun = require('mailgun.js');
+const [key, domain, port] = process.argv.slice(2);
+const client = new Mailgun(require('form-data')).client({username: 'api', key, url: `http://127.0.0.1:${port}`});
+const credentials = client.domains.domainCredentials;
+const calls = [
+    () => credentials.create(domain, {login: `alice@${domain}`, password: 'supasecret'}),
+    () => credentials.create(domain, {login: 'bob', password: 'supasecret'}),
+    () => credentials.list(domain),
+    () => credentials.list(domain, {limit: 1, skip: 1}),
+    () => credentials.update(domain, 'alice', {password: 'abc123'}),
+    () => credentials.create(domain, {login: 'alice', password: 'supasecret'}),
+    () => credentials.update(domain, 'nobody', {password: 'abc123'}),
+    () => credentials.destroy(domain, `alice@${domain}`),
+    () => credentials.destroy(domain, 'alice'),
+    () => client.domains.list({limit: 10}),
+    () => client.domains.get(domain),
+    () => client.domains.get('nobody.example.org'),
+];
+(async () => {
+    for (const call of calls) {
+        try {
+            const answer = await call();
+            if (answer.items) answer.items = answer.items.map(item => `${item.login} ${item.mailbox} ${item.size_bytes} ${isNaN(new Date(item.created_at))}`);
+            const told = ({name, state, is_disabled, wildcard, spam_action, type}) => [name, state, is_disabled, wildcard, spam_action, type].join(' ');
+            console.log(Array.isArray(answer) ? answer.map(told).join() : answer.name ? told(answer) : JSON.stringify(answer));
+        } catch (error) {
+            console.log(error.status, error.details);
+        }
+    }
+})();
+)";
+
+}  // namespace
+
+BOOST_TEST_DECORATOR(*story::shows("credentials: GET") * story::shows("credentials: POST") * story::shows("credentials: PUT") *
+                     story::shows("credentials: DELETE") * story::shows("domains: GET of all") * story::shows("domains: GET of one") *
+                     ut::precondition(has_node_modules))
+BOOST_FIXTURE_TEST_CASE(mailgun_js_of_today, story::Story)
+{
+    const auto who = tenant();
+    const auto alice = who.address("alice");
+    const auto bob = who.address("bob");
+    const auto ended = node(house, who, kMailgun);
+    BOOST_TEST(ended.out == "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
+                            "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
+                            "{\"items\":[\"" + alice + " " + alice + " 0 false\",\"" + bob + " " + bob + " 0 false\"],\"totalCount\":2}\n"
+                            "{\"items\":[\"" + bob + " " + bob + " 0 false\"],\"totalCount\":2}\n"
+                            "{\"status\":200,\"message\":\"Password changed\"}\n"
+                            "409 Mailbox already exists: " + alice + "\n"
+                            "404 Mailbox not found: " + who.address("nobody") + "\n"
+                            "{\"status\":200,\"message\":\"Credentials have been deleted\",\"spec\":\"" + alice + "\"}\n"
+                            "404 Mailbox not found: " + alice + "\n" +
+                            who.domain + " active false false disabled custom\n" +
+                            who.domain + " active false false disabled custom\n"
+                            "404 Domain not found: nobody.example.org\n");
+    BOOST_TEST(ended.exit == 0);
+    BOOST_TEST(ended.err.empty(), ended.err);
+    BOOST_TEST(story::is_hash_of(stored_password(who, "bob"), "supasecret"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
