@@ -258,6 +258,24 @@ BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
     BOOST_TEST(house.workers() != workers);
 }
 
+// Tables from before a migration are as good as none; those of the next release are served, while an upgrade is under way.
+BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
+{
+    const auto who = tenant();
+    const auto name = "old_" + std::to_string(::getpid());
+    house.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name + ".schema_version (version INT UNSIGNED NOT NULL PRIMARY KEY);"
+              " GRANT SELECT ON " + name + ".* TO 'mailboxd_api'@'localhost'");
+    const auto mark = log.mark();
+    reload({{"db_name", name}});
+    BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
+    BOOST_TEST(!log.expect(mark, {"warning database-absent", "schema version 0, older"}).empty());
+    house.sql("REVOKE SELECT ON " + name + ".* FROM 'mailboxd_api'@'localhost'; DROP DATABASE " + name +
+              "; INSERT INTO schema_version VALUES (999, 'next', 0)");
+    reload({{"db_name", "mailboxd"}});
+    BOOST_TEST(list(who).status == 200);
+    house.sql("DELETE FROM schema_version WHERE version = 999");
+}
+
 // Those that wait for a database that hangs have taken no request yet: they do not pile up behind each other.
 BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
 {
