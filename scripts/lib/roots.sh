@@ -27,13 +27,20 @@ make_base()
     : >"$base/.complete"
 }
 
-# copy_root FROM TO: a fresh copy that reaches the archive as this machine does.
+# copy_root FROM TO: a fresh copy that reaches the archives as this machine does.
 copy_root()
 {
     rm -rf "$2"
     cp -a "$1" "$2"
     cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
     find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$2/etc/apt/apt.conf.d/" \;
+    # npm by the authorities that it trusts here.
+    local authorities
+    authorities=$(npm config get cafile 2>/dev/null) || true
+    if [[ -f $authorities ]]; then
+        install -D -m 644 "$authorities" "$2$authorities"
+        echo "cafile=$authorities" >"$2/etc/npmrc"
+    fi
 }
 
 # in_root TREE COMMAND...
