@@ -34,12 +34,12 @@ copy_root()
     cp -a "$1" "$2"
     cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
     find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$2/etc/apt/apt.conf.d/" \;
-    # npm by the authorities that it trusts here.
+    # npm by the authorities that it trusts here, in a file that no package of the root's writes.
     local authorities
     authorities=$(npm config get cafile 2>/dev/null) || true
     if [[ -f $authorities ]]; then
-        install -D -m 644 "$authorities" "$2$authorities"
-        echo "cafile=$authorities" >"$2/etc/npmrc"
+        install -m 644 "$authorities" "$2/etc/npm-authorities"
+        echo 'cafile=/etc/npm-authorities' >"$2/etc/npmrc"
     fi
 }
 
