@@ -4,8 +4,10 @@
 
 #include <charconv>
 #include <ctime>
+#include <limits>
 
 #include "audit.h"
+#include "store.h"
 
 namespace admin {
 namespace {
@@ -145,7 +147,7 @@ void Admin::remove_account(const std::string& name)
         connection_.execute(kDeleteKeysOfAccount, {id});
         connection_.execute(kDeleteAccount, {id});
         audit("account-remove", "", name);
-        end_all_sessions();
+        store::end_all_sessions(connection_);
     });
 }
 
@@ -161,15 +163,6 @@ void Admin::set_account(const std::string& name, const std::string& setting, con
     });
 }
 
-// One row for all of them: an account may have a million mailboxes, and few of them a session. The last statement of its
-// transaction, so that its time is that of the change, however long it takes.
-constexpr char kEndAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
-
-void Admin::end_all_sessions()
-{
-    connection_.execute(kEndAllSessions);
-}
-
 constexpr char kSetAccountState[] = "UPDATE account SET state = ? WHERE id = ?";
 
 void Admin::set_account_state(const std::string& name, mailbox::State state)
@@ -177,7 +170,7 @@ void Admin::set_account_state(const std::string& name, mailbox::State state)
     const auto id = account_id(name);
     db::in_transaction(connection_, [&] {
         connection_.execute(kSetAccountState, {mailbox::text(state), id});
-        if (state != mailbox::State::active) end_all_sessions();
+        if (state != mailbox::State::active) store::end_all_sessions(connection_);
         audit("account-" + std::string{action_of(state)}, "", name);
     });
 }
@@ -245,7 +238,7 @@ void Admin::set_domain_state(const mailbox::Domain& domain, mailbox::State state
     const auto id = domain_id(domain.name());
     db::in_transaction(connection_, [&] {
         connection_.execute(kSetDomainState, {mailbox::text(state), id});
-        if (state != mailbox::State::active) end_all_sessions();
+        if (state != mailbox::State::active) store::end_all_sessions(connection_);
         audit("domain-" + std::string{action_of(state)}, domain.name(), "");
     });
 }
@@ -262,18 +255,13 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 // By the name and then the row, as the triggers come to it that a delivery starts: in the other order the two could wait
 // for each other.
 constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
-constexpr char kKeepDeleted[] =
-    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " generation, quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
-    " FROM mailbox WHERE domain_id = ? FOR UPDATE";
 constexpr char kDeleteMailboxes[] = "DELETE FROM mailbox WHERE domain_id = ?";
 constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
 
 void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 {
     connection_.execute(kLockDomain, {name});  // from here on nobody adds a mailbox
-    connection_.execute(kKeepDeleted, {name, audit::kOperator, id});
+    store::keep_deleted(connection_, name, id, 0, std::numeric_limits<std::int64_t>::max(), audit::kOperator);
     connection_.execute(kDeleteMailboxes, {id});
     connection_.execute(kDeleteDomain, {id});
     audit("domain-remove", name, "");
@@ -284,7 +272,7 @@ void Admin::remove_domain(const mailbox::Domain& domain)
     const auto id = domain_id(domain.name());
     db::in_transaction(connection_, [&] {
         empty_and_delete_domain(id, domain.name());
-        end_all_sessions();
+        store::end_all_sessions(connection_);
     });
 }
 

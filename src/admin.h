@@ -78,7 +78,6 @@ public:
 
 private:
     std::int64_t account_id(const std::string& name);
-    void end_all_sessions();
     void empty_and_delete_domain(std::int64_t id, const std::string& name);
     void audit(std::string_view action, std::string_view domain, std::string_view what);
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "http.h"
+#include "store.h"
 
 namespace migrate {
 namespace {
@@ -50,28 +51,15 @@ std::string mismatch(std::int64_t version)
            + std::to_string(newest_version()) + ": " + (is_old ? std::string{db::kMigrate} : "use the programs of the release that made it");
 }
 
-namespace {
-
-constexpr char kVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
-
-std::int64_t version_of(db::Connection& connection)
-{
-    auto rows = connection.query(kVersion);
-    rows.next();
-    return rows.integer(1);
-}
-
-}  // namespace
-
 void expect_no_older(db::Connection& connection)
 {
-    const auto version = version_of(connection);
+    const auto version = store::schema_version(connection);
     if (version < newest_version()) throw db::Error{db::Remedy::give_up, mismatch(version)};
 }
 
 void expect_same(db::Connection& connection)
 {
-    const auto problem = mismatch(version_of(connection));
+    const auto problem = mismatch(store::schema_version(connection));
     if (!problem.empty()) throw db::Error{db::Remedy::give_up, problem};
 }
 

@@ -66,6 +66,33 @@ void end_sessions(db::Connection& connection, std::int64_t domain_id, const mail
     connection.execute(kEndSessions, {domain_id, address.local_part()});
 }
 
+constexpr char kEndAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
+
+void end_all_sessions(db::Connection& connection)
+{
+    connection.execute(kEndAllSessions);
+}
+
+constexpr char kKeepDeleted[] =
+    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
+    " generation, quota_bytes, deleted_at, deleted_by)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ? FOR UPDATE";
+
+void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id, std::int64_t after,
+                  std::int64_t last, std::string_view by)
+{
+    connection.execute(kKeepDeleted, {domain, by, domain_id, after, last});
+}
+
+constexpr char kSchemaVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
+
+std::int64_t schema_version(db::Connection& connection)
+{
+    auto rows = connection.query(kSchemaVersion);
+    return rows.next() ? rows.integer(1) : 0;
+}
+
 // A read may be repeated: once, when the connection turns out to be gone, as one that
 // the server closed for idleness is.
 template <typename Read>
@@ -486,11 +513,6 @@ constexpr char kTakeOne[] = "UPDATE domain SET mailboxes = mailboxes - 1 WHERE i
 // Changes nothing, but locks the row as DELETE will: what is copied is what is deleted.
 constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
-constexpr char kKeepDeleted[] =
-    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " generation, quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
-    " FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
 Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor)
@@ -502,8 +524,9 @@ Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address,
         if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0) return Changed::no_such_mailbox;
         auto locked = connection.query(kMailboxId, {grant.domain_id, address.local_part()});
         locked.next();
-        uncount_in_range(connection, grant.domain_id, locked.integer(1));
-        connection.execute(kKeepDeleted, {address.domain(), actor.key_id, grant.domain_id, address.local_part()});
+        const auto id = locked.integer(1);
+        uncount_in_range(connection, grant.domain_id, id);
+        keep_deleted(connection, address.domain(), grant.domain_id, id - 1, id, actor.key_id);
         end_sessions(connection, grant.domain_id, address);
         connection.execute(kDeleteMailbox, {grant.domain_id, address.local_part()});
         write_audit(connection, audit, 0, actor, "delete", address);
@@ -520,18 +543,11 @@ constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?
 constexpr char kLastId[] = "SELECT last_id FROM domain WHERE id = ?";
 constexpr char kLockOldest[] =
     "SELECT id FROM mailbox FORCE INDEX (PRIMARY) WHERE domain_id = ? AND id > ? AND id <= ? ORDER BY domain_id, id LIMIT ? FOR UPDATE";
-constexpr char kKeepAllDeleted[] =
-    "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " generation, quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
-    " FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
 constexpr char kAuditAll[] =
     "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part)"
     " SELECT ?, CAST(? AS SIGNED) + id, ?, ?, 'delete', ?, local_part FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
 constexpr char kDeleteAll[] = "DELETE FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
 constexpr char kTakeAll[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
-// One row for them together, as few of them have a session: the janitor looks at all that there are.
-constexpr char kLookAtAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
 
 // Of the ids up to the last one of these none is left. In the range of that one some behind it may be.
 constexpr char kEmptyRangesBefore[] =
@@ -580,11 +596,11 @@ Emptied Store::remove_all(const auth::Grant& grant, const mailbox::Domain& domai
             if (ids.empty()) return 0;
             const auto count = static_cast<std::int64_t>(ids.size());
             uncount_oldest(connection, id, ids);
-            connection.execute(kKeepAllDeleted, {domain.name(), actor.key_id, id, after, ids.back()});
+            keep_deleted(connection, domain.name(), id, after, ids.back(), actor.key_id);
             connection.execute(kAuditAll, {audit.at, audit.id - ids.front(), actor.key_id, actor.client, domain.name(), id, after, ids.back()});
             connection.execute(kDeleteAll, {id, after, ids.back()});
             connection.execute(kTakeAll, {count, id});
-            connection.execute(kLookAtAllSessions);
+            end_all_sessions(connection);
             return count;
         });
         emptied.removed += removed;
@@ -597,14 +613,9 @@ Emptied Store::remove_all(const auth::Grant& grant, const mailbox::Domain& domai
     return emptied;
 }
 
-constexpr char kSchemaVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";
-
 std::int64_t Store::schema_version()
 {
-    return reading([&](db::Connection& connection) {
-        auto rows = connection.query(kSchemaVersion);
-        return rows.next() ? rows.integer(1) : 0;
-    });
+    return reading(store::schema_version);
 }
 
 }  // namespace store

@@ -99,6 +99,18 @@ struct Domains {
 // old password, or on a mailbox that is suspended or goes away.
 void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address);
 
+// The same for all that there are: one row, since of a million mailboxes few have a session. The last statement of its
+// transaction, so that its time is that of the change, however long it takes.
+void end_all_sessions(db::Connection& connection);
+
+// Within the caller's transaction, before they are deleted: keeps what brings the domain's mailboxes with ids above `after`
+// and up to `last` back, and locks them.
+void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id, std::int64_t after,
+                  std::int64_t last, std::string_view by);
+
+// The newest migration that was applied; 0 for none.
+std::int64_t schema_version(db::Connection& connection);
+
 // Within the caller's transaction: a place for a mailbox that is inserted next, already counted; its id. Otherwise why
 // there is none.
 Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
@@ -131,7 +143,6 @@ public:
     // The domains that a key may see, in the order in which they were added. Whether it is the right key is not asked.
     Domains domains(std::string_view key_id, const Page& page);
 
-    // The newest migration that was applied; 0 for none.
     std::int64_t schema_version();
 
 private:
