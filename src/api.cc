@@ -241,21 +241,15 @@ std::optional<Response> granted_listing(const Exchange& exchange, const Domain& 
     return response;
 }
 
-// Who has no right key learns that before anything about the page.
-template <typename Admit>
-store::Page page_for(const Exchange& exchange, Admit admit)
-{
-    try {
-        return page_of(exchange.request, exchange.config);
-    } catch (const Error&) {
-        admit();
-        throw;
-    }
-}
-
 Response list_mailboxes(const Exchange& exchange)
 {
-    const auto page = page_for(exchange, [&] { admitted(exchange, auth::Purpose::read); });
+    store::Page page;
+    try {
+        page = page_of(exchange.request, exchange.config);
+    } catch (const Error&) {
+        admitted(exchange, auth::Purpose::read);  // who has no right key learns that first
+        throw;
+    }
     if (exchange.domain) {
         if (auto known = granted_listing(exchange, *exchange.domain, page)) return *std::move(known);
     }
@@ -347,15 +341,13 @@ Response delete_all(const Exchange& exchange)
     if (!done.is_all) {
         throw Error(503, "not_finished", std::to_string(done.removed) + " credentials have been deleted, and there are more: send the request again");
     }
-    return {.body = json::counted("All domain credentials have been deleted", done.removed)};
+    return {.body = json::object({{"message", "All domain credentials have been deleted"}, {"count", done.removed}})};
 }
 
 Response list_domains(const Exchange& exchange)
 {
-    const auto recognized = [&] { auth::recognize(exchange.key, exchange.store.grant(exchange.key.id(), ""), exchange.request.client); };
-    const auto page = page_for(exchange, recognized);
-    recognized();
-    const auto domains = exchange.store.domains(exchange.key.id(), page);
+    auth::recognize(exchange.key, exchange.store.grant(exchange.key.id(), ""), exchange.request.client);
+    const auto domains = exchange.store.domains(exchange.key.id(), page_of(exchange.request, exchange.config));
     return {.body = json::domains(domains.total, domains.items)};
 }
 

@@ -110,9 +110,7 @@ Finding are_kept(const Config& config)
     const auto add = [&](const Finding& each) {
         if (found.mark == Mark::ok || (each.mark == Mark::wrong && found.mark != Mark::wrong)) found = each;
     };
-    for (const auto* const database : {&config.db, &config.ctl_db, &config.janitor_db, &config.dovecot_db, &config.postfix_db}) {
-        add(is_kept(database->password_file, 0));
-    }
+    for (const auto user : Config::kDatabases) add(is_kept((config.*user).password_file, 0));
     add(is_kept(config.doveadm_key_file, 0));
     if (config.postfix.empty()) return found;
     for (const auto& table : postconf::Postfix{config.postfix}.tables()) add(is_kept(table, S_IRGRP));  // Postfix's own group

@@ -73,16 +73,11 @@ Take take_socket(std::string Config::* field)
     };
 }
 
-std::array<Config::Database*, 5> databases_of(Config& config)
-{
-    return {&config.db, &config.ctl_db, &config.janitor_db, &config.dovecot_db, &config.postfix_db};
-}
-
 // A setting of the server, which all share.
 Take take_all(std::string Config::Database::* field)
 {
     return [=](Config& config, const std::string& text) {
-        for (auto* const database : databases_of(config)) database->*field = text;
+        for (const auto user : Config::kDatabases) (config.*user).*field = text;
     };
 }
 
@@ -144,7 +139,7 @@ const std::map<std::string, Take>& settings()
         {"db_socket", take_all(&Config::Database::socket)},
         {"db_host", take_all(&Config::Database::host)},
         {"db_port", [](Config& config, const std::string& text) {
-             for (auto* const database : databases_of(config)) database->port = number<std::uint16_t>(text, 1, 65'535);
+             for (const auto user : Config::kDatabases) (config.*user).port = number<std::uint16_t>(text, 1, 65'535);
          }},
         {"db_name", take_all(&Config::Database::name)},
         {"db_user", take(&Config::db, &Config::Database::user)},
@@ -200,6 +195,9 @@ std::string joined(const std::vector<std::string>& sentences)
 }
 
 }  // namespace
+
+constexpr std::array<Config::Database Config::*, 5> Config::kDatabases{&Config::db, &Config::ctl_db, &Config::janitor_db, &Config::dovecot_db,
+                                                                       &Config::postfix_db};
 
 Config::Problems::Problems(const std::vector<std::string>& sentences) : std::runtime_error{joined(sentences)} {}
 

@@ -7,6 +7,7 @@
 // Complains by throwing Problems: all of them at once, each with file and line.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -90,4 +91,7 @@ struct Config {
 
     // A number of bytes, with K, M, G or T behind it 1024 times as much and so on; at most 1024T.
     static std::optional<std::int64_t> size(std::string_view text);
+
+    // Who reaches the database, each as a user of its own.
+    static const std::array<Database Config::*, 5> kDatabases;
 };

@@ -186,14 +186,6 @@ std::string generated(std::string_view message, const Logins& logins)
     return printed(value.get());
 }
 
-std::string counted(std::string_view message, std::int64_t count)
-{
-    const auto value = new_object();
-    add(value.get(), "message", message);
-    add(value.get(), "count", count);
-    return printed(value.get());
-}
-
 namespace {
 
 // What the clients read, as far as it is true here: mail to names below the domain is not taken, and none is sorted out.

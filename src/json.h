@@ -26,7 +26,6 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
 // A change that made passwords, each beside its login. They are nowhere else.
 using Logins = std::vector<std::pair<std::string, std::string_view>>;
 std::string generated(std::string_view message, const Logins& logins);
-std::string counted(std::string_view message, std::int64_t count);
 std::string domain(const mailbox::Hosted& domain);
 std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items);
 

@@ -114,16 +114,14 @@ bool is_among(const std::vector<Right>& needed, std::string_view verb, const std
 // Rights on more than single tables of the database, and on these such as DROP: the programs need none of them. The views
 // tell an ordinary user of its own alone.
 constexpr char kWide[] =
-    "SELECT CONCAT(privilege_type, ' on *.*') FROM information_schema.user_privileges"
-    " WHERE privilege_type <> 'USAGE' AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
-    " UNION ALL SELECT CONCAT(privilege_type, ' on ', table_schema, '.*') FROM information_schema.schema_privileges"
-    " WHERE privilege_type <> 'USAGE' AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
-    " UNION ALL SELECT CONCAT(privilege_type, ' on ', table_schema, '.', table_name) FROM information_schema.table_privileges"
-    " WHERE (privilege_type NOT IN ('USAGE', 'SELECT', 'INSERT', 'UPDATE', 'DELETE')"
-    "   OR (privilege_type <> 'USAGE' AND table_schema <> DATABASE()))"
-    " AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')"
-    " UNION ALL SELECT CONCAT(privilege_type, ' on ', table_schema, '.', table_name) FROM information_schema.column_privileges"
-    " WHERE table_schema <> DATABASE() AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')";
+    "SELECT CONCAT(verb, ' on ', place) FROM ("
+    "SELECT grantee, privilege_type AS verb, '*.*' AS place FROM information_schema.user_privileges"
+    " UNION ALL SELECT grantee, privilege_type, CONCAT(table_schema, '.*') FROM information_schema.schema_privileges"
+    " UNION ALL SELECT grantee, privilege_type, CONCAT(table_schema, '.', table_name) FROM information_schema.table_privileges"
+    "   WHERE table_schema <> DATABASE() OR privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')"
+    " UNION ALL SELECT grantee, privilege_type, CONCAT(table_schema, '.', table_name) FROM information_schema.column_privileges"
+    "   WHERE table_schema <> DATABASE()"
+    ") wide WHERE verb <> 'USAGE' AND grantee = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')";
 
 }  // namespace
 

@@ -77,6 +77,15 @@ struct House {
         return found;
     }
     std::string wrong() { return wrong(database.config()); }
+    // The database's user as another program's, too, with its password in a file.
+    Config with_user(Config::Database Config::* program) const
+    {
+        auto config = database.config();
+        auto& user = config.*program = config.db;
+        if (user.password_file.empty()) user.password_file = sockets.write("password", "\n");
+        std::filesystem::permissions(user.password_file, std::filesystem::perms{0600});
+        return config;
+    }
 
     support::Directory sockets;
     Answering service{sockets.path("mailboxd.sock"), "Alive"};
@@ -250,11 +259,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_another_name_is_as_good, House)
 
 BOOST_FIXTURE_TEST_CASE(a_function_that_is_lost_is_missed, House)
 {
-    auto config = database.config();
-    const support::Directory directory;
-    config.postfix_db = config.db;
-    if (config.postfix_db.password_file.empty()) config.postfix_db.password_file = directory.write("password", "\n");
-    std::filesystem::permissions(config.postfix_db.password_file, std::filesystem::perms{0600});
+    const auto config = with_user(&Config::postfix_db);
     BOOST_TEST(wrong(config) == "");
     database.run("DROP FUNCTION submission_count");
     BOOST_TEST(has(wrong(config), "WRONG    rights of Postfix: the function submission_count is not there or may not be called: "), all);
@@ -274,11 +279,7 @@ const std::string kOfSizes[] = {"mailbox_usage_inserts", "mailbox_usage_inserted
 // Whether or not the mailbox has had a size.
 BOOST_DATA_TEST_CASE_F(House, triggers_of_sizes_too, data::make(kOfSizes) * data::make({false, true}), trigger, has_size)
 {
-    auto config = database.config();
-    const support::Directory directory;
-    config.dovecot_db = config.db;
-    if (config.dovecot_db.password_file.empty()) config.dovecot_db.password_file = directory.write("password", "\n");
-    std::filesystem::permissions(config.dovecot_db.password_file, std::filesystem::perms{0600});
+    const auto config = with_user(&Config::dovecot_db);
     BOOST_TEST(wrong(config) == "");
     tenant.store.create(tenant.grant(), {tenant.mailbox("alice")}, tenant.actor);
     if (has_size) {

@@ -320,7 +320,7 @@ BOOST_AUTO_TEST_CASE(passwords_that_were_made)
     BOOST_TEST(json::generated("Done", {{"a@b", "secret"}, {"it's@b", "other"}})
                == "{\"message\":\"Done\",\"note\":\"Keep these passwords: they are not shown again.\","
                   "\"credentials\":{\"a@b\":\"secret\",\"it's@b\":\"other\"}}\n");
-    BOOST_TEST(json::counted("Done", kGreatest) == "{\"message\":\"Done\",\"count\":9223372036854775807}\n");
+    BOOST_TEST(json::object({{"message", "Done"}, {"count", kGreatest}}) == "{\"message\":\"Done\",\"count\":9223372036854775807}\n");
 }
 
 // The day is written once for neighbours that share it.
