@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "audit.h"
+#include "http.h"
 #include "store.h"
 
 namespace admin {
@@ -18,6 +19,15 @@ void check_account_name(const std::string& name)
     constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos || name[0] == '-') {
         throw Refused("an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
+    }
+}
+
+// As long as its column, and one line of a listing.
+void check_label(const std::string& label)
+{
+    constexpr std::size_t kLongest = 100;
+    if (!http::is_utf8(label) || http::has_control_character(label) || http::characters(label) > kLongest) {
+        throw Refused("a key's label has at most 100 characters, in UTF-8, and no line end or other control character");
     }
 }
 
@@ -283,6 +293,7 @@ constexpr char kInsertKey[] =
 
 auth::Key Admin::add_key(const NewKey& wanted)
 {
+    check_label(wanted.label);
     const auto account = account_id(wanted.account);
     db::Value domain;
     if (wanted.domain) {
@@ -295,6 +306,8 @@ auth::Key Admin::add_key(const NewKey& wanted)
         if (!auth::is_range(range)) throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
         ranges += (ranges.empty() ? "" : " ") + range;
     }
+    constexpr std::size_t kLongestRanges = 1000;
+    if (ranges.size() > kLongestRanges) throw Refused("the addresses of a key have at most 1000 characters together, with a space between; add a second key, or a wider range");
     auto key = auth::Key::generate();
     const auto hash = key.sha256();
     std::string hex(2 * hash.size() + 1, '\0');

@@ -18,23 +18,6 @@ namespace {
 
 const std::string kScheme = "{ARGON2ID}";
 
-// Characters of valid UTF-8, not bytes.
-std::size_t length(std::string_view text)
-{
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-// C0, DEL, and C1 (U+0080 to U+009F, in UTF-8 C2 80 to C2 9F).
-bool has_control_character(std::string_view text)
-{
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c < 0x20 || c == 0x7F) return true;
-        if (c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) return true;
-    }
-    return false;
-}
-
 // A long time slice as long as it lives. Who wakes meanwhile, such as a process that lists,
 // has a shorter one and is let in at once, where it would have to wait for the next tick of
 // the kernel: Linux from 6.12 (sched_setattr(2), sched_runtime). Older ones take no notice.
@@ -80,8 +63,8 @@ private:
 void check(std::string_view text, const mailbox::Address& owner, const Config& config)
 {
     if (!http::is_utf8(text)) throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
-    if (has_control_character(text)) throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
-    const auto characters = length(text);
+    if (http::has_control_character(text)) throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
+    const auto characters = http::characters(text);
     if (characters < config.min_password || characters > config.max_password) {
         throw mailbox::Invalid("'password' parameter is not valid: it must have " + std::to_string(config.min_password)
                                + " to " + std::to_string(config.max_password) + " characters");

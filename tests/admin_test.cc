@@ -434,6 +434,29 @@ BOOST_FIXTURE_TEST_CASE(a_key_with_everything, Furnished)
     BOOST_TEST(grant.key_addresses == found[4]);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_label_is_a_line_that_its_column_can_hold, Furnished)
+{
+    const std::string fish = "\xF0\x9F\x90\x9F";
+    std::string longest;
+    for (int i = 0; i < 100; ++i) longest += fish;
+    NewKey wanted{.account = account, .domain = {}, .is_read_only = false, .expires_at = 0, .addresses = {}, .label = longest};
+    BOOST_TEST(row(admin.keys(account), admin.add_key(wanted).id())[8] == longest);
+    const auto before = admin.keys(account).size();
+    for (const auto& label : {longest + fish, std::string{"two\nlines"}, std::string{"\x1B[2J"}, std::string{"\xC2\x85"}, std::string{"\xFF"}}) {
+        wanted.label = label;
+        BOOST_CHECK_THROW(admin.add_key(wanted), admin::Refused);
+    }
+    BOOST_TEST(admin.keys(account).size() == before);
+}
+
+BOOST_FIXTURE_TEST_CASE(more_addresses_than_a_key_can_hold, Furnished)
+{
+    NewKey wanted{.account = account, .domain = {}, .is_read_only = false, .expires_at = 0, .addresses = Strings(100, "192.0.2.1"), .label = ""};
+    admin.add_key(wanted);  // 999 characters
+    wanted.addresses.emplace_back("192.0.2.1");
+    BOOST_CHECK_THROW(admin.add_key(wanted), admin::Refused);
+}
+
 // One connection adds keys of every kind one after the other: no value of one gets into the next.
 BOOST_FIXTURE_TEST_CASE(keys_one_after_the_other, Furnished)
 {
