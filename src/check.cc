@@ -584,12 +584,14 @@ struct Point {
     std::function<Finding()> look;
 };
 
-Finding look_at(const Point& point)
+// What keeps a point from being looked at is often the same for many, such as a database that is not there. It is wrong, and
+// told, once.
+Finding look_at(const Point& point, std::set<std::string>& told)
 {
     try {
         return point.look();
     } catch (const std::exception& error) {
-        return wrong(error.what());
+        return told.insert(error.what()).second ? wrong(error.what()) : unknown("it was not looked at, for a reason that is told above");
     }
 }
 
@@ -626,9 +628,10 @@ bool run(const Config& config, std::ostream& out)
                                {"janitor", [&] { return ends_sessions(ctl); }}});
     }
     bool is_well = true;
+    std::set<std::string> told;
     constexpr int kMarkWidth = 9;
     for (const auto& point : points) {
-        const auto [mark, says] = look_at(point);
+        const auto [mark, says] = look_at(point, told);
         out << std::left << std::setw(kMarkWidth) << text(mark) << point.name << (says.empty() ? "" : ": ") << says << '\n' << std::flush;
         is_well = is_well && mark != Mark::wrong;
     }

@@ -457,6 +457,10 @@ BOOST_AUTO_TEST_CASE(without_a_server_nothing_is_well_and_nothing_is_thrown)
     BOOST_TEST(!check::run(config, out));
     BOOST_TEST(has(out.str(), "WRONG "));
     BOOST_TEST(!has(out.str(), "ok       database"));
+    const auto all = out.str();
+    const auto first = all.find("absent.sock");
+    BOOST_TEST(all.find("absent.sock", all.find('\n', first)) == std::string::npos, all);  // once is enough
+    BOOST_TEST(has(all, "?        schema: it was not looked at"), all);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
