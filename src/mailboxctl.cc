@@ -98,7 +98,11 @@ const Command& take_command(std::vector<std::string>& words)
         words.erase(words.begin() + static_cast<std::ptrdiff_t>(places[0]));
         return command;
     }
-    throw WrongUsage("there is no command " + words[places[0]] + (places.size() > 1 ? " " + words[places[1]] : ""));
+    std::string similar;
+    for (const auto& command : commands()) {
+        if (command.name.starts_with(words[places[0]] + " ")) similar += (similar.empty() ? "; there are " : ", ") + std::string{command.name};
+    }
+    throw WrongUsage("there is no command " + words[places[0]] + (places.size() > 1 ? " " + words[places[1]] : "") + similar);
 }
 
 int run(std::vector<std::string> words)
@@ -112,6 +116,7 @@ int run(std::vector<std::string> words)
         return 0;
     }
     if (wants_help) {
+        if (!words.empty() && words[0] == "help") words.erase(words.begin());
         try {
             print_help(take_command(words));
         } catch (const WrongUsage&) {

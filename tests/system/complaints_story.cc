@@ -90,6 +90,7 @@ BOOST_FIXTURE_TEST_CASE(a_wrong_option, Complaints)
     BOOST_TEST(is_sentence(service(file, {"--colour"}), 2, {"colour", "nothing was started", "mailboxd --help"}));
     BOOST_TEST(is_sentence(service(file, {"now"}), 2, {"nothing was started", "mailboxd --help"}));
     BOOST_TEST(is_sentence(tool(file, {"account", "list", "--colour"}), 2, {"--colour", "nothing was done", "mailboxctl --help"}));
+    BOOST_TEST(is_sentence(tool(file, {"key"}), 2, {"no command key;", "there are key add, key list, key revoke", "nothing was done"}));
     BOOST_TEST(is_sentence(tool(file, {"acount", "list"}), 2, {"acount list", "nothing was done", "mailboxctl --help"}));
 }
 

@@ -283,6 +283,7 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         {{"key", "add"}, {"--account", "--domain", "--read-only", "--expires", "--from", "--label"}},
         {{"key", "list"}, {"--account"}},
         {{"key", "revoke"}, {"ID"}},
+        {{"help", "key", "revoke"}, {"ID"}},
         {{"migrate"}, {"--db-user", "--db-password-file"}},
     };
     for (const auto& topic : topics) {
