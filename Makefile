@@ -250,7 +250,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
-	install -m 644 README.md CHANGES.md docs/guide.md $(SHARE)/doc/mailboxctl
+	install -m 644 README.md CHANGES.md SECURITY.md docs/guide.md $(SHARE)/doc/mailboxctl
 	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 

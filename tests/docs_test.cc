@@ -419,4 +419,25 @@ BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
     compare(described, is, "docs/guide.md");
 }
 
+// SECURITY.md names the tests that show what it promises.
+BOOST_AUTO_TEST_CASE(each_test_that_a_promise_rests_on_is_there)
+{
+    Names is;
+    for (const auto& directory : {"tests", "tests/system"}) {
+        for (const auto& file : std::filesystem::directory_iterator{sources::directory() / directory}) {
+            if (file.path().extension() != ".cc") continue;
+            const auto text = sources::contents(file.path());
+            const auto suites = matches(text, std::regex{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"});
+            for (const auto& match : matches(text, std::regex{"BOOST_(AUTO|FIXTURE|DATA)_TEST_CASE(_F)?\\(([A-Za-z:<>]+, )?([a-z_0-9]+)"}))
+                for (const auto& suite : suites) is.insert(suite[1] + "/" + match[4]);
+        }
+    }
+    std::size_t count = 0;
+    for (const auto& match : matches(contents("SECURITY.md"), std::regex{"`([a-z_0-9]+/[a-z_0-9]+)`"})) {
+        BOOST_TEST(is.contains(match[1]), match[1] << " is no test");
+        ++count;
+    }
+    BOOST_TEST(count > 20U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
