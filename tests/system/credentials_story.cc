@@ -242,7 +242,7 @@ struct Large : Broken {
         const auto id = house.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
         const auto many = std::to_string(kMany);
         house.sql("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) SELECT " + id + ", n, CONCAT('user', n),"
-                  " 0, MD5(CONCAT('" + who.domain + "', n)), '{PLAIN}x' FROM (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 1 AS n"
+                  " 0, LEFT(SHA2(CONCAT('" + who.domain + "', n), 256), 32), '{PLAIN}x' FROM (SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 10000 * e.n + 1 AS n"
                   " FROM " + digits("a") + " JOIN " + digits("b") + " JOIN " + digits("c") + " JOIN " + digits("d") + " JOIN " + digits("e") +
                   ") numbers WHERE n <= " + many);
         house.sql("INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) SELECT domain_id, id DIV 65536, 0, REPEAT(CHAR(0), 512)"
