@@ -194,7 +194,8 @@ struct Guide {
     void check_letters(const Tenant& who, int letters) const
     {
         mail::Imap reader{Endpoints::of(empty, "IMAP_PORT")};
-        BOOST_TEST_REQUIRE(reader.login(who.address("reader"), story::kPassword).starts_with("OK "));
+        const auto said = reader.login(who.address("reader"), story::kPassword);
+        BOOST_TEST_REQUIRE(said.starts_with("OK "), said);
         reader.select();
         std::string all;
         for (const auto& header : reader.ask("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").literals) all += header;
