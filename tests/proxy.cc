@@ -114,11 +114,18 @@ std::string take_packet(std::string& bytes)
     return packet;
 }
 
+// COM_QUERY, as the first packet of a command.
+std::string query(std::string_view statement)
+{
+    std::string packet{static_cast<char>(statement.size() + 1), 0, 0, 0, '\x03'};
+    return packet.append(statement);
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, Fate fate)
 {
-    constexpr std::array kNames{"passes", "lost", "unanswered", "answer lost", "lost slowly", "arrives late"};
+    constexpr std::array kNames{"passes", "lost", "unanswered", "answer lost", "lost slowly", "arrives late", "refused"};
     return out << kNames.at(static_cast<std::size_t>(fate));
 }
 
@@ -186,9 +193,13 @@ void Proxy::serve(int accepted)
                 std::this_thread::sleep_for(kAWhile);
             }
             if (fate == Fate::lost || fate == Fate::lost_slowly) return;
+            if (fate == Fate::refused) {
+                if (!server.send(query("ROLLBACK")) || !server.receive(answers)) return;
+                packet = query("SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213");
+            }
             if (!server.send(packet)) return;
             if (fate == Fate::answer_lost || fate == Fate::arrives_late) server.receive(answers);
-            if (fate != Fate::passes) return;
+            if (fate != Fate::passes && fate != Fate::refused) return;
         }
     }
 }

@@ -1,6 +1,6 @@
 // proxy.h - stands between the client library and the database server, and cuts the
 // connection at the command that it is told: before the server hears it, or before the
-// client hears the answer.
+// client hears the answer. Or it has the server refuse the command.
 #pragma once
 
 #include <atomic>
@@ -23,6 +23,7 @@ enum class Fate {
     answer_lost,     // reaches the server, which answers; then both sides see it end
     lost_slowly,     // as lost, but the server sees the end a while after the client
     arrives_late,    // the client sees the end at once, the server gets the command a while later
+    refused,         // the server undoes the transaction instead, and says so as after a deadlock; both go on
 };
 std::ostream& operator<<(std::ostream& out, Fate fate);
 

@@ -349,6 +349,29 @@ BOOST_FIXTURE_TEST_CASE(no_commit_ever_arrives, Proxied)
     BOOST_TEST(counter() == 0);
 }
 
+// A node of a cluster does that whose transaction contradicts another node's.
+BOOST_FIXTURE_TEST_CASE(a_commit_that_the_server_refuses, Proxied)
+{
+    at_commits(1, Fate::refused);
+    BOOST_TEST(create("alice"));
+    BOOST_TEST(commits == 2);
+    check_created("alice");
+    at_commits(1, Fate::refused);
+    BOOST_TEST(change("alice"));
+    check_changed("alice");
+    const auto storage = storage_id("alice-2");
+    at_commits(1, Fate::refused);
+    BOOST_TEST(remove("alice-2"));
+    check_removed("alice-2", storage);
+    BOOST_TEST(rows() == 1);
+
+    at_commits(20, Fate::refused);
+    BOOST_CHECK_THROW(create("bob"), db::Error);
+    BOOST_TEST(commits <= 5);
+    BOOST_TEST(rows() == 1);
+    BOOST_TEST(counter() == 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_refusal_is_no_commit, Proxied)
 {
     store.create(may, {mailbox("alice")}, actor);
