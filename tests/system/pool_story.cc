@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <sstream>
 
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
@@ -20,6 +22,23 @@ namespace {
 
 constexpr char kCreated[] = "200 {\"message\":\"Created 1 mailboxes\"}\n";
 
+// The words behind a name in /proc/PID/status.
+std::vector<std::string> status_of(pid_t pid, const std::string& name)
+{
+    std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
+    std::vector<std::string> words;
+    for (std::string line; std::getline(status, line);) {
+        if (!line.starts_with(name + ":")) {
+            continue;
+        }
+        std::istringstream rest{line.substr(name.size() + 1)};
+        for (std::string word; rest >> word;) {
+            words.push_back(word);
+        }
+    }
+    return words;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(pool)
@@ -31,6 +50,25 @@ BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, story::Breaking)
         BOOST_TEST_REQUIRE(::stat(house.setting(name).c_str(), &status) == 0);
         BOOST_TEST(S_ISSOCK(status.st_mode));
         BOOST_TEST((status.st_mode & 0777U) == 0660U);
+    }
+}
+
+// Where root has started it, that ends before the first request.
+BOOST_FIXTURE_TEST_CASE(no_process_of_it_is_root, story::Breaking)
+{
+    auto processes = house.workers();
+    processes.push_back(house.master());
+    for (const auto pid : processes) {
+        for (const char* name : {"Uid", "Gid", "Groups"}) {
+            const auto ids = status_of(pid, name);
+            BOOST_TEST((!ids.empty() || name == std::string{"Groups"}));
+            BOOST_TEST(std::count(ids.begin(), ids.end(), "0") == 0, name << " of " << pid);
+        }
+        for (const char* name : {"CapPrm", "CapEff"}) {
+            const auto rights = status_of(pid, name);
+            BOOST_TEST_REQUIRE(rights.size() == 1U);
+            BOOST_TEST(rights[0] == "0000000000000000");
+        }
     }
 }
 
