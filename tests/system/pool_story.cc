@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <regex>
 #include <sstream>
 
 #include <boost/test/unit_test.hpp>
@@ -118,6 +119,26 @@ BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done,
     hold.release();
     BOOST_TEST(snapshot() == before);
     BOOST_TEST(text(create(who, "alice")) == kCreated);
+}
+
+// With one pool, what a worker listens on and its connection to the database are the last files that it may open, and it
+// needs one more.
+BOOST_FIXTURE_TEST_CASE(a_worker_that_cannot_start_is_tried_less_and_less_often, story::Breaking)
+{
+    const auto one_pool = std::regex_replace(story::configuration(house, {}), std::regex{"\nwrite_socket [^\n]*"}, "");
+    std::ofstream{house.setting("MAILBOXD_CONF")} << one_pool;
+    ::kill(house.master(), SIGTERM);
+    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
+    process::Child service{{"sh", "-c", "exec 3>&- 4>&-; ulimit -n 5; exec \"$0\" --config \"$1\"", house.service(),
+                            house.setting("MAILBOXD_CONF")}};
+    std::size_t ends = 0;
+    for (std::string line; !story::has(line, " respawn=800ms") && ends < 10 * kWorkers;) {
+        line = service.read_line();
+        ends += line.starts_with("warning worker-exit ") ? 1 : 0;
+    }
+    BOOST_TEST(ends <= 4 * kWorkers / 2);  // after 100, 200, 400 and 800 ms each
+    ::kill(service.pid(), SIGTERM);
+    BOOST_TEST(service.end() == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
