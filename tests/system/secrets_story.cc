@@ -2,6 +2,7 @@
 
 #include "story.h"
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 
@@ -164,6 +165,28 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
 }
 
 // Requests that are broken as HTTP: nginx refuses them, and its logs must not quote them either.
+// Where it must not be: it is refused, and no log has it.
+BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
+                        *shows("parameters: password is never logged, stored or echoed"))
+{
+    const auto who = tenant();
+    const auto secret = canary();
+    const std::string last = story::unique("last");
+    const auto query = "?password=" + secret;
+    const auto body = http::form({{"mailbox", "alice"}, {"password", story::kPassword}});
+    sing(who, secret, "GET", who.mailboxes() + query, {});
+    sing(who, secret, "POST", who.mailboxes() + query, body);
+    sing(who, secret, "PUT", who.mailbox("alice") + query, body);
+    sing(who, secret, "DELETE", who.mailbox(last) + query, {});
+    BOOST_TEST(sung[400] == 4);
+    // nginx writes its line when the answer is sent already.
+    BOOST_TEST(process::eventually([&] {
+        const auto files = files_with(house, last);
+        return std::any_of(files.begin(), files.end(), [](const auto& file) { return file.ends_with("/nginx-access.log"); });
+    }));
+    check_nowhere(secret);
+}
+
 BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
