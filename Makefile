@@ -41,7 +41,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test servers previous asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
+.PHONY: programs tests fuzzers npm openapi deps run test servers previous mutants asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -98,6 +98,11 @@ servers: ## run all tests on Debian unstable's MySQL and Debian 13's MariaDB, wh
 
 previous: ## run an earlier release's stories on the tables of this checkout (REF: which one; the last tag if none)
 	@scripts/previous $(if $(REF),--ref $(REF)) $(ARGS)
+
+mutants: ## plant small faults in a copy of the source, one at a time, and tell which of them the tests catch (ARGS: some of them)
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory -s programs tests npm
+	@scripts/mutants $(ARGS)
 
 # What it builds serves for measuring only; the programs are built as always.
 bench: ## measure beside ceilings and a peer: a table, build/bench/results.json and plots (40 minutes; QUICK=1: under 5)

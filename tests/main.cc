@@ -7,6 +7,8 @@
 
 #include <stdexcept>
 
+#include "first.h"
+
 namespace {
 
 struct Libraries {
@@ -18,4 +20,7 @@ struct Libraries {
 
 }  // namespace
 
+using first::Ending;
+
 BOOST_TEST_GLOBAL_FIXTURE(Libraries);
+BOOST_TEST_GLOBAL_FIXTURE(Ending);

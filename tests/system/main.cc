@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "../first.h"
 #include "stack.h"
 
 namespace {
@@ -16,4 +17,7 @@ struct Stacks {
 
 }  // namespace
 
+using first::Ending;
+
 BOOST_TEST_GLOBAL_FIXTURE(Stacks);
+BOOST_TEST_GLOBAL_FIXTURE(Ending);

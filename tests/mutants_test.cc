@@ -1,0 +1,86 @@
+// mutants_test.cc - the faults that scripts/mutants plants can still be planted, and name suites that there are.
+
+#include <boost/test/unit_test.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "sources.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<fs::path> patches()
+{
+    std::vector<fs::path> all;
+    for (const auto& file : fs::directory_iterator{sources::directory() / "tests/mutants"}) all.push_back(file.path());
+    return all;
+}
+
+// Of all files in a folder of tests.
+std::set<std::string> suites(const std::string& folder)
+{
+    const std::regex pattern{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"};
+    std::set<std::string> names;
+    for (const auto& file : fs::directory_iterator{sources::directory() / folder}) {
+        if (file.path().extension() != ".cc") continue;
+        const auto text = sources::contents(file.path());
+        for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) names.insert(match->str(1));
+    }
+    return names;
+}
+
+// What stands above the diff.
+std::string preface(const fs::path& patch)
+{
+    const auto text = sources::contents(patch);
+    return text.substr(0, text.find("\n--- "));
+}
+
+BOOST_AUTO_TEST_SUITE(mutants)
+
+BOOST_AUTO_TEST_CASE(each_can_be_planted)
+{
+    BOOST_TEST(patches().size() >= 30U);
+    for (const auto& patch : patches()) {
+        const auto command = "patch --dry-run --batch --fuzz=0 -p1 -d '" + sources::directory().string() + "' <'" + patch.string() + "' 2>&1";
+        BOOST_TEST(std::system((command + " >/dev/null").c_str()) == 0, patch.filename() << " does not apply any more; see: " << command);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(each_says_what_is_wrong_and_who_should_see_it)
+{
+    const std::map<std::string, std::set<std::string>> all{{"unit", suites("tests")}, {"stories", suites("tests/system")}};
+    for (const auto& patch : patches()) {
+        BOOST_TEST_CONTEXT(patch.filename())
+        {
+            std::istringstream lines{preface(patch)};
+            std::string sentence;
+            std::getline(lines, sentence);
+            BOOST_TEST(sentence.find(' ') != std::string::npos);
+            bool is_named = false;
+            for (std::string line; std::getline(lines, line);) {
+                std::smatch match;
+                if (!std::regex_match(line, match, std::regex{"(unit|stories): ([a-z_0-9]+(?:, [a-z_0-9]+)*)"})) continue;
+                is_named = true;
+                const auto list = match.str(2);
+                const std::regex name{"[a-z_0-9]+"};
+                for (std::sregex_iterator suite{list.begin(), list.end(), name}, end; suite != end; ++suite) {
+                    BOOST_TEST(all.at(match.str(1)).contains(suite->str()), "there is no suite " << suite->str());
+                }
+            }
+            BOOST_TEST(is_named);
+        }
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
