@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 
 #include "database.h"
@@ -72,6 +73,13 @@ struct Proxied : database::Tenant {
         return proxied.change_password(may, address(local_part), "{PLAIN}second", actor) == Changed::yes;
     }
     bool remove(std::string_view local_part) { return proxied.remove(may, address(local_part), actor) == Changed::yes; }
+
+    std::vector<store::NewMailbox> hundred(int first)
+    {
+        std::vector<store::NewMailbox> all;
+        for (int i = first; i < first + 100; ++i) all.push_back(mailbox("m" + std::to_string(i)));
+        return all;
+    }
 
     std::int64_t times(std::string_view line)
     {
@@ -301,6 +309,35 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_an_update_that_gets_no_answer, data:
     BOOST_TEST(times("create bob") == 1);
 }
 
+// One statement reads back for all of them.
+BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_hundred_that_gets_no_answer, data::make(kFates), fate)
+{
+    at_commits(1, fate);
+    BOOST_TEST((proxied.create(may, hundred(0), actor).outcome == Created::Outcome::yes));
+    BOOST_TEST(commits > 0);
+    BOOST_TEST(rows() == 100);
+    BOOST_TEST(counter() == 100);
+    BOOST_TEST(audit().size() == 100U);
+    BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'create'", {domain.name()}) == 100);
+}
+
+// In two transactions, and the COMMITs of both are lost, or twice the one's.
+BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_removal_of_all_that_gets_no_answer, data::make(kFates), fate)
+{
+    constexpr std::int64_t kAll = 600;
+    for (int i = 0; i < kAll; i += 100) store.create(may, hundred(i), actor);
+    at_commits(2, fate);
+    const auto done = proxied.remove_all(may, domain, actor, Clock::now() + 1min);
+    BOOST_TEST(commits >= 2);
+    BOOST_TEST(done.is_all);
+    BOOST_TEST(done.removed == kAll);
+    BOOST_TEST(rows() == 0);
+    BOOST_TEST(counter() == 0);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id}) == kAll);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'delete'", {domain.name()}) == kAll);
+    BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete'", {domain.name()}) == kAll);
+}
+
 // What had the answer "exists already" must not be taken for done when it is asked again.
 BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_lost, data::make({Fate::lost, Fate::lost_slowly}), fate)
 {
@@ -442,6 +479,120 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
     BOOST_TEST(database.number("SELECT quota_bytes FROM deleted_mailbox WHERE storage_id = ?", {storage}) == 5);
     const auto log = standard_error.take();
     BOOST_TEST(std::any_of(log.begin(), log.end(), [](const auto& line) { return line.starts_with("info transaction-repeated "); }));
+}
+
+// Each kind of change: how it is made, what it holds before it comes to the audit log, and how it shows.
+struct Kind : support::Row {
+    bool (*change)(Proxied& it);
+    const char* held;  // wants one id, that of the domain
+    const char* line;  // of the audit log
+};
+
+const Kind kKinds[] = {
+    {{"create"}, [](Proxied& it) { return it.create("bob"); }, "UPDATE domain SET quota_bytes = 5 WHERE id = ?", "create bob"},
+    {{"change_password"}, [](Proxied& it) { return it.change("alice"); }, "UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'", "password alice"},
+    {{"remove"}, [](Proxied& it) { return it.remove("alice"); }, "UPDATE domain SET quota_bytes = 5 WHERE id = ?", "delete alice"},
+    {{"remove_all"}, [](Proxied& it) { return it.proxied.remove_all(it.may, it.domain, it.actor, Clock::now() + 1min).is_all; },
+     "UPDATE domain SET quota_bytes = 5 WHERE id = ?", "delete alice"},
+};
+
+// The other one has the end of the audit log, where every change has to write, and then wants what the change has.
+BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::make(kKinds), kind)
+{
+    store.create(may, {mailbox("alice")}, actor);
+    database.run("CREATE TABLE IF NOT EXISTS weight (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB");
+    const support::Signal has_end;
+    const support::Signal is_waited_for;
+    support::Process other{[&] {
+        auto connection = database.connect();
+        connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+        db::Transaction transaction{connection};
+        for (int i = 0; i < 200; ++i) connection.run("INSERT INTO weight () VALUES ()");
+        connection.query("SELECT id FROM audit_log WHERE at > (UNIX_TIMESTAMP() - 100) * 1000000 FOR UPDATE");
+        has_end.give();
+        is_waited_for.await();
+        connection.execute(kind.held, {domain_id});
+        transaction.commit();
+        return 0;
+    }};
+    has_end.await();
+    // The table is renewed ten times a second.
+    support::Process watch{[&] {
+        auto connection = database.connect();
+        for (int i = 0; i < 40; ++i) {
+            std::this_thread::sleep_for(150ms);
+            if (connection.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").next()) break;
+        }
+        is_waited_for.give();
+        return 0;
+    }};
+    BOOST_TEST(kind.change(*this));
+    BOOST_TEST(other.wait() == 0);
+    BOOST_TEST(watch.wait() == 0);
+    BOOST_TEST(times(kind.line) == 1);
+    BOOST_TEST(counter() == rows());
+    const auto log = standard_error.take();
+    BOOST_TEST(std::count_if(log.begin(), log.end(), [](const auto& line) {
+        return line.starts_with("info transaction-repeated attempt=1 ") && line.find("1213") != std::string::npos;
+    }) == 1);
+}
+
+// --- lock waits -----------------------------------------------------------------------
+
+namespace {
+
+// Somebody has the domain and the mailbox, until the change has been begun so many times; and a wait for them takes a second.
+struct Held : Proxied {
+    explicit Held(int its_attempts = 2) : attempts{its_attempts}
+    {
+        store.create(may, {mailbox("alice")}, actor);
+        proxied_session.connection().run("SET SESSION innodb_lock_wait_timeout = 1");
+        proxy.set_judge([this](std::string_view command) {
+            if (command == "\x03" "START TRANSACTION" && ++begun == attempts) are_enough.give();
+            return Fate::passes;
+        });
+        holder.emplace([this] {
+            auto connection = database.connect();
+            db::Transaction transaction{connection};
+            for (const auto& kind : kKinds) connection.execute(kind.held, {domain_id});
+            has_rows.give();
+            are_enough.await();
+            return 0;
+        });
+        has_rows.await();
+    }
+
+    const int attempts;
+    std::atomic<int> begun = 0;
+    const support::Signal has_rows;
+    const support::Signal are_enough;
+    std::optional<support::Process> holder;
+};
+
+struct HeldForEver : Held {
+    HeldForEver() : Held{1000} {}
+};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE_F(Held, what_waits_too_long_for_a_lock_begins_again, data::make(kKinds), kind)
+{
+    BOOST_TEST(kind.change(*this));
+    BOOST_TEST(begun == 2);
+    BOOST_TEST(holder->wait() == 0);
+    BOOST_TEST(times(kind.line) == 1);
+    BOOST_TEST(counter() == rows());
+}
+
+BOOST_DATA_TEST_CASE_F(HeldForEver, what_always_waits_too_long_for_a_lock_is_given_up, data::make(kKinds), kind)
+{
+    BOOST_CHECK_EXCEPTION(kind.change(*this), db::Error, [](const auto& error) { return error.number == 1205; });
+    BOOST_TEST(begun == 5);
+    are_enough.give();
+    BOOST_TEST(holder->wait() == 0);
+    BOOST_TEST(audit() == std::vector<std::string>{"create alice"}, boost::test_tools::per_element());
+    BOOST_TEST(rows() == 1);
+    BOOST_TEST(counter() == 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
