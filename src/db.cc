@@ -39,6 +39,11 @@ std::string_view advice(int error)
         return "; is the database there? If so, its administrator gives the rights: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql";
     case 1054: case 1146:
         return kAboutTables;
+    case 1036: case 1290: case 1792: case 1836: case 1874: case 1881:
+        return "; is the server read_only, or super_read_only, as a replica is, or one in maintenance? db_socket or db_host has to lead"
+               " to the one that is written to";
+    case 3: case 20: case 1021: case 1026: case 1114:
+        return "; the server has no room left: df of its datadir and its tmpdir, or a tablespace that may not grow";
     default:
         return {};
     }

@@ -132,7 +132,9 @@ auto Store::transaction(const audit::Id& audit, Work work)
             if (was_committed(audit)) return outcome;
             throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
         } catch (const db::Error& error) {
-            if (error.remedy == db::Remedy::reconnect) session_.drop();
+            // A server that became read_only, as the old one does at a fail-over, keeps its connections: the next change makes one
+            // anew, which may lead to another server.
+            if (error.remedy != db::Remedy::retry) session_.drop();
             const bool is_late = attempt == kAttempts || std::chrono::steady_clock::now() > last_begin;
             if (error.remedy == db::Remedy::give_up || is_late) throw;
             logging::info("transaction-repeated")("attempt", attempt)("error", error.what());

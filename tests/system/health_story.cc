@@ -39,25 +39,6 @@ struct Health : story::Breaking {
     pid_t database() const { return static_cast<pid_t>(std::stol(house.setting("MARIADB_PID"))); }
 };
 
-// Workers that do nothing while this exists. Left so, they would fail every story after this one.
-class Stopped {
-public:
-    explicit Stopped(std::vector<pid_t> pids) : pids_{std::move(pids)} { send(SIGSTOP); }
-    ~Stopped() { send(SIGCONT); }
-    Stopped(const Stopped&) = delete;
-    Stopped& operator=(const Stopped&) = delete;
-
-private:
-    void send(int signal) const
-    {
-        for (const auto pid : pids_) {
-            ::kill(pid, signal);
-        }
-    }
-
-    std::vector<pid_t> pids_;
-};
-
 constexpr char kAlive[] = "200 {\"message\":\"Alive\"}\n";
 constexpr char kReady[] = "200 {\"message\":\"Ready\"}\n";
 
@@ -106,7 +87,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_absent, Health)
 BOOST_FIXTURE_TEST_CASE(every_worker_is_busy, Health)
 {
     {
-        const Stopped stopped{house.workers()};
+        const process::Stopped stopped{house.workers()};
         BOOST_TEST(tells("/healthz", "\"code\":\"pool_full\""));
         BOOST_TEST(tells("/readyz", "\"code\":\"no_answer\""));
     }
@@ -157,10 +138,7 @@ struct Logging : Health {
     {
         fs::create_directory(folder);
         fs::permissions(folder, fs::perms::all);
-        const auto old = house.workers();
-        configure({{"log_file", file}});
-        ::kill(house.master(), SIGHUP);
-        BOOST_TEST_REQUIRE(eventually([&] { return has_workers_without(old); }));
+        reconfigure({{"log_file", file}});
     }
     ~Logging() { fs::remove_all(folder); }
     Logging(const Logging&) = delete;

@@ -4,10 +4,13 @@
 
 #include "../proxy.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <future>
+#include <set>
+#include <stdexcept>
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -20,8 +23,24 @@ using story::shows;
 
 namespace {
 
+boost::test_tools::assertion_result is_refused(const http::Answer& answer)
+{
+    boost::test_tools::assertion_result result{refusal(answer) == "503 unavailable: Temporarily unavailable" &&
+                                               !answer.header("Retry-After").empty()};
+    result.message() << answers::text(answer);
+    return result;
+}
+
 struct Outage : story::Breaking {
     pid_t database() const { return static_cast<pid_t>(std::stol(house.setting("MARIADB_PID"))); }
+
+    // Every kind of request: two that read, and what changes.
+    std::vector<http::Answer> read(const story::Tenant& who) const { return {list(who), call(who.key, "GET", "/v3/domains")}; }
+    std::vector<http::Answer> change_all(const story::Tenant& who) const
+    {
+        return {create(who, "bob"), change(who, "alice", "Looking-Glass"), remove(who, "alice"),
+                call(who.key, "DELETE", "/v3/domains/" + who.domain + "/credentials")};
+    }
 
     void stop_database() const
     {
@@ -49,8 +68,7 @@ BOOST_FIXTURE_TEST_CASE(without_the_database, Outage,
     for (int i = 0; i < 5; ++i) {
         for (const auto& answer : {list(who), create(who, "bob"), change(who, "alice", "Looking-Glass"),
                                    remove(who, "alice")}) {
-            BOOST_TEST(refusal(answer) == "503 unavailable: Temporarily unavailable");
-            BOOST_TEST(!answer.header("Retry-After").empty());
+            BOOST_TEST(is_refused(answer));
         }
     }
     BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() < 10);
@@ -67,6 +85,128 @@ BOOST_FIXTURE_TEST_CASE(without_the_database, Outage,
     BOOST_TEST(answers::page(list(who)).total_count == 2);
     // It has recovered by itself: nobody was started anew.
     BOOST_TEST(house.master() == master);
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+}
+
+// As a replica is: what is there can be read, and nothing changed.
+BOOST_FIXTURE_TEST_CASE(the_database_is_read_only, Outage, *shows("status: 503 the database cannot be asked"))
+{
+    const auto who = tenant();
+    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
+    create(who, "alice");
+    const auto workers = house.workers();
+    for (const auto& row : house.sql("SHOW GLOBAL VARIABLES WHERE variable_name IN ('read_only', 'super_read_only')")) {
+        BOOST_TEST_CONTEXT(row.at(0))
+        {
+            const auto mark = log.mark();
+            const auto before = snapshot();
+            house.sql("SET GLOBAL " + row.at(0) + " = 1");
+            for (int i = 0; i < 3; ++i) {
+                for (const auto& answer : read(who)) {
+                    BOOST_TEST(answer.status == 200);
+                }
+                for (const auto& answer : change_all(who)) {
+                    BOOST_TEST(is_refused(answer));
+                }
+            }
+            BOOST_TEST(snapshot() == before);
+            BOOST_TEST(!log.expect(mark, {"error database", "error 1290", "is the server read_only", "db_host has to lead"}).empty());
+            house.sql("SET GLOBAL " + row.at(0) + " = 0");
+            house.sql("SET GLOBAL read_only = 0");
+            BOOST_TEST(create(who, story::unique("user")).status == 200);
+            BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
+        }
+    }
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+}
+
+// The old server lives on at a fail-over, read_only, and with it the connections to it.
+BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage)
+{
+    const auto who = tenant();
+    const auto connections = [&] {
+        std::set<std::string> all;
+        for (const auto& row : house.sql("SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api'")) {
+            all.insert(row.at(0));
+        }
+        return all;
+    };
+    const auto before = connections();
+    house.sql("SET GLOBAL read_only = 1");
+    BOOST_TEST(create(who, "alice").status == 503);
+    house.sql("SET GLOBAL read_only = 0");
+    BOOST_TEST(eventually([&] {
+        const auto after = connections();
+        return std::count_if(before.begin(), before.end(), [&](const auto& id) { return !after.contains(id); }) == 1;
+    }));
+}
+
+namespace {
+
+// Whose tables share one file that may not grow.
+struct Small {
+    stack::Stack small{{"--no-mail", "--workers", "1"}, "innodb_file_per_table = OFF\ninnodb_data_file_path = ibdata1:12M"};
+};
+struct Full : Small, story::Story {
+    Full() : Story{small} {}
+    void teardown() const
+    {
+        check_counters();
+        show_log_of_failure();
+    }
+
+    // Until not one more row fits.
+    void fill() const
+    {
+        house.sql("CREATE TABLE ballast (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, bytes VARBINARY(7000)) ENGINE = InnoDB");
+        for (const char* rows : {"500", "50", "5", "1"}) {
+            bool is_room = true;
+            for (int i = 0; i < 100 && is_room; ++i) {
+                is_room = try_to_add(rows);
+            }
+            BOOST_TEST_REQUIRE(!is_room);
+        }
+    }
+    bool try_to_add(const std::string& rows) const
+    {
+        try {
+            house.sql("INSERT INTO ballast (bytes) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " + rows +
+                      ") SELECT REPEAT('x', 7000) FROM n");
+            return true;
+        } catch (const std::runtime_error&) {
+            return false;
+        }
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(the_database_is_full, Full, *shows("status: 503 the database cannot be asked"))
+{
+    const auto who = tenant();
+    BOOST_TEST(create(who, "alice").status == 200);
+    const auto workers = house.workers();
+    const auto mark = log.mark();
+    fill();
+    // The last pages of the tables may have room for some.
+    int created = 1;
+    http::Answer answer;
+    for (int i = 0; i < 20; ++i) {
+        answer = call(who.key, "POST", who.mailboxes(), story::hundred("user" + std::to_string(i) + "-"));
+        if (answer.status != 200) {
+            break;
+        }
+        created += 100;
+    }
+    BOOST_TEST(is_refused(answer));
+    BOOST_TEST(!log.expect(mark, {"error database", "error 1114", "no room left"}).empty());
+    const auto all = list(who, "?limit=1000");
+    BOOST_TEST(all.status == 200);
+    BOOST_TEST(answers::page(all).total_count == created);
+
+    house.sql("DROP TABLE ballast");
+    BOOST_TEST(create(who, "bob").status == 200);
+    BOOST_TEST(remove(who, "alice").status == 200);
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
 }
 
@@ -136,10 +276,7 @@ struct Proxied : Outage {
     Proxied()
     {
         std::filesystem::permissions(socket, std::filesystem::perms::all);
-        const auto old = house.workers();
-        configure({{"db_socket", socket}});
-        ::kill(house.master(), SIGHUP);
-        BOOST_TEST_REQUIRE(eventually([&] { return has_workers_without(old); }));
+        reconfigure({{"db_socket", socket}, {"argon2_memory_kib", "8"}});
     }
 
     // The next COMMIT has that fate.
@@ -183,6 +320,29 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_commit,
     BOOST_TEST(answers::page(list(who)).total_count == 0);
     BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND domain = " +
                            stack::quote(who.domain)) == "3");
+}
+
+// The largest changes that there are, each of one answer.
+BOOST_TEST_DECORATOR(*shows("lost answer: a connection lost during COMMIT"))
+BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_a_large_commit,
+                       data::make({proxy::Fate::lost, proxy::Fate::unanswered, proxy::Fate::answer_lost}), fate)
+{
+    const auto who = tenant();
+    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
+    const std::string credentials = "/v3/domains/" + who.domain + "/credentials";
+    at_commit(fate);
+    BOOST_TEST(answers::text(call(who.key, "POST", credentials, story::hundred("user"))) ==
+               "200 {\"message\":\"Created 100 credentials pair(s)\"}\n");
+    BOOST_TEST(is_done);
+    BOOST_TEST(answers::page(list(who)).total_count == 100);
+
+    at_commit(fate);
+    BOOST_TEST(answers::text(call(who.key, "DELETE", credentials)) ==
+               "200 {\"message\":\"All domain credentials have been deleted\",\"count\":100}\n");
+    BOOST_TEST(is_done);
+    BOOST_TEST(answers::page(list(who)).total_count == 0);
+    BOOST_TEST(house.value("SELECT CONCAT(COUNT(*), ' ', COUNT(DISTINCT action, local_part)) FROM audit_log WHERE action IN ('create', 'delete')"
+                           " AND domain = " + stack::quote(who.domain)) == "200 200");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

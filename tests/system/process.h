@@ -7,8 +7,10 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -69,6 +71,25 @@ private:
     int input_ = -1;
     int output_ = -1;
     std::string read_;
+};
+
+// Processes that do nothing while this exists. Left so, they would fail every story after this one.
+class Stopped {
+public:
+    explicit Stopped(std::vector<pid_t> pids) : pids_{std::move(pids)} { send(SIGSTOP); }
+    ~Stopped() { send(SIGCONT); }
+    Stopped(const Stopped&) = delete;
+    Stopped& operator=(const Stopped&) = delete;
+
+private:
+    void send(int signal) const
+    {
+        for (const auto pid : pids_) {
+            ::kill(pid, signal);
+        }
+    }
+
+    std::vector<pid_t> pids_;
 };
 
 bool is_alive(pid_t pid);

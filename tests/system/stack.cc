@@ -162,8 +162,8 @@ Rows Session::execute(const std::string& statements)
     return rows;
 }
 
-Stack::Stack(process::Arguments arguments)
-    : arguments_{std::move(arguments)}, directory_{new_directory()},
+Stack::Stack(process::Arguments arguments, const std::string& db_settings)
+    : arguments_{std::move(arguments)}, environment_{"DB_MORE_SETTINGS=" + db_settings}, directory_{new_directory()},
       guard_{std::make_unique<process::Child>(
           process::Arguments{"sh", "-c", kGuard, "guard", script(), directory_})}
 {
@@ -191,7 +191,7 @@ void Stack::up()
         arguments.insert(arguments.end(), {"--mysqld", server});
     }
     // Long, as the first one may have to install and to build.
-    checked(arguments, {.deadline = std::chrono::minutes{15}});
+    checked(arguments, {.environment = environment_, .deadline = std::chrono::minutes{15}});
     read_settings();
 }
 

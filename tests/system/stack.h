@@ -58,8 +58,8 @@ private:
 
 class Stack {
 public:
-    // Further arguments for `scripts/stack up`.
-    explicit Stack(process::Arguments arguments = {});
+    // Further arguments for `scripts/stack up`, and lines for the database's configuration.
+    explicit Stack(process::Arguments arguments = {}, const std::string& db_settings = "");
     ~Stack();
     Stack(const Stack&) = delete;
     Stack& operator=(const Stack&) = delete;
@@ -90,6 +90,7 @@ private:
     void read_settings();
 
     process::Arguments arguments_;
+    std::vector<std::string> environment_;
     std::filesystem::path directory_;
     std::map<std::string, std::string> settings_;
     mutable std::unique_ptr<Session> administrator_;  // opened when first asked for

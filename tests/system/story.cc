@@ -1,6 +1,7 @@
 #include "story.h"
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <random>
 #include <set>
@@ -75,6 +76,15 @@ std::string unique(std::string_view prefix)
     static const std::string run = std::to_string(std::random_device{}() % 100000);
     static int count = 0;
     return std::string{prefix} + std::to_string(++count) + "-" + run;
+}
+
+http::Body hundred(const std::string& prefix)
+{
+    http::Fields fields;
+    for (int i = 0; i < 100; ++i) {
+        fields.insert(fields.end(), {{"mailbox", prefix + std::to_string(i)}, {"password", kPassword}});
+    }
+    return http::form(fields);
 }
 
 std::string add_key(const stack::Stack& house, const process::Arguments& arguments)
@@ -303,6 +313,14 @@ void Breaking::configure(const Settings& settings) const
 {
     const auto text = configuration(house, settings);
     std::ofstream{house.setting("MAILBOXD_CONF")} << text;
+}
+
+void Breaking::reconfigure(const Settings& settings) const
+{
+    const auto old = house.workers();
+    configure(settings);
+    ::kill(house.master(), SIGHUP);
+    BOOST_TEST_REQUIRE(process::eventually([&] { return has_workers_without(old); }));
 }
 
 Breaking::Hold::Hold(const Breaking& story, const Tenant& tenant)

@@ -54,6 +54,7 @@ bool is_hash_of(const std::string& stored, const std::string& password);
 // A row's text, with {domain} and {auth} (the header lines of a whole request) filled in.
 std::string fill(std::string text, const Tenant& tenant);
 std::string unique(std::string_view prefix);  // a name that no other story uses
+http::Body hundred(const std::string& prefix);  // mailboxes to create, as many as a request may
 
 // One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
 std::string add_key(const stack::Stack& house, const process::Arguments& arguments);
@@ -109,6 +110,7 @@ struct Breaking : Story {
     // Changes the settings of the service, which has to be told. The next start of the
     // stack writes its own again.
     void configure(const Settings& settings) const;
+    void reconfigure(const Settings& settings) const;  // and tells it: all workers have them then
 
     // Holds every change in the tenant's domain until released.
     class Hold {
