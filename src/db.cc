@@ -215,18 +215,75 @@ Transaction::~Transaction()
     }
 }
 
+namespace {
+
+[[noreturn]] void refuse_to_wait()
+{
+    throw Error{Remedy::give_up, "the database did not answer a moment ago"};
+}
+
+}  // namespace
+
+void Outage::begin()
+{
+    look_at_ = (Clock::now() + kPause).time_since_epoch().count();
+}
+
+bool Outage::takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay)
+{
+    auto look_at = look_at_.load();
+    const auto now = Clock::now().time_since_epoch();
+    if (look_at == 0 || now < Clock::duration{look_at} + delay) return false;
+    return look_at_.compare_exchange_strong(look_at, (now + longest + kPause).count());
+}
+
 Connection& Session::connection()
 {
+    const auto now = Clock::now();
+    // Who has nothing to do looks first; a request does only where all have.
+    if (is_given_up() && !outage_->takes_turn(config_.db_connect_timeout, kPause)) refuse_to_wait();
+    if (is_given_up()) connection_.reset();
+    used_at_ = now;
     if (connection_) return *connection_;
+    if (now < not_before_) refuse_to_wait();
+    return connect();
+}
+
+Connection& Session::connect()
+{
     const auto begin = Clock::now();
-    if (begin < not_before_) throw Error{Remedy::give_up, "the database did not answer a moment ago"};
     try {
         ++connections_;
-        return connection_.emplace(database_, password_, config_, look_);
-    } catch (const Error&) {
+        auto& made = connection_.emplace(database_, password_, config_, look_);
+        if (outage_ != nullptr) outage_->end();
+        return made;
+    } catch (const Error& error) {
         const auto end = Clock::now();
         not_before_ = end - begin > kSlowAttempt ? end + kPause : end;
+        if (outage_ == nullptr) throw;
+        if (error.remedy == Remedy::reconnect && end - begin >= config_.db_connect_timeout) {
+            outage_->begin();
+        } else {
+            outage_->end();  // it answers, if only to refuse
+        }
         throw;
+    }
+}
+
+void Session::drop()
+{
+    if (outage_ != nullptr && connection_ && Clock::now() - used_at_ >= config_.db_timeout) outage_->begin();
+    connection_.reset();
+}
+
+void Session::look_again()
+{
+    if (outage_ == nullptr || !outage_->takes_turn(config_.db_connect_timeout)) return;
+    connection_.reset();
+    try {
+        connect();
+    } catch (const Error&) {
+        // The requests say so.
     }
 }
 

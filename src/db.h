@@ -1,10 +1,11 @@
-// db.h - the pipe to MySQL: Connection, Transaction, Session, Error.
+// db.h - the pipe to MySQL: Connection, Transaction, Outage, Session, Error.
 //
 // A statement is a literal of the caller, prepared once per connection and found again
 // by its address; values are bound, never spliced. Complains with Error, whose remedy
 // says what may help, or with DuplicateKey.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
@@ -138,25 +139,48 @@ void in_transaction(Connection& connection, Work work)
     }
 }
 
+// That the server hangs, as one worker has found and all of them shall know: none of the others waits for a time-out of its
+// own. It is over when a connection can be made again. In memory that they share.
+class Outage {
+public:
+    void begin();
+    void end() { look_at_ = 0; }
+    bool is_on() const { return look_at_ != 0; }
+    // Whether it is time to look for the server again, and the caller's turn: nobody else's while an attempt takes `longest`.
+    bool takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay = {});
+
+private:
+    std::atomic<std::int64_t> look_at_{0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
+};
+
 // A worker's one connection: made when first needed, replaced after it was lost.
 class Session {
 public:
-    Session(const Config::Database& database, std::string password, const Config& config, Connection::Look look = nullptr)
-        : database_{database}, password_{std::move(password)}, config_{config}, look_{look}
+    Session(const Config::Database& database, std::string password, const Config& config, Connection::Look look = nullptr,
+            Outage* outage = nullptr)
+        : database_{database}, password_{std::move(password)}, config_{config}, look_{look}, outage_{outage}
     {
     }
     // Throws Error at once, without trying, while a server that let us wait is given up.
     Connection& connection();
     // How many it has tried to make. Where it is the same as before, so is the connection; another may lead to another server.
     std::int64_t connections() const { return connections_; }
-    void drop() { connection_.reset(); }
+    // One that was lost. Where that took as long as a time-out, the server hangs.
+    void drop();
+    bool is_given_up() const { return outage_ != nullptr && outage_->is_on(); }
+    // For who has nothing else to do: looks for a server that is given up, so that no request has to.
+    void look_again();
 
 private:
+    Connection& connect();
+
     const Config::Database& database_;
     std::string password_;
     const Config& config_;
     Connection::Look look_;
+    Outage* outage_;
     std::optional<Connection> connection_;
+    std::chrono::steady_clock::time_point used_at_{};
     std::int64_t connections_ = 0;
     std::chrono::steady_clock::time_point not_before_{};
 };

@@ -45,12 +45,24 @@ struct Slot {
     Clock::time_point kill_at{};
 };
 
-worker::Status* shared_status()
+template <typename Value>
+Value* shared()
 {
-    void* memory = ::mmap(nullptr, sizeof(worker::Status), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory = ::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-    return new (memory) worker::Status{};
+    return new (memory) Value{};
 }
+
+// Of the master alone: a worker keeps what it was forked with.
+struct Unshare {
+    template <typename Value>
+    void operator()(Value* value) const
+    {
+        ::munmap(value, sizeof(Value));
+    }
+};
+template <typename Value>
+using Shared = std::unique_ptr<Value, Unshare>;
 
 std::string cause_of(int wait_status)
 {
@@ -89,7 +101,7 @@ private:
     void add_slots(const Pool& pool)
     {
         const auto size = settings_->config.*pool.size;
-        for (unsigned i = 0; i < size; ++i) slots_.push_back(Slot{.pool = &pool, .generation = generation_, .status = shared_status()});
+        for (unsigned i = 0; i < size; ++i) slots_.push_back(Slot{.pool = &pool, .generation = generation_, .status = shared<worker::Status>()});
     }
 
     // The child runs the worker and ends where it was forked; it never returns into the loop.
@@ -103,7 +115,8 @@ private:
             int code = 1;
             try {
                 close_other_listeners(*slot.pool);
-                code = worker::run(slot.pool->listener, settings_->config, settings_->db_password, settings_->look, master_pid, *slot.status);
+                code = worker::run(slot.pool->listener, settings_->config, settings_->db_password, settings_->look, *outage_, master_pid,
+                                   *slot.status);
             } catch (const std::exception& fault) {
                 logging::error("worker-fault")("pid", ::getpid())("error", fault.what());
             }
@@ -177,8 +190,10 @@ private:
     {
         try {
             auto settings = std::make_unique<Settings>(reload_());
+            Shared<db::Outage> outage{shared<db::Outage>()};  // it may be another server
             logging::open(settings->config.log_file);
             settings_ = std::move(settings);
+            outage_ = std::move(outage);
         } catch (const std::exception& problem) {
             logging::error("reload-refused")("problem", problem.what())("advice", "the old configuration stays in force");
             return;
@@ -268,12 +283,13 @@ private:
     {
         slots_.remove_if([&](const Slot& slot) {
             if (!is_forgotten(slot)) return false;
-            ::munmap(slot.status, sizeof(worker::Status));
+            Unshare{}(slot.status);
             return true;
         });
     }
 
     std::unique_ptr<Settings> settings_;
+    Shared<db::Outage> outage_{shared<db::Outage>()};  // of the workers that have these settings
     const std::vector<Pool>& pools_;
     std::function<Settings()> reload_;
     std::list<Slot> slots_;

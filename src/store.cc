@@ -94,7 +94,7 @@ std::int64_t schema_version(db::Connection& connection)
 }
 
 // A read may be repeated: once, when the connection turns out to be gone, as one that
-// the server closed for idleness is.
+// the server closed for idleness is. Not where it waited for a server that hangs.
 template <typename Read>
 auto Store::reading(Read read)
 {
@@ -103,7 +103,7 @@ auto Store::reading(Read read)
             return read(session_.connection());
         } catch (const db::Error& error) {
             if (error.remedy != db::Remedy::give_up) session_.drop();
-            if (error.remedy == db::Remedy::give_up || attempt == 2) throw;
+            if (error.remedy == db::Remedy::give_up || attempt == 2 || session_.is_given_up()) throw;
         }
     }
 }

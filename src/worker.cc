@@ -195,10 +195,15 @@ private:
     std::vector<iovec> parts_;
 };
 
+// How often who waits sees whether it is time to look for a database that hangs, in milliseconds.
+constexpr int kLookInterval = 100;
+
 class Worker {
 public:
-    Worker(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, pid_t master, Status& status)
-        : listener_{listener}, config_{config}, session_{config.db, db_password, config, look}, api_{config, session_}, master_{master}, status_{status}
+    Worker(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
+           pid_t master, Status& status)
+        : listener_{listener}, config_{config}, session_{config.db, db_password, config, look, &outage}, api_{config, session_},
+          master_{master}, status_{status}
     {
     }
 
@@ -214,11 +219,12 @@ public:
         if (auto stage = Stage::starting; !status_.stage.compare_exchange_strong(stage, Stage::serving)) return 0;
         while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
             epoll_event event{};
-            const int count = ::epoll_pwait(events, &event, 1, -1, &waiting);
+            const int count = ::epoll_pwait(events, &event, 1, session_.is_given_up() ? kLookInterval : -1, &waiting);
             if (is_told_to_reopen != 0) {
                 is_told_to_reopen = 0;
                 logging::reopen(config_.log_file);
             }
+            if (count == 0) session_.look_again();
             if (count <= 0) continue;
             const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (connection < 0) continue;  // a colleague was faster
@@ -323,9 +329,10 @@ private:
 
 }  // namespace
 
-int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, pid_t master, Status& status)
+int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
+        pid_t master, Status& status)
 {
-    return Worker{listener, config, db_password, look, master, status}.serve_until_told();
+    return Worker{listener, config, db_password, look, outage, master, status}.serve_until_told();
 }
 
 }  // namespace worker

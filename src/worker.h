@@ -26,6 +26,7 @@ struct Status {
 };
 
 // Serves until TERM, max_requests or the master's death; returns the exit code.
-int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, pid_t master, Status& status);
+int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
+        pid_t master, Status& status);
 
 }  // namespace worker

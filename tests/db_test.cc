@@ -482,6 +482,64 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
     BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
 }
 
+// Nobody waits for what another has found out.
+BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
+{
+    const support::Directory directory;
+    auto config = database::config("information_schema");
+    const auto server = config.db;
+    config.db.socket = directory.path("mysql.sock");
+    config.db_connect_timeout = 1s;
+    db::Outage outage;
+    db::Session first{config.db, config.db.password(), config, nullptr, &outage};
+    db::Session second{config.db, config.db.password(), config, nullptr, &outage};
+    {
+        const Silent silent{config.db.socket};
+        BOOST_TEST(remedy_of([&] { first.connection(); }) == Remedy::reconnect);
+        BOOST_TEST(outage.is_on());
+        BOOST_TEST(remedy_of([&] { second.connection(); }) == Remedy::give_up);
+        second.look_again();  // too early
+        BOOST_TEST(second.connections() == 0);
+    }
+    BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
+    const proxy::Proxy listens{server, config.db.socket};
+    std::this_thread::sleep_for(600ms);
+    // A request leaves it to who has nothing to do.
+    BOOST_TEST(remedy_of([&] { first.connection(); }) == Remedy::give_up);
+    second.look_again();
+    BOOST_TEST(!outage.is_on());
+    BOOST_TEST(second.connections() == 1);
+    BOOST_TEST(first.connection().query("SELECT 1").count() == 1U);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_session_whose_statement_took_as_long_as_a_time_out_tells_the_others, OneTable)
+{
+    auto config = database.config();
+    config.db_timeout = 1s;
+    db::Outage outage;
+    db::Session first{config.db, config.db.password(), config, nullptr, &outage};
+    db::Session second{config.db, config.db.password(), config, nullptr, &outage};
+    second.connection();
+    // One that is killed is no sign of that.
+    kill(id_of(first.connection()));
+    BOOST_TEST(remedy_of([&] { first.connection().query("SELECT 1"); }) == Remedy::reconnect);
+    first.drop();
+    BOOST_TEST(!outage.is_on());
+    BOOST_TEST(remedy_of([&] { first.connection().query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
+    first.drop();
+    BOOST_TEST(outage.is_on());
+    BOOST_TEST(remedy_of([&] { second.connection(); }) == Remedy::give_up);
+    // Where nobody looks, a request does after a while, and others leave it to that one.
+    std::this_thread::sleep_for(1100ms);
+    BOOST_TEST(outage.takes_turn(10s));
+    BOOST_TEST(remedy_of([&] { second.connection(); }) == Remedy::give_up);
+    outage.begin();
+    std::this_thread::sleep_for(1100ms);
+    BOOST_TEST(second.connection().query("SELECT 1").count() == 1U);
+    BOOST_TEST(second.connections() == 2);
+    BOOST_TEST(!outage.is_on());
+}
+
 BOOST_AUTO_TEST_CASE(a_transaction_that_was_rolled_back_for_another_is_begun_again)
 {
     database::Database database;

@@ -88,6 +88,58 @@ BOOST_FIXTURE_TEST_CASE(without_the_database, Outage,
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
 }
 
+// It takes connections and says nothing. Some wait for a time-out, each worker once; then all are refused at once.
+BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage, *shows("status: 503 the database cannot be asked"))
+{
+    reconfigure({{"db_timeout", "2"}, {"db_connect_timeout", "1"}});
+    const auto who = tenant();
+    create(who, "alice");
+    const auto master = house.master();
+    const auto workers = house.workers();
+    const auto waited = [&](std::size_t mark) {
+        const auto lines = log.lines_since(mark);
+        return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+            const auto at = line.find(" db_ms=");
+            return line.starts_with("info request ") && at != std::string::npos && std::stod(line.substr(at + 7)) > 800;
+        });
+    };
+    {
+        const process::Stopped stopped{{database()}};
+        auto mark = log.mark();
+        std::vector<http::Request> requests;
+        for (int i = 0; i < 50; ++i) {
+            requests.push_back({"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}});
+            requests.push_back({"DELETE", who.mailbox("alice"), {{"Authorization", http::basic(who.key)}}, {}});
+        }
+        for (const auto& answer : http::send_all(house.server(), requests)) {
+            BOOST_TEST(is_refused(answer));
+        }
+        BOOST_TEST(waited(mark) <= static_cast<long>(kWorkers));
+
+        // While it goes on, for as long as four looks whether it is back: who has nothing to do looks, not a request.
+        mark = log.mark();
+        long count = 0;
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{6};
+        while (std::chrono::steady_clock::now() < end) {
+            for (const auto& answers : {read(who), change_all(who)}) {
+                for (const auto& answer : answers) {
+                    BOOST_TEST(is_refused(answer));
+                    ++count;
+                }
+            }
+        }
+        BOOST_TEST(waited(mark) <= 2);
+        BOOST_TEST(count > 50);
+    }
+    BOOST_TEST(eventually([&] { return list(who).status == 200; }));
+    for (int i = 0; i < 20; ++i) {
+        BOOST_TEST(list(who).status == 200);
+        BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
+    }
+    BOOST_TEST(house.master() == master);
+    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+}
+
 // As a replica is: what is there can be read, and nothing changed.
 BOOST_FIXTURE_TEST_CASE(the_database_is_read_only, Outage, *shows("status: 503 the database cannot be asked"))
 {
