@@ -94,6 +94,29 @@ BOOST_FIXTURE_TEST_CASE(every_worker_is_busy, Health)
     BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
 }
 
+BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
+{
+    const auto who = tenant();
+    const auto bytes = http::Request{"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}}.bytes();
+    {
+        const process::Stopped stopped{house.workers()};
+        std::vector<std::unique_ptr<http::Connection>> waiting;
+        const auto wait = [&](int count) {
+            for (int i = 0; i < count; ++i) {
+                waiting.push_back(std::make_unique<http::Connection>(house.server().port()));
+                waiting.back()->send(bytes);
+            }
+        };
+        wait(512);
+        // The first probe may come before the last of these, and have a place itself until its time is over.
+        BOOST_TEST(eventually([&] {
+            wait(1);
+            return tells("/healthz", "503 {\"message\":\"As many requests wait as may\",\"code\":\"pool_full\"}\n");
+        }));
+    }
+    BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
+}
+
 // One pool says nothing of the other.
 BOOST_FIXTURE_TEST_CASE(every_worker_that_writes_is_busy, Health)
 {

@@ -1,0 +1,140 @@
+// slow_story.cc - clients that are slow, greedy or idle: none of them holds a worker or a place in the service's queue,
+// and the others are served.
+
+#include "story.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include <boost/test/unit_test.hpp>
+#include <sys/resource.h>
+
+using answers::text;
+using story::shows;
+
+namespace {
+
+constexpr std::size_t kMore = 600;  // than may be in the service at once
+
+// Two workers in each pool. Hashes cost nothing here, so that what waits does so for another reason.
+struct Slow : story::Breaking {
+    Slow() : who{tenant()}
+    {
+        reconfigure({{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}});
+        for (int i = 0; i < 10; ++i) {
+            BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(), story::hundred("user" + std::to_string(i) + "-")).status == 200);
+        }
+        workers = house.workers();
+    }
+
+    std::string head(const std::string& method, const std::string& target) const
+    {
+        return method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + http::basic(who.key) + "\r\n";
+    }
+
+    using Connections = std::vector<std::unique_ptr<http::Connection>>;
+    Connections open(std::size_t count, const std::string& bytes) const
+    {
+        Connections all;
+        for (std::size_t i = 0; i < count; ++i) {
+            // From several addresses: one alone has not so many ports.
+            all.push_back(std::make_unique<http::Connection>(house.server().port(), "127.0.1." + std::to_string(1 + i % 10)));
+            all.back()->send(bytes);
+        }
+        return all;
+    }
+
+    // A hundred requests of all kinds, one after the other, by the workers that there were.
+    void others_are_served() const
+    {
+        for (int i = 0; i < 25; ++i) {
+            BOOST_TEST(create(who, "carol").status == 200);
+            BOOST_TEST(answers::page(list(who, "?limit=1000")).total_count == 1001);
+            BOOST_TEST(change(who, "carol", "Looking-Glass").status == 200);
+            BOOST_TEST(remove(who, "carol").status == 200);
+        }
+        BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    }
+
+    story::Tenant who;
+    std::vector<pid_t> workers;
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(slow)
+
+BOOST_FIXTURE_TEST_CASE(headers_that_do_not_end, Slow)
+{
+    const auto slow = open(kMore, head("GET", who.mailboxes()) + "Connection: close\r\nX-Slow: ");
+    others_are_served();
+    // They were there all the time.
+    for (std::size_t i = 0; i < kMore; i += 50) {
+        slow[i]->send("x\r\n\r\n");
+        BOOST_TEST(slow[i]->receive().status == 200);
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(bodies_that_do_not_end, Slow)
+{
+    const std::string body = "password=Looking-Glass";
+    const auto slow = open(kMore, head("PUT", who.mailbox("user0-0")) + "Connection: close\r\nContent-Length: " +
+                                      std::to_string(body.size()) + "\r\n\r\n" + body.substr(0, 10));
+    others_are_served();
+    for (std::size_t i = 0; i < kMore; i += 50) {
+        slow[i]->send(body.substr(10));
+        BOOST_TEST(text(slow[i]->receive()) == "200 {\"message\":\"Password changed\"}\n");
+    }
+}
+
+// Each asks for more than the sockets hold, and takes nothing of it.
+BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
+{
+    constexpr int kEach = 20;
+    const auto request = head("GET", who.mailboxes() + "?limit=1000");
+    std::string requests;
+    for (int i = 1; i < kEach; ++i) {
+        requests += request + "\r\n";
+    }
+    // By and by, so that those before have what they take and wait: all at once, they would be too many requests.
+    Connections slow;
+    while (slow.size() < kMore) {
+        auto some = open(100, requests + request + "Connection: close\r\n\r\n");
+        std::move(some.begin(), some.end(), std::back_inserter(slow));
+        for (int i = 0; i < 5; ++i) {
+            BOOST_TEST(list(who, "?limit=1").status == 200);
+        }
+    }
+    others_are_served();
+    for (std::size_t i = 0; i < kMore; i += 100) {
+        const auto stream = slow[i]->receive_all();
+        int whole = 0;
+        for (auto at = stream.find("HTTP/1.1 200 OK"); at != std::string::npos; at = stream.find("HTTP/1.1 200 OK", at + 1)) {
+            ++whole;
+        }
+        BOOST_TEST(whole == kEach);
+        BOOST_TEST(stream.ends_with("]}\n"));
+    }
+}
+
+// More than nginx has room for: it closes those that have asked nothing for longest.
+BOOST_FIXTURE_TEST_CASE(ten_thousand_that_ask_nothing, Slow)
+{
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    const auto before = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+    constexpr rlim_t kOurOwn = 500;
+    const auto count = static_cast<std::size_t>(std::min<rlim_t>(10'000, files.rlim_max - kOurOwn));
+    {
+        const auto idle = open(count, "");
+        others_are_served();
+        idle.back()->send(head("GET", who.mailboxes()) + "Connection: close\r\n\r\n");
+        BOOST_TEST(idle.back()->receive().status == 200);
+    }
+    files.rlim_cur = before;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
