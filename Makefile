@@ -41,7 +41,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test servers previous mutants asan fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
+.PHONY: programs tests fuzzers npm openapi deps run test mail-figures outage-figures servers previous mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -75,10 +75,20 @@ mail-figures: ## measure the mail side: new mailboxes, 300 logins, an idle stack
 	@TEST_STACK=scripts/stack $(BUILD)/mail_figures --log_level=error --report_level=no
 	@TEST_MAIL_MESSAGES=$(MESSAGES) scripts/run-tests stories --run_test=mail_load
 
+outage-figures: ## measure while the database is away, under 100,000 wrong keys, beside 10,000 idle connections (3 minutes)
+	@scripts/install-deps build run database client
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/outage_figures
+	@TEST_STACK=scripts/stack $(BUILD)/outage_figures --log_level=error --report_level=no
+
 asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 	@scripts/install-deps
 	@$(MAKE) --no-print-directory -s BUILD=build-asan programs tests npm
 	@scripts/run-asan $(SANITIZER_REPORTS) $(ARGS)
+
+valgrind: ## run memcheck over one worker that reads and one that writes, for 500 and 1,000 mixed requests
+	@scripts/install-deps build run database client valgrind
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/story_tests
+	@scripts/run-valgrind $(ARGS)
 
 SECONDS = 60
 fuzz: ## look for inputs that break a parser, SECONDS for each fuzzer (60) or for one (TARGET); the corpora grow
@@ -157,8 +167,8 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/programs/%.o $(BUILD)/libmailboxd.a
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(shell mariadb_config --libs)
 
-$(BUILD)/mail_figures: $(call objects_of,tests/figures/mail.cc $(filter-out %_story.cc %/main.cc,$(STORY_TESTS))) \
-                       $(BUILD)/libmailboxd.a
+$(BUILD)/%_figures: $(BUILD)/obj/tests/figures/%.o $(call objects_of,$(filter-out %_story.cc %/main.cc,$(STORY_TESTS))) \
+                    $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
 $(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/lookups.o \
@@ -202,7 +212,7 @@ $(BUILD)/fuzz-replay: $(call objects_of,tests/fuzz/replay.cc tests/fuzz/targets.
 	$(CXX) $(CXXFLAGS) $(OUR_CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # What a file of its own says is well stays said until it, a header or the list of checks changes.
-TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) tests/figures/mail.cc)
+TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) $(wildcard tests/figures/*.cc))
 tidied: $(TIDIED)
 $(BUILD)/tidy/%.ok: %.cc .clang-tidy $(wildcard src/*.h tests/*.h tests/*/*.h)
 	@mkdir -p $(@D)

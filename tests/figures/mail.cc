@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "../system/mail.h"
+#include "figures.h"
 
 #include <algorithm>
 #include <atomic>
@@ -23,41 +24,13 @@
 #include <unistd.h>
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
+using namespace figures;
 
 namespace {
 
 constexpr int kMailboxes = 100;
 constexpr int kLogins = 300;
 constexpr int kRounds = 5;
-
-double since(Clock::time_point begin)
-{
-    return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-double median(std::vector<double> values)
-{
-    std::sort(values.begin(), values.end());
-    return values.at(values.size() / 2);
-}
-
-void print(const std::string& what, const std::string& value)
-{
-    std::cout << "  " << std::left << std::setw(76) << what << value << std::endl;
-}
-
-template <typename Number>
-std::string text(Number value, const std::string& unit, int digits)
-{
-    std::ostringstream stream;
-    stream << std::fixed << std::setprecision(digits) << value << unit;
-    return stream.str();
-}
-
-struct Ended {
-    ~Ended() { stack::end_all(); }
-};
 
 struct Figures : mail::Story {
     void teardown() {}  // under load Dovecot says that it has to queue, which is what is measured here
@@ -152,8 +125,6 @@ struct Figures : mail::Story {
 };
 
 }  // namespace
-
-BOOST_TEST_GLOBAL_FIXTURE(Ended);
 
 BOOST_FIXTURE_TEST_CASE(nothing_to_do, Figures)
 {

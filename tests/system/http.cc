@@ -289,6 +289,16 @@ Connection::~Connection()
     ::close(socket_);
 }
 
+Connections open_many(std::uint16_t port, std::size_t count, const std::string& bytes)
+{
+    Connections all;
+    for (std::size_t i = 0; i < count; ++i) {
+        all.push_back(std::make_unique<Connection>(port, "127.0.1." + std::to_string(1 + i % 10)));
+        all.back()->send(bytes);
+    }
+    return all;
+}
+
 bool Connection::read_some(std::chrono::milliseconds wait)
 {
     pollfd waiting{socket_, POLLIN, 0};

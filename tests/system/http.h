@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -95,6 +96,10 @@ private:
     std::string sent_;  // its first line, or as much of that as was sent
     std::string received_;
 };
+
+// So many, each of which has sent that. From several addresses: one alone has not so many ports.
+using Connections = std::vector<std::unique_ptr<Connection>>;
+Connections open_many(std::uint16_t port, std::size_t count, const std::string& bytes);
 
 class Server {
 public:

@@ -291,6 +291,25 @@ Stat stat_of(pid_t pid)
 
 }  // namespace
 
+OpenFiles::OpenFiles()
+{
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    auto most = before_;
+    most.rlim_cur = most.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &most);
+}
+
+OpenFiles::~OpenFiles()
+{
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+}
+
+std::size_t OpenFiles::at_most(std::size_t wanted) const
+{
+    constexpr rlim_t kOurOwn = 500;
+    return static_cast<std::size_t>(std::min<rlim_t>(wanted, before_.rlim_max - kOurOwn));
+}
+
 bool is_alive(pid_t pid)
 {
     const char state = stat_of(pid).state;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 namespace process {
@@ -90,6 +91,20 @@ private:
     }
 
     std::vector<pid_t> pids_;
+};
+
+// As many open files as this program may have, while this exists.
+class OpenFiles {
+public:
+    OpenFiles();
+    ~OpenFiles();
+    OpenFiles(const OpenFiles&) = delete;
+    OpenFiles& operator=(const OpenFiles&) = delete;
+    // At most so many connections, which leaves some for the rest.
+    std::size_t at_most(std::size_t wanted) const;
+
+private:
+    rlimit before_{};
 };
 
 bool is_alive(pid_t pid);

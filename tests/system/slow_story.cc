@@ -7,7 +7,6 @@
 #include <iterator>
 
 #include <boost/test/unit_test.hpp>
-#include <sys/resource.h>
 
 using answers::text;
 using story::shows;
@@ -32,17 +31,7 @@ struct Slow : story::Breaking {
         return method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + http::basic(who.key) + "\r\n";
     }
 
-    using Connections = std::vector<std::unique_ptr<http::Connection>>;
-    Connections open(std::size_t count, const std::string& bytes) const
-    {
-        Connections all;
-        for (std::size_t i = 0; i < count; ++i) {
-            // From several addresses: one alone has not so many ports.
-            all.push_back(std::make_unique<http::Connection>(house.server().port(), "127.0.1." + std::to_string(1 + i % 10)));
-            all.back()->send(bytes);
-        }
-        return all;
-    }
+    http::Connections open(std::size_t count, const std::string& bytes) const { return http::open_many(house.server().port(), count, bytes); }
 
     // A hundred requests of all kinds, one after the other, by the workers that there were.
     void others_are_served() const
@@ -97,7 +86,7 @@ BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
         requests += request + "\r\n";
     }
     // By and by, so that those before have what they take and wait: all at once, they would be too many requests.
-    Connections slow;
+    http::Connections slow;
     while (slow.size() < kMore) {
         auto some = open(100, requests + request + "Connection: close\r\n\r\n");
         std::move(some.begin(), some.end(), std::back_inserter(slow));
@@ -120,21 +109,11 @@ BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
 // More than nginx has room for: it closes those that have asked nothing for longest.
 BOOST_FIXTURE_TEST_CASE(ten_thousand_that_ask_nothing, Slow)
 {
-    rlimit files{};
-    ::getrlimit(RLIMIT_NOFILE, &files);
-    const auto before = files.rlim_cur;
-    files.rlim_cur = files.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &files);
-    constexpr rlim_t kOurOwn = 500;
-    const auto count = static_cast<std::size_t>(std::min<rlim_t>(10'000, files.rlim_max - kOurOwn));
-    {
-        const auto idle = open(count, "");
-        others_are_served();
-        idle.back()->send(head("GET", who.mailboxes()) + "Connection: close\r\n\r\n");
-        BOOST_TEST(idle.back()->receive().status == 200);
-    }
-    files.rlim_cur = before;
-    ::setrlimit(RLIMIT_NOFILE, &files);
+    const process::OpenFiles files;
+    const auto idle = open(files.at_most(10'000), "");
+    others_are_served();
+    idle.back()->send(head("GET", who.mailboxes()) + "Connection: close\r\n\r\n");
+    BOOST_TEST(idle.back()->receive().status == 200);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
