@@ -291,6 +291,31 @@ Stat stat_of(pid_t pid)
 
 }  // namespace
 
+Stopped::Stopped(std::vector<pid_t> pids) : pids_{std::move(pids)}
+{
+    for (const auto pid : pids_) {
+        ::kill(pid, SIGSTOP);
+        eventually([pid] {
+            std::error_code gone;
+            for (const auto& thread : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/task", gone}) {
+                std::string stat;
+                std::getline(std::ifstream{thread.path() / "stat"}, stat);
+                if (stat.find(") T ") == std::string::npos) {
+                    return false;
+                }
+            }
+            return true;
+        });
+    }
+}
+
+Stopped::~Stopped()
+{
+    for (const auto pid : pids_) {
+        ::kill(pid, SIGCONT);
+    }
+}
+
 OpenFiles::OpenFiles()
 {
     ::getrlimit(RLIMIT_NOFILE, &before_);

@@ -7,10 +7,8 @@
 #pragma once
 
 #include <chrono>
-#include <csignal>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -77,19 +75,12 @@ private:
 // Processes that do nothing while this exists. Left so, they would fail every story after this one.
 class Stopped {
 public:
-    explicit Stopped(std::vector<pid_t> pids) : pids_{std::move(pids)} { send(SIGSTOP); }
-    ~Stopped() { send(SIGCONT); }
+    explicit Stopped(std::vector<pid_t> pids);  // returns when every thread of theirs has stopped
+    ~Stopped();
     Stopped(const Stopped&) = delete;
     Stopped& operator=(const Stopped&) = delete;
 
 private:
-    void send(int signal) const
-    {
-        for (const auto pid : pids_) {
-            ::kill(pid, signal);
-        }
-    }
-
     std::vector<pid_t> pids_;
 };
 
