@@ -3,7 +3,8 @@
 #
 # Everything runs from copies in DIR: other users of the system (nobody, www-data) need not read the checkout.
 #
-# Expects DIR, ROOT, BUILD (the built programs), WORKERS and the functions of mariadb.sh.
+# Expects DIR, ROOT, BUILD (the built programs), WORKERS and the functions of mariadb.sh, and perhaps MAILBOXD_UNDER, a
+# program with its arguments to run mailboxd with (scripts/run-valgrind).
 
 SOCKET="$DIR/run/mailboxd.sock"
 WRITE_SOCKET="$DIR/run/mailboxd-write.sock"
@@ -109,7 +110,8 @@ mailboxd_prepare_database()
 mailboxd_start()
 {
     rm -f "$SOCKET" "$WRITE_SOCKET"
-    part_start mailboxd "$DIR/bin/mailboxd" --config "$MAILBOXD_CONF"
+    # shellcheck disable=SC2086  # several words
+    part_start mailboxd ${MAILBOXD_UNDER:-} "$DIR/bin/mailboxd" --config "$MAILBOXD_CONF"
     part_await mailboxd 30 mailboxd_listens
 }
 
