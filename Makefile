@@ -25,8 +25,9 @@ MAINS       = src/main.cc src/mailboxctl.cc
 SOURCES     = $(filter-out $(MAINS),$(wildcard src/*.cc))
 MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
 LOOKUPS     = $(sort $(wildcard sql/postfix/*.cf))
-UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc
-STORY_TESTS = $(wildcard tests/system/*.cc) tests/proxy.cc
+UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc $(addprefix tests/torture/,plan.cc journal.cc)
+STORY_TESTS = $(wildcard tests/system/*.cc) tests/proxy.cc $(filter-out %/main.cc,$(wildcard tests/torture/*.cc))
+STORY_PARTS = $(filter-out %_story.cc tests/system/main.cc,$(STORY_TESTS))
 BENCH_SOURCES = $(wildcard tests/bench/*.cc)
 BENCH_SHARED  = tests/system/http.cc tests/system/process.cc
 FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
@@ -41,7 +42,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test mail-figures outage-figures servers previous mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
+.PHONY: programs tests fuzzers npm openapi deps run test mail-figures outage-figures torture servers previous mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
 
 programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
 
@@ -79,6 +80,11 @@ outage-figures: ## measure while the database is away, under 100,000 wrong keys,
 	@scripts/install-deps build run database client
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/outage_figures
 	@TEST_STACK=scripts/stack $(BUILD)/outage_figures --log_level=error --report_level=no
+
+torture: ## clients keep a journal while all parts are killed, stopped, filled; then it is compared (ROUNDS: 10, SEED, ARGS: see build/torture --help)
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/torture
+	@TEST_STACK=scripts/stack $(BUILD)/torture rounds=$(ROUNDS) seed=$(SEED) $(ARGS)
 
 asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 	@scripts/install-deps
@@ -167,8 +173,10 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/programs/%.o $(BUILD)/libmailboxd.a
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(shell mariadb_config --libs)
 
-$(BUILD)/%_figures: $(BUILD)/obj/tests/figures/%.o $(call objects_of,$(filter-out %_story.cc %/main.cc,$(STORY_TESTS))) \
-                    $(BUILD)/libmailboxd.a
+$(BUILD)/%_figures: $(BUILD)/obj/tests/figures/%.o $(call objects_of,$(STORY_PARTS)) $(BUILD)/libmailboxd.a
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
+
+$(BUILD)/torture: $(call objects_of,tests/torture/main.cc $(STORY_PARTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
 $(BUILD)/libmailboxd.a: $(call objects_of,$(SOURCES)) $(BUILD)/obj/gen/migrations.o $(BUILD)/obj/gen/lookups.o \
@@ -212,7 +220,7 @@ $(BUILD)/fuzz-replay: $(call objects_of,tests/fuzz/replay.cc tests/fuzz/targets.
 	$(CXX) $(CXXFLAGS) $(OUR_CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
 # What a file of its own says is well stays said until it, a header or the list of checks changes.
-TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) $(wildcard tests/figures/*.cc))
+TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) $(wildcard tests/figures/*.cc) tests/torture/main.cc)
 tidied: $(TIDIED)
 $(BUILD)/tidy/%.ok: %.cc .clang-tidy $(wildcard src/*.h tests/*.h tests/*/*.h)
 	@mkdir -p $(@D)

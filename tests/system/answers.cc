@@ -135,7 +135,7 @@ boost::test_tools::assertion_result is_refused(const http::Answer& answer, int s
     return result;
 }
 
-Page page(const http::Answer& answer)
+Page page(const http::Answer& answer, Items items)
 {
     if (answer.status != 200) {
         throw std::runtime_error{"no page: " + text(answer)};
@@ -156,6 +156,9 @@ Page page(const http::Answer& answer)
         item.created_at = scanner.string();
         scanner.take(",\"mailbox\":");
         item.mailbox = scanner.string();
+        if (items == Items::credentials) {
+            scanner.take(",\"login\":\"" + item.mailbox + "\"");
+        }
         scanner.take("}");
         page.items.push_back(item);
     }

@@ -544,21 +544,22 @@ void Breaking::stop_database() const
 
 void Breaking::stop_dovecot() const
 {
-    pid_t master = 0;
-    std::ifstream{house.directory() / "run" / "dovecot.part"} >> master;
-    BOOST_TEST_REQUIRE(master > 0);
+    const auto master = house.part("dovecot");
     ::kill(master, SIGTERM);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(master); }));
 }
 
-bool Breaking::is_queue_empty() const
+bool is_queue_empty(const stack::Stack& house)
 {
     return process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-j"})).out.empty();
 }
 
-void Breaking::flush() const
+void flush(const stack::Stack& house)
 {
-    BOOST_TEST(process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-f"})).exit == 0);
+    const auto ended = process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-f"}));
+    if (ended.exit != 0) {
+        throw std::runtime_error{"postqueue -f: " + ended.err};
+    }
 }
 
 process::Arguments as_root(process::Arguments command)

@@ -178,9 +178,10 @@ struct Breaking : Story {
 
     void stop_database() const;  // as a crash would
     void stop_dovecot() const;
-    bool is_queue_empty() const;  // nothing waits in Postfix
-    void flush() const;  // what waits is tried at once
 };
+
+bool is_queue_empty(const stack::Stack& house);  // nothing waits in Postfix
+void flush(const stack::Stack& house);           // what waits is tried at once
 
 // The command, by sudo where we are not root.
 process::Arguments as_root(process::Arguments command);

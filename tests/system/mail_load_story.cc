@@ -200,7 +200,7 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
             statuses[status] += times;
         }
     }
-    BOOST_TEST(process::eventually([&] { flush(); return is_queue_empty(); }, std::chrono::seconds{120},
+    BOOST_TEST(process::eventually([&] { mail::flush(house); return mail::is_queue_empty(house); }, std::chrono::seconds{120},
                                    std::chrono::seconds{1}));
 
     const auto now = addresses(who, "mailbox");

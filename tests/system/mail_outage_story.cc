@@ -85,15 +85,15 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
     BOOST_TEST(smtp().send("you@example.net", {alice}, letter).starts_with("250 "));
     const auto mark = postfix.mark();
     stop_database();
-    flush();
+    mail::flush(house);
     // Tried in vain, without Dovecot or without the database.
     BOOST_TEST(!postfix.expect(mark, {"status=deferred"}).empty());
-    BOOST_TEST(!is_queue_empty());
+    BOOST_TEST(!mail::is_queue_empty(house));
 
     house.up();
-    flush();
+    mail::flush(house);
     BOOST_TEST_REQUIRE(process::eventually([&] { return messages(alice) == 1; }, std::chrono::seconds{30}));
-    BOOST_TEST(process::eventually([&] { return is_queue_empty(); }));
+    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
     auto reader = pop3(alice);
     BOOST_TEST_REQUIRE(reader.messages() == 1U);
     BOOST_TEST(reader.message(1).ends_with(letter));

@@ -87,9 +87,9 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_not_bounced, mail::Breaking)
     BOOST_TEST(third.ask("RCPT TO:<" + alice + ">").starts_with("552 5.2.2 "));
 
     set_quota("8000");
-    flush();
+    mail::flush(house);
     BOOST_TEST(process::eventually([&] { return messages(alice) == 2; }));
-    BOOST_TEST(process::eventually([&] { return is_queue_empty(); }));
+    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
     for (const auto& line : postfix.lines_since(postfix_begin)) {
         BOOST_TEST(line.find("status=bounced") == std::string::npos, line);
     }

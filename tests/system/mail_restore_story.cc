@@ -230,8 +230,8 @@ BOOST_FIXTURE_TEST_CASE(what_was_queued_for_the_old_one, After<mail::Breaking>)
     BOOST_TEST(remove(who, name + "-old").status == 200);
     const auto mark = postfix.mark();
     house.up();
-    flush();
-    BOOST_TEST(process::eventually([&] { return is_queue_empty(); }));
+    mail::flush(house);
+    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
     BOOST_TEST(!postfix.expect(mark, {"status=bounced", id}).empty());
     BOOST_TEST(imap(address, "Looking-Glass").select() == 0U);
     BOOST_TEST(ctl({"mailbox", "restore", old}).exit == 0);

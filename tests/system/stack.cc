@@ -20,7 +20,8 @@ namespace {
 constexpr char kGuard[] =
     "trap '' INT TERM HUP; cat >/dev/null;"
     " \"$1\" down --dir \"$2\" >/dev/null 2>&1; code=$?;"
-    " [ -n \"$TEST_KEEP\" ] || rm -rf -- \"$2\"; exit $code";
+    " [ -n \"$TEST_KEEP\" ] || [ -e \"$2/kept\" ] || rm -rf -- \"$2\"; exit $code";
+constexpr char kKept[] = "kept";
 
 std::string environment_or(const char* name, const std::string& otherwise)
 {
@@ -291,6 +292,21 @@ process::Ended Stack::sql_as(const std::string& user, const std::string& query) 
 Session Stack::session() const
 {
     return {setting("DB_SOCKET"), setting("DB_ADMIN_USER"), setting("DB_NAME")};
+}
+
+pid_t Stack::part(const std::string& name) const
+{
+    pid_t pid = 0;
+    std::ifstream{directory_ / "run" / (name + ".part")} >> pid;
+    if (pid <= 0) {
+        throw std::runtime_error{name + " was not started, or was stopped"};
+    }
+    return pid;
+}
+
+void Stack::keep() const
+{
+    std::ofstream{directory_ / kKept} << "";
 }
 
 pid_t Stack::master() const

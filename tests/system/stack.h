@@ -82,6 +82,9 @@ public:
     process::Ended sql_as(const std::string& user, const std::string& query) const;
     Session session() const;
 
+    void keep() const;  // the directory, as TEST_KEEP would
+
+    pid_t part(const std::string& name) const;  // the first process of mariadb, nginx, and so on, as it was started
     pid_t master() const;
     std::vector<pid_t> workers() const;
     std::string secret(const std::string& user) const;  // the password of a database user

@@ -1,6 +1,7 @@
 #include "story.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <fstream>
 #include <random>
@@ -74,7 +75,7 @@ std::string fill(std::string text, const Tenant& tenant)
 std::string unique(std::string_view prefix)
 {
     static const std::string run = std::to_string(std::random_device{}() % 100000);
-    static int count = 0;
+    static std::atomic<int> count = 0;
     return std::string{prefix} + std::to_string(++count) + "-" + run;
 }
 
@@ -114,6 +115,38 @@ Tenant add_tenant(const stack::Stack& house)
     return tenant;
 }
 
+Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant)
+{
+    Tenant other{tenant.account, unique("domain") + ".example.org", tenant.key};
+    const auto ended = house.mailboxctl({"domain", "add", other.domain, "--account", other.account, "--no-postmaster"});
+    if (ended.exit != 0) {
+        throw std::runtime_error{"domain add " + other.domain + ": " + ended.out + ended.err};
+    }
+    return other;
+}
+
+std::vector<std::string> wrong_counters(const stack::Stack& house)
+{
+    std::vector<std::string> sentences;
+    for (const auto& row : house.sql("SELECT d.name, d.mailboxes, COUNT(m.id) FROM domain d LEFT JOIN mailbox m ON m.domain_id = d.id"
+                                     " GROUP BY d.id, d.name, d.mailboxes HAVING d.mailboxes <> COUNT(m.id)")) {
+        sentences.push_back("the counter of " + row.at(0) + " is " + row.at(1) + ", its rows are " + row.at(2));
+    }
+    for (const auto& row : house.sql("SELECT r.domain_id, r.number, r.mailboxes, COUNT(m.id)"
+                                     " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
+                                     " AND m.id DIV 65536 = r.number"
+                                     " GROUP BY r.domain_id, r.number, r.mailboxes"
+                                     " HAVING r.mailboxes <> COUNT(m.id)"
+                                     " UNION SELECT m.domain_id, m.number, ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), m.there"
+                                     " FROM (SELECT domain_id, id DIV 128 AS number, COUNT(*) AS there FROM mailbox"
+                                     " GROUP BY domain_id, id DIV 128) m LEFT JOIN mailbox_range r ON r.domain_id = m.domain_id"
+                                     " AND r.number = m.number DIV 512"
+                                     " WHERE COALESCE(ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), 0) <> m.there")) {
+        sentences.push_back("domain " + row.at(0) + ", range " + row.at(1) + ": " + row.at(2) + " counted, " + row.at(3) + " there");
+    }
+    return sentences;
+}
+
 std::string configuration(const stack::Stack& house, const Settings& settings)
 {
     std::ifstream original{house.setting("MAILBOXD_CONF")};
@@ -148,26 +181,12 @@ void Story::teardown()
 // A story may suspend its tenants; here they are needed again.
 void Story::check_counters() const
 {
-    std::set<std::string> present;
-    for (const auto& row : house.sql("SELECT d.name, d.mailboxes, COUNT(m.id) FROM domain d"
-                                     " LEFT JOIN mailbox m ON m.domain_id = d.id"
-                                     " GROUP BY d.id, d.name, d.mailboxes")) {
-        BOOST_TEST(row.at(1) == row.at(2), "the counter of " << row.at(0) << " is " << row.at(1)
-                                                             << ", its rows are " << row.at(2));
-        present.insert(row.at(0));
+    for (const auto& sentence : wrong_counters(house)) {
+        BOOST_ERROR(sentence);
     }
-    for (const auto& row : house.sql("SELECT r.domain_id, r.number, r.mailboxes, COUNT(m.id)"
-                                     " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
-                                     " AND m.id DIV 65536 = r.number"
-                                     " GROUP BY r.domain_id, r.number, r.mailboxes"
-                                     " HAVING r.mailboxes <> COUNT(m.id)"
-                                     " UNION SELECT m.domain_id, m.number, ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), m.there"
-                                     " FROM (SELECT domain_id, id DIV 128 AS number, COUNT(*) AS there FROM mailbox"
-                                     " GROUP BY domain_id, id DIV 128) m LEFT JOIN mailbox_range r ON r.domain_id = m.domain_id"
-                                     " AND r.number = m.number DIV 512"
-                                     " WHERE COALESCE(ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), 0) <> m.there")) {
-        BOOST_ERROR("domain " << row.at(0) << ", range " << row.at(1) << ": " << row.at(2) << " counted, " << row.at(3)
-                              << " there");
+    std::set<std::string> present;
+    for (const auto& row : house.sql("SELECT name FROM domain")) {
+        present.insert(row.at(0));
     }
     for (const auto& tenant : tenants) {
         if (!present.contains(tenant.domain)) {
@@ -200,12 +219,8 @@ Tenant Story::tenant()
 
 Tenant Story::neighbour(const Tenant& tenant)
 {
-    Tenant other{tenant.account, unique("domain") + ".example.org", tenant.key};
-    const auto ended = house.mailboxctl(
-        {"domain", "add", other.domain, "--account", other.account, "--no-postmaster"});
-    BOOST_TEST_REQUIRE(ended.exit == 0, ended.err);
-    tenants.push_back(other);
-    return other;
+    tenants.push_back(add_neighbour(house, tenant));
+    return tenants.back();
 }
 
 http::Answer Story::send(const http::Request& request) const

@@ -59,6 +59,9 @@ http::Body hundred(const std::string& prefix);  // mailboxes to create, as many 
 // One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
 std::string add_key(const stack::Stack& house, const process::Arguments& arguments);
 Tenant add_tenant(const stack::Stack& house);
+Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant);  // another domain of the same account
+// A sentence for each counter of a domain, or of a range of one, that is not the number of its rows.
+std::vector<std::string> wrong_counters(const stack::Stack& house);
 
 // The stack's own configuration file with these settings, in place of its own or added.
 using Settings = std::vector<std::pair<std::string, std::string>>;

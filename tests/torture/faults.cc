@@ -1,0 +1,330 @@
+#include "faults.h"
+
+#include "../system/mail.h"
+#include "../system/process.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace faults {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kRoom = 24UL << 20U;  // that the database has beside its files, until it is taken
+
+void last(std::chrono::milliseconds time)
+{
+    ::poll(nullptr, 0, static_cast<int>(time.count()));
+}
+
+// Those of Postfix are root's also where nothing else is.
+void send(const std::vector<pid_t>& processes, int signal)
+{
+    for (const auto pid : processes) {
+        if (::kill(pid, signal) == 0 || errno != EPERM) continue;
+        process::run(mail::as_root({"sh", "-c", "kill -$0 $1", std::to_string(signal), std::to_string(pid)}));
+    }
+}
+
+void kill(const std::vector<pid_t>& processes)
+{
+    send(processes, SIGKILL);
+    const auto is_gone = [](pid_t pid) { return !process::is_alive(pid); };
+    if (!process::eventually([&] { return std::all_of(processes.begin(), processes.end(), is_gone); })) {
+        throw std::runtime_error{"a process that was killed is still there"};
+    }
+}
+
+[[noreturn]] void fail(const std::string& what)
+{
+    throw std::runtime_error{what + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+// --- The disk --------------------------------------------------------------------------------------------------------------
+
+std::string Disk::obstacle()
+{
+    if (::unshare(CLONE_NEWNS) != 0) return std::string{"no mounts of its own: "} + std::strerror(errno);
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return std::string{"its mounts would be seen: "} + std::strerror(errno);
+    return "";
+}
+
+Disk::Disk(stack::Stack& house) : house_{house}, place_{house.directory() / "mariadb"}
+{
+    const auto before = place_.string() + ".before";
+    house_.down();
+    fs::rename(place_, before);
+    fs::create_directory(place_);
+    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1G,mode=755") != 0) fail("mount " + place_.string());
+    process::run({"cp", "-a", before + "/.", place_});
+    fs::remove_all(before);
+    struct statvfs room {};
+    ::statvfs(place_.c_str(), &room);
+    const auto size = (room.f_blocks - room.f_bfree) * room.f_frsize + kRoom;
+    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, ("size=" + std::to_string(size)).c_str()) != 0) {
+        fail("make " + place_.string() + " small");
+    }
+    house_.up();
+}
+
+// The files go back, for whoever keeps the directory.
+Disk::~Disk()
+{
+    try {
+        house_.down();
+        const auto after = place_.string() + ".after";
+        process::run({"cp", "-a", place_, after});
+        if (::umount2(place_.c_str(), MNT_DETACH) != 0) return;
+        fs::remove(place_);
+        fs::rename(after, place_);
+    } catch (const std::exception&) {
+        // The directory stays, with what is left of it.
+    }
+}
+
+void Disk::fill() const
+{
+    const int file = ::open((place_ / "filler").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (std::size_t size = 1UL << 20U; size > 0; size /= 2) {
+        const std::string bytes(size, 'x');
+        while (::write(file, bytes.data(), bytes.size()) > 0) {
+        }
+    }
+    ::close(file);
+}
+
+void Disk::empty() const
+{
+    fs::remove(place_ / "filler");
+}
+
+// --- What breaks -------------------------------------------------------------------------------------------------------------
+
+struct Faults::Kind {
+    const char* name;
+    const char* part;  // which has to be up
+    void (Faults::*strike)(const plan::Fault&);
+};
+
+const std::vector<Faults::Kind>& Faults::all_kinds()
+{
+    static const std::vector<Kind> all{
+        {"worker-killed", "mailboxd", &Faults::kill_worker},
+        {"all-workers-killed", "mailboxd", &Faults::kill_all_workers},
+        {"worker-stopped", "mailboxd", &Faults::stop_worker},
+        {"master-killed", "mailboxd", &Faults::kill_master},
+        {"master-stopped", "mailboxd", &Faults::stop_master},
+        {"master-reloaded", "mailboxd", &Faults::reload_master},
+        {"nginx-killed", "nginx", &Faults::kill_part},
+        {"nginx-worker-killed", "nginx", &Faults::kill_one_of_part},
+        {"nginx-stopped", "nginx", &Faults::stop_part},
+        {"nginx-reloaded", "nginx", &Faults::reload_part},
+        {"database-killed", "mariadb", &Faults::kill_part},
+        {"database-stopped", "mariadb", &Faults::stop_part},
+        {"database-ended", "mariadb", &Faults::end_part},
+        {"connections-killed", "mariadb", &Faults::kill_connections},
+        {"row-held", "mariadb", &Faults::hold_row},
+        {"disk-full", "mariadb", &Faults::fill_disk},
+        {"janitor-killed", "janitor", &Faults::kill_part},
+        {"janitor-stopped", "janitor", &Faults::stop_part},
+        {"dovecot-killed", "dovecot", &Faults::kill_part},
+        {"dovecot-process-killed", "dovecot", &Faults::kill_one_of_part},
+        {"dovecot-stopped", "dovecot", &Faults::stop_part},
+        {"postfix-killed", "postfix", &Faults::kill_part},
+        {"postfix-process-killed", "postfix", &Faults::kill_one_of_part},
+    };
+    return all;
+}
+
+Faults::Faults(stack::Stack& house, const Disk* disk) : house_{house}, disk_{disk}
+{
+    read_ports();
+}
+
+void Faults::read_ports()
+{
+    http_port_ = house_.server().port();
+    if (house_.has_setting("SMTP_PORT")) smtp_port_ = house_.port("SMTP_PORT");
+}
+
+bool Faults::has_part(const std::string& name) const
+{
+    if (name == "postfix") return house_.has_setting("SMTP_PORT");
+    return (name != "dovecot" && name != "janitor") || house_.has_setting("IMAP_PORT");
+}
+
+std::vector<std::string> Faults::kinds() const
+{
+    std::vector<std::string> names;
+    for (const auto& kind : all_kinds()) {
+        if (has_part(kind.part) && (disk_ != nullptr || kind.strike != &Faults::fill_disk)) names.emplace_back(kind.name);
+    }
+    return names;
+}
+
+bool Faults::is_up(const std::string& part) const
+{
+    return process::is_alive(house_.part(part));
+}
+
+void Faults::strike(const plan::Fault& fault)
+{
+    const auto kind = std::find_if(all_kinds().begin(), all_kinds().end(), [&](const Kind& each) { return each.name == fault.kind; });
+    if (kind == all_kinds().end()) throw std::runtime_error{"there is no fault " + fault.kind};
+    part_ = kind->part;
+    if (!is_up(part_) || is_suspect_) mend();
+    (this->*kind->strike)(fault);
+    if (fault.is_mended_at_once) mend();
+}
+
+void Faults::mend()
+{
+    const std::vector<std::string> parts{"mariadb", "mailboxd", "nginx", "dovecot", "janitor", "postfix"};
+    const auto is_well = [&](const auto& part) { return !has_part(part) || is_up(part); };
+    if (!is_suspect_ && std::all_of(parts.begin(), parts.end(), is_well)) return;
+    house_.up();
+    is_suspect_ = false;
+    read_ports();
+}
+
+std::vector<pid_t> Faults::workers() const
+{
+    std::vector<pid_t> found;
+    process::eventually([&] { return !(found = house_.workers()).empty(); });
+    if (found.empty()) throw std::runtime_error{"there are no workers"};
+    return found;
+}
+
+void Faults::stop(const std::vector<pid_t>& processes, std::chrono::milliseconds hold)
+{
+    send(processes, SIGSTOP);
+    last(hold);
+    send(processes, SIGCONT);
+}
+
+void Faults::kill_worker(const plan::Fault& fault)
+{
+    const auto all = workers();
+    send({all[fault.victim % all.size()]}, SIGKILL);
+    last(fault.hold / 4);
+}
+
+void Faults::kill_all_workers(const plan::Fault& fault)
+{
+    send(workers(), SIGKILL);
+    last(fault.hold / 4);
+}
+
+void Faults::stop_worker(const plan::Fault& fault)
+{
+    const auto all = workers();
+    stop({all[fault.victim % all.size()]}, fault.hold);
+}
+
+void Faults::kill_master(const plan::Fault& fault)
+{
+    kill({house_.master()});
+    last(fault.hold);
+}
+
+// A worker that dies meanwhile is not replaced before it goes on.
+void Faults::stop_master(const plan::Fault& fault)
+{
+    send({house_.master()}, SIGSTOP);
+    kill_worker(fault);
+    last(fault.hold);
+    send({house_.master()}, SIGCONT);
+}
+
+void Faults::reload_master(const plan::Fault& fault)
+{
+    send({house_.master()}, SIGHUP);
+    last(fault.hold / 4);
+}
+
+// The first process and its children: all of them, so that none goes on.
+void Faults::kill_part(const plan::Fault& fault)
+{
+    const auto first = house_.part(part_);
+    const auto children = process::children(first);
+    kill({first});
+    send(children, SIGKILL);
+    last(fault.hold);
+}
+
+void Faults::kill_one_of_part(const plan::Fault& fault)
+{
+    const auto children = process::children(house_.part(part_));
+    if (!children.empty()) send({children[fault.victim % children.size()]}, SIGKILL);
+    last(fault.hold / 4);
+}
+
+void Faults::stop_part(const plan::Fault& fault)
+{
+    auto processes = process::children(house_.part(part_));
+    processes.push_back(house_.part(part_));
+    stop(processes, fault.hold);
+}
+
+void Faults::end_part(const plan::Fault& fault)
+{
+    const auto first = house_.part(part_);
+    send({first}, SIGTERM);
+    if (!process::eventually([&] { return !process::is_alive(first); }, 60s)) throw std::runtime_error{part_ + " does not end"};
+    last(fault.hold);
+}
+
+void Faults::reload_part(const plan::Fault& fault)
+{
+    send({house_.part(part_)}, SIGHUP);
+    last(fault.hold / 4);
+}
+
+// A few times, so that some of them are in the middle of something.
+void Faults::kill_connections(const plan::Fault& fault)
+{
+    constexpr int kTimes = 8;
+    for (int i = 0; i < kTimes; ++i) {
+        for (const auto& row : house_.sql("SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
+            // It may have ended meanwhile.
+            process::run({stack::client_program(), "--no-defaults", "--socket", house_.setting("DB_SOCKET"), "--user", house_.setting("DB_ADMIN_USER"),
+                          "--execute", "KILL " + row.at(0)});
+        }
+        last(fault.hold / kTimes);
+    }
+}
+
+// As another change does that takes long, in the domain where most is done: sometimes longer than the service waits for a row.
+void Faults::hold_row(const plan::Fault& fault)
+{
+    auto session = house_.session();
+    session.execute("START TRANSACTION; UPDATE domain SET state = state ORDER BY last_id DESC LIMIT 1");
+    last(fault.hold * 5);
+    session.execute("ROLLBACK");
+}
+
+void Faults::fill_disk(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    disk_->fill();
+    last(fault.hold * 2);
+    disk_->empty();
+}
+
+}  // namespace faults

@@ -1,0 +1,117 @@
+// main.cc - `make torture`: as many rounds as wanted, on a stack of its own, with mail, and with a disk that can be full
+// where root may mount one.
+
+#include "torture.h"
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <iostream>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string_view>
+
+namespace {
+
+constexpr char kUsage[] =
+    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [mail=no] [disk=no]
+
+Starts a whole stack, lets clients create, change, delete and list mailboxes, and kills, stops and fills what the service
+lives on meanwhile; after each round compares what was answered with what is there. make torture ROUNDS= SEED= calls it.
+
+  rounds    how many (10)
+  seed      of the plan: the same seed, on the same kind of stack, has the same requests in the same order for each client,
+            and the same faults. What coincides is the machine's affair, and differs. (at random; it is printed)
+  clients   that change mailboxes, besides one that only lists and a stranger (8)
+  steps     of each client in a round (40)
+  faults    in a round (5)
+  mail=no   without Dovecot and Postfix
+  disk=no   without a full disk, for which root mounts a small file system that only this program and its stack see
+
+The exit code is 0 if nothing was found, 1 if something was, which is told with seed, round, client and step; the stack's
+directory stays then. TEST_KEEP=1 in the environment keeps it in any case.
+)";
+
+constexpr std::size_t kTold = 30;
+
+struct Wanted {
+    torture::Options options{};
+    bool has_mail = true;
+    bool has_disk = true;
+};
+
+std::uint64_t number(std::string_view text)
+{
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) throw std::invalid_argument{std::string{text} + " is not a number"};
+    return value;
+}
+
+Wanted read(int argc, char** argv)
+{
+    Wanted wanted;
+    wanted.options.seed = std::random_device{}() % 1'000'000;
+    wanted.options.extent.has_long_holds = true;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        const auto name = word.substr(0, word.find('='));
+        const auto value = name.size() < word.size() ? word.substr(name.size() + 1) : "";
+        // As make passes on what was not given.
+        if (value.empty() && name.size() < word.size()) continue;
+        if (name == "rounds") wanted.options.rounds = number(value);
+        else if (name == "seed") wanted.options.seed = number(value);
+        else if (name == "clients") wanted.options.extent.clients = number(value);
+        else if (name == "steps") wanted.options.extent.steps = number(value);
+        else if (name == "faults") wanted.options.extent.faults = number(value);
+        else if (word == "mail=no") wanted.has_mail = false;
+        else if (word == "disk=no") wanted.has_disk = false;
+        else throw std::invalid_argument{"there is no option " + std::string{word}};
+    }
+    return wanted;
+}
+
+int run(const Wanted& wanted)
+{
+    const auto obstacle = wanted.has_disk ? faults::Disk::obstacle() : "disk=no";
+    if (!obstacle.empty()) std::cout << "The disk will not be full (" << obstacle << ")." << std::endl;
+    process::Arguments arguments{"--workers", "3"};
+    if (!wanted.has_mail) arguments.emplace_back("--no-mail");
+    stack::Stack house{arguments};
+    std::optional<faults::Disk> disk;
+    if (obstacle.empty()) disk.emplace(house);
+    std::cout << "seed " << wanted.options.seed << ", in " << house.directory().string() << std::endl;
+
+    const auto outcome = torture::run(house, disk ? &*disk : nullptr, wanted.options, std::cout);
+    std::cout << "\nrequests: " << torture::text(outcome.requests) << "\nfaults: " << torture::text(outcome.faults) << "\nin doubt: " << outcome.in_doubt
+              << " mailboxes, of which " << outcome.carried_out << " were changed\n";
+    // The first tell most; what follows may follow from them.
+    const auto told = std::min(outcome.breaches.size(), kTold);
+    for (std::size_t i = 0; i < told; ++i) std::cout << "BREACH: " << outcome.breaches[i] << "\n";
+    std::cout << outcome.breaches.size() << " breaches, seed " << wanted.options.seed << std::endl;
+    if (outcome.breaches.empty()) return 0;
+    house.keep();
+    std::cout << "What is left is in " << house.directory().string() << std::endl;
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    std::signal(SIGPIPE, SIG_IGN);  // who does not read what we write is an answer, not our end
+    if (argc == 2 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
+        std::cout << kUsage;
+        return 0;
+    }
+    try {
+        return run(read(argc, argv));
+    } catch (const std::invalid_argument& error) {
+        std::cerr << "torture: " << error.what() << "; --help tells what there is\n";
+    } catch (const std::exception& error) {
+        std::cerr << "torture: " << error.what() << "\n";
+    }
+    return 2;
+}

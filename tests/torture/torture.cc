@@ -1,0 +1,113 @@
+#include "torture.h"
+
+#include "rest.h"
+#include "world.h"
+
+#include <chrono>
+#include <exception>
+#include <iomanip>
+#include <thread>
+#include <vector>
+
+namespace torture {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Half of the steps between two faults are taken while the first lasts, and half after it.
+void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_t steps, const std::string& label)
+{
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        const auto next = i + 1 < faults.size() ? faults[i + 1].at : steps;
+        world.gate.open_to(faults[i].at);
+        world.gate.await(faults[i].at);
+        world.gate.open_to((faults[i].at + next + 1) / 2);
+        try {
+            world.faults.strike(faults[i]);
+        } catch (const std::exception& error) {
+            world.findings.breach(label + ": " + faults[i].kind + " could not be made or mended: " + error.what());
+        }
+    }
+    world.gate.open_to(steps);
+}
+
+void work(World& world, const plan::Round& round, const std::string& label)
+{
+    std::size_t steps = 0;
+    for (const auto& each : round.clients) steps += each.size();
+    world.gate.begin();
+    std::atomic<bool> is_over{false};
+    std::jthread reader{[&] { world.read_only(is_over, label); }};
+    std::jthread stranger{[&] { world.be_a_stranger(is_over, label); }};
+    {
+        std::vector<std::jthread> clients;
+        for (auto& client : world.clients) {
+            clients.emplace_back([&] { world.take_steps(client, round.clients[client.index], label); });
+        }
+        strike_all(world, round.faults, steps, label);
+    }
+    is_over = true;
+}
+
+// No worker ends by a fault of its own, and none finds one.
+void look_at_log(World& world, const stack::Log& log, std::size_t mark, const std::string& label)
+{
+    for (const auto& line : log.lines_since(mark)) {
+        for (const char* word : {"error fault ", "fatal ", "cause=SIGSEGV", "cause=SIGABRT", "cause=SIGBUS", "cause=SIGALRM"}) {
+            if (line.find(word) != std::string::npos) world.findings.breach(label + ": the log has " + line);
+        }
+    }
+}
+
+}  // namespace
+
+std::string text(const std::map<std::string, std::size_t>& counts)
+{
+    std::string text;
+    for (const auto& [name, count] : counts) text += (text.empty() ? "" : ", ") + name + ": " + std::to_string(count);
+    return text;
+}
+
+Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options, std::ostream& progress)
+{
+    World world{house, disk, options.extent.clients};
+    auto extent = options.extent;
+    extent.kinds = world.faults.kinds();
+    extent.has_mail = house.has_setting("SMTP_PORT");
+    std::vector<std::size_t> numbers;
+    for (const auto& client : world.clients) numbers.push_back(client.number);
+
+    Outcome outcome;
+    const auto log = house.log();
+    for (std::size_t i = 0; i < options.rounds && outcome.breaches.empty(); ++i) {
+        const auto begin = Clock::now();
+        const auto mark = log.mark();
+        const auto label = "seed " + std::to_string(options.seed) + ", round " + std::to_string(i);
+        const auto round = plan::round(options.seed, i, extent, numbers);
+        plan::Random random{options.seed + i};
+        Doubts doubts;
+        try {
+            work(world, round, label);
+            come_to_rest(world, label);
+            doubts = compare(world, label, random);
+            look_at_log(world, log, mark, label);
+            if (i + 1 == options.rounds) check(world);
+        } catch (const std::exception& error) {
+            world.findings.breach(label + ": " + error.what());
+        }
+        std::map<std::string, std::size_t> faults;
+        for (const auto& fault : round.faults) ++faults[fault.kind];
+        const auto requests = world.findings.take_counts();
+        for (const auto& [name, count] : faults) outcome.faults[name] += count;
+        for (const auto& [name, count] : requests) outcome.requests[name] += count;
+        outcome.in_doubt += doubts.all;
+        outcome.carried_out += doubts.carried_out;
+        outcome.breaches = world.findings.breaches();
+        progress << "round " << i << ": " << text(requests) << "; " << text(faults) << "; in doubt: " << doubts.all << ", carried out: " << doubts.carried_out
+                 << "; breaches: " << outcome.breaches.size() << "; " << std::fixed << std::setprecision(1)
+                 << std::chrono::duration<double>(Clock::now() - begin).count() << " s" << std::endl;
+    }
+    return outcome;
+}
+
+}  // namespace torture
