@@ -1,0 +1,27 @@
+// torture_story.cc - a few rounds of `make torture`, in which each kind of fault comes once, but a disk that is full. By
+// another seed each time: it is in what is said of a failure, and `make torture SEED=` plans the same again.
+
+#include "../torture/torture.h"
+
+#include "mail.h"
+
+#include <random>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+
+BOOST_AUTO_TEST_SUITE(torture)
+
+BOOST_FIXTURE_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, mail::Breaking, *mail::needs_mail())
+{
+    const ::torture::Options options{.seed = std::random_device{}() % 1'000'000, .rounds = 2, .extent = {.steps = 60, .faults = 11}};
+    std::ostringstream progress;
+    const auto outcome = ::torture::run(house, nullptr, options, progress);
+    BOOST_TEST_INFO(progress.str());
+    BOOST_TEST(outcome.breaches.empty());
+    for (const auto& breach : outcome.breaches) BOOST_TEST_MESSAGE(breach);
+    BOOST_TEST(outcome.faults.size() == 22U);
+    BOOST_TEST(outcome.requests.at("200") > 100U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
