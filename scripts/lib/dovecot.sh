@@ -228,6 +228,8 @@ END
 dovecot_start()
 {
     local as=()
+    # One that was killed leaves it behind, and whoever has its number meanwhile would be taken for it.
+    rm -f "$DIR/dovecot/run/master.pid"
     if ((EUID == 0)); then as=(setpriv --reuid=dovecot --regid=dovecot --clear-groups); fi
     part_start dovecot "${as[@]}" "$(type -P dovecot)" -F -c "$DOVECOT_CONF"
     if wait_until 30 holds_or_ended dovecot dovecot_answers && ! part_runs dovecot && dovecot_lost_a_port; then return 2; fi
