@@ -16,7 +16,7 @@
 namespace {
 
 constexpr char kUsage[] =
-    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [mail=no] [disk=no]
+    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [hold=MS] [mail=no] [disk=no]
 
 Starts a whole stack, lets clients create, change, delete and list mailboxes, and kills, stops and fills what the service
 lives on meanwhile; after each round compares what was answered with what is there. make torture ROUNDS= SEED= calls it.
@@ -27,6 +27,7 @@ lives on meanwhile; after each round compares what was answered with what is the
   clients   that change mailboxes, besides one that only lists and a stranger (8)
   steps     of each client in a round (40)
   faults    in a round (5)
+  hold      how long each lasts at most; one in twelve ten times as long (1200)
   mail=no   without Dovecot and Postfix
   disk=no   without a full disk, for which root mounts a small file system that only this program and its stack see
 
@@ -66,6 +67,7 @@ Wanted read(int argc, char** argv)
         else if (name == "clients") wanted.options.extent.clients = number(value);
         else if (name == "steps") wanted.options.extent.steps = number(value);
         else if (name == "faults") wanted.options.extent.faults = number(value);
+        else if (name == "hold") wanted.options.extent.hold = number(value);
         else if (word == "mail=no") wanted.has_mail = false;
         else if (word == "disk=no") wanted.has_disk = false;
         else throw std::invalid_argument{"there is no option " + std::string{word}};

@@ -58,7 +58,7 @@ std::string kind(std::uint64_t seed, std::size_t number, std::vector<std::string
 
 std::chrono::milliseconds hold(Random& random, const Extent& extent)
 {
-    const auto time = 50ms + random.below(1200) * 1ms;
+    const auto time = 20ms + random.below(extent.hold) * 1ms;
     return random.is_one_in(12) && extent.has_long_holds ? time * 10 : time;
 }
 

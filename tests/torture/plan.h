@@ -51,6 +51,7 @@ struct Extent {
     std::size_t faults = 5;              // in a round
     std::vector<std::string> kinds{};    // of faults; in turn, so that each comes before one comes again
     bool has_mail = false;
+    std::size_t hold = 1200;             // ms that a fault lasts at most
     bool has_long_holds = false;         // one fault in twelve lasts ten times as long: longer than whoever waits for it
 };
 
