@@ -261,6 +261,8 @@ void Faults::reload_master(const plan::Fault& fault)
 // The first process and its children: all of them, so that none goes on.
 void Faults::kill_part(const plan::Fault& fault)
 {
+    if (part_ == "nginx") http_port_ = 0;
+    if (part_ == "postfix") smtp_port_ = 0;
     const auto first = house_.part(part_);
     const auto children = process::children(first);
     kill({first});

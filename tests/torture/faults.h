@@ -47,7 +47,7 @@ public:
     void strike(const plan::Fault& fault);  // returns when it has lasted as long as it should
     void mend();
 
-    // Where the stack answers; another thread may ask.
+    // Where the stack answers; another thread may ask. 0: nowhere, and it may be somebody else's port meanwhile.
     std::uint16_t http_port() const { return http_port_; }
     std::uint16_t smtp_port() const { return smtp_port_; }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <stdexcept>
 #include <system_error>
@@ -139,7 +140,9 @@ Asked World::ask(const std::string& key, const std::string& method, const std::s
     const auto bytes = http::Request{method, target, {{"Authorization", http::basic(key)}}, body}.bytes();
     Asked asked{{}, Meaning::unknown, "no answer"};
     try {
-        http::Connection connection{faults.http_port()};
+        const auto port = faults.http_port();
+        if (port == 0) throw std::system_error{ECONNREFUSED, std::generic_category()};
+        http::Connection connection{port};
         try {
             connection.send(bytes, kPatience);
             asked.answer = connection.receive(http::Expect::body, kPatience);
@@ -245,7 +248,9 @@ bool World::send_mail(Client& client, const plan::Step& step, const std::string&
     const auto subject = name + " " + std::to_string(record.done.created) + " " + step.password;
     std::string said = "no answer";
     try {
-        mail::Smtp smtp{{faults.smtp_port()}};
+        const auto port = faults.smtp_port();
+        if (port == 0) return true;
+        mail::Smtp smtp{{port}};
         said = smtp.send("you@example.net", {name + "@" + client.domain}, mail::message(subject));
     } catch (const std::exception&) {
         // There was no connection, or it was lost: nothing was promised.
