@@ -189,6 +189,7 @@ void Faults::strike(const plan::Fault& fault)
     if (kind == all_kinds().end()) throw std::runtime_error{"there is no fault " + fault.kind};
     part_ = kind->part;
     if (!is_up(part_) || is_suspect_) mend();
+    last(fault.victim % 40 * 1ms);  // what was asked is under way by then, more or less
     (this->*kind->strike)(fault);
     if (fault.is_mended_at_once) mend();
 }

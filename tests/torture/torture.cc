@@ -3,8 +3,10 @@
 #include "rest.h"
 #include "world.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <future>
 #include <iomanip>
 #include <thread>
 #include <vector>
@@ -12,20 +14,31 @@
 namespace torture {
 namespace {
 
+using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// Half of the steps between two faults are taken while the first lasts, and half after it.
+// Each client is at something when a fault strikes. Of the steps until the next one half are taken in the course of it, and
+// half after it.
 void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_t steps, const std::string& label)
 {
+    constexpr auto kMending = 1500ms;  // about as long as a part takes that is started again
     for (std::size_t i = 0; i < faults.size(); ++i) {
+        const auto& fault = faults[i];
         const auto next = i + 1 < faults.size() ? faults[i + 1].at : steps;
-        world.gate.open_to(faults[i].at);
-        world.gate.await(faults[i].at);
-        world.gate.open_to((faults[i].at + next + 1) / 2);
+        const auto middle = (fault.at + next) / 2;
+        world.gate.open_to(fault.at);
+        world.gate.await(fault.at);
+        auto open = std::min(fault.at + world.clients.size(), steps);
+        world.gate.open_to(open);
+        auto struck = std::async(std::launch::async, [&] { world.faults.strike(fault); });
+        const auto pace = (fault.hold + kMending) / (middle - fault.at + 1);
+        while (struck.wait_for(pace) == std::future_status::timeout) {
+            if (open < middle) world.gate.open_to(++open);
+        }
         try {
-            world.faults.strike(faults[i]);
+            struck.get();
         } catch (const std::exception& error) {
-            world.findings.breach(label + ": " + faults[i].kind + " could not be made or mended: " + error.what());
+            world.findings.breach(label + ": " + fault.kind + " could not be made or mended: " + error.what());
         }
     }
     world.gate.open_to(steps);
