@@ -491,6 +491,10 @@ http::Response Api::serve(http::Raw raw, Trace& trace)
         return dispatch(request, config_, store_, pages_, trace);
     } catch (const Error& error) {
         return refusal(error.status, error.what(), error.code, trace);
+    } catch (const store::InDoubt& error) {
+        // Not 503, which says that nothing was done. It is what nginx says of a service that does not answer.
+        logging::error("database")("error", error.what());
+        return refusal(504, "The service did not answer in time; the request may or may not have been carried out", "no_answer", trace);
     } catch (const db::Error& error) {
         logging::error("database")("error", error.what());
         return refusal(503, "Temporarily unavailable", "unavailable", trace);

@@ -14,7 +14,6 @@ namespace {
 
 constexpr int kAttempts = 5;
 constexpr auto kPatience = 6s;         // no attempt begins after that: lock time-outs would add up
-constexpr auto kLongestDoubt = 10s;    // how long a lost COMMIT is asked for
 constexpr auto kDoubtInterval = 50ms;
 
 bool is_done(Changed changed) { return changed == Changed::yes; }
@@ -148,15 +147,13 @@ constexpr char kWasCommitted[] = "SELECT 1 FROM audit_log WHERE at = ? AND id = 
 
 bool Store::was_committed(const audit::Id& audit)
 {
-    const auto give_up = std::chrono::steady_clock::now() + kLongestDoubt;
+    const auto give_up = std::chrono::steady_clock::now() + longest_doubt_;
     for (;;) {
         try {
             return session_.connection().query(kWasCommitted, {audit.at, audit.id}).count() > 0;
         } catch (const db::Error& error) {
             session_.drop();
-            if (std::chrono::steady_clock::now() >= give_up) {
-                throw db::Error{db::Remedy::give_up, std::string{"outcome of a COMMIT unknown: "} + error.what()};
-            }
+            if (std::chrono::steady_clock::now() >= give_up) throw InDoubt{std::string{"outcome of a COMMIT unknown: "} + error.what()};
         }
         std::this_thread::sleep_for(kDoubtInterval);
     }

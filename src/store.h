@@ -115,9 +115,19 @@ std::int64_t schema_version(db::Connection& connection);
 // there is none.
 Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
 
+// A COMMIT got no answer, and for as long as that was asked for nobody could tell: the change was made, or was not, or is
+// still to be.
+struct InDoubt : db::Error {
+    explicit InDoubt(const std::string& sentence) : db::Error{db::Remedy::give_up, sentence} {}
+};
+
 class Store {
 public:
-    explicit Store(db::Session& session) : session_{session} {}
+    // `longest_doubt`: how long a lost COMMIT is asked for.
+    explicit Store(db::Session& session, std::chrono::milliseconds longest_doubt = std::chrono::seconds{10})
+        : session_{session}, longest_doubt_{longest_doubt}
+    {
+    }
 
     // What the database knows of this key and this domain. Nothing: no such key.
     std::optional<auth::Grant> grant(std::string_view key_id, std::string_view domain);
@@ -130,6 +140,7 @@ public:
     std::optional<std::string> confirm(std::string_view key_id, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
+    // Each of these throws InDoubt where it cannot be told whether it was done.
     // All of them or none.
     Created create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
     Changed change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
@@ -156,6 +167,7 @@ private:
     bool was_committed(const audit::Id& audit);
 
     db::Session& session_;
+    std::chrono::milliseconds longest_doubt_;
     Ranges ranges_;
 };
 

@@ -409,6 +409,18 @@ BOOST_FIXTURE_TEST_CASE(a_commit_that_the_server_refuses, Proxied)
     BOOST_TEST(counter() == 1);
 }
 
+// Nor can anybody be asked then. It is not said that nothing was done: here it was.
+BOOST_FIXTURE_TEST_CASE(nobody_knows_of_a_commit, Proxied)
+{
+    Store impatient{proxied_session, 200ms};
+    commits = 0;
+    proxy.set_judge([this](std::string_view command) {
+        return commits > 0 ? Fate::lost : is_commit(command) && ++commits > 0 ? Fate::unanswered : Fate::passes;
+    });
+    BOOST_CHECK_THROW(impatient.create(may, {mailbox("alice"), mailbox("alice-2")}, actor), store::InDoubt);
+    check_created("alice");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_refusal_is_no_commit, Proxied)
 {
     store.create(may, {mailbox("alice")}, actor);

@@ -18,6 +18,7 @@
 
 namespace data = boost::unit_test::data;
 using process::eventually;
+using answers::is_refused;
 using answers::refusal;
 using story::shows;
 
@@ -395,6 +396,22 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_a_large_commit,
     BOOST_TEST(answers::page(list(who)).total_count == 0);
     BOOST_TEST(house.value("SELECT CONCAT(COUNT(*), ' ', COUNT(DISTINCT action, local_part)) FROM audit_log WHERE action IN ('create', 'delete')"
                            " AND domain = " + stack::quote(who.domain)) == "200 200");
+}
+
+// 503 would say that nothing was done.
+BOOST_FIXTURE_TEST_CASE(a_commit_that_nobody_can_be_asked_about, Proxied,
+                        *shows("lost answer: and where nobody can be asked afterwards"))
+{
+    const auto who = tenant();
+    std::atomic<bool> is_lost{false};
+    proxy.set_judge([&](std::string_view command) {
+        if (is_lost) return proxy::Fate::lost;
+        is_lost = command == "\x03" "COMMIT";
+        return is_lost ? proxy::Fate::unanswered : proxy::Fate::passes;
+    });
+    BOOST_TEST(is_refused(create(who, "alice"), 504, {"no_answer", "may or may not have been carried out"}));
+    proxy.set_judge([](std::string_view) { return proxy::Fate::passes; });
+    BOOST_TEST(answers::page(list(who)).names() == std::vector{who.address("alice")}, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
