@@ -140,6 +140,7 @@ const std::vector<Faults::Kind>& Faults::all_kinds()
         {"database-ended", "mariadb", &Faults::end_part},
         {"connections-killed", "mariadb", &Faults::kill_connections},
         {"row-held", "mariadb", &Faults::hold_row},
+        {"backup-taken", "mariadb", &Faults::take_backup},
         {"disk-full", "mariadb", &Faults::fill_disk},
         {"janitor-killed", "janitor", &Faults::kill_part},
         {"janitor-stopped", "janitor", &Faults::stop_part},
@@ -320,6 +321,15 @@ void Faults::hold_row(const plan::Fault& fault)
     session.execute("START TRANSACTION; UPDATE domain SET state = state ORDER BY last_id DESC LIMIT 1");
     last(fault.hold * 5);
     session.execute("ROLLBACK");
+}
+
+// As programs do that make one: no COMMIT goes on meanwhile.
+void Faults::take_backup(const plan::Fault& fault)
+{
+    auto session = house_.session();
+    session.execute("FLUSH TABLES WITH READ LOCK");
+    last(fault.hold * 5);
+    session.execute("UNLOCK TABLES");
 }
 
 void Faults::fill_disk(const plan::Fault& fault)

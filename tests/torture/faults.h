@@ -68,6 +68,7 @@ private:
     void reload_part(const plan::Fault& fault);
     void kill_connections(const plan::Fault& fault);
     void hold_row(const plan::Fault& fault);
+    void take_backup(const plan::Fault& fault);
     void fill_disk(const plan::Fault& fault);
 
     bool has_part(const std::string& name) const;
