@@ -1,9 +1,13 @@
 #include "faults.h"
 
+#include "../proxy.h"
 #include "../system/mail.h"
 #include "../system/process.h"
+#include "../system/story.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -141,6 +145,7 @@ const std::vector<Faults::Kind>& Faults::all_kinds()
         {"connections-killed", "mariadb", &Faults::kill_connections},
         {"row-held", "mariadb", &Faults::hold_row},
         {"backup-taken", "mariadb", &Faults::take_backup},
+        {"commits-lost", "mailboxd", &Faults::lose_commits},
         {"disk-full", "mariadb", &Faults::fill_disk},
         {"janitor-killed", "janitor", &Faults::kill_part},
         {"janitor-stopped", "janitor", &Faults::stop_part},
@@ -332,11 +337,45 @@ void Faults::take_backup(const plan::Fault& fault)
     session.execute("UNLOCK TABLES");
 }
 
+// For a while the service reaches its database through a proxy, which ends the connection at each third COMMIT: before the
+// server hears it, after that, after its answer, or so that the server hears it when the service has asked already.
+void Faults::lose_commits(const plan::Fault& fault)
+{
+    constexpr std::array kFates{proxy::Fate::answer_lost, proxy::Fate::lost, proxy::Fate::unanswered, proxy::Fate::arrives_late, proxy::Fate::lost_slowly};
+    const auto socket = house_.directory() / "run" / "proxy.sock";
+    fs::remove(socket);
+    Config::Database server;
+    server.socket = house_.setting("DB_SOCKET");
+    proxy::Proxy proxy{server, socket};
+    fs::permissions(socket, fs::perms::all);
+    std::atomic<std::size_t> commits{fault.victim};
+    proxy.set_judge([&](std::string_view command) {
+        if (command != "\x03" "COMMIT") return proxy::Fate::passes;
+        const auto number = ++commits;
+        return number % 3 == 0 ? kFates[number / 3 % kFates.size()] : proxy::Fate::passes;
+    });
+    const auto as_it_was = story::configuration(house_, {});
+    configure(story::configuration(house_, {{"db_socket", socket}}));
+    last(fault.hold * 2);
+    proxy.set_judge([](std::string_view) { return proxy::Fate::passes; });
+    configure(as_it_was);
+}
+
+void Faults::configure(const std::string& text) const
+{
+    std::ofstream{house_.setting("MAILBOXD_CONF")} << text;
+    const auto old = workers();
+    send({house_.master()}, SIGHUP);
+    if (!process::eventually([&] { return std::none_of(old.begin(), old.end(), process::is_alive); }, 60s)) {
+        throw std::runtime_error{"a worker that was to be replaced does not end"};
+    }
+}
+
 void Faults::fill_disk(const plan::Fault& fault)
 {
     is_suspect_ = true;
     disk_->fill();
-    last(fault.hold * 2);
+    last(fault.hold * 4);
     disk_->empty();
 }
 

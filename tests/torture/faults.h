@@ -69,12 +69,14 @@ private:
     void kill_connections(const plan::Fault& fault);
     void hold_row(const plan::Fault& fault);
     void take_backup(const plan::Fault& fault);
+    void lose_commits(const plan::Fault& fault);
     void fill_disk(const plan::Fault& fault);
 
     bool has_part(const std::string& name) const;
     bool is_up(const std::string& part) const;
     std::vector<pid_t> workers() const;
     void stop(const std::vector<pid_t>& processes, std::chrono::milliseconds hold);
+    void configure(const std::string& text) const;  // the service, until the stack is started again
     void read_ports();
 
     stack::Stack& house_;
