@@ -14,7 +14,8 @@ BOOST_AUTO_TEST_SUITE(torture)
 
 BOOST_FIXTURE_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, mail::Breaking, *mail::needs_mail())
 {
-    const ::torture::Options options{.seed = std::random_device{}() % 1'000'000, .rounds = 2, .extent = {.steps = 40, .faults = 12, .hold = 500}};
+    const ::torture::Options options{
+        .seed = std::random_device{}() % 1'000'000, .rounds = 2, .extent = {.steps = 40, .faults = 12, .hold = 500}};
     std::ostringstream progress;
     const auto outcome = ::torture::run(house, nullptr, options, progress);
     BOOST_TEST_INFO(progress.str());

@@ -65,7 +65,8 @@ void kill(const std::vector<pid_t>& processes)
 std::string Disk::obstacle()
 {
     if (::unshare(CLONE_NEWNS) != 0) return std::string{"no mounts of its own: "} + std::strerror(errno);
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return std::string{"its mounts would be seen: "} + std::strerror(errno);
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        return std::string{"its mounts would be seen: "} + std::strerror(errno);
     return "";
 }
 
@@ -75,15 +76,16 @@ Disk::Disk(stack::Stack& house) : house_{house}, place_{house.directory() / "mar
     house_.down();
     fs::rename(place_, before);
     fs::create_directory(place_);
-    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1G,mode=755") != 0) fail("mount " + place_.string());
+    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1G,mode=755") != 0)
+        fail("mount " + place_.string());
     process::run({"cp", "-a", before + "/.", place_});
     fs::remove_all(before);
     struct statvfs room {};
     ::statvfs(place_.c_str(), &room);
     const auto size = (room.f_blocks - room.f_bfree) * room.f_frsize + kRoom;
-    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, ("size=" + std::to_string(size)).c_str()) != 0) {
+    const auto option = "size=" + std::to_string(size);
+    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, option.c_str()) != 0)
         fail("make " + place_.string() + " small");
-    }
     house_.up();
 }
 
@@ -107,8 +109,7 @@ void Disk::fill() const
     const int file = ::open((place_ / "filler").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     for (std::size_t size = 1UL << 20U; size > 0; size /= 2) {
         const std::string bytes(size, 'x');
-        while (::write(file, bytes.data(), bytes.size()) > 0) {
-        }
+        while (::write(file, bytes.data(), bytes.size()) > 0) {}
     }
     ::close(file);
 }
@@ -179,7 +180,8 @@ std::vector<std::string> Faults::kinds() const
 {
     std::vector<std::string> names;
     for (const auto& kind : all_kinds()) {
-        if (has_part(kind.part) && (disk_ != nullptr || kind.strike != &Faults::fill_disk)) names.emplace_back(kind.name);
+        if (has_part(kind.part) && (disk_ != nullptr || kind.strike != &Faults::fill_disk))
+            names.emplace_back(kind.name);
     }
     return names;
 }
@@ -191,7 +193,8 @@ bool Faults::is_up(const std::string& part) const
 
 void Faults::strike(const plan::Fault& fault)
 {
-    const auto kind = std::find_if(all_kinds().begin(), all_kinds().end(), [&](const Kind& each) { return each.name == fault.kind; });
+    const auto kind =
+        std::find_if(all_kinds().begin(), all_kinds().end(), [&](const Kind& each) { return each.name == fault.kind; });
     if (kind == all_kinds().end()) throw std::runtime_error{"there is no fault " + fault.kind};
     part_ = kind->part;
     if (!is_up(part_) || is_suspect_) mend();
@@ -295,7 +298,8 @@ void Faults::end_part(const plan::Fault& fault)
 {
     const auto first = house_.part(part_);
     send({first}, SIGTERM);
-    if (!process::eventually([&] { return !process::is_alive(first); }, 60s)) throw std::runtime_error{part_ + " does not end"};
+    if (!process::eventually([&] { return !process::is_alive(first); }, 60s))
+        throw std::runtime_error{part_ + " does not end"};
     last(fault.hold);
 }
 
@@ -310,10 +314,11 @@ void Faults::kill_connections(const plan::Fault& fault)
 {
     constexpr int kTimes = 8;
     for (int i = 0; i < kTimes; ++i) {
-        for (const auto& row : house_.sql("SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
+        for (const auto& row : house_.sql(
+                 "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
             // It may have ended meanwhile.
-            process::run({stack::client_program(), "--no-defaults", "--socket", house_.setting("DB_SOCKET"), "--user", house_.setting("DB_ADMIN_USER"),
-                          "--execute", "KILL " + row.at(0)});
+            process::run({stack::client_program(), "--no-defaults", "--socket", house_.setting("DB_SOCKET"), "--user",
+                          house_.setting("DB_ADMIN_USER"), "--execute", "KILL " + row.at(0)});
         }
         last(fault.hold / kTimes);
     }
@@ -337,27 +342,28 @@ void Faults::take_backup(const plan::Fault& fault)
     session.execute("UNLOCK TABLES");
 }
 
-// For a while the service reaches its database through a proxy, which ends the connection at each third COMMIT: before the
+// For a while the service reaches its database through a proxy, which ends most connections at their COMMIT: before the
 // server hears it, after that, after its answer, or so that the server hears it when the service has asked already.
 void Faults::lose_commits(const plan::Fault& fault)
 {
-    constexpr std::array kFates{proxy::Fate::answer_lost, proxy::Fate::lost, proxy::Fate::unanswered, proxy::Fate::arrives_late, proxy::Fate::lost_slowly};
+    using proxy::Fate;
+    constexpr std::array kFates{Fate::lost,         Fate::answer_lost, Fate::passes,     Fate::unanswered,
+                                Fate::arrives_late, Fate::lost_slowly, Fate::answer_lost};
+    constexpr std::size_t kEnough = 2 * kFates.size();
     const auto socket = house_.directory() / "run" / "proxy.sock";
     fs::remove(socket);
     Config::Database server;
     server.socket = house_.setting("DB_SOCKET");
     proxy::Proxy proxy{server, socket};
     fs::permissions(socket, fs::perms::all);
-    std::atomic<std::size_t> commits{fault.victim};
+    std::atomic<std::size_t> commits{0};
     proxy.set_judge([&](std::string_view command) {
-        if (command != "\x03" "COMMIT") return proxy::Fate::passes;
-        const auto number = ++commits;
-        return number % 3 == 0 ? kFates[number / 3 % kFates.size()] : proxy::Fate::passes;
+        return command == "\003COMMIT" ? kFates[(fault.victim + commits++) % kFates.size()] : Fate::passes;
     });
     const auto as_it_was = story::configuration(house_, {});
     configure(story::configuration(house_, {{"db_socket", socket}}));
-    last(fault.hold * 2);
-    proxy.set_judge([](std::string_view) { return proxy::Fate::passes; });
+    process::eventually([&] { return commits >= kEnough; }, fault.hold * 2 + 2s);
+    proxy.set_judge([](std::string_view) { return Fate::passes; });
     configure(as_it_was);
 }
 

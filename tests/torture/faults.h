@@ -81,7 +81,7 @@ private:
 
     stack::Stack& house_;
     const Disk* disk_;
-    std::string part_;  // of the fault that strikes
+    std::string part_;         // of the fault that strikes
     bool is_suspect_ = false;  // a part may be ill that is alive
     std::atomic<std::uint16_t> http_port_{0};
     std::atomic<std::uint16_t> smtp_port_{0};

@@ -37,7 +37,8 @@ Meaning meaning(int status, std::string_view code)
 
 std::string text(const Counts& counts)
 {
-    return std::to_string(counts.created) + " created, " + std::to_string(counts.changed) + " changed, " + std::to_string(counts.deleted) + " deleted";
+    return std::to_string(counts.created) + " created, " + std::to_string(counts.changed) + " changed, "
+           + std::to_string(counts.deleted) + " deleted";
 }
 
 Journal::Journal(const std::vector<std::string>& names)
@@ -68,18 +69,23 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
     if (step.action == Action::mail) {
         auto& record = records_.at(step.names.front());
         if (meaning == Meaning::done) record.mails.push_back(label);
-        return meaning == Meaning::absent ? label + ": refused, but it is " + state(record.password) + " by " + record.label : "";
+        return meaning == Meaning::absent
+                   ? label + ": refused, but it is " + state(record.password) + " by " + record.label
+                   : "";
     }
     const bool is_creation = step.action == Action::create;
-    const bool is_in_the_way = is_creation ? std::any_of(step.names.begin(), step.names.end(), is_there) : !is_there(step.names.front());
+    const bool is_in_the_way =
+        is_creation ? std::any_of(step.names.begin(), step.names.end(), is_there) : !is_there(step.names.front());
     const bool is_said_in_the_way = meaning == (is_creation ? Meaning::exists : Meaning::absent);
     const bool is_possible = meaning == Meaning::done ? !is_in_the_way
-                                                      : meaning == Meaning::untouched || meaning == Meaning::unknown || (is_said_in_the_way && is_in_the_way);
+                                                      : meaning == Meaning::untouched || meaning == Meaning::unknown
+                                                            || (is_said_in_the_way && is_in_the_way);
     std::string breach;
     for (std::size_t i = 0; i < step.names.size(); ++i) {
         auto& record = records_.at(step.names[i]);
         if (!is_possible) {
-            breach += "; " + step.names[i] + " was " + state(record.password) + " by " + (record.label.empty() ? "nobody" : record.label);
+            breach += "; " + step.names[i] + " was " + state(record.password) + " by "
+                      + (record.label.empty() ? "nobody" : record.label);
             record.is_breached = true;
             continue;
         }
@@ -98,8 +104,8 @@ std::string Journal::compare_with_list(const std::set<std::string>& listed) cons
 {
     for (const auto& [name, record] : records_) {
         if (record.doubt || record.is_breached || listed.contains(name) == record.password.has_value()) continue;
-        return name + (listed.contains(name) ? " is listed" : " is not listed") + ", but it is " + state(record.password) + " by " +
-               (record.label.empty() ? "nobody" : record.label);
+        return name + (listed.contains(name) ? " is listed" : " is not listed") + ", but it is "
+               + state(record.password) + " by " + (record.label.empty() ? "nobody" : record.label);
     }
     return "";
 }
@@ -116,9 +122,10 @@ std::vector<std::string> Journal::settle(const std::map<std::string, Found>& fou
         const bool is_as_before = is_so(record.password, is);
         const bool is_as_after = doubt && is_so(doubt->after, is);
         if (!is_as_before && !is_as_after) {
-            breaches.push_back(name + " is " + (is ? "there, and not with that password" : "absent") + ", but it was " + state(record.password) + " by " +
-                               (record.label.empty() ? "nobody" : record.label) +
-                               (doubt ? ", or " + state(doubt->after) + " by " + doubt->label + ", which was not answered" : ""));
+            breaches.push_back(
+                name + " is " + (is ? "there, and not with that password" : "absent") + ", but it was "
+                + state(record.password) + " by " + (record.label.empty() ? "nobody" : record.label)
+                + (doubt ? ", or " + state(doubt->after) + " by " + doubt->label + ", which was not answered" : ""));
             record.is_breached = true;
         } else if (doubt && record.password != doubt->after) {
             carried_out[doubt->label].insert(is_as_after);
@@ -136,7 +143,8 @@ std::vector<std::string> Journal::settle(const std::map<std::string, Found>& fou
 
 std::size_t Journal::in_doubt() const
 {
-    return static_cast<std::size_t>(std::count_if(records_.begin(), records_.end(), [](const auto& each) { return each.second.doubt.has_value(); }));
+    return static_cast<std::size_t>(std::count_if(records_.begin(), records_.end(),
+                                                  [](const auto& each) { return each.second.doubt.has_value(); }));
 }
 
 void Contest::note(std::size_t client, const plan::Step& step, Meaning meaning)
@@ -162,9 +170,11 @@ std::string Contest::settle(const std::string& name, const Counts& counted, cons
     const auto passwords = std::exchange(record.last, {});
     const auto doubtful = std::exchange(record.doubtful, {});
     const auto is_within = [](int is, int least, int more) { return least <= is && is <= least + more; };
-    if (!is_within(counted.created, done.created, unknown.created) || !is_within(counted.changed, done.changed, unknown.changed) ||
-        !is_within(counted.deleted, done.deleted, unknown.deleted)) {
-        return name + ": " + text(counted) + " by the audit log, " + text(done) + " by the answers, and not answered: " + text(unknown);
+    if (!is_within(counted.created, done.created, unknown.created)
+        || !is_within(counted.changed, done.changed, unknown.changed)
+        || !is_within(counted.deleted, done.deleted, unknown.deleted)) {
+        return name + ": " + text(counted) + " by the audit log, " + text(done)
+               + " by the answers, and not answered: " + text(unknown);
     }
     const int there = found ? 1 : 0;
     if (counted.created - counted.deleted != there) {

@@ -59,16 +59,16 @@ public:
         std::optional<std::string> password{};  // nothing: there is no such mailbox
         std::string former{};                   // the one before; empty: none
         Counts done{};
-        int generation = 0;                     // 1, and 1 more for each change in this life
-        std::string label{};                    // of the step that was last answered
-        std::vector<std::string> mails{};       // accepted in this life
+        int generation = 0;                // 1, and 1 more for each change in this life
+        std::string label{};               // of the step that was last answered
+        std::vector<std::string> mails{};  // accepted in this life
         struct Doubt {
             std::string label;
             plan::Action action;
-            std::optional<std::string> after;   // how it is if it was carried out
+            std::optional<std::string> after;  // how it is if it was carried out
         };
         std::optional<Doubt> doubt{};
-        bool is_breached = false;               // nobody knows any more how it should be
+        bool is_breached = false;  // nobody knows any more how it should be
     };
     const std::map<std::string, Record>& records() const { return records_; }
 

@@ -16,7 +16,7 @@
 namespace {
 
 constexpr char kUsage[] =
-    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [hold=MS] [mail=no] [disk=no]
+    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [hold=MS] [only=KIND] [mail=no] [disk=no]
 
 Starts a whole stack, lets clients create, change, delete and list mailboxes, and kills, stops and fills what the service
 lives on meanwhile; after each round compares what was answered with what is there. make torture ROUNDS= SEED= calls it.
@@ -25,9 +25,10 @@ lives on meanwhile; after each round compares what was answered with what is the
   seed      of the plan: the same seed, on the same kind of stack, has the same requests in the same order for each client,
             and the same faults. What coincides is the machine's affair, and differs. (at random; it is printed)
   clients   that change mailboxes, besides one that only lists and a stranger (8)
-  steps     of each client in a round (40)
+  steps     of each client in a round (60)
   faults    in a round (5)
   hold      how long each lasts at most; one in twelve ten times as long (1200)
+  only      this kind of fault, by its name in what is printed (all of them, in turn)
   mail=no   without Dovecot and Postfix
   disk=no   without a full disk, for which root mounts a small file system that only this program and its stack see
 
@@ -47,7 +48,8 @@ std::uint64_t number(std::string_view text)
 {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) throw std::invalid_argument{std::string{text} + " is not a number"};
+    if (error != std::errc{} || end != text.data() + text.size())
+        throw std::invalid_argument{std::string{text} + " is not a number"};
     return value;
 }
 
@@ -68,6 +70,7 @@ Wanted read(int argc, char** argv)
         else if (name == "steps") wanted.options.extent.steps = number(value);
         else if (name == "faults") wanted.options.extent.faults = number(value);
         else if (name == "hold") wanted.options.extent.hold = number(value);
+        else if (name == "only") wanted.options.only = value;
         else if (word == "mail=no") wanted.has_mail = false;
         else if (word == "disk=no") wanted.has_disk = false;
         else throw std::invalid_argument{"there is no option " + std::string{word}};
@@ -87,8 +90,9 @@ int run(const Wanted& wanted)
     std::cout << "seed " << wanted.options.seed << ", in " << house.directory().string() << std::endl;
 
     const auto outcome = torture::run(house, disk ? &*disk : nullptr, wanted.options, std::cout);
-    std::cout << "\nrequests: " << torture::text(outcome.requests) << "\nfaults: " << torture::text(outcome.faults) << "\nin doubt: " << outcome.in_doubt
-              << " mailboxes, of which " << outcome.carried_out << " were changed\n";
+    std::cout << "\nrequests: " << torture::text(outcome.requests) << "\nfaults: " << torture::text(outcome.faults)
+              << "\nin doubt: " << outcome.in_doubt << " mailboxes, of which " << outcome.carried_out
+              << " were changed\n";
     // The first tell most; what follows may follow from them.
     const auto told = std::min(outcome.breaches.size(), kTold);
     for (std::size_t i = 0; i < told; ++i) std::cout << "BREACH: " << outcome.breaches[i] << "\n";

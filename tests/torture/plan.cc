@@ -13,8 +13,8 @@ constexpr std::size_t kMostAtOnce = 4;
 // What is random in one part of a plan does not move what is random in another.
 std::uint64_t seed_of(std::uint64_t seed, std::size_t round, std::size_t part)
 {
-    std::seed_seq sequence{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U), static_cast<std::uint32_t>(round),
-                           static_cast<std::uint32_t>(part)};
+    std::seed_seq sequence{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32U),
+                           static_cast<std::uint32_t>(round), static_cast<std::uint32_t>(part)};
     std::uint32_t words[2];
     sequence.generate(std::begin(words), std::end(words));
     return std::uint64_t{words[0]} << 32U | words[1];
@@ -91,7 +91,8 @@ std::vector<std::string> contested_names()
     return {"anybody", "everybody", "somebody"};
 }
 
-Round round(std::uint64_t seed, std::size_t number, const Extent& extent, const std::vector<std::size_t>& clients_in_domain)
+Round round(std::uint64_t seed, std::size_t number, const Extent& extent,
+            const std::vector<std::size_t>& clients_in_domain)
 {
     Round round;
     for (std::size_t client = 0; client < extent.clients; ++client) {
@@ -99,7 +100,9 @@ Round round(std::uint64_t seed, std::size_t number, const Extent& extent, const 
         const auto own = own_names(clients_in_domain.at(client));
         std::vector<Step> steps;
         for (std::size_t i = 0; i < extent.steps; ++i) {
-            steps.push_back(step(random, own, extent, "Pass " + std::to_string(number) + "/" + std::to_string(client) + "/" + std::to_string(i)));
+            steps.push_back(
+                step(random, own, extent,
+                     "Pass " + std::to_string(number) + "/" + std::to_string(client) + "/" + std::to_string(i)));
         }
         round.clients.push_back(std::move(steps));
     }
@@ -118,7 +121,8 @@ std::string text(const Step& step)
     std::string text = kActions[static_cast<std::size_t>(step.action)];
     if (step.action == Action::list) return text;
     for (const auto& name : step.names) text += " " + name;
-    return text + (step.action == Action::create || step.action == Action::change ? " with '" + step.password + "'" : "");
+    return text
+           + (step.action == Action::create || step.action == Action::change ? " with '" + step.password + "'" : "");
 }
 
 }  // namespace plan

@@ -34,10 +34,10 @@ struct Step {
 
 struct Fault {
     std::string kind;
-    std::size_t at = 0;                 // how many steps of all clients were taken before
-    std::chrono::milliseconds hold{};   // how long it lasts, at least
-    std::size_t victim = 0;             // which of several, modulo their number
-    bool is_mended_at_once = true;      // and not at the round's end
+    std::size_t at = 0;                // how many steps of all clients were taken before
+    std::chrono::milliseconds hold{};  // how long it lasts, at least
+    std::size_t victim = 0;            // which of several, modulo their number
+    bool is_mended_at_once = true;     // and not at the round's end
 };
 
 struct Round {
@@ -47,12 +47,12 @@ struct Round {
 
 struct Extent {
     std::size_t clients = 8;
-    std::size_t steps = 40;              // of each client in a round
-    std::size_t faults = 5;              // in a round
-    std::vector<std::string> kinds{};    // of faults; in turn, so that each comes before one comes again
+    std::size_t steps = 60;            // of each client in a round
+    std::size_t faults = 5;            // in a round
+    std::vector<std::string> kinds{};  // of faults; in turn, so that each comes before one comes again
     bool has_mail = false;
-    std::size_t hold = 1200;             // ms that a fault lasts at most
-    bool has_long_holds = false;         // one fault in twelve lasts ten times as long: longer than whoever waits for it
+    std::size_t hold = 1200;      // ms that a fault lasts at most
+    bool has_long_holds = false;  // one fault in twelve lasts ten times as long: longer than whoever waits for it
 };
 
 // Local parts that client number `client` of a domain has for itself, and those that all of a domain want.
@@ -60,7 +60,8 @@ std::vector<std::string> own_names(std::size_t client);
 std::vector<std::string> contested_names();
 
 // `clients_in_domain[i]` tells which number in its domain client i has: clients of different domains use the same names.
-Round round(std::uint64_t seed, std::size_t number, const Extent& extent, const std::vector<std::size_t>& clients_in_domain);
+Round round(std::uint64_t seed, std::size_t number, const Extent& extent,
+            const std::vector<std::size_t>& clients_in_domain);
 
 std::string password_of(const Step& step, std::size_t index);
 std::string text(const Step& step);

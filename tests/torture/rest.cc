@@ -43,7 +43,8 @@ std::size_t configured_workers(const stack::Stack& house)
     std::ifstream file{house.setting("MAILBOXD_CONF")};
     std::size_t sum = 0;
     for (std::string line; std::getline(file, line);) {
-        if (line.starts_with("workers = ") || line.starts_with("write_workers = ")) sum += std::stoul(line.substr(line.find('=') + 2));
+        if (line.starts_with("workers = ") || line.starts_with("write_workers = "))
+            sum += std::stoul(line.substr(line.find('=') + 2));
     }
     return sum;
 }
@@ -53,8 +54,8 @@ bool answers_all(World& world)
 {
     return std::all_of(world.clients.begin(), world.clients.end(), [&](const Client& client) {
         const auto target = "/" + client.domain + "/mailboxes";
-        return world.ask(client.key, "GET", target).meaning == Meaning::done &&
-               world.ask(client.key, "DELETE", target + "/nobody").meaning == Meaning::absent;
+        return world.ask(client.key, "GET", target).meaning == Meaning::done
+               && world.ask(client.key, "DELETE", target + "/nobody").meaning == Meaning::absent;
     });
 }
 
@@ -65,7 +66,8 @@ void finish_what_is_open(World& world, const std::string& label)
     if (!world.is_any_open.exchange(false)) return;
     const auto old = world.house.workers();
     ::kill(world.house.master(), SIGHUP);
-    await(world, label + ": a worker that was to be replaced does not end", [&] { return std::none_of(old.begin(), old.end(), process::is_alive); });
+    await(world, label + ": a worker that was to be replaced does not end",
+          [&] { return std::none_of(old.begin(), old.end(), process::is_alive); });
 }
 
 // --- What is there ------------------------------------------------------------------------------------------------------------
@@ -103,20 +105,27 @@ Tables tables_of(World& world, const Domain& domain, const std::string& label)
 {
     Tables tables;
     const auto name = stack::quote(domain.name);
-    for (const auto& row : world.house.sql("SELECT m.local_part, m.password, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-                                           " WHERE d.name = " + name + " ORDER BY m.id")) {
+    for (const auto& row : world.house.sql(
+             "SELECT m.local_part, m.password, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+             " WHERE d.name = "
+             + name + " ORDER BY m.id")) {
         tables.in_order.push_back(row.at(0));
         tables.mailboxes.emplace(row.at(0), Row{row.at(1), std::stoi(row.at(2))});
-        if (!domain.names.contains(row.at(0))) world.findings.breach(label + ": nobody made " + row.at(0) + "@" + domain.name);
+        if (!domain.names.contains(row.at(0)))
+            world.findings.breach(label + ": nobody made " + row.at(0) + "@" + domain.name);
     }
-    for (const auto& row : world.house.sql("SELECT local_part, action, actor, COUNT(*) FROM audit_log WHERE domain = " + name +
-                                           " AND local_part <> '' GROUP BY local_part, action, actor")) {
+    for (const auto& row : world.house.sql("SELECT local_part, action, actor, COUNT(*) FROM audit_log WHERE domain = "
+                                           + name + " AND local_part <> '' GROUP BY local_part, action, actor")) {
         auto& counts = tables.audited[row.at(0)];
-        auto& count = row.at(1) == "create" ? counts.created : row.at(1) == "password" ? counts.changed : counts.deleted;
+        auto& count = row.at(1) == "create"     ? counts.created
+                      : row.at(1) == "password" ? counts.changed
+                                                : counts.deleted;
         count += std::stoi(row.at(3));
-        if (!domain.key_ids.contains(row.at(2))) world.findings.breach(label + ": " + row.at(2) + " changed something in " + domain.name);
+        if (!domain.key_ids.contains(row.at(2)))
+            world.findings.breach(label + ": " + row.at(2) + " changed something in " + domain.name);
     }
-    for (const auto& row : world.house.sql("SELECT local_part, COUNT(*) FROM deleted_mailbox WHERE domain = " + name + " GROUP BY local_part")) {
+    for (const auto& row : world.house.sql("SELECT local_part, COUNT(*) FROM deleted_mailbox WHERE domain = " + name
+                                           + " GROUP BY local_part")) {
         tables.kept[row.at(0)] = std::stoi(row.at(1));
     }
     return tables;
@@ -128,7 +137,9 @@ std::vector<std::string> listed_names(World& world, const Client& client)
     constexpr std::size_t kPage = 7;
     std::vector<std::string> names;
     while (true) {
-        const auto asked = world.ask(client.key, "GET", "/" + client.domain + "/mailboxes?limit=" + std::to_string(kPage) + "&skip=" + std::to_string(names.size()));
+        const auto asked = world.ask(client.key, "GET",
+                                     "/" + client.domain + "/mailboxes?limit=" + std::to_string(kPage)
+                                         + "&skip=" + std::to_string(names.size()));
         const auto page = answers::page(asked.answer);
         for (const auto& item : page.items) names.push_back(item.mailbox.substr(0, item.mailbox.find('@')));
         if (page.items.size() < kPage) return names;
@@ -148,14 +159,18 @@ void compare_journal(World& world, Client& client, const Tables& tables, const s
         const auto audited = tables.audited.find(name);
         const auto counts = audited == tables.audited.end() ? Counts{} : audited->second;
         const auto said = who + name + ", by " + (record.label.empty() ? "nobody" : record.label) + ": ";
-        if (counts != record.done) world.findings.breach(said + text(record.done) + ", but by the audit log " + text(counts));
+        if (counts != record.done)
+            world.findings.breach(said + text(record.done) + ", but by the audit log " + text(counts));
         const auto kept = tables.kept.find(name);
         const auto deleted = kept == tables.kept.end() ? 0 : kept->second;
-        if (deleted != record.done.deleted) world.findings.breach(said + std::to_string(record.done.deleted) + " deleted, but kept are " + std::to_string(deleted));
+        if (deleted != record.done.deleted)
+            world.findings.breach(said + std::to_string(record.done.deleted) + " deleted, but kept are "
+                                  + std::to_string(deleted));
         if (!record.password) continue;
         const auto generation = tables.mailboxes.at(name).generation;
         if (generation != record.generation) {
-            world.findings.breach(said + "its generation is " + std::to_string(generation) + " instead of " + std::to_string(record.generation));
+            world.findings.breach(said + "its generation is " + std::to_string(generation) + " instead of "
+                                  + std::to_string(record.generation));
         }
     }
 }
@@ -166,11 +181,13 @@ void compare_domain(World& world, Domain& domain, const std::string& label)
     for (auto& client : world.clients) {
         if (client.domain != domain.name) continue;
         compare_journal(world, client, tables, label);
-        if (listed_names(world, client) != tables.in_order) world.findings.breach(label + ": the list of " + domain.name + " is not its rows");
+        if (listed_names(world, client) != tables.in_order)
+            world.findings.breach(label + ": the list of " + domain.name + " is not its rows");
     }
     for (const auto& name : plan::contested_names()) {
         const auto audited = tables.audited.find(name);
-        const auto breach = domain.contest->settle(name, audited == tables.audited.end() ? Counts{} : audited->second, found(tables, name));
+        const auto breach = domain.contest->settle(name, audited == tables.audited.end() ? Counts{} : audited->second,
+                                                   found(tables, name));
         if (!breach.empty()) world.findings.breach(label + " in " + domain.name + ": " + breach);
     }
 }
@@ -178,7 +195,8 @@ void compare_domain(World& world, Domain& domain, const std::string& label)
 // --- For who logs in -----------------------------------------------------------------------------------------------------------
 
 // The answer to a login, once it is one.
-std::string login(World& world, const std::string& address, const std::string& password, const std::function<void(mail::Imap&)>& then = {})
+std::string login(World& world, const std::string& address, const std::string& password,
+                  const std::function<void(mail::Imap&)>& then = {})
 {
     std::string said;
     await(world, "nobody can log in at all: " + address, [&] {
@@ -216,14 +234,18 @@ void log_in(World& world, const Login& wanted, const std::string& label)
     std::vector<std::string> found;
     const auto said = login(world, wanted.address, wanted.password, [&](mail::Imap& imap) { found = subjects(imap); });
     if (said.starts_with("OK ") != wanted.opens) {
-        world.findings.breach(label + ": '" + wanted.password + "' of " + wanted.address + ", as it is by " + wanted.label + ", was answered " + said);
+        world.findings.breach(label + ": '" + wanted.password + "' of " + wanted.address + ", as it is by "
+                              + wanted.label + ", was answered " + said);
         return;
     }
     for (const auto& subject : found) {
-        if (!subject.starts_with(wanted.life)) world.findings.breach(label + ": " + wanted.address + " has a message of another one of its name: " + subject);
+        if (!subject.starts_with(wanted.life))
+            world.findings.breach(label + ": " + wanted.address
+                                  + " has a message of another one of its name: " + subject);
     }
     for (const auto& subject : wanted.opens ? wanted.mails : std::vector<std::string>{}) {
-        if (std::find(found.begin(), found.end(), subject) == found.end()) world.findings.breach(label + ": " + wanted.address + " has lost the message " + subject);
+        if (std::find(found.begin(), found.end(), subject) == found.end())
+            world.findings.breach(label + ": " + wanted.address + " has lost the message " + subject);
     }
 }
 
@@ -257,7 +279,8 @@ void come_to_rest(World& world, const std::string& label)
     world.faults.mend();
     await(world, label + ": not everything answers again", [&] { return answers_all(world); });
     finish_what_is_open(world, label);
-    await(world, label + ": a transaction is left open", [&] { return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0"; });
+    await(world, label + ": a transaction is left open",
+          [&] { return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0"; });
     await(world, label + ": there are not as many workers as configured",
           [&] { return world.house.workers().size() == configured_workers(world.house); });
     if (!world.house.has_setting("SMTP_PORT")) return;
@@ -271,10 +294,13 @@ Doubts compare(World& world, const std::string& label, plan::Random& random)
 {
     const auto sum = [&](auto number) {
         return std::accumulate(world.clients.begin(), world.clients.end(), std::size_t{0},
-                               [&](std::size_t before, const Client& client) { return before + number(client.journal); });
+                               [&](std::size_t before, const Client& client) {
+            return before + number(client.journal);
+        });
     };
     const auto changes = [](const Journal& journal) {
-        return std::accumulate(journal.records().begin(), journal.records().end(), std::size_t{0}, [](std::size_t before, const auto& each) {
+        return std::accumulate(journal.records().begin(), journal.records().end(), std::size_t{0},
+                               [](std::size_t before, const auto& each) {
             const auto& done = each.second.done;
             return before + static_cast<std::size_t>(done.created + done.changed + done.deleted);
         });
@@ -290,7 +316,8 @@ Doubts compare(World& world, const std::string& label, plan::Random& random)
 
 void check(World& world)
 {
-    process::Arguments command{world.house.setting("MAILBOXCTL"), "--config", world.house.setting("MAILBOXD_CONF"), "check"};
+    process::Arguments command{world.house.setting("MAILBOXCTL"), "--config", world.house.setting("MAILBOXD_CONF"),
+                               "check"};
     if (world.house.has_setting("SMTP_PORT")) command = mail::as_root(command);
     const auto ended = process::run(command);
     if (ended.exit != 0) world.findings.breach("at the end mailboxctl check says:\n" + ended.out + ended.err);

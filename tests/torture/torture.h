@@ -20,6 +20,7 @@ namespace torture {
 struct Options {
     std::uint64_t seed = 0;
     std::size_t rounds = 10;
+    std::string only{};  // this kind of fault; empty: all that the stack can have
     plan::Extent extent{};  // but for the kinds of faults, which the stack decides
 };
 

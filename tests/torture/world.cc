@@ -37,7 +37,8 @@ std::string collection(const std::string& domain, bool as_credentials)
 // Of several tenants one after another, as many clients each as come to it.
 story::Tenant narrowed(const stack::Stack& house, const story::Tenant& tenant)
 {
-    return {tenant.account, tenant.domain, story::add_key(house, {"--account", tenant.account, "--domain", tenant.domain})};
+    return {tenant.account, tenant.domain,
+            story::add_key(house, {"--account", tenant.account, "--domain", tenant.domain})};
 }
 
 std::string key_id(const stack::Stack& house, const std::string& key)
@@ -106,7 +107,7 @@ void Gate::await(std::size_t steps)
 // Two domains of one account and one of another: half of the clients in the first one, each second of them by a key that is
 // good for no other. The names are the same in all of them.
 World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted)
-    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(its_house)}, stranger_{story::add_tenant(its_house)}
+    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)}, stranger_{story::add_tenant(house)}
 {
     const auto second = story::add_neighbour(house, first_);
     const std::array<story::Tenant, 4> tenants{first_, second, narrowed(house, first_), story::add_tenant(house)};
@@ -157,11 +158,13 @@ Asked World::ask(const std::string& key, const std::string& method, const std::s
     if (asked.answer.status == 0) return asked;
     asked.said = asked.answer.status == 200 ? "200" : answers::refusal(asked.answer);
     asked.meaning = journal::meaning(asked.answer.status, code_of(asked.said));
-    if (const auto found = answers::breach(asked.answer); !found.empty()) findings.breach(method + " " + target + ": " + found);
+    if (const auto found = answers::breach(asked.answer); !found.empty())
+        findings.breach(method + " " + target + ": " + found);
     return asked;
 }
 
-std::optional<std::set<std::string>> World::list(const std::string& key, const Domain& its_domain, bool as_credentials, const std::string& label)
+std::optional<std::set<std::string>> World::list(const std::string& key, const Domain& its_domain, bool as_credentials,
+                                                 const std::string& label)
 {
     const auto asked = ask(key, "GET", collection(its_domain.name, as_credentials) + "?limit=1000");
     if (asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown) return std::nullopt;
@@ -171,15 +174,18 @@ std::optional<std::set<std::string>> World::list(const std::string& key, const D
     }
     std::set<std::string> names;
     try {
-        const auto page = answers::page(asked.answer, as_credentials ? answers::Items::credentials : answers::Items::mailboxes);
+        const auto page =
+            answers::page(asked.answer, as_credentials ? answers::Items::credentials : answers::Items::mailboxes);
         for (const auto& item : page.items) {
             const auto at = item.mailbox.find('@');
             const auto name = item.mailbox.substr(0, at);
-            if (item.mailbox.substr(at + 1) != its_domain.name || !its_domain.names.contains(name)) findings.breach(label + ": nobody made " + item.mailbox);
+            if (item.mailbox.substr(at + 1) != its_domain.name || !its_domain.names.contains(name))
+                findings.breach(label + ": nobody made " + item.mailbox);
             if (!names.insert(name).second) findings.breach(label + ": " + name + " is listed twice");
         }
         if (page.total_count != static_cast<std::int64_t>(page.items.size())) {
-            findings.breach(label + ": total_count is " + std::to_string(page.total_count) + ", and listed are " + std::to_string(page.items.size()));
+            findings.breach(label + ": total_count is " + std::to_string(page.total_count) + ", and listed are "
+                            + std::to_string(page.items.size()));
         }
     } catch (const std::runtime_error& error) {
         findings.breach(label + ": " + error.what());
@@ -195,7 +201,8 @@ void World::take_steps(Client& client, const std::vector<plan::Step>& steps, con
     for (std::size_t i = 0; i < steps.size(); ++i) {
         gate.pass();
         const auto& step = steps[i];
-        const auto name = label + ", client " + std::to_string(client.index) + " in " + client.domain + ", step " + std::to_string(i) + " (" + plan::text(step) + ")";
+        const auto name = label + ", client " + std::to_string(client.index) + " in " + client.domain + ", step "
+                          + std::to_string(i) + " (" + plan::text(step) + ")";
         const bool is_in_trouble = take_step(client, step, name);
         // Who is refused waits a little, and longer the next time.
         if (is_in_trouble) ::poll(nullptr, 0, static_cast<int>(wait.count()));
@@ -224,7 +231,7 @@ bool World::take_step(Client& client, const plan::Step& step, const std::string&
     }
     if (step.action == Action::change) fields.emplace_back("password", step.password);
     const auto one = all + "/" + step.names.front();
-    const auto asked = step.action == Action::create ? ask(client.key, "POST", all, http::form(fields))
+    const auto asked = step.action == Action::create   ? ask(client.key, "POST", all, http::form(fields))
                        : step.action == Action::change ? ask(client.key, "PUT", one, http::form(fields))
                                                        : ask(client.key, "DELETE", one);
     if (asked.meaning == Meaning::unknown) is_any_open = true;
@@ -258,7 +265,8 @@ bool World::send_mail(Client& client, const plan::Step& step, const std::string&
     findings.count("mail " + said.substr(0, 3));
     const bool is_accepted = said.starts_with("250 ");
     // Only for good: 550 says that there is no such mailbox.
-    if (said.starts_with("550 ")) findings.breach(label + ", answered " + said + ", but the mailbox is there by " + record.label);
+    if (said.starts_with("550 "))
+        findings.breach(label + ", answered " + said + ", but the mailbox is there by " + record.label);
     if (is_accepted) client.journal.note(step, Meaning::done, subject);
     return !is_accepted;
 }
@@ -269,8 +277,10 @@ void World::read_only(const std::atomic<bool>& is_over, const std::string& label
         const auto name = label + ", the one who may only list";
         const auto& its_domain = domains[i % 2];
         if (i % 5 == 4) {
-            const auto asked = ask(reading_key_, "DELETE", collection(its_domain.name, i % 3 == 0) + "/" + plan::contested_names().front());
-            const bool is_refused = asked.answer.status == 403 || asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
+            const auto asked = ask(reading_key_, "DELETE",
+                                   collection(its_domain.name, i % 3 == 0) + "/" + plan::contested_names().front());
+            const bool is_refused =
+                asked.answer.status == 403 || asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
             if (!is_refused) findings.breach(name + ", deleting, answered " + asked.said);
         } else {
             list(reading_key_, its_domain, i % 3 == 0, name);
@@ -293,10 +303,15 @@ void World::be_a_stranger(const std::atomic<bool>& is_over, const std::string& l
             {{"GET", all}, {"DELETE", one}, {"PUT", one}, {"POST", all}, {"GET", "/domains/" + victim.name}}};
         const auto& [method, target] = requests[i / domains.size() % requests.size()];
         const bool has_key = i % 7 != 6;
-        const auto asked = ask(has_key ? stranger_.key : no_key, method, target, method == std::string_view{"POST"} || method == std::string_view{"PUT"} ? form : http::Body{});
-        const auto refusal = has_key ? "404 domain_not_found: Domain not found: " + victim.name : "401 unauthorized: Forbidden";
-        const bool is_refused = asked.said == refusal || asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
-        if (!is_refused) findings.breach(label + ", a stranger's " + method + " " + target + " was answered " + asked.said);
+        const auto asked =
+            ask(has_key ? stranger_.key : no_key, method, target,
+                method == std::string_view{"POST"} || method == std::string_view{"PUT"} ? form : http::Body{});
+        const auto refusal =
+            has_key ? "404 domain_not_found: Domain not found: " + victim.name : "401 unauthorized: Forbidden";
+        const bool is_refused =
+            asked.said == refusal || asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
+        if (!is_refused)
+            findings.breach(label + ", a stranger's " + method + " " + target + " was answered " + asked.said);
         ::poll(nullptr, 0, static_cast<int>(kFirstPause.count()));
     }
 }

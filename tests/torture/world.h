@@ -40,10 +40,10 @@ private:
 // Lets clients take steps only up to a number that grows, so that faults find them at work.
 class Gate {
 public:
-    void begin();                          // closed, and no step taken
-    void open_to(std::size_t steps);       // no more steps may be taken than that
-    void pass();                           // for a step: waits until it may be taken
-    void await(std::size_t steps);         // until so many were taken
+    void begin();                     // closed, and no step taken
+    void open_to(std::size_t steps);  // no more steps may be taken than that
+    void pass();                      // for a step: waits until it may be taken
+    void await(std::size_t steps);    // until so many were taken
 
 private:
     std::mutex one_at_a_time_;
@@ -78,9 +78,11 @@ struct Asked {
 struct World {
     World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted);
 
-    Asked ask(const std::string& key, const std::string& method, const std::string& target, const http::Body& body = {});
+    Asked ask(const std::string& key, const std::string& method, const std::string& target,
+              const http::Body& body = {});
     // A list, as it has to be whatever else is known; nothing where it was not answered.
-    std::optional<std::set<std::string>> list(const std::string& key, const Domain& domain, bool as_credentials, const std::string& label);
+    std::optional<std::set<std::string>> list(const std::string& key, const Domain& domain, bool as_credentials,
+                                              const std::string& label);
     Domain& domain(const std::string& name);
 
     // Each on a thread of its own.
