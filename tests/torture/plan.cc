@@ -117,7 +117,7 @@ std::string password_of(const Step& step, std::size_t index)
 
 std::string text(const Step& step)
 {
-    static const char* const kActions[] = {"create", "change", "delete", "list", "mail to"};
+    constexpr const char* kActions[] = {"create", "change", "delete", "list", "mail to"};
     std::string text = kActions[static_cast<std::size_t>(step.action)];
     if (step.action == Action::list) return text;
     for (const auto& name : step.names) text += " " + name;
