@@ -377,12 +377,39 @@ void Faults::configure(const std::string& text) const
     }
 }
 
+// Tables have room in their files for a while. Each change writes to the audit log, so that is filled up, too.
 void Faults::fill_disk(const plan::Fault& fault)
 {
     is_suspect_ = true;
     disk_->fill();
+    fill_audit_log();
     last(fault.hold * 4);
     disk_->empty();
+    mend();
+    house_.sql("DELETE FROM audit_log WHERE domain = 'filler'");
+}
+
+void Faults::fill_audit_log() const
+{
+    constexpr std::size_t kAtOnce = 2048;
+    constexpr std::size_t kMost = 200'000;
+    const std::string insert = "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) ";
+    std::string rows_to_add = "VALUES (0, 0, REPEAT('x', 64), '', 'filler', 'filler', REPEAT('x', 64))";
+    std::size_t rows = 0;
+    bool is_full = false;
+    for (std::size_t count = 1; count > 0 && rows < kMost;) {
+        try {
+            house_.sql(insert + rows_to_add);
+            rows += count;
+            count = is_full || rows == 1 ? count : std::min(count * 2, kAtOnce);
+        } catch (const std::exception&) {
+            is_full = true;
+            count /= 4;
+        }
+        rows_to_add = "SELECT at, id + " + std::to_string(rows)
+                      + ", actor, client, action, domain, local_part FROM audit_log WHERE domain = 'filler' LIMIT "
+                      + std::to_string(count);
+    }
 }
 
 }  // namespace faults

@@ -77,6 +77,7 @@ private:
     std::vector<pid_t> workers() const;
     void stop(const std::vector<pid_t>& processes, std::chrono::milliseconds hold);
     void configure(const std::string& text) const;  // the service, until the stack is started again
+    void fill_audit_log() const;
     void read_ports();
 
     stack::Stack& house_;
