@@ -6,7 +6,10 @@
 #include <mysql_connection.h>
 #include <mysql_driver.h>
 
+#include <algorithm>
 #include <unordered_map>
+
+#include "log.h"
 
 namespace db {
 namespace {
@@ -224,25 +227,29 @@ namespace {
 
 }  // namespace
 
-void Outage::begin()
+bool Outage::begin()
 {
-    look_at_ = (Clock::now() + kPause).time_since_epoch().count();
+    std::int64_t none = 0;
+    if (!try_at_.compare_exchange_strong(none, (Clock::now() + kPause).time_since_epoch().count())) return false;
+    ++count_;
+    return true;
 }
 
 bool Outage::takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay)
 {
-    auto look_at = look_at_.load();
+    auto try_at = try_at_.load();
     const auto now = Clock::now().time_since_epoch();
-    if (look_at == 0 || now < Clock::duration{look_at} + delay) return false;
-    return look_at_.compare_exchange_strong(look_at, (now + longest + kPause).count());
+    if (try_at == 0 || now < Clock::duration{try_at} + delay) return false;
+    return try_at_.compare_exchange_strong(try_at, (now + longest + kPause).count());
 }
 
 Connection& Session::connection()
 {
     const auto now = Clock::now();
-    // Who has nothing to do looks first; a request does only where all have.
+    // Who has nothing to do tries first; a request does only where all have.
     if (is_given_up() && !outage_->takes_turn(config_.db_connect_timeout, kPause)) refuse_to_wait();
-    if (is_given_up()) connection_.reset();
+    // From before an outage: it may lead to a server that will never say so.
+    if (outage_ != nullptr && outage_->count() != outages_) connection_.reset();
     used_at_ = now;
     if (connection_) return *connection_;
     if (now < not_before_) refuse_to_wait();
@@ -254,37 +261,46 @@ Connection& Session::connect()
     const auto begin = Clock::now();
     try {
         ++connections_;
+        connection_.reset();
         auto& made = connection_.emplace(database_, password_, config_, look_);
-        if (outage_ != nullptr) outage_->end();
+        note(Server::answers);
+        outages_ = outage_ == nullptr ? 0 : outage_->count();
         return made;
     } catch (const Error& error) {
         const auto end = Clock::now();
         not_before_ = end - begin > kSlowAttempt ? end + kPause : end;
-        if (outage_ == nullptr) throw;
-        if (error.remedy == Remedy::reconnect && end - begin >= config_.db_connect_timeout) {
-            outage_->begin();
-        } else {
-            outage_->end();  // it answers, if only to refuse
-        }
+        const bool has_hung = error.remedy == Remedy::reconnect && end - begin >= std::min(config_.db_connect_timeout, config_.db_timeout);
+        note(has_hung ? Server::hangs : Server::answers);  // if only to refuse
         throw;
     }
 }
 
-void Session::drop()
+void Session::note(Server server)
 {
-    if (outage_ != nullptr && connection_ && Clock::now() - used_at_ >= config_.db_timeout) outage_->begin();
-    connection_.reset();
+    if (outage_ == nullptr) return;
+    if (server == Server::hangs && outage_->begin()) logging::warning("database-hangs")("advice", "all requests get 503 until it lets somebody in");
+    if (server == Server::answers && outage_->end()) logging::info("database-back");
 }
 
-void Session::look_again()
+void Session::connect_if_possible()
 {
-    if (outage_ == nullptr || !outage_->takes_turn(config_.db_connect_timeout)) return;
-    connection_.reset();
     try {
         connect();
     } catch (const Error&) {
         // The requests say so.
     }
+}
+
+void Session::drop()
+{
+    const bool has_waited = connection_ && Clock::now() - used_at_ >= config_.db_timeout;
+    connection_.reset();
+    if (has_waited && outage_ != nullptr && !is_given_up()) connect_if_possible();
+}
+
+void Session::try_again()
+{
+    if (outage_ != nullptr && outage_->takes_turn(config_.db_connect_timeout)) connect_if_possible();
 }
 
 std::chrono::microseconds take_time_spent()

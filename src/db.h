@@ -143,14 +143,17 @@ void in_transaction(Connection& connection, Work work)
 // own. It is over when a connection can be made again. In memory that they share.
 class Outage {
 public:
-    void begin();
-    void end() { look_at_ = 0; }
-    bool is_on() const { return look_at_ != 0; }
-    // Whether it is time to look for the server again, and the caller's turn: nobody else's while an attempt takes `longest`.
+    bool begin();  // returns whether it was not on before
+    bool end() { return try_at_.exchange(0) != 0; }  // and whether it was
+    bool is_on() const { return try_at_ != 0; }
+    std::int64_t count() const { return count_; }
+    // Whether it is time to try whether the server is back, and the caller's turn: nobody else's while that takes `longest`.
     bool takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay = {});
 
 private:
-    std::atomic<std::int64_t> look_at_{0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
+    std::atomic<std::int64_t> try_at_{0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
+    std::atomic<std::int64_t> count_{0};   // of all that there were
+    static_assert(std::atomic<std::int64_t>::is_always_lock_free);  // or it would be for the threads of one process
 };
 
 // A worker's one connection: made when first needed, replaced after it was lost.
@@ -165,14 +168,18 @@ public:
     Connection& connection();
     // How many it has tried to make. Where it is the same as before, so is the connection; another may lead to another server.
     std::int64_t connections() const { return connections_; }
-    // One that was lost. Where that took as long as a time-out, the server hangs.
+    // One that was lost. Where that took as long as a time-out, a new one is tried at once: one statement may wait for a lock,
+    // but a server that hangs lets nobody in.
     void drop();
     bool is_given_up() const { return outage_ != nullptr && outage_->is_on(); }
-    // For who has nothing else to do: looks for a server that is given up, so that no request has to.
-    void look_again();
+    // For who has nothing else to do: tries a server that is given up, so that no request has to.
+    void try_again();
 
 private:
+    enum class Server { answers, hangs };
     Connection& connect();
+    void connect_if_possible();
+    void note(Server server);
 
     const Config::Database& database_;
     std::string password_;
@@ -182,6 +189,7 @@ private:
     std::optional<Connection> connection_;
     std::chrono::steady_clock::time_point used_at_{};
     std::int64_t connections_ = 0;
+    std::int64_t outages_ = 0;  // that there had been when the connection was made
     std::chrono::steady_clock::time_point not_before_{};
 };
 

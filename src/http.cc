@@ -54,7 +54,7 @@ std::string_view reason(int status)
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
     case 503: return "Service Unavailable";
-    case 504: return "Gateway Time-out";
+    case 504: return "Gateway Timeout";
     default: return "Internal Server Error";
     }
 }

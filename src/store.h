@@ -141,6 +141,7 @@ public:
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
     // Each of these throws InDoubt where it cannot be told whether it was done.
+
     // All of them or none.
     Created create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
     Changed change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,

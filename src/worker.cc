@@ -195,8 +195,8 @@ private:
     std::vector<iovec> parts_;
 };
 
-// How often who waits sees whether it is time to look for a database that hangs, in milliseconds.
-constexpr int kLookInterval = 100;
+// How often who waits sees whether it is time to try a database that hangs.
+constexpr std::chrono::milliseconds kTryInterval{100};
 
 class Worker {
 public:
@@ -219,12 +219,12 @@ public:
         if (auto stage = Stage::starting; !status_.stage.compare_exchange_strong(stage, Stage::serving)) return 0;
         while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
             epoll_event event{};
-            const int count = ::epoll_pwait(events, &event, 1, session_.is_given_up() ? kLookInterval : -1, &waiting);
+            const int count = ::epoll_pwait(events, &event, 1, session_.is_given_up() ? static_cast<int>(kTryInterval.count()) : -1, &waiting);
             if (is_told_to_reopen != 0) {
                 is_told_to_reopen = 0;
                 logging::reopen(config_.log_file);
             }
-            if (count == 0) session_.look_again();
+            if (count == 0) session_.try_again();
             if (count <= 0) continue;
             const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (connection < 0) continue;  // a colleague was faster
