@@ -164,7 +164,6 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     check_nowhere(http::base64("api:" + secret));
 }
 
-// Requests that are broken as HTTP: nginx refuses them, and its logs must not quote them either.
 // Where it must not be: it is refused, and no log has it.
 BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
@@ -187,6 +186,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
     check_nowhere(secret);
 }
 
+// Requests that are broken as HTTP: nginx refuses them, and its logs must not quote them either.
 BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {

@@ -1,5 +1,5 @@
 // torture_story.cc - a few rounds of `make torture`, in which each kind of fault comes once, but a disk that is full. By
-// another seed each time: it is in what is said of a failure, and `make torture SEED=` plans the same again.
+// another seed each time, which is in what is said of a failure.
 
 #include "../torture/torture.h"
 
@@ -18,9 +18,8 @@ BOOST_FIXTURE_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, mail::Bre
         .seed = std::random_device{}() % 1'000'000, .rounds = 2, .extent = {.steps = 40, .faults = 12, .hold = 500}};
     std::ostringstream progress;
     const auto outcome = ::torture::run(house, nullptr, options, progress);
-    BOOST_TEST_INFO(progress.str());
-    BOOST_TEST(outcome.breaches.empty());
-    for (const auto& breach : outcome.breaches) BOOST_TEST_MESSAGE(breach);
+    BOOST_TEST(outcome.breaches.empty(), progress.str());
+    for (const auto& breach : outcome.breaches) BOOST_ERROR(breach);
     BOOST_TEST(outcome.faults.size() == 24U);
     BOOST_TEST(outcome.requests.at("200") > 100U);
 }

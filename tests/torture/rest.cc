@@ -5,7 +5,6 @@
 #include "../system/process.h"
 
 #include <algorithm>
-#include <charconv>
 #include <csignal>
 #include <fstream>
 #include <map>

@@ -34,7 +34,7 @@ std::string collection(const std::string& domain, bool as_credentials)
     return as_credentials ? "/v3/domains/" + domain + "/credentials" : "/" + domain + "/mailboxes";
 }
 
-// Of several tenants one after another, as many clients each as come to it.
+// The same tenant, with a key that is good for no other domain of its account.
 story::Tenant narrowed(const stack::Stack& house, const story::Tenant& tenant)
 {
     return {tenant.account, tenant.domain,
