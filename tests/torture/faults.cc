@@ -28,7 +28,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kRoom = 24UL << 20U;  // that the database has beside its files, until it is taken
+constexpr std::size_t kLarge = 1UL << 30U;  // bytes that the database's disk has, but while it is full
 
 void last(std::chrono::milliseconds time)
 {
@@ -76,16 +76,10 @@ Disk::Disk(stack::Stack& house) : house_{house}, place_{house.directory() / "mar
     house_.down();
     fs::rename(place_, before);
     fs::create_directory(place_);
-    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=1G,mode=755") != 0)
-        fail("mount " + place_.string());
+    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") != 0) fail("mount " + place_.string());
+    resize(kLarge);
     process::run({"cp", "-a", before + "/.", place_});
     fs::remove_all(before);
-    struct statvfs room {};
-    ::statvfs(place_.c_str(), &room);
-    const auto size = (room.f_blocks - room.f_bfree) * room.f_frsize + kRoom;
-    const auto option = "size=" + std::to_string(size);
-    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, option.c_str()) != 0)
-        fail("make " + place_.string() + " small");
     house_.up();
 }
 
@@ -104,10 +98,22 @@ Disk::~Disk()
     }
 }
 
+void Disk::resize(std::size_t bytes) const
+{
+    const auto option = "size=" + std::to_string(bytes);
+    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, option.c_str()) != 0)
+        fail("resize " + place_.string());
+}
+
+// It becomes as small as its files are together, and the little that is left, as they change meanwhile, is taken.
 void Disk::fill() const
 {
+    constexpr std::size_t kSpare = 1UL << 20U;
+    struct statvfs room {};
+    ::statvfs(place_.c_str(), &room);
+    resize((room.f_blocks - room.f_bfree) * room.f_frsize + kSpare);
     const int file = ::open((place_ / "filler").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    for (std::size_t size = 1UL << 20U; size > 0; size /= 2) {
+    for (std::size_t size = kSpare; size > 0; size /= 2) {
         const std::string bytes(size, 'x');
         while (::write(file, bytes.data(), bytes.size()) > 0) {}
     }
@@ -116,6 +122,7 @@ void Disk::fill() const
 
 void Disk::empty() const
 {
+    resize(kLarge);
     fs::remove(place_ / "filler");
 }
 

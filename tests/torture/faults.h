@@ -34,6 +34,8 @@ public:
     void empty() const;
 
 private:
+    void resize(std::size_t bytes) const;
+
     stack::Stack& house_;
     std::filesystem::path place_;
 };
