@@ -9,7 +9,6 @@
 #include <boost/test/unit_test.hpp>
 
 using answers::text;
-using story::shows;
 
 namespace {
 
