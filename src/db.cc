@@ -261,7 +261,6 @@ Connection& Session::connect()
     const auto begin = Clock::now();
     try {
         ++connections_;
-        connection_.reset();
         auto& made = connection_.emplace(database_, password_, config_, look_);
         note(Server::answers);
         outages_ = outage_ == nullptr ? 0 : outage_->count();

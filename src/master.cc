@@ -31,28 +31,6 @@ constexpr auto kLongestBackOff = 10s;
 
 enum class Phase { working, asked_to_stop };
 
-// A worker, or the place that waits to be filled by one.
-struct Slot {
-    const Pool* pool;
-    unsigned generation;
-    worker::Status* status;          // shared with the process
-    pid_t pid = 0;                   // 0: to be started at start_at
-    Clock::time_point start_at{};
-    Clock::time_point started{};
-    Clock::duration back_off{};      // how long the next start was put off
-    Phase phase = Phase::working;
-    Clock::time_point ask_at{};
-    Clock::time_point kill_at{};
-};
-
-template <typename Value>
-Value* shared()
-{
-    void* memory = ::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-    return new (memory) Value{};
-}
-
 // Of the master alone: a worker keeps what it was forked with.
 struct Unshare {
     template <typename Value>
@@ -63,6 +41,28 @@ struct Unshare {
 };
 template <typename Value>
 using Shared = std::unique_ptr<Value, Unshare>;
+
+template <typename Value>
+Shared<Value> shared()
+{
+    void* memory = ::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
+    return Shared<Value>{new (memory) Value{}};
+}
+
+// A worker, or the place that waits to be filled by one.
+struct Slot {
+    const Pool* pool;
+    unsigned generation;
+    Shared<worker::Status> status = shared<worker::Status>();  // with the process
+    pid_t pid = 0;                   // 0: to be started at start_at
+    Clock::time_point start_at{};
+    Clock::time_point started{};
+    Clock::duration back_off{};      // how long the next start was put off
+    Phase phase = Phase::working;
+    Clock::time_point ask_at{};
+    Clock::time_point kill_at{};
+};
 
 std::string cause_of(int wait_status)
 {
@@ -101,13 +101,13 @@ private:
     void add_slots(const Pool& pool)
     {
         const auto size = settings_->config.*pool.size;
-        for (unsigned i = 0; i < size; ++i) slots_.push_back(Slot{.pool = &pool, .generation = generation_, .status = shared<worker::Status>()});
+        for (unsigned i = 0; i < size; ++i) slots_.push_back(Slot{.pool = &pool, .generation = generation_});
     }
 
     // The child runs the worker and ends where it was forked; it never returns into the loop.
     void start(Slot& slot)
     {
-        new (slot.status) worker::Status{};
+        new (slot.status.get()) worker::Status{};
         const auto master_pid = ::getpid();
         slot.started = Clock::now();
         slot.pid = ::fork();
@@ -190,7 +190,7 @@ private:
     {
         try {
             auto settings = std::make_unique<Settings>(reload_());
-            Shared<db::Outage> outage{shared<db::Outage>()};  // it may be another server
+            auto outage = shared<db::Outage>();  // it may be another server
             logging::open(settings->config.log_file);
             settings_ = std::move(settings);
             outage_ = std::move(outage);
@@ -219,7 +219,7 @@ private:
             if (is_dismissed && slot.pid != 0) ::kill(slot.pid, SIGKILL);
             slot.kill_at = now + settings_->config.stop_grace;
         }
-        forget_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        slots_.remove_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
         meet_deadlines();
     }
 
@@ -230,7 +230,7 @@ private:
             const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& candidate) { return candidate.pid == pid; });
             if (slot != slots_.end()) bury(*slot, wait_status);
         }
-        forget_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        slots_.remove_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
         start_due_slots();
     }
 
@@ -278,18 +278,8 @@ private:
         return shortest;
     }
 
-    template <typename Predicate>
-    void forget_if(Predicate is_forgotten)
-    {
-        slots_.remove_if([&](const Slot& slot) {
-            if (!is_forgotten(slot)) return false;
-            Unshare{}(slot.status);
-            return true;
-        });
-    }
-
     std::unique_ptr<Settings> settings_;
-    Shared<db::Outage> outage_{shared<db::Outage>()};  // of the workers that have these settings
+    Shared<db::Outage> outage_ = shared<db::Outage>();  // of the workers that have these settings
     const std::vector<Pool>& pools_;
     std::function<Settings()> reload_;
     std::list<Slot> slots_;
