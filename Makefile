@@ -76,7 +76,7 @@ mail-figures: ## measure the mail side: new mailboxes, 300 logins, an idle stack
 	@TEST_STACK=scripts/stack $(BUILD)/mail_figures --log_level=error --report_level=no
 	@TEST_MAIL_MESSAGES=$(MESSAGES) scripts/run-tests stories --run_test=mail_load
 
-outage-figures: ## measure while the database is away, under 100,000 wrong keys, beside 10,000 idle connections (3 minutes)
+outage-figures: ## measure while the database is away, under 100,000 wrong keys, beside 10,000 idle connections (5 minutes)
 	@scripts/install-deps build run database client
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/outage_figures
 	@TEST_STACK=scripts/stack $(BUILD)/outage_figures --log_level=error --report_level=no

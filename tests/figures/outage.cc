@@ -19,9 +19,6 @@
 #include <thread>
 
 #include <sodium.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 using namespace figures;
 using namespace std::chrono_literals;
@@ -108,13 +105,21 @@ private:
 
 bool listens(const std::string& path)
 {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    const int made = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool is_there = ::connect(made, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(made);
-    return is_there;
+    try {
+        const http::Connection connection{path};
+        return true;
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+std::string by_status(const std::map<int, int>& counts)
+{
+    std::string all;
+    for (const auto& [status, count] : counts) {
+        all += (all.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(status);
+    }
+    return all;
 }
 
 std::string milliseconds(double seconds)
@@ -135,11 +140,7 @@ void print_outage(const std::vector<Asked>& all, Clock::time_point away, Clock::
             first_refused = std::min(first_refused, asked.end);
         }
     }
-    std::string line;
-    for (const auto& [status, count] : counts) {
-        line += (line.empty() ? "" : ", ") + std::to_string(count) + " of " + std::to_string(status);
-    }
-    print("answers meanwhile", line);
+    print("answers meanwhile", by_status(counts));
     double longest = 0;
     double longest_known = 0;
     double first_after = 1e9;
@@ -165,7 +166,7 @@ constexpr auto kAway = 10s;
 
 BOOST_FIXTURE_TEST_CASE(the_database_is_stopped, Bad)
 {
-    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    const auto database = house.part("mariadb");
     const auto socket = house.setting("DB_SOCKET");
     const auto workers = house.workers();
     Load load{*this, 12, 4};
@@ -192,7 +193,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Bad)
     std::this_thread::sleep_for(2s);
     const auto away = Clock::now();
     {
-        const process::Stopped stopped{{static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")))}};
+        const process::Stopped stopped{{house.part("mariadb")}};
         std::this_thread::sleep_for(3 * kAway);
     }
     const auto back = Clock::now();
@@ -224,7 +225,7 @@ struct Guessed : Bad {
             text.insert(text.find(server), limits);
         }
         std::ofstream{path} << text;
-        const auto nginx = static_cast<pid_t>(std::stol(house.setting("NGINX_PID")));
+        const auto nginx = house.part("nginx");
         const auto old = process::children(nginx);
         ::kill(nginx, SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {
@@ -287,11 +288,7 @@ struct Guessed : Bad {
         }
         const auto seconds = since(begin);
         const auto after = statements();
-        std::string line;
-        for (const auto& [status, number] : counts) {
-            line += (line.empty() ? "" : ", ") + std::to_string(number) + " of " + std::to_string(status);
-        }
-        print(what, line + ", " + text(count / seconds, " a second", 0));
+        print(what, by_status(counts) + ", " + text(count / seconds, " a second", 0));
         for (const auto& [name, number] : after) {
             print("  " + name + ", a right key's among them", text(number - before.at(name), "", 0));
         }

@@ -222,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(all_stay_deleted, Broken, *shows("credentials: DELETE of
     }
     BOOST_TEST(call(who.key, "POST", who.mailboxes(), http::form(many)).status == 200);
     BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "100}\n");
-    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    const auto database = house.part("mariadb");
     ::kill(database, SIGKILL);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
     house.up();

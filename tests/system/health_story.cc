@@ -36,7 +36,7 @@ struct Health : story::Breaking {
 
     bool tells(const std::string& target, const std::string& word) const { return probe(target).find(word) != std::string::npos; }
 
-    pid_t database() const { return static_cast<pid_t>(std::stol(house.setting("MARIADB_PID"))); }
+    pid_t database() const { return house.part("mariadb"); }
 };
 
 constexpr char kAlive[] = "200 {\"message\":\"Alive\"}\n";

@@ -367,7 +367,7 @@ bool dovecot_is_24()
     return is_24;
 }
 
-Halt::Halt(const stack::Stack& house) : janitor_{static_cast<pid_t>(std::stol(house.setting("JANITOR_PID")))}
+Halt::Halt(const stack::Stack& house) : janitor_{house.part("janitor")}
 {
     ::kill(janitor_, SIGSTOP);
 }
@@ -537,7 +537,7 @@ void Breaking::teardown()
 
 void Breaking::stop_database() const
 {
-    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    const auto database = house.part("mariadb");
     ::kill(database, SIGKILL);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
 }

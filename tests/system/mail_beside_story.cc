@@ -274,7 +274,7 @@ BOOST_FIXTURE_TEST_CASE(the_others_are_served_while_our_database_is_away, Beside
     BOOST_TEST(create(who, "alice").status == 200);
     BOOST_TEST(send(alice, "Before").starts_with("250 "));
     BOOST_TEST(arrives(alice, story::kPassword, "Before"));
-    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    const auto database = house.part("mariadb");
     ::kill(database, SIGKILL);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
 

@@ -224,7 +224,7 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
         BOOST_TEST(lmtp.send("you@example.net", {inside(who.address(name))}, mail::message("Hello")).starts_with("250 "));
         sessions.push_back(imap(who.address(name)));
     }
-    const auto janitor = static_cast<pid_t>(std::stol(house.setting("JANITOR_PID")));
+    const auto janitor = house.part("janitor");
     ::kill(janitor, SIGKILL);
 
     // The first 50 get other passwords, 18 times each; the next 25 are deleted, the next 25 too, and made again. Those in

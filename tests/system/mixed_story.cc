@@ -85,7 +85,7 @@ struct Mixed : One, story::Story {
     void outage(int number) const
     {
         {
-            const process::Stopped stopped{{static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")))}};
+            const process::Stopped stopped{{house.part("mariadb")}};
             for (int kind = 0; kind < kKinds; ++kind) {
                 const auto called = ask(number + kind);
                 BOOST_TEST(called.answer.status == called.without, "kind " << (number + kind) % kKinds << ": " << answers::text(called.answer));

@@ -45,7 +45,7 @@ struct Operator : story::Breaking {
 
     void reload_nginx() const
     {
-        const auto master = static_cast<pid_t>(std::stol(house.setting("NGINX_PID")));
+        const auto master = house.part("nginx");
         const auto old = process::children(master);
         ::kill(master, SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {

@@ -33,7 +33,7 @@ boost::test_tools::assertion_result is_refused(const http::Answer& answer)
 }
 
 struct Outage : story::Breaking {
-    pid_t database() const { return static_cast<pid_t>(std::stol(house.setting("MARIADB_PID"))); }
+    pid_t database() const { return house.part("mariadb"); }
 
     // Every kind of request: two that read, and what changes.
     std::vector<http::Answer> read(const story::Tenant& who) const { return {list(who), call(who.key, "GET", "/v3/domains")}; }

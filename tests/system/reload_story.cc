@@ -30,14 +30,6 @@ namespace {
 
 struct Reload : story::Breaking {
     void hang_up() const { ::kill(house.master(), SIGHUP); }
-
-    void reload(const story::Settings& settings, std::size_t count = kWorkers) const
-    {
-        const auto old = house.workers();
-        configure(settings);
-        hang_up();
-        BOOST_TEST_REQUIRE(eventually([&] { return has_workers_without(old, count); }));
-    }
 };
 
 // Clients that call without a pause, from threads of their own, until they are stopped.
@@ -104,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(new_settings_take_effect, Reload,
     const auto who = tenant();
     const auto mark = log.mark();
     BOOST_TEST(list(who, "?limit=1000").status == 200);
-    reload({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}}, 5);
+    reconfigure({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}}, 5);
     BOOST_TEST(!log.expect(mark, {"info reloading"}).empty());
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"limit", "500"}));
     BOOST_TEST(list(who, "?limit=500").status == 200);
@@ -215,7 +207,7 @@ BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
 BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
 {
     const auto who = tenant();
-    reload({{"request_deadline", "2"}, {"stop_grace", "3"}});
+    reconfigure({{"request_deadline", "2"}, {"stop_grace", "3"}});
     const auto workers = house.workers();
     const auto before = snapshot();
     const auto mark = log.mark();
@@ -247,7 +239,7 @@ BOOST_FIXTURE_TEST_CASE(a_lock_that_is_held_too_long, Reload, *story::shows("sta
 BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
 {
     const auto who = tenant();
-    reload({{"max_requests", "5"}});
+    reconfigure({{"max_requests", "5"}});
     const auto mark = log.mark();
     const auto workers = house.workers();
     for (int i = 0; i < 60; ++i) {
@@ -266,12 +258,12 @@ BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
     house.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name + ".schema_version (version INT UNSIGNED NOT NULL PRIMARY KEY);"
               " GRANT SELECT ON " + name + ".* TO 'mailboxd_api'@'localhost'");
     const auto mark = log.mark();
-    reload({{"db_name", name}});
+    reconfigure({{"db_name", name}});
     BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
     BOOST_TEST(!log.expect(mark, {"warning database-absent", "schema version 0, older"}).empty());
     house.sql("REVOKE SELECT ON " + name + ".* FROM 'mailboxd_api'@'localhost'; DROP DATABASE " + name +
               "; INSERT INTO schema_version VALUES (999, 'next', 0)");
-    reload({{"db_name", "mailboxd"}});
+    reconfigure({{"db_name", "mailboxd"}});
     BOOST_TEST(list(who).status == 200);
     house.sql("DELETE FROM schema_version WHERE version = 999");
 }
@@ -280,7 +272,7 @@ BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
 BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
 {
     const auto who = tenant();
-    const auto database = static_cast<pid_t>(std::stol(house.setting("MARIADB_PID")));
+    const auto database = house.part("mariadb");
     const auto mark = log.mark();
     ::kill(database, SIGSTOP);
     for (int i = 0; i < 6; ++i) {
@@ -296,7 +288,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
 
 BOOST_FIXTURE_TEST_CASE(a_worker_that_ignores_term_is_killed_after_the_grace, Reload)
 {
-    reload({{"request_deadline", "1"}, {"stop_grace", "2"}});
+    reconfigure({{"request_deadline", "1"}, {"stop_grace", "2"}});
     const auto mark = log.mark();
     const auto stopped = house.workers().front();
     ::kill(stopped, SIGSTOP);
@@ -333,7 +325,7 @@ BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload, *boost::unit_te
     const auto before = most();
     BOOST_TEST(before <= 6U);
     for (int i = 0; i < 5; ++i) {
-        reload({});
+        reconfigure({});
         list(who);
         change(who, "alice", "Looking-Glass");
     }

@@ -248,7 +248,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
     BOOST_TEST_REQUIRE(process::eventually([&] { return connection.is_taken(); }));
     BOOST_TEST(list(who).status == 200);
     check_nowhere(secret);
-    const auto master = static_cast<pid_t>(std::stol(house.setting("NGINX_PID")));
+    const auto master = house.part("nginx");
     for (const auto worker : process::children(master)) {
         for (const auto& file : process::open_files(worker)) {
             BOOST_TEST(file.find("/nginx/tmp/") == std::string::npos, file);

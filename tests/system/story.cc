@@ -330,12 +330,12 @@ void Breaking::configure(const Settings& settings) const
     std::ofstream{house.setting("MAILBOXD_CONF")} << text;
 }
 
-void Breaking::reconfigure(const Settings& settings) const
+void Breaking::reconfigure(const Settings& settings, std::size_t count) const
 {
     const auto old = house.workers();
     configure(settings);
     ::kill(house.master(), SIGHUP);
-    BOOST_TEST_REQUIRE(process::eventually([&] { return has_workers_without(old); }));
+    BOOST_TEST_REQUIRE(process::eventually([&] { return has_workers_without(old, count); }));
 }
 
 Breaking::Hold::Hold(const Breaking& story, const Tenant& tenant)

@@ -113,7 +113,7 @@ struct Breaking : Story {
     // Changes the settings of the service, which has to be told. The next start of the
     // stack writes its own again.
     void configure(const Settings& settings) const;
-    void reconfigure(const Settings& settings) const;  // and tells it: all workers have them then
+    void reconfigure(const Settings& settings, std::size_t count = kWorkers) const;  // and tells it: all workers have them then
 
     // Holds every change in the tenant's domain until released.
     class Hold {

@@ -228,13 +228,6 @@ std::vector<pid_t> Faults::workers() const
     return found;
 }
 
-void Faults::stop(const std::vector<pid_t>& processes, std::chrono::milliseconds hold)
-{
-    send(processes, SIGSTOP);
-    last(hold);
-    send(processes, SIGCONT);
-}
-
 void Faults::kill_worker(const plan::Fault& fault)
 {
     const auto all = workers();
@@ -251,7 +244,8 @@ void Faults::kill_all_workers(const plan::Fault& fault)
 void Faults::stop_worker(const plan::Fault& fault)
 {
     const auto all = workers();
-    stop({all[fault.victim % all.size()]}, fault.hold);
+    const process::Stopped stopped{{all[fault.victim % all.size()]}};
+    last(fault.hold);
 }
 
 void Faults::kill_master(const plan::Fault& fault)
@@ -263,10 +257,9 @@ void Faults::kill_master(const plan::Fault& fault)
 // A worker that dies meanwhile is not replaced before it goes on.
 void Faults::stop_master(const plan::Fault& fault)
 {
-    send({house_.master()}, SIGSTOP);
+    const process::Stopped stopped{{house_.master()}};
     kill_worker(fault);
     last(fault.hold);
-    send({house_.master()}, SIGCONT);
 }
 
 void Faults::reload_master(const plan::Fault& fault)
@@ -298,7 +291,8 @@ void Faults::stop_part(const plan::Fault& fault)
 {
     auto processes = process::children(house_.part(part_));
     processes.push_back(house_.part(part_));
-    stop(processes, fault.hold);
+    const process::Stopped stopped{processes};
+    last(fault.hold);
 }
 
 void Faults::end_part(const plan::Fault& fault)
@@ -377,6 +371,11 @@ void Faults::lose_commits(const plan::Fault& fault)
 void Faults::configure(const std::string& text) const
 {
     std::ofstream{house_.setting("MAILBOXD_CONF")} << text;
+    replace_workers();
+}
+
+void Faults::replace_workers() const
+{
     const auto old = workers();
     send({house_.master()}, SIGHUP);
     if (!process::eventually([&] { return std::none_of(old.begin(), old.end(), process::is_alive); }, 60s)) {

@@ -48,6 +48,7 @@ public:
     std::vector<std::string> kinds() const;
     void strike(const plan::Fault& fault);  // returns when it has lasted as long as it should
     void mend();
+    void replace_workers() const;  // each ends what it does first
 
     // Where the stack answers; another thread may ask. 0: nowhere, and it may be somebody else's port meanwhile.
     std::uint16_t http_port() const { return http_port_; }
@@ -77,7 +78,6 @@ private:
     bool has_part(const std::string& name) const;
     bool is_up(const std::string& part) const;
     std::vector<pid_t> workers() const;
-    void stop(const std::vector<pid_t>& processes, std::chrono::milliseconds hold);
     void configure(const std::string& text) const;  // the service, until the stack is started again
     void fill_audit_log() const;
     void read_ports();

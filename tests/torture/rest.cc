@@ -60,13 +60,9 @@ bool answers_all(World& world)
 
 // A change that nobody waits for any more may be under way in a worker, or wait for one. Those that wait came before whoever
 // has just been answered; and a worker that is to be replaced ends what it does first.
-void finish_what_is_open(World& world, const std::string& label)
+void finish_what_is_open(World& world)
 {
-    if (!world.is_any_open.exchange(false)) return;
-    const auto old = world.house.workers();
-    ::kill(world.house.master(), SIGHUP);
-    await(world, label + ": a worker that was to be replaced does not end",
-          [&] { return std::none_of(old.begin(), old.end(), process::is_alive); });
+    if (world.is_any_open.exchange(false)) world.faults.replace_workers();
 }
 
 // --- What is there ------------------------------------------------------------------------------------------------------------
@@ -277,7 +273,7 @@ void come_to_rest(World& world, const std::string& label)
 {
     world.faults.mend();
     await(world, label + ": not everything answers again", [&] { return answers_all(world); });
-    finish_what_is_open(world, label);
+    finish_what_is_open(world);
     await(world, label + ": a transaction is left open",
           [&] { return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0"; });
     await(world, label + ": there are not as many workers as configured",
