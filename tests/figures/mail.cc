@@ -24,7 +24,11 @@
 #include <unistd.h>
 
 namespace fs = std::filesystem;
-using namespace figures;
+using figures::Clock;
+using figures::median;
+using figures::print;
+using figures::since;
+using figures::text;
 
 namespace {
 

@@ -20,7 +20,11 @@
 
 #include <sodium.h>
 
-using namespace figures;
+using figures::Clock;
+using figures::percentile;
+using figures::print;
+using figures::since;
+using figures::text;
 using namespace std::chrono_literals;
 
 namespace {
