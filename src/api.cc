@@ -228,14 +228,11 @@ Response listing(const store::Listing& listing, const Domain& domain, const Word
 // The list in the common case: for a key that may, a page that is not empty. As it was kept, if it still holds.
 std::optional<Response> granted_listing(const Exchange& exchange, const Domain& domain, const store::Page& page)
 {
-    const auto is_right_key = [&](std::string_view hash) { return auth::is_same_secret(exchange.key.sha256(), hash); };
     const auto name = pages::name(exchange.key.id(), domain, page, exchange.words.as);
-    if (const auto* kept = exchange.pages.find(name)) {
-        const auto key_hash = exchange.store.confirm(exchange.key.id(), kept->version);
-        if (key_hash && is_right_key(*key_hash)) return Response{.body = kept->body};
-    }
-    const auto found = exchange.store.list(exchange.key.id(), domain, page);
-    if (!found || !is_right_key(found->key_hash)) return std::nullopt;
+    const auto* kept = exchange.pages.find(name);
+    if (kept != nullptr && exchange.store.confirm(exchange.key, kept->version)) return Response{.body = kept->body};
+    const auto found = exchange.store.list(exchange.key, domain, page);
+    if (!found) return std::nullopt;
     auto response = listing(found->listing, domain, exchange.words);
     exchange.pages.keep({.name = name, .version = found->version, .body = response.body});
     return response;

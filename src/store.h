@@ -54,12 +54,10 @@ struct Ranges {
 };
 struct Position;
 
-// What the list's one statement found for a key that may: the hash to compare the key
-// with, and the page. It finds nothing where the page is empty, where the key may not or
-// only under conditions, and where the domain changed just then; grant() says why, and
-// page() asks again.
+// What the list's one statement found for a key that may. It finds nothing where the page is
+// empty, where the key may not or only under conditions, and where the domain changed just
+// then; grant() says why, and page() asks again.
 struct GrantedListing {
-    std::string key_hash;
     Version version;
     Listing listing;
 };
@@ -135,9 +133,9 @@ public:
     // Whether anybody has it: for the log, never for an answer.
     bool has_domain(std::string_view domain);
 
-    std::optional<GrantedListing> list(std::string_view key_id, const mailbox::Domain& domain, const Page& page);
-    // Whether the key still may, and the domain is still at that version: the hash to compare the key with.
-    std::optional<std::string> confirm(std::string_view key_id, const Version& version);
+    std::optional<GrantedListing> list(const auth::Key& key, const mailbox::Domain& domain, const Page& page);
+    // Whether the key still may, and the domain is still at that version.
+    bool confirm(const auth::Key& key, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
     // Each of these throws InDoubt where it cannot be told whether it was done.

@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_finds_its_connection_killed, Proxied)
     kill();
     BOOST_TEST(proxied.grant(key.id(), domain.name()).has_value());
     kill();
-    BOOST_TEST(proxied.list(key.id(), domain, {}).has_value());
+    BOOST_TEST(proxied.list(key, domain, {}).has_value());
     kill();
     BOOST_TEST(proxied.page(domain_id, domain, {}).total == 2);
     kill();
@@ -179,7 +179,7 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
     const auto begin = Clock::now();
     BOOST_CHECK_THROW(absent.grant(tenant.key.id(), tenant.domain.name()), db::Error);
     BOOST_CHECK_THROW(absent.has_domain(tenant.domain.name()), db::Error);
-    BOOST_CHECK_THROW(absent.list(tenant.key.id(), tenant.domain, {}), db::Error);
+    BOOST_CHECK_THROW(absent.list(tenant.key, tenant.domain, {}), db::Error);
     BOOST_CHECK_THROW(absent.page(tenant.domain_id, tenant.domain, {}), db::Error);
     BOOST_CHECK_THROW(absent.create(may, {tenant.mailbox("alice")}, tenant.actor), db::Error);
     BOOST_CHECK_THROW(absent.change_password(may, tenant.address("alice"), "x", tenant.actor), db::Error);
@@ -440,10 +440,10 @@ BOOST_FIXTURE_TEST_CASE(statements_are_prepared_once, Proxied)
         return Fate::passes;
     });
     create("bob");
-    proxied.list(key.id(), domain, {});
+    proxied.list(key, domain, {});
     const int first = prepared;
     create("carol");
-    proxied.list(key.id(), domain, {});
+    proxied.list(key, domain, {});
     proxy.set_judge({});
     BOOST_TEST(first == 1);  // the list's
     BOOST_TEST(prepared == 1);
@@ -453,9 +453,9 @@ BOOST_FIXTURE_TEST_CASE(statements_are_prepared_once, Proxied)
 BOOST_FIXTURE_TEST_CASE(a_list_is_one_command, Proxied)
 {
     create("alice");
-    proxied.list(key.id(), domain, {});
+    proxied.list(key, domain, {});
     at(-1, Fate::passes);
-    BOOST_TEST(proxied.list(key.id(), domain, {}).has_value());
+    BOOST_TEST(proxied.list(key, domain, {}).has_value());
     BOOST_TEST(commands == 1);
 }
 

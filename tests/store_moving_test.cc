@@ -69,7 +69,7 @@ struct Moving : database::Tenant {
     // The list says nothing where it finds nothing, and leaves it to the page.
     Page by_list(const store::Page& wanted)
     {
-        const auto found = proxied.list(key.id(), domain, wanted);
+        const auto found = proxied.list(key, domain, wanted);
         return found ? page_of(found->listing) : by_page(wanted);
     }
     static Page page_of(const store::Listing& listing)

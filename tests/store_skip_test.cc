@@ -46,7 +46,7 @@ struct LongLived : database::Tenant {
     }
     std::vector<std::string> by_list(std::int64_t limit, std::int64_t skip)
     {
-        const auto found = store.list(key.id(), domain, {limit, skip});
+        const auto found = store.list(key, domain, {limit, skip});
         return found ? names_of(found->listing) : std::vector<std::string>{};
     }
     std::vector<std::string> by_page(std::int64_t limit, std::int64_t skip)
