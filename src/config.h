@@ -41,9 +41,9 @@ struct Config {
     std::string user;                      // taken on when started as root; empty: stay
     unsigned workers = 4;                  // processes that read
     unsigned write_workers = 4;            // processes that write, so passwords hashed at once
-    // The kernel cuts it to net.core.somaxconn. nginx answers 502 at once when it is full,
-    // so its max_conns (512 in our snippet; twice where both pools have one socket) must stay below it.
-    int backlog = 4096;
+    // How many requests may wait for each pool: nginx answers 503 for those beyond it. The kernel cuts it to
+    // net.core.somaxconn, unix(7).
+    int backlog = 512;
     unsigned max_requests = 100'000;       // a worker is replaced after so many; 0: never
     std::string log_file;                  // opened as `user`, again on SIGUSR1; empty: standard error
     std::chrono::seconds request_deadline{30};  // hashing included; below nginx's fastcgi_read_timeout

@@ -303,7 +303,8 @@ BOOST_FIXTURE_TEST_CASE(without_the_service, story::Breaking,
     ::kill(house.master(), SIGTERM);
     BOOST_TEST(process::eventually([&] { return !process::is_alive(house.master()); }));
     for (const auto& answer : {list(who), create(who, "alice")}) {
-        BOOST_TEST(is_refused(answer, 502, {"no_answer", "may or may not"}));
+        BOOST_TEST(is_refused(answer, 503, {"unavailable", "Temporarily unavailable"}));
+        BOOST_TEST(answer.header("Retry-After") == "1");
     }
     BOOST_TEST(is_refused(call(who.key, "GET", "/nowhere"), 404, {"not_found"}));
 }

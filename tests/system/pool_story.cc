@@ -163,7 +163,7 @@ BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
     hold.release();
     BOOST_TEST(text(answer.get()) == kCreated);
     BOOST_TEST(eventually([&] { return std::none_of(workers.begin(), workers.end(), is_alive); }));
-    BOOST_TEST(is_refused(list(who), 502, {"no_answer"}));
+    BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
@@ -185,7 +185,7 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
             BOOST_TEST(text(answer.get()) == kCreated);
             BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
             BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
-            BOOST_TEST(is_refused(list(who), 502, {"no_answer"}));
+            BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
         }
     }
 }
