@@ -28,9 +28,18 @@ Clock::duration time_spent{};
 
 const std::string kAboutTables = "; " + std::string{kMigrate};
 
+bool is_read_only(int error)
+{
+    return error == 1036 || error == 1290 || error == 1792 || error == 1836 || error == 1874 || error == 1881;
+}
+
 // What an operator does about it, where we know that.
 std::string_view advice(int error)
 {
+    if (is_read_only(error)) {
+        return "; is the server read_only, or super_read_only, as a replica is, or one in maintenance? db_socket or db_host has to lead"
+               " to the one that is written to";
+    }
     switch (error) {
     case 2002: case 2003: case 2005:
         return "; is the server running, and are db_socket, db_host and db_port right?";
@@ -42,9 +51,6 @@ std::string_view advice(int error)
         return "; is the database there? If so, its administrator gives the rights: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql";
     case 1054: case 1146:
         return kAboutTables;
-    case 1036: case 1290: case 1792: case 1836: case 1874: case 1881:
-        return "; is the server read_only, or super_read_only, as a replica is, or one in maintenance? db_socket or db_host has to lead"
-               " to the one that is written to";
     case 3: case 20: case 1021: case 1026: case 1114:
         return "; the server has no room left: df of its datadir and its tmpdir, or a tablespace that may not grow";
     default:
@@ -235,6 +241,11 @@ bool Outage::begin()
     return true;
 }
 
+void Outage::change_was_made()
+{
+    if (refuses_changes_ && refuses_changes_.exchange(false)) ++count_;
+}
+
 bool Outage::takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay)
 {
     auto try_at = try_at_.load();
@@ -295,6 +306,18 @@ void Session::drop()
     const bool has_waited = connection_ && Clock::now() - used_at_ >= config_.db_timeout;
     connection_.reset();
     if (has_waited && outage_ != nullptr && !is_given_up()) connect_if_possible();
+}
+
+void Session::note_change()
+{
+    if (outage_ != nullptr) outage_->change_was_made();
+}
+
+void Session::note_failure(const Error& error)
+{
+    if (outage_ != nullptr && is_read_only(error.number)) outage_->change_was_refused();
+    // One that became read_only keeps its connections: the next change makes one anew, which may lead to another server.
+    if (error.remedy != Remedy::retry) drop();
 }
 
 void Session::try_again()

@@ -140,19 +140,25 @@ void in_transaction(Connection& connection, Work work)
 }
 
 // That the server hangs, as one worker has found and all of them shall know: none of the others waits for a time-out of its
-// own. It is over when a connection can be made again. In memory that they share.
+// own. It is over when a connection can be made again. Likewise that the server is read_only, which is over when a change was
+// made. After either everybody needs a new connection: the old one may lead to a server that another has taken over from. In
+// memory that they share.
 class Outage {
 public:
     bool begin();  // returns whether it was not on before
     bool end() { return try_at_.exchange(0) != 0; }  // and whether it was
     bool is_on() const { return try_at_ != 0; }
-    std::int64_t count() const { return count_; }
     // Whether it is time to try whether the server is back, and the caller's turn: nobody else's while that takes `longest`.
     bool takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay = {});
+    void change_was_refused() { refuses_changes_ = true; }
+    void change_was_made();
+    // Of times that everybody needed a new connection.
+    std::int64_t count() const { return count_; }
 
 private:
     std::atomic<std::int64_t> try_at_{0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
-    std::atomic<std::int64_t> count_{0};   // of all that there were
+    std::atomic<bool> refuses_changes_{false};
+    std::atomic<std::int64_t> count_{0};
     static_assert(std::atomic<std::int64_t>::is_always_lock_free);  // or it would be for the threads of one process
 };
 
@@ -172,6 +178,9 @@ public:
     // but a server that hangs lets nobody in.
     void drop();
     bool is_given_up() const { return outage_ != nullptr && outage_->is_on(); }
+    // How a transaction ended, before anybody is told.
+    void note_change();
+    void note_failure(const Error& error);
     // For who has nothing else to do: tries a server that is given up, so that no request has to.
     void try_again();
 
@@ -189,7 +198,7 @@ private:
     std::optional<Connection> connection_;
     std::chrono::steady_clock::time_point used_at_{};
     std::int64_t connections_ = 0;
-    std::int64_t outages_ = 0;  // that there had been when the connection was made
+    std::int64_t outages_ = 0;  // the count when the connection was made
     std::chrono::steady_clock::time_point not_before_{};
 };
 

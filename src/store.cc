@@ -122,18 +122,16 @@ auto Store::transaction(const audit::Id& audit, Work work)
             if (!is_done(outcome)) return outcome;
             try {
                 transaction.commit();
-                return outcome;
             } catch (const db::Error& error) {
                 if (error.remedy != db::Remedy::reconnect) throw;
                 logging::warning("commit-lost")("error", error.what());
+                session_.drop();
+                if (!was_committed(audit)) throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
             }
-            session_.drop();
-            if (was_committed(audit)) return outcome;
-            throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
+            session_.note_change();
+            return outcome;
         } catch (const db::Error& error) {
-            // A server that became read_only, as the old one does at a fail-over, keeps its connections: the next change makes one
-            // anew, which may lead to another server.
-            if (error.remedy != db::Remedy::retry) session_.drop();
+            session_.note_failure(error);
             const bool is_late = attempt == kAttempts || std::chrono::steady_clock::now() > last_begin;
             if (error.remedy == db::Remedy::give_up || is_late) throw;
             logging::info("transaction-repeated")("attempt", attempt)("error", error.what());

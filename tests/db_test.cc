@@ -563,6 +563,31 @@ BOOST_FIXTURE_TEST_CASE(after_an_outage_each_session_connects_anew, OneTable)
     BOOST_TEST(!outage.is_on());
 }
 
+BOOST_FIXTURE_TEST_CASE(after_a_server_was_read_only_each_session_connects_anew, OneTable)
+{
+    const auto config = database.config();
+    db::Outage outage;
+    db::Session reading{config.db, config.db.password(), config, nullptr, &outage};
+    db::Session writing{config.db, config.db.password(), config, nullptr, &outage};
+    reading.connection();
+    writing.connection();
+    writing.note_change();
+    writing.note_failure({Remedy::give_up, "as if there were no room", 1114});
+    writing.note_change();
+    reading.connection();
+    BOOST_TEST(reading.connections() == 1);
+    writing.note_failure({Remedy::give_up, "as if it were read_only", 1290});
+    reading.connection();
+    BOOST_TEST(reading.connections() == 1);  // lists go on meanwhile
+    writing.connection();
+    writing.note_change();
+    reading.connection();
+    BOOST_TEST(reading.connections() == 2);
+    writing.note_change();
+    reading.connection();
+    BOOST_TEST(reading.connections() == 2);
+}
+
 BOOST_AUTO_TEST_CASE(a_transaction_that_was_rolled_back_for_another_is_begun_again)
 {
     database::Database database;

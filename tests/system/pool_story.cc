@@ -257,27 +257,16 @@ BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
     constexpr std::size_t kBound = 512;
     constexpr std::size_t kMore = 40;
     const auto who = tenant();
-    const auto workers = house.workers();
-    for (const auto pid : workers) {
-        ::kill(pid, SIGSTOP);
-    }
     const auto bytes =
         http::Request{"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}}.bytes();
-    std::vector<std::unique_ptr<http::Connection>> waiting;
-    for (std::size_t i = 0; i < kBound; ++i) {
-        waiting.push_back(std::make_unique<http::Connection>(house.server().port()));
-        waiting.back()->send(bytes);
+    http::Connections waiting;
+    {
+        const process::Stopped stopped{house.workers()};
+        waiting = http::open_many(house.server().port(), kBound + kMore, bytes);
+        BOOST_TEST(eventually([&] { return std::all_of(waiting.begin(), waiting.end(), [](const auto& each) { return each->is_taken(); }); }));
     }
-    // Those above the bound are told so while the others still wait. Which ones came
-    // first is nginx's to say, so only the number is known.
+    // Which ones came first is nginx's to say, so only the number is known.
     std::size_t refused = 0;
-    for (std::size_t i = 0; i < kMore; ++i) {
-        waiting.push_back(std::make_unique<http::Connection>(house.server().port()));
-        waiting.back()->send(bytes);
-    }
-    for (const auto pid : workers) {
-        ::kill(pid, SIGCONT);
-    }
     for (const auto& connection : waiting) {
         const auto answer = connection->receive();
         if (answer.status == 503) {
