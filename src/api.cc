@@ -336,7 +336,7 @@ Response delete_all(const Exchange& exchange)
     const auto last_begin = std::chrono::steady_clock::now() + std::chrono::milliseconds{exchange.config.request_deadline} / 2;
     const auto done = exchange.store.remove_all(grant, *exchange.domain, actor(exchange), last_begin);
     if (!done.is_all) {
-        throw Error(503, "not_finished", std::to_string(done.removed) + " credentials have been deleted, and there are more: send the request again");
+        throw Error(503, "not_finished", std::to_string(done.removed) + " credentials have been deleted, and there may be more: send the request again");
     }
     return {.body = json::object({{"message", "All domain credentials have been deleted"}, {"count", done.removed}})};
 }

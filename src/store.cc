@@ -587,10 +587,11 @@ Emptied Store::remove_all(const auth::Grant& grant, const mailbox::Domain& domai
     });
     Emptied emptied;
     // Each part begins where the one before ended: up to there the server would step over all that it has not cleared away yet.
-    for (std::int64_t after = 0; std::chrono::steady_clock::now() < last_begin;) {
+    std::int64_t after = 0;
+    const auto remove_part = [&] {
         const audit::Id audit;
         std::vector<std::int64_t> ids;
-        const auto removed = transaction(audit, [&](db::Connection& connection) -> std::int64_t {
+        emptied.removed += transaction(audit, [&](db::Connection& connection) -> std::int64_t {
             if (connection.execute(kLockDomain, {id}) == 0) return 0;
             ids = lock_oldest(connection, id, after, last_id);
             if (ids.empty()) return 0;
@@ -603,12 +604,17 @@ Emptied Store::remove_all(const auth::Grant& grant, const mailbox::Domain& domai
             end_all_sessions(connection);
             return count;
         });
-        emptied.removed += removed;
-        if (removed < kMailboxesATransaction) {
-            emptied.is_all = true;
-            break;
-        }
-        after = ids.back();
+        emptied.is_all = std::ssize(ids) < kMailboxesATransaction;
+        if (!emptied.is_all) after = ids.back();
+    };
+    try {
+        while (!emptied.is_all && std::chrono::steady_clock::now() < last_begin) remove_part();
+    } catch (const InDoubt&) {
+        throw;
+    } catch (const db::Error& error) {
+        // What is deleted stays so; to say that nothing was done would be wrong.
+        if (emptied.removed == 0) throw;
+        logging::error("database")("error", error.what());
     }
     return emptied;
 }

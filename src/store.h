@@ -146,7 +146,7 @@ public:
                             const Actor& actor);
     Changed remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor);
     // Those that the domain has now, as remove() does it, in transactions of some hundred: none lasts long, however many there
-    // are. None begins after `last_begin`. Throws in their midst, too; what was committed before stays.
+    // are. None begins after `last_begin`, or after one that could not be made; what was committed before stays.
     Emptied remove_all(const auth::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
                        std::chrono::steady_clock::time_point last_begin);
 

@@ -273,7 +273,7 @@ BOOST_FIXTURE_TEST_CASE(a_deletion_that_takes_too_long_says_so, Credentials)
     allow_delete_all();
     config.request_deadline = std::chrono::seconds{0};
     const auto answer = serve({"DELETE", path()});
-    BOOST_TEST(text(answer) == R"(503 {"message":"0 credentials have been deleted, and there are more: send the request again","code":"not_finished"})");
+    BOOST_TEST(text(answer) == R"(503 {"message":"0 credentials have been deleted, and there may be more: send the request again","code":"not_finished"})");
     BOOST_TEST(answer.extra_header == "Retry-After: 1");
     BOOST_TEST(rows() == 1);
 }

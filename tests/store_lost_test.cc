@@ -338,6 +338,26 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_removal_of_all_that_gets_no_answer
     BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete'", {domain.name()}) == kAll);
 }
 
+BOOST_FIXTURE_TEST_CASE(the_database_is_lost_between_two_parts_of_a_removal_of_all, Proxied)
+{
+    constexpr std::int64_t kAll = 600;
+    for (int i = 0; i < kAll; i += 100) store.create(may, hundred(i), actor);
+    commits = 0;
+    proxy.set_judge([this](std::string_view command) {
+        if (commits > 0) return Fate::lost;
+        commits = is_commit(command) ? 1 : 0;
+        return Fate::passes;
+    });
+    const auto done = proxied.remove_all(may, domain, actor, Clock::now() + 1min);
+    BOOST_TEST(!done.is_all);
+    BOOST_TEST(done.removed == kAll - rows());
+    BOOST_TEST(rows() == 100);
+    BOOST_TEST(counter() == 100);
+    // Before the first one nothing is done.
+    BOOST_CHECK_THROW(proxied.remove_all(may, domain, actor, Clock::now() + 1min), db::Error);
+    BOOST_TEST(rows() == 100);
+}
+
 // What had the answer "exists already" must not be taken for done when it is asked again.
 BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_lost, data::make({Fate::lost, Fate::lost_slowly}), fate)
 {
