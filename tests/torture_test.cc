@@ -52,6 +52,7 @@ std::ostream& operator<<(std::ostream& out, const Case& row)
 
 const auto kMade = std::pair{step(Action::create, {"alice"}, "one"), Meaning::done};
 const auto kBoth = step(Action::create, {"alice", "bob"}, "two");
+const auto kAll = step(Action::remove_all, {"alice", "bob"});
 
 const Case kCases[] = {
     {"nothing asked, nothing there", {}, {}, ""},
@@ -79,6 +80,12 @@ const Case kCases[] = {
     {"deleted, and there", {kMade, {step(Action::remove, {"alice"}), Meaning::done}}, {{"alice", there("one")}}, "it was absent by step 1"},
     {"delete not answered, absent", {kMade, {step(Action::remove, {"alice"}), Meaning::unknown}}, {}, ""},
     {"delete of what is absent not answered, there", {{step(Action::remove, {"alice"}), Meaning::unknown}}, {{"alice", there("one")}}, "alice is there"},
+    {"all deleted", {kMade, {kAll, Meaning::done}}, {}, ""},
+    {"all deleted, and one there", {kMade, {kAll, Meaning::done}}, {{"alice", there("one")}}, "it was absent by step 1"},
+    {"deletion of all not answered, both there", {{kBoth, Meaning::done}, {kAll, Meaning::unknown}}, {{"alice", there("two")}, {"bob", there("two+1")}}, ""},
+    {"deletion of all not answered, both absent", {{kBoth, Meaning::done}, {kAll, Meaning::unknown}}, {}, ""},
+    {"deletion of all not answered, one there", {{kBoth, Meaning::done}, {kAll, Meaning::unknown}}, {{"alice", there("two")}}, "a part of it"},
+    {"deletion of all, though one was absent, refused", {kMade, {kAll, Meaning::absent}}, {{"alice", there("one")}}, "step 1"},
     {"an answer that may not be", {{step(Action::remove, {"alice"}), Meaning::wrong}}, {}, "step 0"},
 };
 
@@ -94,6 +101,7 @@ BOOST_AUTO_TEST_CASE(an_answer_means)
     BOOST_TEST((journal::meaning(404, "mailbox_not_found") == Meaning::absent));
     BOOST_TEST((journal::meaning(404, "domain_not_found") == Meaning::wrong));
     BOOST_TEST((journal::meaning(503, "unavailable") == Meaning::untouched));
+    BOOST_TEST((journal::meaning(503, "not_finished") == Meaning::unknown));
     BOOST_TEST((journal::meaning(502, "no_answer") == Meaning::unknown));
     BOOST_TEST((journal::meaning(504, "no_answer") == Meaning::unknown));
     BOOST_TEST((journal::meaning(0, "") == Meaning::unknown));
@@ -207,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(what_nobody_was_told_may_not_be, Contested)
 namespace {
 
 const plan::Extent kExtent{.clients = 4, .steps = 50, .faults = 3, .kinds = {"a", "b", "c", "d", "e", "f", "g"}, .has_mail = true};
-const std::vector<std::size_t> kNumbers{0, 0, 1, 0};
+const std::vector<plan::Place> kPlaces{{0}, {0}, {1}, {0, true}};
 
 std::string text(const plan::Round& round)
 {
@@ -223,19 +231,21 @@ std::string text(const plan::Round& round)
 
 BOOST_AUTO_TEST_CASE(a_seed_is_a_plan)
 {
-    BOOST_TEST(text(plan::round(7, 2, kExtent, kNumbers)) == text(plan::round(7, 2, kExtent, kNumbers)));
-    BOOST_TEST(text(plan::round(7, 2, kExtent, kNumbers)) != text(plan::round(8, 2, kExtent, kNumbers)));
-    BOOST_TEST(text(plan::round(7, 2, kExtent, kNumbers)) != text(plan::round(7, 3, kExtent, kNumbers)));
+    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces)) == text(plan::round(7, 2, kExtent, kPlaces)));
+    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces)) != text(plan::round(8, 2, kExtent, kPlaces)));
+    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces)) != text(plan::round(7, 3, kExtent, kPlaces)));
 }
 
 BOOST_AUTO_TEST_CASE(everybody_has_names_of_his_own)
 {
-    const auto round = plan::round(1, 0, kExtent, kNumbers);
+    const auto round = plan::round(1, 0, kExtent, kPlaces);
     for (std::size_t client = 0; client < round.clients.size(); ++client) {
-        const auto own = plan::own_names(kNumbers[client]);
+        const auto own = plan::own_names(kPlaces[client].number);
         const auto contested = plan::contested_names();
         for (const auto& each : round.clients[client]) {
             const auto& names = each.is_contested ? contested : own;
+            const bool may_be_here = kPlaces[client].is_alone ? !each.is_contested : each.action != Action::remove_all;
+            BOOST_TEST(may_be_here, plan::text(each));
             BOOST_TEST((std::set<std::string>{each.names.begin(), each.names.end()}.size()) == each.names.size());
             for (const auto& name : each.names) BOOST_TEST((std::find(names.begin(), names.end(), name) != names.end()), name);
         }
@@ -248,7 +258,7 @@ BOOST_AUTO_TEST_CASE(each_fault_comes_before_one_comes_again)
     std::map<std::string, int> counts;
     for (std::size_t round = 0; round < 7; ++round) {
         std::size_t before = 0;
-        for (const auto& fault : plan::round(3, round, kExtent, kNumbers).faults) {
+        for (const auto& fault : plan::round(3, round, kExtent, kPlaces).faults) {
             ++counts[fault.kind];
             BOOST_TEST(fault.at >= before);
             before = fault.at;

@@ -13,6 +13,11 @@ int& count_of(Counts& counts, Action action)
     return action == Action::create ? counts.created : action == Action::change ? counts.changed : counts.deleted;
 }
 
+bool sets_password(Action action)
+{
+    return action == Action::create || action == Action::change;
+}
+
 std::string state(const std::optional<std::string>& password)
 {
     return password ? "there with '" + *password + "'" : "absent";
@@ -31,6 +36,7 @@ Meaning meaning(int status, std::string_view code)
     if (status == 409 && code == "mailbox_exists") return Meaning::exists;
     if (status == 404 && code == "mailbox_not_found") return Meaning::absent;
     if (status == 503 && code == "unavailable") return Meaning::untouched;
+    if (status == 503 && code == "not_finished") return Meaning::unknown;
     if (status == 0 || ((status == 502 || status == 504) && code == "no_answer")) return Meaning::unknown;
     return Meaning::wrong;
 }
@@ -74,8 +80,9 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
                    : "";
     }
     const bool is_creation = step.action == Action::create;
-    const bool is_in_the_way =
-        is_creation ? std::any_of(step.names.begin(), step.names.end(), is_there) : !is_there(step.names.front());
+    const bool is_for_all = step.action == Action::remove_all;  // which nothing is in the way of
+    const bool is_in_the_way = is_creation ? std::any_of(step.names.begin(), step.names.end(), is_there)
+                                           : !is_for_all && !is_there(step.names.front());
     const bool is_said_in_the_way = meaning == (is_creation ? Meaning::exists : Meaning::absent);
     const bool is_possible = meaning == Meaning::done ? !is_in_the_way
                                                       : meaning == Meaning::untouched || meaning == Meaning::unknown
@@ -89,7 +96,8 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
             record.is_breached = true;
             continue;
         }
-        const auto after = step.action == Action::remove ? std::nullopt : std::optional{plan::password_of(step, i)};
+        if (is_for_all && !record.password) continue;
+        const auto after = sets_password(step.action) ? std::optional{plan::password_of(step, i)} : std::nullopt;
         if (meaning == Meaning::done) {
             carry_out(record, step.action, after);
             record.label = label;
@@ -151,13 +159,12 @@ void Contest::note(std::size_t client, const plan::Step& step, Meaning meaning)
 {
     const std::lock_guard lock{one_at_a_time_};
     auto& record = records_[step.names.front()];
-    const bool sets_password = step.action != Action::remove;
     if (meaning == Meaning::done) {
         ++count_of(record.done, step.action);
-        if (sets_password) record.last[client] = step.password;
+        if (sets_password(step.action)) record.last[client] = step.password;
     } else if (meaning == Meaning::unknown) {
         ++count_of(record.unknown, step.action);
-        if (sets_password) record.doubtful.insert(step.password);
+        if (sets_password(step.action)) record.doubtful.insert(step.password);
     }
 }
 

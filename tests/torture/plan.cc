@@ -29,11 +29,17 @@ Action action(Random& random, bool has_mail)
     return has_mail && drawn < 84 ? Action::mail : Action::list;
 }
 
-Step step(Random& random, const std::vector<std::string>& own, const Extent& extent, const std::string& password)
+Step step(Random& random, const Place& place, const Extent& extent, const std::string& password)
 {
     static const auto contested = contested_names();
+    const auto own = own_names(place.number);
     Step step{.action = action(random, extent.has_mail), .password = password, .as_credentials = random.is_one_in(3)};
-    step.is_contested = step.action != Action::mail && step.action != Action::list && random.is_one_in(5);
+    if (place.is_alone && step.action == Action::remove && random.is_one_in(2)) {
+        step.action = Action::remove_all;
+        step.names = own;
+        return step;
+    }
+    step.is_contested = !place.is_alone && step.action != Action::mail && step.action != Action::list && random.is_one_in(5);
     const auto& names = step.is_contested ? contested : own;
     const auto first = random.below(names.size());
     const bool is_for_several = step.action == Action::create && !step.is_contested && random.is_one_in(4);
@@ -91,17 +97,15 @@ std::vector<std::string> contested_names()
     return {"anybody", "everybody", "somebody"};
 }
 
-Round round(std::uint64_t seed, std::size_t number, const Extent& extent,
-            const std::vector<std::size_t>& clients_in_domain)
+Round round(std::uint64_t seed, std::size_t number, const Extent& extent, const std::vector<Place>& places)
 {
     Round round;
     for (std::size_t client = 0; client < extent.clients; ++client) {
         Random random{seed_of(seed, number, client)};
-        const auto own = own_names(clients_in_domain.at(client));
         std::vector<Step> steps;
         for (std::size_t i = 0; i < extent.steps; ++i) {
             steps.push_back(
-                step(random, own, extent,
+                step(random, places.at(client), extent,
                      "Pass " + std::to_string(number) + "/" + std::to_string(client) + "/" + std::to_string(i)));
         }
         round.clients.push_back(std::move(steps));
@@ -117,9 +121,9 @@ std::string password_of(const Step& step, std::size_t index)
 
 std::string text(const Step& step)
 {
-    constexpr const char* kActions[] = {"create", "change", "delete", "list", "mail to"};
+    constexpr const char* kActions[] = {"create", "change", "delete", "delete all", "list", "mail to"};
     std::string text = kActions[static_cast<std::size_t>(step.action)];
-    if (step.action == Action::list) return text;
+    if (step.action == Action::list || step.action == Action::remove_all) return text;
     for (const auto& name : step.names) text += " " + name;
     return text
            + (step.action == Action::create || step.action == Action::change ? " with '" + step.password + "'" : "");

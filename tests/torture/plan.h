@@ -22,11 +22,11 @@ private:
     std::mt19937_64 engine_;
 };
 
-enum class Action { create, change, remove, list, mail };
+enum class Action { create, change, remove, remove_all, list, mail };
 
 struct Step {
     Action action = Action::list;
-    std::vector<std::string> names{};  // local parts; several of them in one POST
+    std::vector<std::string> names{};  // local parts; several of them in one POST, all that there may be for remove_all
     std::string password{};            // of the first; the others have a digit more
     bool as_credentials = false;       // the path that it is asked for by
     bool is_contested = false;         // the name is not this client's alone
@@ -59,9 +59,15 @@ struct Extent {
 std::vector<std::string> own_names(std::size_t client);
 std::vector<std::string> contested_names();
 
-// `clients_in_domain[i]` tells which number in its domain client i has: clients of different domains use the same names.
-Round round(std::uint64_t seed, std::size_t number, const Extent& extent,
-            const std::vector<std::size_t>& clients_in_domain);
+// Where a client is: which number it has in its domain, since clients of different domains use the same names, and whether it
+// has the domain for itself, to delete all that is in it.
+struct Place {
+    std::size_t number = 0;
+    bool is_alone = false;
+};
+
+// `places[i]` is that of client i.
+Round round(std::uint64_t seed, std::size_t number, const Extent& extent, const std::vector<Place>& places);
 
 std::string password_of(const Step& step, std::size_t index);
 std::string text(const Step& step);

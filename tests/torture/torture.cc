@@ -87,8 +87,8 @@ Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& option
     auto extent = options.extent;
     extent.kinds = options.only.empty() ? world.faults.kinds() : std::vector{options.only};
     extent.has_mail = house.has_setting("SMTP_PORT");
-    std::vector<std::size_t> numbers;
-    for (const auto& client : world.clients) numbers.push_back(client.number);
+    std::vector<plan::Place> places;
+    for (const auto& client : world.clients) places.push_back(client.place);
 
     Outcome outcome;
     const auto log = house.log();
@@ -96,7 +96,7 @@ Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& option
         const auto begin = Clock::now();
         const auto mark = log.mark();
         const auto label = "seed " + std::to_string(options.seed) + ", round " + std::to_string(i);
-        const auto round = plan::round(options.seed, i, extent, numbers);
+        const auto round = plan::round(options.seed, i, extent, places);
         plan::Random random{options.seed + i};
         Doubts doubts;
         try {

@@ -105,25 +105,31 @@ void Gate::await(std::size_t steps)
 // --- Who takes part -----------------------------------------------------------------------------------------------------------
 
 // Two domains of one account and one of another: half of the clients in the first one, each second of them by a key that is
-// good for no other. The names are the same in all of them.
+// good for no other. The names are the same in all of them. The last client has a domain for itself.
 World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted)
     : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)}, stranger_{story::add_tenant(house)}
 {
     const auto second = story::add_neighbour(house, first_);
+    const auto set = [&](const process::Arguments& command) {
+        const auto ended = house.mailboxctl(command);
+        if (ended.exit != 0) throw std::runtime_error{ended.err};
+    };
     const std::array<story::Tenant, 4> tenants{first_, second, narrowed(house, first_), story::add_tenant(house)};
     // So that all creations in the account take turns.
-    const auto ended = house.mailboxctl({"account", "set", first_.account, "max_mailboxes=1000"});
-    if (ended.exit != 0) throw std::runtime_error{ended.err};
-    for (const auto& name : {first_.domain, second.domain, tenants[3].domain}) {
+    set({"account", "set", first_.account, "max_mailboxes=1000"});
+    const auto alone = story::add_tenant(house);
+    set({"domain", "set", alone.domain, "allow_delete_all=yes"});
+    for (const auto& name : {first_.domain, second.domain, tenants[3].domain, alone.domain}) {
         domains.push_back({.name = name});
         for (const auto& contested : plan::contested_names()) domains.back().names.insert(contested);
     }
     std::map<std::string, std::size_t> in_domain;
     for (std::size_t i = 0; i < clients_wanted; ++i) {
-        const auto& tenant = tenants[i % tenants.size()];
+        const bool is_alone = i + 1 == clients_wanted;
+        const auto& tenant = is_alone ? alone : tenants[i % tenants.size()];
         const auto number = in_domain[tenant.domain]++;
         const auto names = plan::own_names(number);
-        clients.push_back({i, number, tenant.domain, tenant.key, key_id(house, tenant.key), journal::Journal{names}});
+        clients.push_back({i, {number, is_alone}, tenant.domain, tenant.key, key_id(house, tenant.key), journal::Journal{names}});
         auto& its_domain = domain(tenant.domain);
         its_domain.names.insert(names.begin(), names.end());
         its_domain.key_ids.insert(clients.back().key_id);
@@ -210,6 +216,21 @@ void World::take_steps(Client& client, const std::vector<plan::Step>& steps, con
     }
 }
 
+Asked World::ask_for(const Client& client, const plan::Step& step)
+{
+    const auto all = collection(client.domain, step.as_credentials);
+    const auto one = all + "/" + step.names.front();
+    if (step.action == Action::change) return ask(client.key, "PUT", one, http::form({{"password", step.password}}));
+    if (step.action == Action::remove) return ask(client.key, "DELETE", one);
+    if (step.action == Action::remove_all) return ask(client.key, "DELETE", collection(client.domain, true));
+    http::Fields fields;
+    for (std::size_t i = 0; i < step.names.size(); ++i) {
+        fields.emplace_back(step.as_credentials ? "login" : "mailbox", step.names[i]);
+        fields.emplace_back("password", plan::password_of(step, i));
+    }
+    return ask(client.key, "POST", all, http::form(fields));
+}
+
 bool World::take_step(Client& client, const plan::Step& step, const std::string& label)
 {
     auto& its_domain = domain(client.domain);
@@ -223,17 +244,7 @@ bool World::take_step(Client& client, const plan::Step& step, const std::string&
     if (!step.is_contested && !client.journal.is_certain(step.names)) return false;
     if (step.action == Action::mail) return send_mail(client, step, label);
 
-    const auto all = collection(client.domain, step.as_credentials);
-    http::Fields fields;
-    for (std::size_t i = 0; i < step.names.size() && step.action == Action::create; ++i) {
-        fields.emplace_back(step.as_credentials ? "login" : "mailbox", step.names[i]);
-        fields.emplace_back("password", plan::password_of(step, i));
-    }
-    if (step.action == Action::change) fields.emplace_back("password", step.password);
-    const auto one = all + "/" + step.names.front();
-    const auto asked = step.action == Action::create   ? ask(client.key, "POST", all, http::form(fields))
-                       : step.action == Action::change ? ask(client.key, "PUT", one, http::form(fields))
-                                                       : ask(client.key, "DELETE", one);
+    const auto asked = ask_for(client, step);
     if (asked.meaning == Meaning::unknown) is_any_open = true;
     if (!step.is_contested) {
         const auto breach = client.journal.note(step, asked.meaning, label + ", answered " + asked.said);

@@ -53,8 +53,8 @@ private:
 };
 
 struct Client {
-    std::size_t index;   // among all
-    std::size_t number;  // among those of its domain
+    std::size_t index;  // among all
+    plan::Place place;
     std::string domain;
     std::string key;
     std::string key_id;
@@ -99,6 +99,7 @@ struct World {
     std::atomic<bool> is_any_open{false};  // a change that was not answered
 
 private:
+    Asked ask_for(const Client& client, const plan::Step& step);
     // Whether the stack could not do it.
     bool take_step(Client& client, const plan::Step& step, const std::string& label);
     bool send_mail(Client& client, const plan::Step& step, const std::string& label);
