@@ -53,9 +53,9 @@ struct Exchange {
 auth::Grant admitted(const Exchange& exchange, auth::Purpose purpose)
 {
     const std::string_view name = exchange.domain ? std::string_view{exchange.domain->name()} : "";
-    const auto grant = exchange.store.grant(exchange.key.id(), name);
+    const auto grant = exchange.store.grant(exchange.key, name);
     if (grant && grant->domain_id == 0) exchange.trace.detail = exchange.store.has_domain(name) ? "foreign-domain" : "unknown-domain";
-    auth::admit(exchange.key, grant, exchange.request.client, exchange.domain_text, purpose);
+    auth::admit(grant, exchange.request.client, exchange.domain_text, purpose);
     return *grant;
 }
 
@@ -228,7 +228,7 @@ Response listing(const store::Listing& listing, const Domain& domain, const Word
 // The list in the common case: for a key that may, a page that is not empty. As it was kept, if it still holds.
 std::optional<Response> granted_listing(const Exchange& exchange, const Domain& domain, const store::Page& page)
 {
-    const auto name = pages::name(exchange.key.id(), domain, page, exchange.words.as);
+    const auto name = pages::name(exchange.key, domain, page, exchange.words.as);
     const auto* kept = exchange.pages.find(name);
     if (kept != nullptr && exchange.store.confirm(exchange.key, kept->version)) return Response{.body = kept->body};
     const auto found = exchange.store.list(exchange.key, domain, page);
@@ -343,7 +343,7 @@ Response delete_all(const Exchange& exchange)
 
 Response list_domains(const Exchange& exchange)
 {
-    auth::recognize(exchange.key, exchange.store.grant(exchange.key.id(), ""), exchange.request.client);
+    auth::recognize(exchange.store.grant(exchange.key, ""), exchange.request.client);
     const auto domains = exchange.store.domains(exchange.key.id(), page_of(exchange.request, exchange.config));
     return {.body = json::domains(domains.total, domains.items)};
 }

@@ -25,16 +25,17 @@ public:
 
     std::string id() const { return text_.substr(4, 10); }
     const std::string& text() const { return text_; }
-    std::string sha256() const;  // 32 bytes
+    const std::string& sha256() const { return sha256_; }  // 32 bytes
 
 private:
-    explicit Key(std::string text) : text_{std::move(text)} {}
+    explicit Key(std::string text);
     std::string text_;
+    std::string sha256_;
 };
 
-// What the database says of a key's id and a domain's name, in one row.
+// What the database says of a key and a domain's name, in one row. There is none for a key whose secret is wrong: like one
+// that nobody has, it is no key.
 struct Grant {
-    std::string key_hash;                    // SHA-256 of the right key
     std::string key_addresses;               // ranges it may call from; empty: any
     std::int64_t now = 0;                    // the database's clock, seconds
     std::int64_t key_expires_at = 0;         // 0: never
@@ -51,14 +52,11 @@ struct Grant {
 enum class Purpose { read, write };
 
 // Returns where it is a right key of an active account; throws http::Error 401 or 403 otherwise.
-void recognize(const Key& key, const std::optional<Grant>& grant, std::string_view client);
+void recognize(const std::optional<Grant>& grant, std::string_view client);
 
 // Returns where the key may do that; throws http::Error 401, 403 or 404 otherwise,
 // in that order, so that nobody without a right key learns more than that.
-void admit(const Key& key, const std::optional<Grant>& grant, std::string_view client,
-           std::string_view domain, Purpose purpose);
-
-bool is_same_secret(std::string_view left, std::string_view right);  // in constant time
+void admit(const std::optional<Grant>& grant, std::string_view client, std::string_view domain, Purpose purpose);
 
 // Whether an address (IPv4 or IPv6 text) is in one of the space-separated ranges.
 bool is_in_ranges(std::string_view client, std::string_view ranges);

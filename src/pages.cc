@@ -2,9 +2,9 @@
 
 namespace pages {
 
-std::string name(std::string_view key_id, const mailbox::Domain& domain, const store::Page& page, mailbox::As as)
+std::string name(const auth::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as)
 {
-    std::string text{key_id};
+    auto text = key.sha256();
     text += as == mailbox::As::mailbox ? " mailboxes " : " credentials ";
     text += domain.name();
     text += ' ' + std::to_string(page.limit) + ' ' + std::to_string(page.skip);

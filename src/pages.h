@@ -17,8 +17,8 @@
 
 namespace pages {
 
-// What was asked for, and with which key.
-std::string name(std::string_view key_id, const mailbox::Domain& domain, const store::Page& page, mailbox::As as = mailbox::As::mailbox);
+// What was asked for, and with which key, its secret included.
+std::string name(const auth::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as = mailbox::As::mailbox);
 
 struct Kept {
     std::string name;

@@ -160,30 +160,30 @@ bool Store::was_committed(const audit::Id& audit)
 // Key and domain are found by unique keys, in one row. A domain of another account, or one
 // that the key is not for, is not found.
 constexpr char kGrant[] =
-    "SELECT k.hash, k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
+    "SELECT k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
     " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update',"
     " d.allow_delete_all, d.created_at"
     " FROM api_key k FORCE INDEX (PRIMARY) LEFT JOIN domain d FORCE INDEX (domain_name)"
     " ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
-    " WHERE k.id = ?";
+    " WHERE k.id = ? AND k.hash = ?";
 
-std::optional<auth::Grant> Store::grant(std::string_view key_id, std::string_view domain)
+std::optional<auth::Grant> Store::grant(const auth::Key& key, std::string_view domain)
 {
+    const auto id = key.id();
     return reading([&](db::Connection& connection) -> std::optional<auth::Grant> {
-        auto rows = connection.query(kGrant, {domain, key_id});
+        auto rows = connection.query(kGrant, {domain, id, key.sha256()});
         if (!rows.next()) return std::nullopt;
-        return auth::Grant{.key_hash = rows.text(1),
-                           .key_addresses = rows.text(2),
-                           .now = rows.integer(3),
-                           .key_expires_at = rows.integer(4),
-                           .key_is_revoked = rows.integer(5) != 0,
-                           .key_is_read_only = rows.integer(6) != 0,
-                           .account_is_active = rows.integer(7) != 0,
-                           .domain_id = rows.integer(8),
-                           .domain_is_active = rows.integer(9) != 0,
-                           .domain_updates_duplicates = rows.integer(10) != 0,
-                           .domain_may_be_emptied = rows.integer(11) != 0,
-                           .domain_created_at = rows.integer(12)};
+        return auth::Grant{.key_addresses = rows.text(1),
+                           .now = rows.integer(2),
+                           .key_expires_at = rows.integer(3),
+                           .key_is_revoked = rows.integer(4) != 0,
+                           .key_is_read_only = rows.integer(5) != 0,
+                           .account_is_active = rows.integer(6) != 0,
+                           .domain_id = rows.integer(7),
+                           .domain_is_active = rows.integer(8) != 0,
+                           .domain_updates_duplicates = rows.integer(9) != 0,
+                           .domain_may_be_emptied = rows.integer(10) != 0,
+                           .domain_created_at = rows.integer(11)};
     });
 }
 
@@ -232,15 +232,23 @@ namespace {
 
 constexpr std::int64_t kBehindEverything = std::numeric_limits<std::uint32_t>::max();
 
-constexpr char kRanges[] =
-    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id"
-    " FROM domain d FORCE INDEX (domain_name) JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id"
-    " WHERE d.name = ? ORDER BY r.domain_id, r.number";
+// The key that may read a domain, and the domain; then what is read of that one, which nobody else makes the server look at.
+// Each table is bound to the one index that serves, so the server weighs no others; these two are read as constants.
+const std::string kReader =
+    " FROM api_key k FORCE INDEX (PRIMARY) JOIN domain d FORCE INDEX (domain_name) ON d.account_id = k.account_id";
+const std::string kMayRead =
+    " WHERE k.id = ? AND k.hash = ? AND k.good_until > UNIX_TIMESTAMP() AND k.account_state = 'active'"
+    " AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)";
 
-Ranges ranges_of(db::Connection& connection, const mailbox::Domain& domain)
+const std::string kRangeColumns = "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id";
+const std::string kJoinRanges = " JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id";
+const std::string kRangesInOrder = " ORDER BY r.domain_id, r.number";
+const std::string kRanges = kRangeColumns + " FROM domain d FORCE INDEX (domain_name)" + kJoinRanges + " WHERE d.name = ?" + kRangesInOrder;
+const std::string kRangesForReader = kRangeColumns + kReader + kJoinRanges + kMayRead + kRangesInOrder;
+
+Ranges ranges(db::Rows rows, const mailbox::Domain& domain)
 {
     Ranges ranges{.domain = domain.name()};
-    auto rows = connection.query(kRanges, {domain.name()});
     ranges.all.reserve(rows.count());
     while (rows.next()) {
         ranges.all.push_back({.number = rows.integer(1), .mailboxes = rows.integer(2), .counts = rows.text(3)});
@@ -271,18 +279,21 @@ Position position_in(const Ranges& ranges, std::int64_t skip)
 
 // By the ranges that were read for the list before, if it was of this domain: so who pages through a domain that rests
 // pays for one statement a page.
-Position Store::position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip)
+template <typename ReadRanges>
+Position Store::position_of(const mailbox::Domain& domain, std::int64_t skip, ReadRanges read_ranges)
 {
     constexpr std::size_t kMostKept = 1000;  // of half a kilobyte
     if (skip < kFineWidth) return {.offset = skip};  // that much stepping over costs less than a look-up
-    const bool is_from_earlier = ranges_.domain == domain.name() && ranges_.connection == session_.connections();
-    if (!is_from_earlier) {
-        ranges_ = ranges_of(connection, domain);
-        ranges_.connection = session_.connections();
+    if (ranges_.domain == domain.name() && ranges_.connection == session_.connections()) {
+        auto position = position_in(ranges_, skip);
+        position.is_from_earlier = true;
+        return position;
     }
-    auto position = position_in(ranges_, skip);
-    position.is_from_earlier = is_from_earlier;
-    if (ranges_.all.size() > kMostKept) ranges_ = {};
+    auto read = ranges(read_ranges(), domain);
+    read.connection = session_.connections();
+    const auto position = position_in(read, skip);
+    // None where the domain is empty, or who asks may not read it.
+    if (!read.all.empty() && read.all.size() <= kMostKept) ranges_ = std::move(read);
     return position;
 }
 
@@ -295,7 +306,7 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
     constexpr int kTries = 3;
     return reading([&](db::Connection& connection) {
         for (int i = 0; i < kTries; ++i) {
-            const auto position = position_of(connection, domain, skip);
+            const auto position = position_of(domain, skip, [&] { return connection.query(kRanges.c_str(), {domain.name()}); });
             auto found = look(connection, position);
             if (found) return found;
             ranges_ = {};
@@ -304,18 +315,12 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
     });
 }
 
-// The common case in one round trip: a key that may, a page that is not empty. Each table
-// is bound to the one index that serves, so the server weighs no others; the first two
-// are read as constants, and the page is one range of the primary key, in its order (ORDER
-// BY m.id alone would make MySQL sort the domain). Without the right secret no mailbox is
-// read: how long that takes would tell a stranger how many there are. What is the same for
-// all comes back with each row for want of a cheaper place: 16 bytes against a round trip.
-const std::string kListed =
-    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.id, d.version"
-    " FROM api_key k FORCE INDEX (PRIMARY) JOIN domain d FORCE INDEX (domain_name) ON d.account_id = k.account_id"
-    " JOIN mailbox m FORCE INDEX (PRIMARY) ON m.domain_id = d.id"
-    " WHERE k.id = ? AND k.hash = ? AND k.good_until > UNIX_TIMESTAMP() AND k.account_state = 'active'"
-    " AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)";
+// The common case in one round trip: a key that may, a page that is not empty. The page is
+// one range of the primary key, in its order (ORDER BY m.id alone would make MySQL sort the
+// domain). What is the same for all comes back with each row for want of a cheaper place:
+// 16 bytes against a round trip.
+const std::string kListed = "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.id, d.version" + kReader
+                            + " JOIN mailbox m FORCE INDEX (PRIMARY) ON m.domain_id = d.id" + kMayRead;
 const std::string kInOrder = " ORDER BY m.domain_id, m.id LIMIT ? OFFSET ?";
 const std::string kList = kListed + kInOrder;
 // From a position on, if that still means what it did.
@@ -339,18 +344,20 @@ GrantedListing listed_all(db::Rows& rows)
 std::optional<GrantedListing> Store::list(const auth::Key& key, const mailbox::Domain& domain, const Page& page)
 {
     const auto id = key.id();
-    const auto hash = key.sha256();
+    const auto& hash = key.sha256();
     return reading([&](db::Connection& connection) -> std::optional<GrantedListing> {
-        while (true) {
-            const auto position = position_of(connection, domain, page.skip);
-            auto rows = position.first_id == 0
-                            ? connection.query(kList.c_str(), {id, hash, domain.name(), page.limit, position.offset})
-                            : connection.query(kListFrom.c_str(), {id, hash, domain.name(), position.first_id, position.domain_id,
-                                                                   position.total, position.last_id, page.limit, position.offset});
-            if (rows.next()) return listed_all(rows);
-            if (!position.is_from_earlier) return std::nullopt;
-            ranges_ = {};
-        }
+        const auto position = position_of(domain, page.skip, [&] {
+            return connection.query(kRangesForReader.c_str(), {id, hash, domain.name()});
+        });
+        // Whether the ranges were kept or read just now, who may not read has cost one statement.
+        if (position.first_id == kBehindEverything && !position.is_from_earlier) return std::nullopt;
+        auto rows = position.first_id == 0
+                        ? connection.query(kList.c_str(), {id, hash, domain.name(), page.limit, position.offset})
+                        : connection.query(kListFrom.c_str(), {id, hash, domain.name(), position.first_id, position.domain_id,
+                                                               position.total, position.last_id, page.limit, position.offset});
+        if (rows.next()) return listed_all(rows);
+        ranges_ = {};
+        return std::nullopt;
     });
 }
 
@@ -363,9 +370,8 @@ constexpr char kConfirm[] =
 bool Store::confirm(const auth::Key& key, const Version& version)
 {
     const auto id = key.id();
-    const auto hash = key.sha256();
     return reading([&](db::Connection& connection) {
-        return connection.query(kConfirm, {id, hash, version.domain_id, version.number}).count() > 0;
+        return connection.query(kConfirm, {id, key.sha256(), version.domain_id, version.number}).count() > 0;
     });
 }
 

@@ -127,8 +127,9 @@ public:
     {
     }
 
-    // What the database knows of this key and this domain. Nothing: no such key.
-    std::optional<auth::Grant> grant(std::string_view key_id, std::string_view domain);
+    // What the database knows of this key and this domain. Nothing: no such key, or another secret. Then nothing of the domain
+    // was looked at, here or in list(), whose time would tell of it.
+    std::optional<auth::Grant> grant(const auth::Key& key, std::string_view domain);
 
     // Whether anybody has it: for the log, never for an answer.
     bool has_domain(std::string_view domain);
@@ -156,7 +157,8 @@ public:
     std::int64_t schema_version();
 
 private:
-    Position position_of(db::Connection& connection, const mailbox::Domain& domain, std::int64_t skip);
+    template <typename ReadRanges>
+    Position position_of(const mailbox::Domain& domain, std::int64_t skip, ReadRanges read_ranges);
     template <typename Read>
     auto reading(Read read);
     template <typename Look>

@@ -198,7 +198,7 @@ Tenant::Tenant(Database& its_database)
 
 auth::Grant Tenant::grant()
 {
-    return store.grant(key.id(), domain.name()).value();
+    return store.grant(key, domain.name()).value();
 }
 
 std::int64_t Tenant::rows()

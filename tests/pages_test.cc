@@ -27,13 +27,14 @@ BOOST_AUTO_TEST_SUITE(pages)
 BOOST_AUTO_TEST_CASE(each_thing_that_can_be_asked_has_its_name)
 {
     const auto domain = *mailbox::Domain::parse("a.example");
-    const auto name = ::pages::name("key", domain, {.limit = 12, .skip = 3});
-    BOOST_TEST(name == ::pages::name("key", domain, {.limit = 12, .skip = 3}));
-    BOOST_TEST(name != ::pages::name("key", domain, {.limit = 12, .skip = 3}, mailbox::As::credentials));
-    BOOST_TEST(name != ::pages::name("kez", domain, {.limit = 12, .skip = 3}));
-    BOOST_TEST(name != ::pages::name("key", *mailbox::Domain::parse("b.example"), {.limit = 12, .skip = 3}));
-    BOOST_TEST(name != ::pages::name("key", domain, {.limit = 1, .skip = 23}));
-    BOOST_TEST(name != ::pages::name("key", domain, {.limit = 123, .skip = 0}));
+    const auto key = auth::Key::generate();
+    const auto name = ::pages::name(key, domain, {.limit = 12, .skip = 3});
+    BOOST_TEST(name == ::pages::name(key, domain, {.limit = 12, .skip = 3}));
+    BOOST_TEST(name != ::pages::name(key, domain, {.limit = 12, .skip = 3}, mailbox::As::credentials));
+    BOOST_TEST(name != ::pages::name(auth::Key::generate(), domain, {.limit = 12, .skip = 3}));
+    BOOST_TEST(name != ::pages::name(key, *mailbox::Domain::parse("b.example"), {.limit = 12, .skip = 3}));
+    BOOST_TEST(name != ::pages::name(key, domain, {.limit = 1, .skip = 23}));
+    BOOST_TEST(name != ::pages::name(key, domain, {.limit = 123, .skip = 0}));
 }
 
 BOOST_AUTO_TEST_CASE(what_was_kept_is_found_as_it_was)

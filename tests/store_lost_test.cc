@@ -136,7 +136,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_finds_its_connection_killed, Proxied)
         database.run("KILL " + std::to_string(rows.integer(1)));
     };
     kill();
-    BOOST_TEST(proxied.grant(key.id(), domain.name()).has_value());
+    BOOST_TEST(proxied.grant(key, domain.name()).has_value());
     kill();
     BOOST_TEST(proxied.list(key, domain, {}).has_value());
     kill();
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
     const auto may = tenant.grant();
     const Stderr standard_error;
     const auto begin = Clock::now();
-    BOOST_CHECK_THROW(absent.grant(tenant.key.id(), tenant.domain.name()), db::Error);
+    BOOST_CHECK_THROW(absent.grant(tenant.key, tenant.domain.name()), db::Error);
     BOOST_CHECK_THROW(absent.has_domain(tenant.domain.name()), db::Error);
     BOOST_CHECK_THROW(absent.list(tenant.key, tenant.domain, {}), db::Error);
     BOOST_CHECK_THROW(absent.page(tenant.domain_id, tenant.domain, {}), db::Error);

@@ -55,6 +55,12 @@ struct LongLived : database::Tenant {
         BOOST_TEST(listing.total == rows());
         return names_of(listing);
     }
+    // As the API asks: the list finds nothing where the domain has changed, and leaves it to the page.
+    std::vector<std::string> by_either(std::int64_t limit, std::int64_t skip)
+    {
+        const auto found = store.list(key, domain, {limit, skip});
+        return found ? names_of(found->listing) : by_page(limit, skip);
+    }
     static std::vector<std::string> names_of(const store::Listing& listing)
     {
         std::vector<std::string> names;
@@ -146,7 +152,7 @@ BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
     LongLived domain{"1"};
     const auto cost = [&](std::int64_t skip) {
         const auto begin = work(domain);
-        BOOST_TEST(domain.by_list(5, skip) == domain.stepping_over(5, skip), per_element());
+        BOOST_TEST(domain.by_either(5, skip) == domain.stepping_over(5, skip), per_element());
         return work(domain) - begin;
     };
     const auto first = cost(25'600);
@@ -163,6 +169,29 @@ BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
     BOOST_TEST(work(domain) - begin < 1000);
 }
 
+// Or the time would tell a stranger what domains there are, how large they are, and which of them somebody has just listed.
+BOOST_AUTO_TEST_CASE(who_has_another_secret_makes_the_server_look_at_no_domain)
+{
+    LongLived domain{"1"};
+    const auto absent = mailbox::Domain::parse("absent.example").value();
+    domain.by_either(5, 25'600);
+    domain.database.execute("UPDATE api_key SET hash = REVERSE(hash) WHERE id = ?", {domain.key.id()});
+    const auto cost = [&](const mailbox::Domain& asked, std::int64_t skip) {
+        const auto begin = work(domain);
+        BOOST_TEST(!domain.store.list(domain.key, asked, {5, skip}).has_value());
+        BOOST_TEST(!domain.store.grant(domain.key, asked.name()).has_value());
+        return work(domain) - begin;
+    };
+    const auto least = cost(absent, 0);
+    for (const std::int64_t skip : {25'600, 30'720, 200, 1'000'000, 0}) {
+        BOOST_TEST_CONTEXT("skip=" << skip)
+        {
+            BOOST_TEST(cost(domain.domain, skip) == least);
+            BOOST_TEST(cost(absent, skip) == least);
+        }
+    }
+}
+
 BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name, data::make({false, true}), is_page)
 {
     LongLived old{"i > 1000"};
@@ -175,7 +204,7 @@ BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name, d
     database.execute("UPDATE domain SET name = CONCAT('former-', name) WHERE id = ?", {old.domain_id});
     database.execute("UPDATE domain SET name = ?, account_id = ? WHERE id = ?", {old.domain.name(), account, heir.domain_id});
     old.domain_id = heir.domain_id;
-    BOOST_TEST((is_page ? old.by_page(5, 200) : old.by_list(5, 200)) == old.stepping_over(5, 200), per_element());
+    BOOST_TEST((is_page ? old.by_page(5, 200) : old.by_either(5, 200)) == old.stepping_over(5, 200), per_element());
 }
 
 // One range of the primary key in its order, whatever the server's optimizer is and knows of the table: the rows of the

@@ -121,9 +121,6 @@ void basic(std::string_view input)
     auto& character = wrong[static_cast<unsigned char>(input.front()) % wrong.size()];
     character = character == 'a' ? 'b' : 'a';
     expect(!auth::Key::parse(wrong).has_value(), "a key with one wrong character is refused");
-    expect(auth::is_same_secret(key, right_key(input)) && !auth::is_same_secret(key, wrong)
-               && !auth::is_same_secret(key, input),
-           "secrets are compared as they are");
 }
 
 }  // namespace fuzz
