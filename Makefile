@@ -81,7 +81,7 @@ outage-figures: ## measure while the database is away, under 100,000 wrong keys,
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/outage_figures
 	@TEST_STACK=scripts/stack $(BUILD)/outage_figures --log_level=error --report_level=no
 
-torture: ## clients keep a journal while all parts are killed, stopped, filled; then it is compared (ROUNDS: 10, SEED, ARGS: see build/torture --help)
+torture: ## clients keep a journal while all parts are killed, stopped, filled; then it is compared (ROUNDS: 10, SEED, ARGS: see ARGS=--help)
 	@scripts/install-deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/torture
 	@TEST_STACK=scripts/stack $(BUILD)/torture rounds=$(ROUNDS) seed=$(SEED) $(ARGS)

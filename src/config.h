@@ -42,7 +42,7 @@ struct Config {
     unsigned workers = 4;                  // processes that read
     unsigned write_workers = 4;            // processes that write, so passwords hashed at once
     // How many requests may wait for each pool: nginx answers 503 for those beyond it. The kernel cuts it to
-    // net.core.somaxconn, unix(7).
+    // net.core.somaxconn, unix(7). Of sockets that a service manager hands over, that one decides.
     int backlog = 512;
     unsigned max_requests = 100'000;       // a worker is replaced after so many; 0: never
     std::string log_file;                  // opened as `user`, again on SIGUSR1; empty: standard error

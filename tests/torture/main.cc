@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
-#include <cstring>
 #include <iostream>
 #include <optional>
 #include <random>
@@ -44,12 +43,12 @@ struct Wanted {
     bool has_disk = true;
 };
 
-std::uint64_t number(std::string_view text)
+std::uint64_t number(std::string_view name, std::string_view text, std::uint64_t least)
 {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size())
-        throw std::invalid_argument{std::string{text} + " is not a number"};
+    if (error != std::errc{} || end != text.data() + text.size() || value < least)
+        throw std::invalid_argument{std::string{name} + " is a number, at least " + std::to_string(least)};
     return value;
 }
 
@@ -64,12 +63,12 @@ Wanted read(int argc, char** argv)
         const auto value = name.size() < word.size() ? word.substr(name.size() + 1) : "";
         // As make passes on what was not given.
         if (value.empty() && name.size() < word.size()) continue;
-        if (name == "rounds") wanted.options.rounds = number(value);
-        else if (name == "seed") wanted.options.seed = number(value);
-        else if (name == "clients") wanted.options.extent.clients = number(value);
-        else if (name == "steps") wanted.options.extent.steps = number(value);
-        else if (name == "faults") wanted.options.extent.faults = number(value);
-        else if (name == "hold") wanted.options.extent.hold = number(value);
+        if (name == "rounds") wanted.options.rounds = number(name, value, 1);
+        else if (name == "seed") wanted.options.seed = number(name, value, 0);
+        else if (name == "clients") wanted.options.extent.clients = number(name, value, 1);
+        else if (name == "steps") wanted.options.extent.steps = number(name, value, 1);
+        else if (name == "faults") wanted.options.extent.faults = number(name, value, 0);
+        else if (name == "hold") wanted.options.extent.hold = number(name, value, 1);
         else if (name == "only") wanted.options.only = value;
         else if (word == "mail=no") wanted.has_mail = false;
         else if (word == "disk=no") wanted.has_disk = false;
@@ -82,11 +81,13 @@ int run(const Wanted& wanted)
 {
     const auto obstacle = wanted.has_disk ? faults::Disk::obstacle() : "disk=no";
     if (!obstacle.empty()) std::cout << "The disk will not be full (" << obstacle << ")." << std::endl;
+    std::cout << "Starting a stack." << std::endl;
     process::Arguments arguments{"--workers", "3"};
     if (!wanted.has_mail) arguments.emplace_back("--no-mail");
     stack::Stack house{arguments};
     std::optional<faults::Disk> disk;
     if (obstacle.empty()) disk.emplace(house);
+    if (!house.has_setting("SMTP_PORT")) std::cout << "There will be no mail." << std::endl;
     std::cout << "seed " << wanted.options.seed << ", in " << house.directory().string() << std::endl;
 
     const auto outcome = torture::run(house, disk ? &*disk : nullptr, wanted.options, std::cout);
@@ -108,7 +109,8 @@ int run(const Wanted& wanted)
 int main(int argc, char** argv)
 {
     std::signal(SIGPIPE, SIG_IGN);  // who does not read what we write is an answer, not our end
-    if (argc == 2 && (std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0)) {
+    // make has put others in front.
+    if (std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--help" || word == "-h"; })) {
         std::cout << kUsage;
         return 0;
     }

@@ -8,6 +8,7 @@
 #include <exception>
 #include <future>
 #include <iomanip>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -62,6 +63,16 @@ void work(World& world, const plan::Round& round, const std::string& label)
     is_over = true;
 }
 
+std::vector<std::string> kinds(const World& world, const std::string& only)
+{
+    const auto all = world.faults.kinds();
+    if (only.empty()) return all;
+    if (std::find(all.begin(), all.end(), only) != all.end()) return {only};
+    std::string names;
+    for (const auto& name : all) names += (names.empty() ? "" : ", ") + name;
+    throw std::invalid_argument{"this stack has no fault " + only + ", but " + names};
+}
+
 // No worker ends by a fault of its own, and none finds one.
 void look_at_log(World& world, const stack::Log& log, std::size_t mark, const std::string& label)
 {
@@ -85,7 +96,7 @@ Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& option
 {
     World world{house, disk, options.extent.clients};
     auto extent = options.extent;
-    extent.kinds = options.only.empty() ? world.faults.kinds() : std::vector{options.only};
+    extent.kinds = kinds(world, options.only);
     extent.has_mail = house.has_setting("SMTP_PORT");
     std::vector<plan::Place> places;
     for (const auto& client : world.clients) places.push_back(client.place);
