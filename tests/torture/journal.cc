@@ -73,11 +73,8 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
 {
     const auto is_there = [&](const auto& name) { return records_.at(name).password.has_value(); };
     if (step.action == Action::mail) {
-        auto& record = records_.at(step.names.front());
-        if (meaning == Meaning::done) record.mails.push_back(label);
-        return meaning == Meaning::absent
-                   ? label + ": refused, but it is " + state(record.password) + " by " + record.label
-                   : "";
+        if (meaning == Meaning::done) records_.at(step.names.front()).mails.push_back(label);
+        return "";
     }
     const bool is_creation = step.action == Action::create;
     const bool is_for_all = step.action == Action::remove_all;  // which nothing is in the way of

@@ -47,7 +47,8 @@ public:
     explicit Journal(const std::vector<std::string>& names);
 
     bool is_certain(const std::vector<std::string>& names) const;
-    // What the answer to the step that is called `label` says, which was taken only where all its names were certain.
+    // What the answer to the step that is called `label` says, which was taken only where all its names were certain. Of a
+    // message the label is its subject.
     std::string note(const plan::Step& step, Meaning meaning, const std::string& label);
     std::string compare_with_list(const std::set<std::string>& listed) const;
 
