@@ -356,7 +356,7 @@ std::optional<GrantedListing> Store::list(const auth::Key& key, const mailbox::D
                         : connection.query(kListFrom.c_str(), {id, hash, domain.name(), position.first_id, position.domain_id,
                                                                position.total, position.last_id, page.limit, position.offset});
         if (rows.next()) return listed_all(rows);
-        ranges_ = {};
+        if (position.is_from_earlier) ranges_ = {};
         return std::nullopt;
     });
 }

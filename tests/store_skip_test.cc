@@ -158,6 +158,7 @@ BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
     const auto first = cost(25'600);
     const auto next = cost(30'720);
     BOOST_TEST(next < first);
+    BOOST_TEST(!domain.store.list(domain.key, mailbox::Domain::parse("absent.example").value(), {}).has_value());
     BOOST_TEST(cost(20'480) == next);
     domain.store.remove(domain.grant(), domain.address("u7"), domain.actor);
     BOOST_TEST(cost(25'599) > next);
