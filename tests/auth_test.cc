@@ -15,7 +15,6 @@
 
 namespace data = boost::unit_test::data;
 using auth::Grant;
-using auth::Key;
 using auth::Purpose;
 using support::complaint;
 
