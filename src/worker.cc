@@ -217,6 +217,7 @@ public:
         connect_early();
         const int events = watch(listener_);
         if (auto stage = Stage::starting; !status_.stage.compare_exchange_strong(stage, Stage::serving)) return 0;
+        logging::info("worker-serving")("pid", ::getpid());
         while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
             epoll_event event{};
             const int count = ::epoll_pwait(events, &event, 1, session_.is_given_up() ? static_cast<int>(kTryInterval.count()) : -1, &waiting);

@@ -358,11 +358,15 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable
     const auto id = id_of(connection);
     support::Process killer{[&] {
         auto other = database.connect();
-        std::this_thread::sleep_for(200ms);
+        // The statement runs. A loaded machine may take a while to get there.
+        const auto is_asleep = [&] {
+            return other.query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND id = " + std::to_string(id)).next();
+        };
+        for (const auto give_up = Clock::now() + 30s; !is_asleep() && Clock::now() < give_up;) std::this_thread::sleep_for(10ms);
         other.run("KILL " + std::to_string(id));
         return 0;
     }};
-    BOOST_TEST(remedy_of([&] { connection.query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
+    BOOST_TEST(remedy_of([&] { connection.query("SELECT SLEEP(60)"); }) == Remedy::reconnect);
     BOOST_TEST(killer.wait() == 0);
 }
 
@@ -389,8 +393,8 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_takes_too_long_is_left, OneTable)
     config.db_timeout = 1s;
     auto hasty = database::connection(config);
     const auto begin = Clock::now();
-    BOOST_TEST(remedy_of([&] { hasty.query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
-    BOOST_TEST((Clock::now() - begin < 3s));
+    BOOST_TEST(remedy_of([&] { hasty.query("SELECT SLEEP(60)"); }) == Remedy::reconnect);
+    BOOST_TEST((Clock::now() - begin < 20s));
 }
 
 BOOST_FIXTURE_TEST_CASE(time_spent_is_that_of_the_calls, OneTable)
@@ -469,12 +473,11 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
     auto session = database::session(config);
     {
         const Silent silent{config.db.socket};
-        auto begin = Clock::now();
         BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::reconnect);
-        BOOST_TEST((Clock::now() - begin < 3s));
-        begin = Clock::now();
-        BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::give_up);
-        BOOST_TEST((Clock::now() - begin < 400ms));
+        // A loaded machine may let the pause pass between two calls. Then the session tries again, and a new pause begins.
+        auto tried = session.connections();
+        for (int i = 0; i < 10 && remedy_of([&] { session.connection(); }) != Remedy::give_up; ++i) tried = session.connections();
+        BOOST_TEST(session.connections() == tried);
     }
     BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
     const proxy::Proxy listens{server, config.db.socket};
@@ -498,9 +501,13 @@ BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
         BOOST_TEST(remedy_of([&] { first.connection(); }) == Remedy::reconnect);
         BOOST_TEST(outage.is_on());
         BOOST_TEST(remedy_of([&] { second.connection(); }) == Remedy::give_up);
-        second.try_again();  // too early
         BOOST_TEST(second.connections() == 0);
+        second.try_again();  // too early, unless a loaded machine has let the pause pass; then a new one begins
+        const auto tried = second.connections();
+        second.try_again();
+        BOOST_TEST(second.connections() == tried);
     }
+    const auto tried = second.connections();
     BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
     const proxy::Proxy listens{server, config.db.socket};
     std::this_thread::sleep_for(600ms);
@@ -508,7 +515,7 @@ BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
     BOOST_TEST(remedy_of([&] { first.connection(); }) == Remedy::give_up);
     second.try_again();
     BOOST_TEST(!outage.is_on());
-    BOOST_TEST(second.connections() == 1);
+    BOOST_TEST(second.connections() == tried + 1);
     BOOST_TEST(first.connection().query("SELECT 1").count() == 1U);
 }
 
@@ -521,7 +528,7 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_took_as_long_as_a_time_out_is_no_outage
     db::Session first{config.db, config.db.password(), config, nullptr, &outage};
     db::Session second{config.db, config.db.password(), config, nullptr, &outage};
     second.connection();
-    BOOST_TEST(remedy_of([&] { first.connection().query("SELECT SLEEP(5)"); }) == Remedy::reconnect);
+    BOOST_TEST(remedy_of([&] { first.connection().query("SELECT SLEEP(60)"); }) == Remedy::reconnect);
     first.drop();
     BOOST_TEST(!outage.is_on());
     BOOST_TEST(second.connection().query("SELECT 1").count() == 1U);

@@ -29,7 +29,7 @@ dovecot::Server::Reply always(std::string text)
 std::string complaint(const std::string& reply)
 {
     dovecot::Server server{always(reply)};
-    const doveadm::Client client{server.config(), std::chrono::seconds{1}};
+    const doveadm::Client client{server.config(), std::chrono::seconds{reply == "wait" ? 1 : 20}};
     try {
         client.sessions();
         return "accepted";

@@ -495,7 +495,7 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
         connection.execute("UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
         has_row.give();
         // Until the store has the domain, and waits for the mailbox. The table is renewed ten times a second.
-        for (int i = 0; i < 20; ++i) {
+        for (int i = 0; i < 200; ++i) {
             std::this_thread::sleep_for(150ms);
             auto waiting = connection.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
             if (waiting.next()) break;
@@ -551,7 +551,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::m
     // The table is renewed ten times a second.
     support::Process watch{[&] {
         auto connection = database.connect();
-        for (int i = 0; i < 40; ++i) {
+        for (int i = 0; i < 200; ++i) {
             std::this_thread::sleep_for(150ms);
             if (connection.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").next()) break;
         }

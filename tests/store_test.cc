@@ -810,13 +810,12 @@ BOOST_FIXTURE_TEST_CASE(the_counter_is_the_rows_at_every_moment, Tenant)
         return *std::max_element(results.begin(), results.end());
     }};
     int looks = 0;
-    for (const auto end = std::chrono::steady_clock::now() + 500ms; std::chrono::steady_clock::now() < end; ++looks) {
+    for (const auto end = std::chrono::steady_clock::now() + 500ms; looks <= 10 || std::chrono::steady_clock::now() < end; ++looks) {
         const auto both = database.text("SELECT CONCAT(d.mailboxes, ' ', (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id))"
                                         " FROM domain d WHERE d.id = ?", {domain_id});
         const auto space = both.find(' ');
         BOOST_TEST(both.substr(0, space) == both.substr(space + 1));
     }
-    BOOST_TEST(looks > 10);
     BOOST_TEST(writers.wait() == 0);
     BOOST_TEST(counter() == rows());
 }
@@ -836,7 +835,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_added_is_added_at_the_end, Tenant)
         return *std::max_element(results.begin(), results.end());
     }};
     Strings seen;
-    const auto end = std::chrono::steady_clock::now() + 20s;
+    const auto end = std::chrono::steady_clock::now() + 55s;
     while (seen.size() < 120 && std::chrono::steady_clock::now() < end) {
         const auto page = store.page(domain_id, domain, {1000, 0});
         auto now = names_of(page.items);

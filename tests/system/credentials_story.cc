@@ -273,26 +273,30 @@ BOOST_FIXTURE_TEST_CASE(a_large_domain_is_deleted_in_parts, Large, *shows("crede
     const auto other = neighbour(who);
     allow_delete_all(who);
     fill(who);
-    configure({{"request_deadline", "2"}});
-    const auto old = house.workers();
-    ::kill(house.master(), SIGHUP);
-    BOOST_TEST_REQUIRE(process::eventually([&] { return has_workers_without(old); }));
+    reconfigure({{"request_deadline", "2"}});
+
+    // Another client's creation, and one in another domain. Returns the seconds that both took.
+    int others = 0;
+    const auto create_others = [&] {
+        const auto begin = std::chrono::steady_clock::now();
+        BOOST_TEST(create(who, "new" + std::to_string(others)).status == 200);
+        BOOST_TEST(create(other, "new" + std::to_string(others)).status == 200);
+        ++others;
+        return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}.count();
+    };
+    // Hashing takes longer on a loaded machine.
+    const auto alone = std::max(create_others(), create_others());
 
     auto deleting = std::async(std::launch::async, [server = house.server(), request = http::Request{"DELETE", path(who), {{"Authorization", http::basic(who.key)}}, {}}] {
         return server.send(request);
     });
     BOOST_TEST(process::eventually([&] { return answers::page(list(who, "?limit=1")).total_count < kMany; }));
-    std::chrono::duration<double> longest{};
-    int others = 0;
+    double longest = 0;
     do {
-        const auto begin = std::chrono::steady_clock::now();
-        BOOST_TEST(create(who, "new" + std::to_string(others)).status == 200);
-        BOOST_TEST(create(other, "new" + std::to_string(others)).status == 200);
-        longest = std::max(longest, std::chrono::duration<double>{std::chrono::steady_clock::now() - begin});
-        ++others;
+        longest = std::max(longest, create_others());
     } while (deleting.wait_for(std::chrono::seconds{0}) != std::future_status::ready);
-    BOOST_TEST_MESSAGE(others << " times two mailboxes were created meanwhile, the longest took " << longest.count() << " s");
-    BOOST_TEST(longest.count() < 1.5);
+    BOOST_TEST_MESSAGE(others << " times two mailboxes were created meanwhile, the longest took " << longest << " s, alone " << alone << " s");
+    BOOST_TEST(longest < 1 + 5 * alone);
 
     auto answer = deleting.get();
     BOOST_TEST(answer.status == 503);

@@ -283,7 +283,7 @@ BOOST_FIXTURE_TEST_CASE(a_length_that_ends_the_worker, story::Breaking)
     }
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
-    BOOST_TEST(process::eventually([&] { return house.workers().size() == kWorkers; }));
+    BOOST_TEST(house.await_workers());
 }
 
 // Somebody who connects and says nothing does not keep a worker for long.
@@ -297,7 +297,7 @@ BOOST_FIXTURE_TEST_CASE(silence, Socket)
         silent.back()->send(begin());
     }
     for (const auto& connection : silent) {
-        connection->receive_all(std::chrono::seconds{20});
+        connection->receive_all();
     }
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());

@@ -26,11 +26,7 @@ struct Mixed : One, story::Story {
         std::ofstream{house.setting("MAILBOXD_CONF")} << text;
         const auto old = house.workers();
         ::kill(house.master(), SIGHUP);
-        BOOST_TEST_REQUIRE(eventually([&] {
-            const auto now = house.workers();
-            return now.size() == 2 && now != old && std::find(now.begin(), now.end(), old.front()) == now.end() &&
-                   std::find(now.begin(), now.end(), old.back()) == now.end();
-        }, std::chrono::seconds{60}));
+        BOOST_TEST_REQUIRE(house.await_workers(old));
         who = tenant();
         BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
     }

@@ -173,7 +173,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
     // InnoDB gives what it said last time to whoever asks again within 100 ms.
     BOOST_TEST(process::eventually(
         [&] { return house.value("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == "1"; },
-        std::chrono::seconds{4}, std::chrono::milliseconds{150}));
+        std::chrono::seconds{30}, std::chrono::milliseconds{150}));
     creation_elsewhere.execute("COMMIT");
     BOOST_TEST(answers::refusal(answer.get()) == "409 allowance_used_up: The account's allowance is used up: max_mailboxes is 1.");
     house.sql("UPDATE domain SET mailboxes = 0 WHERE name = " + stack::quote(other.domain));

@@ -86,7 +86,7 @@ BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, story::Breaking)
     const auto mark = log.mark();
     const auto victim = house.workers().front();
     ::kill(victim, SIGKILL);
-    BOOST_TEST(eventually([&] { return has_workers_without({victim}); }));
+    BOOST_TEST(house.await_workers({victim}));
     BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(victim), "SIGKILL"})
                     .empty());
     BOOST_TEST(list(who).status == 200);
@@ -105,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, story::Breaking)
     // The sockets are the master's: whoever comes now waits for a worker, and gets its answer.
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(text(create(who, "alice")) == kCreated);
-    BOOST_TEST(eventually([&] { return has_workers_without(victims); }));
+    BOOST_TEST(house.await_workers(victims));
     for (const auto pid : victims) {
         BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(pid)}).empty());
     }
@@ -195,7 +195,7 @@ BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
     const auto mark = log.mark();
     const auto workers = house.workers();
     ::kill(house.master(), SIGTERM);
-    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }, std::chrono::seconds{5}));
+    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }, std::chrono::seconds{20}));  // stop_grace is 35 s
     BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
     BOOST_TEST(!log.expect(mark, {"stop"}).empty());
     for (const auto& line : log.lines_since(mark)) {
@@ -211,7 +211,7 @@ BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, story::Breaking
     for (const int signal : {SIGTERM, SIGXCPU}) {
         const auto victim = house.workers().front();
         ::kill(victim, signal);
-        BOOST_TEST(eventually([&] { return has_workers_without({victim}); }));
+        BOOST_TEST(house.await_workers({victim}));
         BOOST_TEST(list(who).status == 200);
     }
 }

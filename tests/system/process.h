@@ -22,7 +22,7 @@ using Arguments = std::vector<std::string>;
 // What another process does shows after a moment: the question is asked again
 // until it is answered with yes, or the deadline has passed.
 template <typename Question>
-bool eventually(Question&& question, std::chrono::milliseconds deadline = std::chrono::seconds{15},
+bool eventually(Question&& question, std::chrono::milliseconds deadline = std::chrono::seconds{60},
                 std::chrono::milliseconds interval = std::chrono::milliseconds{10})
 {
     const auto end = std::chrono::steady_clock::now() + deadline;
@@ -61,7 +61,7 @@ public:
     Child& operator=(const Child&) = delete;
 
     void write(std::string_view text);
-    std::string read_line(std::chrono::milliseconds deadline = std::chrono::seconds{15});
+    std::string read_line(std::chrono::milliseconds deadline = std::chrono::seconds{60});
     int end();  // closes its input and waits for its exit code
     pid_t pid() const { return pid_; }
 

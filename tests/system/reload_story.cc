@@ -96,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(new_settings_take_effect, Reload,
     const auto who = tenant();
     const auto mark = log.mark();
     BOOST_TEST(list(who, "?limit=1000").status == 200);
-    reconfigure({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}}, 5);
+    reconfigure({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}});
     BOOST_TEST(!log.expect(mark, {"info reloading"}).empty());
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"limit", "500"}));
     BOOST_TEST(list(who, "?limit=500").status == 200);
@@ -119,7 +119,7 @@ BOOST_FIXTURE_TEST_CASE(broken_settings_change_nothing_and_say_so, Reload)
     // And it is not stuck with that.
     std::ofstream{house.setting("MAILBOXD_CONF")} << good;
     hang_up();
-    BOOST_TEST(eventually([&] { return has_workers_without(workers, kWorkers); }));
+    BOOST_TEST(house.await_workers(workers));
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"500"}));
 }
 
@@ -131,7 +131,7 @@ BOOST_FIXTURE_TEST_CASE(no_request_is_lost, Reload)
         const auto old = house.workers();
         const int before = load.answered();
         hang_up();
-        BOOST_TEST(eventually([&] { return has_workers_without(old, kWorkers); }));
+        BOOST_TEST(house.await_workers(old));
         BOOST_TEST(eventually([&] { return load.answered() > before + 20; }));
     }
     const auto counts = load.stop();
@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
     std::cout << "  " << load.answered() << " requests beside " << kTimes << " reloads and " << killed << " kills"
               << seen.str() << std::endl;
     BOOST_TEST(refused <= killed);
-    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
+    BOOST_TEST(house.await_workers());
 }
 
 BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
@@ -185,7 +185,7 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
     BOOST_TEST(list(who).status == 200);
     hold.release();
     BOOST_TEST(text(answer.get()) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
-    BOOST_TEST(eventually([&] { return has_workers_without(old, kWorkers); }));
+    BOOST_TEST(house.await_workers(old));
 }
 
 BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
@@ -195,7 +195,7 @@ BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
     for (int i = 0; i < 50; ++i) {
         hang_up();
     }
-    BOOST_TEST(eventually([&] { return has_workers_without(old, kWorkers); }));
+    BOOST_TEST(house.await_workers(old));
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
     // Stopping is not overridden by what comes behind it.
@@ -217,7 +217,8 @@ BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
     BOOST_TEST(!log.expect(mark, {"warning worker-exit", "SIGALRM"}).empty());
     hold.release();
     BOOST_TEST(snapshot() == before);
-    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers && house.workers() != workers; }));
+    BOOST_TEST(house.await_workers());
+    BOOST_TEST(house.workers() != workers);
     BOOST_TEST(create(who, "alice").status == 200);
 }
 
@@ -246,7 +247,7 @@ BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
         BOOST_TEST(list(who).status == 200);
     }
     BOOST_TEST(!log.expect(mark, {"info worker-exit", "requests=5"}).empty());
-    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
+    BOOST_TEST(house.await_workers());
     BOOST_TEST(house.workers() != workers);
 }
 
@@ -282,7 +283,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
     // The first, which serve, may wait for an answer; all in between are gone.
     BOOST_TEST(eventually([&] { return house.workers().size() <= 2 * kWorkers; }));
     ::kill(database, SIGCONT);
-    BOOST_TEST(eventually([&] { return house.workers().size() == kWorkers; }));
+    BOOST_TEST(house.await_workers());
     BOOST_TEST(list(who).status == 200);
 }
 

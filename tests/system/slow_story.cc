@@ -4,6 +4,7 @@
 #include "story.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 
 #include <boost/test/unit_test.hpp>
@@ -32,10 +33,12 @@ struct Slow : story::Breaking {
 
     http::Connections open(std::size_t count, const std::string& bytes) const { return http::open_many(house.server().port(), count, bytes); }
 
-    // A hundred requests of all kinds, one after the other, by the workers that there were.
+    // Sends a hundred requests of all kinds, one after the other; the workers that there were answer them. Sends fewer on a
+    // loaded machine, because nginx waits 15 seconds for the slow clients' headers and bodies.
     void others_are_served() const
     {
-        for (int i = 0; i < 25; ++i) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{7};
+        for (int i = 0; i < 25 && (i == 0 || std::chrono::steady_clock::now() < end); ++i) {
             BOOST_TEST(create(who, "carol").status == 200);
             BOOST_TEST(answers::page(list(who, "?limit=1000")).total_count == 1001);
             BOOST_TEST(change(who, "carol", "Looking-Glass").status == 200);

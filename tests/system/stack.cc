@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <sys/stat.h>
+
 namespace stack {
 namespace {
 
@@ -147,6 +149,30 @@ std::string Log::expect(std::size_t mark, const std::vector<std::string>& words)
     return found;
 }
 
+void Serving::read(const std::filesystem::path& file)
+{
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) {
+        return;
+    }
+    if (file != file_ || status.st_ino != inode_ || static_cast<std::uintmax_t>(status.st_size) < offset_) {
+        file_ = file;
+        inode_ = status.st_ino;
+        offset_ = 0;
+    }
+    std::ifstream log{file, std::ios::binary};
+    log.seekg(static_cast<std::streamoff>(offset_));
+    for (std::string line; std::getline(log, line) && !log.eof();) {
+        offset_ += line.size() + 1;
+        const auto pid = [&line] { return static_cast<pid_t>(std::stol(line.substr(line.find(" pid=") + 5))); };
+        if (line.starts_with("info worker-serving pid=")) {
+            pids_.insert(pid());
+        } else if (line.find(" worker-exit pid=") != std::string::npos) {
+            pids_.erase(pid());
+        }
+    }
+}
+
 Session::Session(const std::string& socket, const std::string& user, const std::string& database)
     : client_{client(socket, user, database)}
 {
@@ -194,6 +220,9 @@ void Stack::up()
     // Long, as the first one may have to install and to build.
     checked(arguments, {.environment = environment_, .deadline = std::chrono::minutes{15}});
     read_settings();
+    if (!await_workers()) {
+        throw std::runtime_error{"not all workers of " + directory_.string() + " serve"};
+    }
 }
 
 void Stack::down()
@@ -317,6 +346,46 @@ pid_t Stack::master() const
 std::vector<pid_t> Stack::workers() const
 {
     return process::children(master());
+}
+
+std::vector<pid_t> Stack::serving_workers() const
+{
+    const auto file = configured("log_file");
+    serving_.read(file.empty() ? directory_ / "log" / "mailboxd.log" : std::filesystem::path{file});
+    auto pids = workers();
+    std::erase_if(pids, [this](pid_t pid) { return !serving_.contains(pid); });
+    return pids;
+}
+
+bool Stack::await_workers(const std::vector<pid_t>& old) const
+{
+    const auto count = configured_workers();
+    return process::eventually(
+        [&] {
+            const auto all = workers();
+            return all.size() == count && serving_workers() == all && std::none_of(all.begin(), all.end(), [&](pid_t pid) {
+                       return std::find(old.begin(), old.end(), pid) != old.end();
+                   });
+        },
+        std::chrono::seconds{60});
+}
+
+std::size_t Stack::configured_workers() const
+{
+    return std::stoul(configured("workers")) + std::stoul(configured("write_workers"));
+}
+
+// The value of a setting in the service's configuration file; empty if it is not there.
+std::string Stack::configured(const std::string& name) const
+{
+    std::ifstream file{setting("MAILBOXD_CONF")};
+    std::string value;
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with(name + " = ")) {
+            value = line.substr(name.size() + 3);
+        }
+    }
+    return value;
 }
 
 std::string Stack::secret(const std::string& user) const

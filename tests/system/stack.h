@@ -11,9 +11,11 @@
 #include "http.h"
 #include "process.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +45,21 @@ public:
 
 private:
     std::filesystem::path file_;
+};
+
+// The workers that have reported in a log that they serve, and have not ended since. A worker that is still connecting to
+// the database exists as a process, but a signal or a stop meets it in another state: its master dismisses it at once.
+class Serving {
+public:
+    // Reads what was appended to the log since the last call; all of it after the log was replaced or shortened.
+    void read(const std::filesystem::path& file);
+    bool contains(pid_t pid) const { return pids_.contains(pid); }
+
+private:
+    std::filesystem::path file_;
+    std::uintmax_t inode_ = 0;
+    std::uintmax_t offset_ = 0;
+    std::set<pid_t> pids_;
 };
 
 // A connection to the database that stays open. Throws where a statement fails, and is
@@ -86,17 +103,24 @@ public:
 
     pid_t part(const std::string& name) const;  // the first process of mariadb, nginx, and so on, as it was started
     pid_t master() const;
-    std::vector<pid_t> workers() const;
+    std::vector<pid_t> workers() const;  // all processes; some may still be starting
+    std::vector<pid_t> serving_workers() const;  // those of them that take requests
+    // Waits until exactly the configured number of workers runs, all of them take requests, and none of them is in `old`.
+    // This is the event after a start or a reload. Returns false if it does not come in time.
+    bool await_workers(const std::vector<pid_t>& old = {}) const;
+    std::size_t configured_workers() const;  // of both pools, by the service's configuration file
     std::string secret(const std::string& user) const;  // the password of a database user
 
 private:
     void read_settings();
+    std::string configured(const std::string& name) const;
 
     process::Arguments arguments_;
     std::vector<std::string> environment_;
     std::filesystem::path directory_;
     std::map<std::string, std::string> settings_;
     mutable std::unique_ptr<Session> administrator_;  // opened when first asked for
+    mutable Serving serving_;
     std::unique_ptr<process::Child> guard_;
 };
 

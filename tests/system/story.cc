@@ -308,14 +308,6 @@ void Breaking::teardown()
     show_log_of_failure();
 }
 
-bool Breaking::has_workers_without(const std::vector<pid_t>& old, std::size_t count) const
-{
-    const auto now = house.workers();
-    return now.size() == count && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
-               return std::find(old.begin(), old.end(), pid) != old.end();
-           });
-}
-
 std::future<http::Answer> Breaking::start_change(const Tenant& tenant, const std::string& name) const
 {
     const http::Request request{"POST", tenant.mailboxes(), {{"Authorization", http::basic(tenant.key)}},
@@ -330,12 +322,12 @@ void Breaking::configure(const Settings& settings) const
     std::ofstream{house.setting("MAILBOXD_CONF")} << text;
 }
 
-void Breaking::reconfigure(const Settings& settings, std::size_t count) const
+void Breaking::reconfigure(const Settings& settings) const
 {
     const auto old = house.workers();
     configure(settings);
     ::kill(house.master(), SIGHUP);
-    BOOST_TEST_REQUIRE(process::eventually([&] { return has_workers_without(old, count); }));
+    BOOST_TEST_REQUIRE(house.await_workers(old));
 }
 
 Breaking::Hold::Hold(const Breaking& story, const Tenant& tenant)
@@ -352,7 +344,7 @@ void Breaking::Hold::await(int waiting) const
                             " WHERE trx_state = 'LOCK WAIT'") == std::to_string(waiting);
     };
     // InnoDB gives what it said last time to whoever asks again within 100 ms.
-    if (!process::eventually(is_so, std::chrono::seconds{4}, std::chrono::milliseconds{150})) {
+    if (!process::eventually(is_so, std::chrono::seconds{30}, std::chrono::milliseconds{150})) {
         throw std::runtime_error{"there are no " + std::to_string(waiting) + " changes that wait"};
     }
 }

@@ -105,15 +105,13 @@ struct Breaking : Story {
     Breaking();
     void teardown();
 
-    // Whether there are so many workers, and none of the old ones among them.
-    bool has_workers_without(const std::vector<pid_t>& old, std::size_t count = kWorkers) const;
     // A change on a connection and a thread of its own, to be held in the middle.
     std::future<http::Answer> start_change(const Tenant& tenant, const std::string& name) const;
 
     // Changes the settings of the service, which has to be told. The next start of the
     // stack writes its own again.
     void configure(const Settings& settings) const;
-    void reconfigure(const Settings& settings, std::size_t count = kWorkers) const;  // and tells it: all workers have them then
+    void reconfigure(const Settings& settings) const;  // and reloads it: all workers have them, and serve, when it returns
 
     // Holds every change in the tenant's domain until released.
     class Hold {

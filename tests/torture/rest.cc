@@ -37,17 +37,6 @@ void await(World& world, const std::string& sentence, const std::function<bool()
     if (!process::eventually(asked, kRecovery, 150ms)) world.findings.breach(sentence);
 }
 
-std::size_t configured_workers(const stack::Stack& house)
-{
-    std::ifstream file{house.setting("MAILBOXD_CONF")};
-    std::size_t sum = 0;
-    for (std::string line; std::getline(file, line);) {
-        if (line.starts_with("workers = ") || line.starts_with("write_workers = "))
-            sum += std::stoul(line.substr(line.find('=') + 2));
-    }
-    return sum;
-}
-
 // Lists are read by one pool, and the other would delete something that is not there.
 bool answers_all(World& world)
 {
@@ -277,7 +266,7 @@ void come_to_rest(World& world, const std::string& label)
     await(world, label + ": a transaction is left open",
           [&] { return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0"; });
     await(world, label + ": there are not as many workers as configured",
-          [&] { return world.house.workers().size() == configured_workers(world.house); });
+          [&] { return world.house.serving_workers().size() == world.house.configured_workers(); });
     if (!world.house.has_setting("SMTP_PORT")) return;
     await(world, label + ": mail is left in the queue", [&] {
         mail::flush(world.house);
