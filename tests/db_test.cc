@@ -360,7 +360,7 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable
         auto other = database.connect();
         // The statement runs. A loaded machine may take a while to get there.
         const auto is_asleep = [&] {
-            return other.query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND id = " + std::to_string(id)).next();
+            return other.query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND id = ?", {id}).next();
         };
         for (const auto give_up = Clock::now() + 30s; !is_asleep() && Clock::now() < give_up;) std::this_thread::sleep_for(10ms);
         other.run("KILL " + std::to_string(id));
