@@ -33,6 +33,7 @@
 #include "postconf.h"
 #include "postfix.h"
 #include "rights.h"
+#include "sockets.h"
 #include "storage.h"
 #include "store.h"
 #include "tls.h"
@@ -602,6 +603,7 @@ bool run(const Config& config, std::ostream& out)
     Program service{config.db, config}, ctl{config.ctl_db, config}, janitor{config.janitor_db, config};
     std::vector<Point> points{
         {"secrets", [&] { return are_kept(config); }},
+        {"sockets", [&] { return sockets::are_for_nginx(config); }},
         {"database, as the service", [&] { return is_reached(service); }},
         {"database, as mailboxctl", [&] { return is_reached(ctl); }},
         {"schema", [&] { return has_right_schema(service); }},

@@ -78,7 +78,7 @@ std::vector<command::Command> commands()
         {"migrate", {}, "bring the database's tables to this version",
          "Adds what is missing and changes nothing that the previous release needs. Safe to repeat.", migrate_options, migrate_command},
         {"check", {}, "look over the installation, and say what to do",
-         "One line each: secrets, database, schema, rights, service, janitor, tables, durability, triggers, counters, what\n"
+         "One line each: secrets, sockets, database, schema, rights, service, janitor, tables, durability, triggers, counters, what\n"
          "Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, certificates as clients see them\n"
          "(tls_urls), the mail store.\n"
          "WRONG stands in the way, note does not, ? could not be looked at. Changes nothing. To see all of it takes root.\n"

@@ -1,0 +1,109 @@
+#include "sockets.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace sockets {
+namespace {
+
+using finding::Finding;
+using Names = std::set<std::string>;
+
+constexpr char kDanger[] = " can pretend to call from any address, and can occupy the workers. ";
+
+void add_account(Names& names, const passwd* account)
+{
+    if (account != nullptr && account->pw_uid != 0 && account->pw_uid != ::geteuid()) names.insert(account->pw_name);
+}
+
+// The accounts that owner and group of the file let write to it.
+Names accounts_of(const struct stat& file)
+{
+    Names names;
+    if ((file.st_mode & S_IWUSR) != 0) add_account(names, ::getpwuid(file.st_uid));
+    if ((file.st_mode & S_IWGRP) == 0) return names;
+    Names members;
+    if (const struct group* const group = ::getgrgid(file.st_gid)) {
+        for (char** member = group->gr_mem; *member != nullptr; ++member) members.insert(*member);
+    }
+    for (const auto& member : members) add_account(names, ::getpwnam(member.c_str()));
+    ::setpwent();
+    while (const passwd* const account = ::getpwent()) {
+        if (account->pw_gid == file.st_gid) add_account(names, account);
+    }
+    ::endpwent();
+    return names;
+}
+
+// The programs that run as this account. Their folders in /proc belong to root where they have changed their user, so their
+// status is read. Empty where this process may not see those of others.
+Names programs_of(const std::string& account)
+{
+    Names programs;
+    const passwd* const entry = ::getpwnam(account.c_str());
+    if (entry == nullptr) return programs;
+    std::error_code ignored;
+    for (const auto& folder : std::filesystem::directory_iterator{"/proc", ignored}) {
+        std::ifstream status{folder.path() / "status"};
+        std::string name;
+        for (std::string line; std::getline(status, line);) {
+            if (line.starts_with("Name:\t")) name = line.substr(6);
+            if (!line.starts_with("Uid:\t")) continue;
+            std::istringstream ids{line.substr(5)};
+            uid_t real = 0;
+            uid_t effective = 0;
+            if (ids >> real >> effective && (real == entry->pw_uid || effective == entry->pw_uid)) programs.insert(name);
+            break;
+        }
+    }
+    return programs;
+}
+
+std::string list(const Names& names)
+{
+    constexpr std::size_t kMost = 6;
+    std::string text;
+    std::size_t count = 0;
+    for (const auto& name : names) {
+        if (++count > kMost) return text + " and others";
+        text += (text.empty() ? "" : ", ") + name;
+    }
+    return text;
+}
+
+Finding is_for_nginx(const std::string& path)
+{
+    struct stat status {};
+    if (path.empty() || ::stat(path.c_str(), &status) != 0) return {};
+    if ((status.st_mode & S_IWOTH) != 0) return finding::wrong(path + " can be used by everybody, who" + kDanger + "Do: chmod o= " + path);
+    const auto accounts = accounts_of(status);
+    if (accounts.size() > 1) {
+        return finding::note(path + " can be used by " + list(accounts) + ". Each" + kDanger
+                             + "Give it to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
+    }
+    if (accounts.empty()) return {};
+    auto programs = programs_of(*accounts.begin());
+    programs.erase("nginx");
+    if (programs.empty()) return {};
+    return finding::note(path + " can be used by " + *accounts.begin() + ", and beside nginx " + list(programs) + " runs as that user. Who runs code there"
+                         + kDanger + "Give these programs another user, such as user= in each pool of PHP");
+}
+
+}  // namespace
+
+finding::Finding are_for_nginx(const Config& config)
+{
+    const auto found = is_for_nginx(config.socket);
+    return found.mark == finding::Mark::ok ? is_for_nginx(config.write_socket) : found;
+}
+
+}  // namespace sockets
