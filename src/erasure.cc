@@ -26,6 +26,37 @@ constexpr char kOfDomain[] =
 
 }  // namespace
 
+namespace {
+
+// A character of a name as grep -iE finds it: itself, or percent-encoded, in both cases if it is a letter.
+std::string encoded_or_not(char c)
+{
+    constexpr std::string_view kSpecial = ".$^{|}*+?()[\\";
+    constexpr char kDigits[] = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_letter = c >= 'a' && c <= 'z';
+    const std::string high = is_letter ? std::string{'[', kDigits[byte >> 4], kDigits[(byte >> 4) - 2], ']'} : std::string{kDigits[byte >> 4]};
+    return "(" + (kSpecial.find(c) == std::string_view::npos ? std::string{c} : std::string{'\\', c}) + "|%" + high + kDigits[byte & 15] + ")";
+}
+
+std::string encoded_or_not(std::string_view text)
+{
+    std::string all;
+    for (const char c : text) all += encoded_or_not(c);
+    return all;
+}
+
+}  // namespace
+
+std::string pattern(const What& what)
+{
+    const auto domain = encoded_or_not(what.domain);
+    if (what.local_part.empty()) return domain;
+    const auto local_part = encoded_or_not(what.local_part);
+    return local_part + "(" + encoded_or_not('+') + "[^@[:space:]]*)?" + encoded_or_not('@') + domain
+           + "|" + domain + encoded_or_not('.') + "?/+(" + encoded_or_not("mailboxes") + "|" + encoded_or_not("credentials") + ")/+" + local_part;
+}
+
 Erasure::Rows Erasure::rows()
 {
     auto& connection = session_.connection();

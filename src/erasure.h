@@ -26,6 +26,10 @@ struct What {
     std::string text() const { return local_part.empty() ? domain : local_part + "@" + domain; }
 };
 
+// A regular expression (grep -iE) that finds the lines of logs that name it: an address with or without an extension, the
+// paths of the API, and any character of them percent-encoded.
+std::string pattern(const What& what);
+
 class Erasure {
 public:
     Erasure(db::Session& session, What what) : session_{session}, what_{std::move(what)} {}

@@ -16,6 +16,7 @@
 #include "command.h"
 #include "config.h"
 #include "db.h"
+#include "http.h"
 #include "mailboxes.h"
 #include "tenants.h"
 #include "upkeep.h"
@@ -105,8 +106,29 @@ const Command& take_command(std::vector<std::string>& words)
     throw WrongUsage("there is no command " + words[places[0]] + (places.size() > 1 ? " " + words[places[1]] : "") + similar);
 }
 
+// Refuses a whole key, or most of one, wherever it stands: other users of the machine see it in the list of processes, and the
+// shell's history keeps it. A mistyped key is refused, too, because most of its secret is right.
+void refuse_keys(const std::vector<std::string>& words)
+{
+    constexpr std::string_view kPrefix = "mbx-";
+    constexpr std::size_t kIdLength = 10;
+    constexpr std::size_t kLeastLength = 40;  // of 49 characters
+    for (const auto& word : words) {
+        const auto text = http::lower_case(word);
+        for (auto at = text.find(kPrefix); at != std::string::npos; at = text.find(kPrefix, at + 1)) {
+            const auto begin = at + kPrefix.size();
+            const auto end = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789", begin), text.size());
+            if (end - begin < kLeastLength) continue;
+            const auto id = text.substr(begin, kIdLength);
+            throw admin::Refused("the arguments contain the whole API key " + id + ". Nothing was done. The process list and the shell's history "
+                                 "show the key to others, so revoke it: mailboxctl key revoke " + id + ". Commands take the id alone: " + id);
+        }
+    }
+}
+
 int run(std::vector<std::string> words)
 {
+    refuse_keys(words);
     const auto is_one_of = [](const char* first, const char* second) {
         return [=](const std::string& word) { return word == first || word == second; };
     };

@@ -259,17 +259,17 @@ erasure::What erased_by(const Call& call)
 // Inside a mailbox is known by its storage id, and in the requests of the API by its path.
 std::string not_reached(const erasure::What& what, const std::vector<std::string>& storage_ids)
 {
-    std::string patterns = " -e " + for_shell(what.text());
+    std::string patterns = " -e " + for_shell(erasure::pattern(what));
     if (!what.local_part.empty()) {
-        patterns += " -e " + for_shell(what.domain + "/mailboxes/" + what.local_part);
         for (const auto& id : storage_ids) patterns += " -e " + id;
     }
     return "Not reached:\n"
            "  mail that waits in Postfix's queue; what is for it bounces when it is tried next, what is from it goes out.\n"
-           "    postqueue -j | grep -F" + patterns + "\n"
+           "    postqueue -j | grep -iE" + patterns + "\n"
            "    shows it with its queue_id, and postsuper -d QUEUE_ID removes it.\n"
-           "  logs of mailboxd, nginx, Postfix and Dovecot, until they are rotated away: the files that name it are found by\n"
-           "    grep -rlF" + patterns + " /var/log\n"
+           "  logs of mailboxd, nginx, Postfix and Dovecot, until they are rotated away: the files that name it, in capitals and\n"
+           "  percent-encoded, too, and compressed ones, are found by\n"
+           "    find /var/log -type f -exec zgrep -liE" + patterns + " {} +\n"
            "  the database's redo log, until it is written over, and its binary logs, if it writes some:\n"
            "    PURGE BINARY LOGS BEFORE NOW() once no replica needs them.\n"
            "  backups, until they have expired: after one was restored, run this again.\n"
@@ -325,7 +325,6 @@ std::vector<audit::Entry> entries(const Call& call, db::Connection& connection)
         const auto address = call.address(what);
         return audit::of_address(connection, address.local_part(), address.domain(), last);
     }
-    if (const auto key = auth::Key::parse(what)) return audit::of_name(connection, key->id(), last);
     const auto domain = mailbox::Domain::parse(what);
     return audit::of_name(connection, domain && what.find('.') != std::string::npos ? domain->name() : what, last);
 }
@@ -373,8 +372,8 @@ std::vector<command::Command> commands()
          "to Dovecot it leaves that to the janitor, says so, and ends with exit status 1. Can be repeated when it was stopped.",
          erase_options, erase_command},
         {"audit", {"[ADDRESS|DOMAIN|KEY]"}, "show who changed what",
-         "Of an address, of everything in a domain, of everything that a key has done (its id, or the whole key), or of\n"
-         "an account; without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command},
+         "Of an address, of everything in a domain, of everything that a key has done (KEY is its id), or of an account;\n"
+         "without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command},
     };
 }
 

@@ -272,11 +272,9 @@ int key_list(const Call& call)
     return 0;
 }
 
-// Takes the whole key as well as its id, for who has only the key at hand.
 int key_revoke(const Call& call)
 {
-    const auto key = auth::Key::parse(call.arguments[0]);
-    const auto id = key ? key->id() : call.arguments[0];
+    const auto& id = call.arguments[0];
     if (id.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string::npos) {
         throw admin::Refused("a key's id has lower-case letters and digits; mailboxctl key list shows them in its first column");
     }
@@ -321,7 +319,7 @@ std::vector<command::Command> commands()
         {"key add", {}, "make an API key, and print it once",
          "The key alone goes to standard output. Clients send it as the password of the user api (HTTP Basic).", key_add_options, key_add},
         {"key list", {}, "list the keys, without their secrets", "", key_list_options, key_list},
-        {"key revoke", {"ID"}, "refuse a key from now on", "ID is the first column of key list, or the whole key.", no_options, key_revoke},
+        {"key revoke", {"ID"}, "refuse a key from now on", "ID is the first column of key list; it is also the 10 characters that follow mbx- in the key.", no_options, key_revoke},
     };
 }
 

@@ -7,9 +7,11 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <regex>
 
 #include "admin.h"
 #include "database.h"
@@ -78,6 +80,69 @@ struct House : database::Tenant {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(erasures)
+
+namespace {
+
+struct Line : support::Row {
+    std::string text;
+    bool names_alice;   // al.ice@exa-mple.org
+    bool names_domain;  // exa-mple.org
+};
+
+const Line kLines[] = {
+    {"the address", "to=<al.ice@exa-mple.org>, relay=", true, true},
+    {"in capitals", "to=<Al.Ice@EXA-mple.org>, relay=", true, true},
+    {"with an extension", "orig_to=<al.ice+news@exa-mple.org>", true, true},
+    {"with an encoded extension", "al.ice%2Bnews%40exa-mple.org", true, true},
+    {"a path", "\"DELETE /exa-mple.org/mailboxes/al.ice HTTP/1.1\"", true, true},
+    {"a path with the address", "\"PUT /v3/exa-mple.org/mailboxes/al.ice@exa-mple.org HTTP/1.1\"", true, true},
+    {"a path with an encoded address", "\"PUT /v3/exa-mple.org/mailboxes/al.ice%40exa-mple.org HTTP/1.1\"", true, true},
+    {"a path of credentials", "\"PUT /v3/domains/exa-mple.org/credentials/al.ice HTTP/1.1\"", true, true},
+    {"a path in capitals", "\"PUT /v4/domains/EXA-MPLE.ORG/credentials/AL.ICE HTTP/2.0\"", true, true},
+    {"a dot behind the domain", "\"PUT /exa-mple.org./mailboxes/al.ice HTTP/1.1\"", true, true},
+    {"an encoded dot behind it", "\"PUT /exa-mple.org%2e/mailboxes/al.ice HTTP/1.1\"", true, true},
+    {"a slash too many, as nginx refuses it", "\"PUT /exa-mple.org//mailboxes//al.ice HTTP/1.1\"", true, true},
+    {"every letter encoded", "/%65%78%61%2d%6d%70%6c%65%2e%6f%72%67/%6d%61%69%6c%62%6f%78%65%73/%61%6c%2E%69%63%65", true, true},
+    {"capitals encoded", "/%45xa-mple.org/mailboxes/%41%4C.ice", true, true},
+    {"another mailbox", "to=<bob@exa-mple.org>", false, true},
+    {"a path of another mailbox", "PUT /exa-mple.org/mailboxes/bob", false, true},
+    {"another domain", "to=<al.ice@example.net>", false, false},
+    {"a dot is no other letter", "al-ice@exa-mplexorg", false, false},
+    {"of another mailbox and not the dot", "alxice@exa-mple.org", false, true},
+    {"nothing", "connect from unknown", false, false},
+};
+
+bool finds(const std::string& pattern, const std::string& text)
+{
+    return std::regex_search(text, std::regex{pattern, std::regex::extended | std::regex::icase});
+}
+
+}  // namespace
+
+// What is printed to find the logs by finds every form in which a log may name an address.
+BOOST_DATA_TEST_CASE(a_line_of_a_log, data::make(kLines), row)
+{
+    BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org", .local_part = "al.ice"}), row.text) == row.names_alice);
+    BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org"}), row.text) == row.names_domain);
+}
+
+BOOST_AUTO_TEST_CASE(every_character_of_a_name_in_a_pattern)
+{
+    const std::string name = "a._-$&'=^`{|}~9";
+    const auto pattern = erasure::pattern({.domain = "x.example", .local_part = name});
+    std::string encoded;
+    constexpr char kDigits[] = "0123456789abcdef";
+    for (const unsigned char c : name) encoded += std::string{'%', kDigits[c >> 4], kDigits[c & 15]};
+    // By the program that is named, since its language is not quite that of the library.
+    const support::Directory directory;
+    for (const auto& [text, is_found] : {std::pair{name + "@x.example", true}, {"/x.example/mailboxes/" + name, true}, {encoded + "%40x.example", true},
+                                         {"/domains/x.example/credentials/" + encoded, true}, {name.substr(1) + "@x.example", false}}) {
+        directory.write("log", text + "\n");
+        directory.write("pattern", pattern + "\n");
+        const auto found = std::system(("grep -qiE -f " + directory.path("pattern") + " " + directory.path("log")).c_str()) == 0;
+        BOOST_TEST(found == is_found, text);
+    }
+}
 
 BOOST_FIXTURE_TEST_CASE(what_there_is, House)
 {

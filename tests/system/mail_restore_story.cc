@@ -331,9 +331,10 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
     }
     for (const auto& id : ids) BOOST_TEST(has(ended.out, id));
     // What it says to find the logs by finds those that there are.
-    const auto begin = ended.out.find("grep -rlF");
-    const auto command = ended.out.substr(begin, ended.out.find(" /var/log", begin) - begin);
-    const auto found = process::run(mail::as_root({"sh", "-c", command + " " + (house.directory() / "log").string()})).out;
+    const auto begin = ended.out.find("find /var/log ");
+    BOOST_TEST_REQUIRE(begin != std::string::npos, ended.out);
+    const auto command = "find " + (house.directory() / "log").string() + ended.out.substr(begin + 13, ended.out.find('\n', begin) - begin - 13);
+    const auto found = process::run(mail::as_root({"sh", "-c", command})).out;
     BOOST_TEST(!files_with(name, "log").empty());
     for (const auto& file : files_with(name, "log")) BOOST_TEST(has(found, file), file << " not in " << found);
     BOOST_TEST(session.end().starts_with("* BYE "));

@@ -4,6 +4,7 @@
 #include "terminal.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <ostream>
 #include <regex>
@@ -167,12 +168,23 @@ const Refused kRefused[] = {
     {"an unknown mailbox's return", {"mailbox", "resume", "bob@{domain}"}, 1, {"bob@"}},
     {"the history of no address", {"audit", "@"}, 1, {"no domain name"}},
     {"no history", {"audit", "--last", "0"}, 2, {"--last"}},
+    {"the history of a living key", {"audit", "{key}"}, 1, {"{id}", "key revoke {id}", "process list", "othing was"}},
+    {"the revocation of a living key", {"key", "revoke", "{key}"}, 1, {"{id}", "key revoke {id}", "process list", "othing was"}},
+    {"a living key for a label", {"key", "add", "--account", "x", "--label={key}"}, 1, {"key revoke {id}"}},
+    {"a living key for an address", {"mailbox", "show", "{key}@example.org"}, 1, {"key revoke {id}"}},
+    {"a living key with a typing error", {"audit", "{key}a"}, 1, {"key revoke {id}"}},
+    {"a living key in capitals", {"audit", "{KEY}"}, 1, {"key revoke {id}"}},
+    {"a living key behind a command that is none", {"keys", "{key}"}, 1, {"key revoke {id}"}},
+    {"a living key beside --help", {"audit", "{key}", "--help"}, 1, {"key revoke {id}"}},
     {"two histories", {"audit", "{domain}", "{alice}"}, 2, {"usage"}},
 };
 
 std::string filled(std::string text, const story::Tenant& who)
 {
-    for (const auto& [name, value] : {std::pair<std::string, std::string>{"{alice}", who.address("alice")}, {"{domain}", who.domain}}) {
+    std::string capitals = who.key;
+    std::transform(capitals.begin(), capitals.end(), capitals.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    for (const auto& [name, value] : {std::pair<std::string, std::string>{"{alice}", who.address("alice")}, {"{domain}", who.domain},
+                                      {"{key}", who.key}, {"{KEY}", capitals}, {"{id}", who.key.substr(4, 10)}}) {
         for (auto at = text.find(name); at != std::string::npos; at = text.find(name)) text.replace(at, name.size(), value);
     }
     return text;
@@ -191,7 +203,9 @@ BOOST_DATA_TEST_CASE_F(Operator, a_mistake_gets_a_sentence, data::make(kRefused)
     }
     std::vector<std::string> words;
     for (const auto& word : row.words) words.push_back(filled(word, who));
-    BOOST_TEST(is_sentence(process::run(arguments, {.input = filled(row.input, who)}), row.exit, words));
+    const auto ended = process::run(arguments, {.input = filled(row.input, who)});
+    BOOST_TEST(is_sentence(ended, row.exit, words));
+    BOOST_TEST(!has(ended.err, who.key.substr(14, 16)), "a key's secret is shown: " << ended.err);
     BOOST_TEST(snapshot() == before);
 }
 
@@ -336,7 +350,7 @@ BOOST_FIXTURE_TEST_CASE(who_changed_what, Operator)
     BOOST_TEST(shows({"audit", alice}, heading + of_alice));
     BOOST_TEST(shows({"audit", who.domain}, heading + line("operator", "-", "domain-add", "-") + of_alice + of_bob));
     BOOST_TEST(shows({"audit", who.domain, "--last", "1"}, heading + of_bob));
-    BOOST_TEST(shows({"audit", who.key}, heading + kTime + " +operator +- +key-add +- +" + key + "\n(.*\n)*" + of_bob));
+    BOOST_TEST(shows({"audit", key}, heading + kTime + " +operator +- +key-add +- +" + key + "\n(.*\n)*" + of_bob));
     BOOST_TEST(shows({"audit", key, "--last", "1"}, heading + of_bob));
     BOOST_TEST(shows({"audit", who.account}, heading + kTime + " +operator +- +account-add +- +" + who.account + "\n"));
     BOOST_TEST(has(ctl({"audit"}).out, who.domain));
