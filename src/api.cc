@@ -6,6 +6,8 @@
 #include <chrono>
 #include <limits>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "auth.h"
 #include "form.h"
@@ -98,6 +100,7 @@ Fields query_fields(const http::Request& request)
 {
     Fields fields;
     http::parse_urlencoded(request.query, "query string", fields);
+    form::join_arrays(fields, mailbox::As::credentials);
     if (has(fields, "password")) {
         throw Error(400, "password_in_url", "'password' parameter must be in the body: URLs are logged");
     }
@@ -115,6 +118,24 @@ Fields body_fields(const Exchange& exchange)
         }
     }
     return fields;
+}
+
+// The name of a parameter that a caller has invented, for a sentence.
+std::string quoted(std::string_view name)
+{
+    constexpr std::size_t kMaxLength = 64;
+    const bool can_be_shown = !name.empty() && name.size() <= kMaxLength && http::is_utf8(name) && !http::has_control_character(name);
+    return can_be_shown ? "'" + std::string{name} + "'" : "a";
+}
+
+// Refuses what is not one of `known`, before a password is made: it may be a misspelt `password`.
+void refuse_unknown(const Fields& fields, const std::vector<std::string_view>& known)
+{
+    for (const auto& [name, value] : fields) {
+        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        throw Error(400, "bad_parameter", quoted(name) + " parameter is not known here. Without 'password' a password would be made, so nothing "
+                                              "was changed: spell it 'password', or leave it out");
+    }
 }
 
 // Of the two names that the parameter may have, the one that is used.
@@ -141,10 +162,16 @@ std::int64_t number(const Fields& fields, std::string_view name, std::int64_t ot
     return static_cast<std::int64_t>(value);
 }
 
-store::Page page_of(const http::Request& request, const Config& config)
+// The parameters of a list: in the query, or in the body of a GET.
+Fields list_fields(const http::Request& request)
 {
     auto fields = query_fields(request);
     for (auto& field : form::parse(request)) fields.push_back(std::move(field));
+    return fields;
+}
+
+store::Page page_of(const Fields& fields, const Config& config)
+{
     return {number(fields, "limit", std::min<std::int64_t>(100, config.max_limit), config.max_limit),
             number(fields, "skip", 0, std::numeric_limits<std::int64_t>::max())};
 }
@@ -187,6 +214,10 @@ Wanted wanted_mailboxes(const Exchange& exchange, const Fields& fields)
     auto passwords = all(fields, "password");
     const bool is_ours_to_make = passwords.empty() && exchange.words.as == mailbox::As::credentials;
     if (passwords.empty() && !is_ours_to_make) refuse_missing("password");
+    if (is_ours_to_make) {
+        refuse_unknown(fields, {"mailbox", "login", "system"});  // `system` is the original's
+        refuse_unknown(query_fields(exchange.request), {"mailbox", "login", "system"});
+    }
     if (!is_ours_to_make && names.size() != passwords.size()) {
         throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' and 'password' parameters must be given equally often: "
                                               + std::to_string(names.size()) + " and " + std::to_string(passwords.size()));
@@ -218,6 +249,23 @@ Address address_in_path(const Exchange& exchange)
     return address_of(exchange.request.path.back(), *exchange.domain, exchange.words.parameter);
 }
 
+// The fields of a body that changes the mailbox in the path. Refuses a parameter that names another mailbox, in the body or
+// in the query: the caller may mean that one.
+Fields item_fields(const Exchange& exchange, const Address& address)
+{
+    auto fields = body_fields(exchange);
+    const auto query = query_fields(exchange.request);
+    for (const auto* given : {&std::as_const(fields), &query}) {
+        for (const auto& [name, value] : *given) {
+            if (name != "mailbox" && name != exchange.words.parameter) continue;
+            const auto named = address_of(value.text(), *exchange.domain, name);
+            if (named.text() == address.text()) continue;
+            throw Error(400, "bad_parameter", "'" + name + "' parameter names " + named.text() + ", but the path names " + address.text());
+        }
+    }
+    return fields;
+}
+
 // --- do it ----------------------------------------------------------------------------
 
 Response listing(const store::Listing& listing, const Domain& domain, const Words& words)
@@ -242,7 +290,7 @@ Response list_mailboxes(const Exchange& exchange)
 {
     store::Page page;
     try {
-        page = page_of(exchange.request, exchange.config);
+        page = page_of(list_fields(exchange.request), exchange.config);
     } catch (const Error&) {
         admitted(exchange, auth::Purpose::read);  // who has no right key learns that first
         throw;
@@ -289,10 +337,14 @@ Response change_password(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::write);
     const auto address = address_in_path(exchange);
-    const auto fields = body_fields(exchange);
+    const auto fields = item_fields(exchange, address);
     const auto* given = only(fields, "password");
     const bool is_ours_to_make = given == nullptr && exchange.words.as == mailbox::As::credentials;
     if (given == nullptr && !is_ours_to_make) refuse_missing("password");
+    if (is_ours_to_make) {
+        refuse_unknown(fields, {"mailbox", "login"});
+        refuse_unknown(query_fields(exchange.request), {"mailbox", "login"});
+    }
     const auto generated = is_ours_to_make ? password::generate(address, exchange.config) : Secret{};
     const auto password = is_ours_to_make ? generated.text() : given->text();
     check_password(password, address, exchange.config);
@@ -308,7 +360,7 @@ Response delete_mailbox(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::write);
     const auto address = address_in_path(exchange);
-    body_fields(exchange);
+    item_fields(exchange, address);
     if (exchange.store.remove(grant, address, actor(exchange)) == store::Changed::no_such_mailbox) {
         mailbox_not_found(address);
     }
@@ -320,18 +372,19 @@ Response delete_mailbox(const Exchange& exchange)
     throw Error(405, "method_not_allowed", "Method not allowed");
 }
 
-// Only where the domain says so. A slash behind the collection may be a login that was left empty, and who names one beside
-// the path means that one: neither must delete all of them. Half of the time that a request has is for it, and the rest for a
-// database that is slow just then.
+// Only where the domain allows it. A slash behind the collection may be a login that was left empty, and any parameter may be
+// a selector, however it is spelt: neither must delete all of them. The deletion gets half of the request's time; the rest is
+// for a database that is slow just then.
 Response delete_all(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::write);
     if (!grant.domain_may_be_emptied || exchange.request.path.back().empty()) refuse_method();
     const auto query = query_fields(exchange.request);
     const auto fields = body_fields(exchange);
-    for (const auto name : {std::string_view{"mailbox"}, exchange.words.parameter}) {
-        if (!has(query, name) && !has(fields, name)) continue;
-        throw Error(400, "bad_parameter", "'" + std::string{name} + "' parameter must be in the path: without it all would be deleted");
+    for (const auto* given : {&query, &fields}) {
+        if (given->empty()) continue;
+        throw Error(400, "bad_parameter", quoted(given->front().first) + " parameter is not allowed here, because this request would delete all "
+                                              "credentials of the domain. Nothing was deleted. To delete one, name it in the path");
     }
     const auto last_begin = std::chrono::steady_clock::now() + std::chrono::milliseconds{exchange.config.request_deadline} / 2;
     const auto done = exchange.store.remove_all(grant, *exchange.domain, actor(exchange), last_begin);
@@ -341,10 +394,42 @@ Response delete_all(const Exchange& exchange)
     return {.body = json::object({{"message", "All domain credentials have been deleted"}, {"count", done.removed}})};
 }
 
+// As the original documents them. Its `include_subaccounts` changes nothing, because accounts have none here.
+store::Selection selection_of(const Fields& fields)
+{
+    store::Selection selection;
+    if (has(fields, "authority")) {
+        throw Error(400, "bad_parameter", "'authority' parameter is not supported, because domains have no authority here: leave it out");
+    }
+    if (const auto* part = only(fields, "search")) {
+        if (!http::is_utf8(part->text()) || http::has_control_character(part->text())) {
+            throw Error(400, "bad_parameter", "'search' parameter must be valid UTF-8 without control characters");
+        }
+        const bool is_ascii = std::all_of(part->text().begin(), part->text().end(), [](char c) { return (c & 0x80) == 0; });
+        const auto domain = is_ascii ? std::nullopt : Domain::parse(part->text());  // as names are stored, if it is a whole one
+        selection.part_of_name = domain ? domain->name() : http::lower_case(part->text());
+    }
+    if (const auto* state = only(fields, "state")) {
+        selection.state = state->text();
+        constexpr std::array<std::string_view, 3> kStates{"active", "unverified", "disabled"};
+        if (std::find(kStates.begin(), kStates.end(), selection.state) == kStates.end()) {
+            throw Error(400, "bad_parameter", "'state' parameter must be active, unverified or disabled");
+        }
+    }
+    if (const auto* sort = only(fields, "sort")) {
+        using Order = store::Selection::Order;
+        if (sort->text() == "name" || sort->text() == "name:asc") selection.order = Order::by_name;
+        else if (sort->text() == "name:desc") selection.order = Order::by_name_descending;
+        else throw Error(400, "bad_parameter", "'sort' parameter must be name, name:asc or name:desc");
+    }
+    return selection;
+}
+
 Response list_domains(const Exchange& exchange)
 {
     auth::recognize(exchange.store.grant(exchange.key, ""), exchange.request.client);
-    const auto domains = exchange.store.domains(exchange.key.id(), page_of(exchange.request, exchange.config));
+    const auto fields = list_fields(exchange.request);
+    const auto domains = exchange.store.domains(exchange.key.id(), page_of(fields, exchange.config), selection_of(fields));
     return {.body = json::domains(domains.total, domains.items)};
 }
 
@@ -460,9 +545,10 @@ std::string_view allow_header(std::string_view pattern)
     return std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) { return route.path.pattern == pattern; })->path.allow;
 }
 
-std::string_view header_for(int status, std::string_view route)
+std::string_view header_for(int status, std::string_view code, std::string_view route)
 {
     switch (status) {
+    case 415: return code == "unsupported_encoding" ? "Accept-Encoding: identity" : "";  // RFC 9110 12.5.3
     case 401: return "WWW-Authenticate: Basic realm=\"mailboxes\"";
     case 405: return allow_header(route);
     case 503: return "Retry-After: 1";
@@ -472,7 +558,7 @@ std::string_view header_for(int status, std::string_view route)
 
 Response refusal(int status, std::string_view message, std::string_view code, const Trace& trace)
 {
-    return {.status = status, .body = json::error(message, code), .extra_header = header_for(status, trace.route)};
+    return {.status = status, .body = json::error(message, code), .extra_header = header_for(status, code, trace.route)};
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "form.h"
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "json.h"
 
@@ -135,6 +138,105 @@ void parse_multipart(std::string_view body, std::string_view boundary_text, http
     }
 }
 
+// --- arrays ---------------------------------------------------------------------------
+
+[[noreturn]] void refuse_array(const std::string& sentence)
+{
+    throw Error(400, "bad_parameter", sentence);
+}
+
+// The parameter that a field gives a value of: its name, or its name with brackets behind it. Empty for all other fields.
+std::string_view repeatable_parameter(std::string_view name, mailbox::As as)
+{
+    for (const std::string_view parameter : {"mailbox", "password", "login"}) {
+        if (parameter == "login" && as != mailbox::As::credentials) continue;
+        if (name == parameter || (name.starts_with(parameter) && name[parameter.size()] == '[')) return parameter;
+    }
+    return {};
+}
+
+// The number in `[0]`. Empty for `[]` and for no brackets. Throws Error 400 for anything else.
+std::optional<std::size_t> number_in(std::string_view brackets, std::string_view parameter)
+{
+    if (brackets.empty() || brackets == "[]") return std::nullopt;
+    std::size_t number = 0;
+    const auto* const last = brackets.data() + brackets.size() - 1;
+    const auto [end, error] = std::from_chars(brackets.data() + 1, last, number);
+    if (error != std::errc{} || end != last || *last != ']') {
+        const std::string name{parameter};
+        refuse_array("'" + name + "' parameter has brackets with something else than a number in them; several are written " + name + "=, "
+                     + name + "[]= or " + name + "[0]=");
+    }
+    return number;
+}
+
+// The fields of one parameter.
+struct Repeated {
+    std::vector<std::size_t> places;                            // of all its values among the fields
+    std::vector<std::pair<std::size_t, std::size_t>> numbered;  // the number and the place of those that have a number
+};
+
+// Puts the values of a parameter into the order of their numbers. Returns these.
+std::vector<std::size_t> put_in_order(http::Fields& fields, Repeated& repeated)
+{
+    std::sort(repeated.numbered.begin(), repeated.numbered.end());
+    std::vector<std::size_t> numbers;
+    std::vector<Secret> values;
+    for (const auto& [number, place] : repeated.numbered) {
+        numbers.push_back(number);
+        values.push_back(std::move(fields[place].second));
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) fields[repeated.places[i]].second = std::move(values[i]);
+    return numbers;
+}
+
+}  // namespace
+
+void join_arrays(http::Fields& fields, mailbox::As as)
+{
+    std::map<std::string_view, Repeated> all;
+    bool has_numbers = false;
+    for (std::size_t place = 0; place < fields.size(); ++place) {
+        auto& name = fields[place].first;
+        const auto parameter = repeatable_parameter(name, as);
+        if (parameter.empty()) continue;
+        const auto number = number_in(std::string_view{name}.substr(parameter.size()), parameter);
+        if (number) all[parameter].numbered.emplace_back(*number, place);
+        all[parameter].places.push_back(place);
+        has_numbers = has_numbers || number;
+        name = parameter;
+    }
+    if (!has_numbers) return;
+    std::optional<std::vector<std::size_t>> expected;
+    for (auto& [parameter, repeated] : all) {
+        if (repeated.numbered.size() != repeated.places.size()) {
+            refuse_array("'" + std::string{parameter} + "' parameter is given without a number in brackets, and another one with it; all need one, or none");
+        }
+        const auto numbers = put_in_order(fields, repeated);
+        if (std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end()) {
+            refuse_array("'" + std::string{parameter} + "' parameter has the same number in brackets twice");
+        }
+        if (expected && *expected != numbers) {
+            refuse_array("'" + std::string{parameter} + "' parameter has other numbers in brackets than the one that it is paired with");
+        }
+        expected = numbers;
+    }
+}
+
+namespace {
+
+// True if a Content-Encoding leaves the body as it is: it is empty, or names identity alone (RFC 9110 8.4).
+bool is_unencoded(std::string_view encoding)
+{
+    for (std::size_t begin = 0; begin < encoding.size();) {
+        const auto end = std::min(encoding.find(',', begin), encoding.size());
+        const auto coding = http::trimmed(encoding.substr(begin, end - begin));
+        if (!coding.empty() && !http::equals_ignoring_case(coding, "identity")) return false;
+        begin = end + 1;
+    }
+    return true;
+}
+
 }  // namespace
 
 http::Fields parse(const http::Request& request, mailbox::As as)
@@ -143,6 +245,9 @@ http::Fields parse(const http::Request& request, mailbox::As as)
     const auto body = request.body.text();
     // Clients send a type on everything; where a body is wanted, its type counts even if it is empty.
     if (body.empty() && request.method != "POST" && request.method != "PUT") return fields;
+    if (!is_unencoded(request.content_encoding)) {
+        throw Error(415, "unsupported_encoding", "The body has a Content-Encoding, which is not supported: send it without one, uncompressed");
+    }
     const auto type = http::lower_case(http::trimmed(request.content_type.substr(0, request.content_type.find(';'))));
     if (type.empty() || type == "application/x-www-form-urlencoded") {
         http::parse_urlencoded(body, "body", fields);
@@ -156,6 +261,7 @@ http::Fields parse(const http::Request& request, mailbox::As as)
         throw Error(415, "unsupported_type",
                     "The body must be application/x-www-form-urlencoded, multipart/form-data or application/json.");
     }
+    if (type != "application/json") join_arrays(fields, as);
     return fields;
 }
 

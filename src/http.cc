@@ -64,7 +64,7 @@ std::string_view reason(int status)
 Request parse(Raw raw)
 {
     const auto question = std::min(raw.target.find('?'), raw.target.size());
-    Request request{raw.method, raw.authorization, raw.client, raw.content_type,
+    Request request{raw.method, raw.authorization, raw.client, raw.content_type, raw.content_encoding,
                     decoded_path(raw.target.substr(0, question)),
                     raw.target.substr(std::min(question + 1, raw.target.size())), std::move(raw.body)};
     auto& path = request.path;

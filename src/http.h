@@ -31,6 +31,7 @@ struct Raw {
     std::string_view target;         // REQUEST_URI, never decoded or merged
     std::string_view authorization;
     std::string_view content_type;
+    std::string_view content_encoding = {};
     std::string_view client;         // REMOTE_ADDR
     Secret body;
 };
@@ -42,6 +43,7 @@ struct Request {
     std::string_view authorization;
     std::string_view client;
     std::string_view content_type;
+    std::string_view content_encoding;
     std::vector<std::string> path;   // decoded segments, without an API version in front
     std::string_view query;          // as sent
     Secret body;

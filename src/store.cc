@@ -187,19 +187,36 @@ std::optional<auth::Grant> Store::grant(const auth::Key& key, std::string_view d
     });
 }
 
-// Total and page from one statement, so from one view; an empty page leaves a row with the total alone.
-constexpr char kDomains[] =
-    "SELECT total.count, page.name, page.created_at, page.is_active FROM"
-    " (SELECT COUNT(*) AS count FROM api_key k JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
-    " WHERE k.id = ?) total LEFT JOIN"
-    " (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active FROM api_key k"
-    " JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
-    " WHERE k.id = ? ORDER BY d.id LIMIT ? OFFSET ?) page ON TRUE ORDER BY page.id";
+namespace {
 
-Domains Store::domains(std::string_view key_id, const Page& page)
+// Total and page from one statement, so from one view; an empty page leaves a row with the total alone. LOCATE finds an empty
+// text in every name; names are ASCII, and what is searched need not be.
+std::string domains_statement(const std::string& order)
 {
+    constexpr char kSelected[] =
+        " FROM api_key k JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
+        " WHERE k.id = ? AND LOCATE(?, CONVERT(d.name USING utf8mb4) COLLATE utf8mb4_bin) > 0"
+        " AND ? IN ('', IF(d.state = 'active', 'active', 'disabled'))";
+    return std::string{"SELECT total.count, page.name, page.created_at, page.is_active FROM (SELECT COUNT(*) AS count"} + kSelected
+           + ") total LEFT JOIN (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active" + kSelected + " ORDER BY d." + order
+           + " LIMIT ? OFFSET ?) page ON TRUE ORDER BY page." + order;
+}
+
+}  // namespace
+
+Domains Store::domains(std::string_view key_id, const Page& page, const Selection& selection)
+{
+    static const std::string kAsAdded = domains_statement("id");
+    static const std::string kByName = domains_statement("name");
+    static const std::string kByNameDescending = domains_statement("name DESC");
+    using Order = Selection::Order;
+    const auto& statement = selection.order == Order::as_added  ? kAsAdded
+                            : selection.order == Order::by_name ? kByName
+                                                                : kByNameDescending;
+    const auto& part = selection.part_of_name;
+    const auto& state = selection.state;
     return reading([&](db::Connection& connection) {
-        auto rows = connection.query(kDomains, {key_id, key_id, page.limit, page.skip});
+        auto rows = connection.query(statement.c_str(), {key_id, part, state, key_id, part, state, page.limit, page.skip});
         Domains domains;
         while (rows.next()) {
             domains.total = rows.integer(1);

@@ -88,6 +88,14 @@ struct Emptied {
     bool is_all = false;  // false: the time was up before
 };
 
+// Which domains are listed, and in which order.
+struct Selection {
+    enum class Order { as_added, by_name, by_name_descending };
+    std::string part_of_name;  // in lower case; empty: any
+    std::string state;         // active, disabled or unverified, which none is; empty: any
+    Order order = Order::as_added;
+};
+
 struct Domains {
     std::int64_t total = 0;
     std::vector<mailbox::Hosted> items;
@@ -151,8 +159,8 @@ public:
     Emptied remove_all(const auth::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
                        std::chrono::steady_clock::time_point last_begin);
 
-    // The domains that a key may see, in the order in which they were added. Whether it is the right key is not asked.
-    Domains domains(std::string_view key_id, const Page& page);
+    // A page of the selected domains that a key may see. Does not check that it is the right key.
+    Domains domains(std::string_view key_id, const Page& page, const Selection& selection = {});
 
     std::int64_t schema_version();
 

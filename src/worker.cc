@@ -289,6 +289,7 @@ private:
                                                          .target = parameter(request, "REQUEST_URI"),
                                                          .authorization = parameter(request, "HTTP_AUTHORIZATION"),
                                                          .content_type = parameter(request, "CONTENT_TYPE"),
+                                                         .content_encoding = parameter(request, "HTTP_CONTENT_ENCODING"),
                                                          .client = parameter(request, "REMOTE_ADDR"),
                                                          .body = std::move(*body.bytes)},
                                                         trace);

@@ -108,6 +108,7 @@ const Refused kBodiesOfGet[] = {
     {"a body of an unknown type", {"GET", "", "text/xml", "<x/>"}, "415 unsupported_type"},
     {"HEAD the same", {"HEAD", "?limit=x", "", ""}, "400 bad_limit"},
     {"HEAD", {"HEAD", "", "", ""}, "200"},
+    {"a compressed body", {"GET", "", kForm, "limit=1", "gzip"}, "415 unsupported_encoding"},
 };
 
 const std::string k128 = std::string(128, 'x');
@@ -134,6 +135,12 @@ const Refused kPosts[] = {
     {"mailbox in the query only does not count", {"POST", "?mailbox=new", kForm, "password=secret"}, "400 mailbox_missing"},
     {"password in the query", {"POST", "?password=secret", kForm, "mailbox=new"}, "400 password_in_url"},
     {"password in query and body", {"POST", "?password=secret", kForm, "mailbox=new&password=secret"}, "400 password_in_url"},
+    {"an array of passwords in the query", {"POST", "?password[]=secret", kForm, "mailbox=new"}, "400 password_in_url"},
+    {"a numbered password in the query", {"POST", "?password%5B0%5D=secret", kForm, "mailbox=new"}, "400 password_in_url"},
+    {"an array of mailboxes in the query and one in the body", {"POST", "?mailbox[]=new", kForm, "mailbox=new&password=secret"}, "400 bad_parameter"},
+    {"two names in an array, one password", {"POST", "", kForm, "mailbox[]=new&mailbox[]=newer&password[]=secret"}, "400 bad_parameter"},
+    {"an array with names of its own", {"POST", "", kForm, "mailbox[name]=new&password=secret"}, "400 bad_parameter"},
+    {"a compressed body", {"POST", "", kForm, "mailbox=new&password=secret", "gzip"}, "415 unsupported_encoding"},
     {"bad encoding", {"POST", "", kForm, "mailbox=new&password=%"}, "400 bad_encoding"},
     {"an unknown type", {"POST", "", "text/plain", "mailbox=new&password=secret"}, "415 unsupported_type"},
     {"multipart without boundary", {"POST", "", "multipart/form-data", "--b--"}, "400 bad_multipart"},
@@ -156,6 +163,13 @@ const Refused kPuts[] = {
     {"the address", {"PUT", "alice", kForm, "password=alice@{D}"}, "400 bad_password"},
     {"the domain", {"PUT", "alice", kForm, "password={D}"}, "400 bad_password"},
     {"in the query", {"PUT", "alice?password=secret", "", ""}, "400 password_in_url"},
+    {"an array in the query", {"PUT", "alice?password[]=secret", "", ""}, "400 password_in_url"},
+    {"an array of two", {"PUT", "alice", kForm, "password[]=secret&password[]=secret"}, "400 bad_parameter"},
+    {"another mailbox in the body than in the path", {"PUT", "alice", kForm, "mailbox=bob&password=secret"}, "400 bad_parameter"},
+    {"another one in JSON", {"PUT", "alice", kJson, R"({"mailbox":"bob@{D}","password":"secret"})"}, "400 bad_parameter"},
+    {"another one in the query", {"PUT", "alice?mailbox=bob", kForm, "password=secret"}, "400 bad_parameter"},
+    {"none at all in the body", {"PUT", "alice", kForm, "mailbox=&password=secret"}, "400 bad_mailbox"},
+    {"a compressed body", {"PUT", "alice", kForm, "password=secret", "br"}, "415 unsupported_encoding"},
     {"an array", {"PUT", "alice", kJson, R"([{"mailbox":"alice","password":"secret"}])"}, "400 bad_json"},
     {"an unknown type", {"PUT", "alice", "text/plain", "secret"}, "415 unsupported_type"},
     {"not there", {"PUT", "bob", kForm, "password=secret"}, "404 mailbox_not_found"},
@@ -168,6 +182,10 @@ const Refused kDeletes[] = {
     {"an address that none can have", {"DELETE", "a+b", "", ""}, "400 bad_mailbox"},
     {"another domain's", {"DELETE", "alice%40example.com", "", ""}, "400 bad_mailbox"},
     {"a password in the query", {"DELETE", "alice?password=x", "", ""}, "400 password_in_url"},
+    {"another mailbox in the body than in the path", {"DELETE", "alice", kForm, "mailbox=bob"}, "400 bad_parameter"},
+    {"another one in the query", {"DELETE", "alice?mailbox=bob", "", ""}, "400 bad_parameter"},
+    {"an array of others", {"DELETE", "alice", kForm, "mailbox[]=alice&mailbox[]=bob"}, "400 bad_parameter"},
+    {"a compressed body", {"DELETE", "alice", kForm, "mailbox=alice", "gzip"}, "415 unsupported_encoding"},
     {"a body of an unknown type", {"DELETE", "alice", "text/plain", "x"}, "415 unsupported_type"},
     {"a broken body", {"DELETE", "alice", kForm, "%"}, "400 bad_encoding"},
 };
@@ -241,6 +259,8 @@ const Form kTwo[] = {
     {"urlencoded, in pairs", kForm, "mailbox=bob&password=secret-b&mailbox=carol&password=secret-c"},
     {"urlencoded, passwords first", kForm, "password=secret-b&password=secret-c&mailbox=bob&mailbox=carol"},
     {"no type", "", "mailbox=bob&mailbox=carol&password=secret-b&password=secret-c"},
+    {"arrays as PHP numbers them", kForm, "mailbox%5B0%5D=bob&mailbox%5B1%5D=carol&password%5B0%5D=secret-b&password%5B1%5D=secret-c"},
+    {"arrays as Ruby writes them", kForm, "mailbox[]=bob&mailbox[]=carol&password[]=secret-b&password[]=secret-c"},
     {"multipart", "multipart/form-data; boundary=\"b\"",
      "--b\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nbob\r\n--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nsecret-b\r\n"
      "--b\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\ncarol\r\n--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nsecret-c\r\n--b--"},
@@ -258,7 +278,8 @@ BOOST_DATA_TEST_CASE_F(Alice, two_at_once, data::make(kTwo), row)
 
 BOOST_DATA_TEST_CASE_F(Alice, a_password_is_changed_in_every_form,
                        data::make({Form{{"urlencoded"}, kForm, "password=s%20cr+t"}, Form{{"no type"}, "", "password=s%20cr+t"},
-                                   Form{{"JSON"}, kJson, R"({"password":"s cr t"})"}, Form{{"with a mailbox"}, kForm, "mailbox=x&password=s+cr+t"},
+                                   Form{{"JSON"}, kJson, R"({"password":"s cr t"})"}, Form{{"with the mailbox of the path"}, kForm, "mailbox=ALICE&password=s+cr+t"},
+                                   Form{{"as an array of one"}, kForm, "password[]=s+cr+t"},
                                    Form{{"multipart"}, "multipart/form-data; boundary=b",
                                         "--b\r\nContent-Disposition: form-data; name=\"password\"\r\nContent-Length: 6\r\n\r\ns cr t\r\n--b--\r\n"}}),
                        row)

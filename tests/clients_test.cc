@@ -5,6 +5,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <cctype>
 #include <map>
 #include <regex>
 #include <set>
@@ -194,6 +196,10 @@ const Refused kPosts[] = {
     {"an array with both names", {"POST", "", kJson, R"([{"login":"bob"},{"mailbox":"carol"}])"}, "400 bad_parameter"},
     {"an unknown type", {"POST", "", "text/plain", "login=bob"}, "415 unsupported_type"},
     {"taken", {"POST", "", kForm, "login=alice"}, "409 mailbox_exists"},
+    // A misspelt password would be another one, which is made.
+    {"a misspelt password", {"POST", "", kForm, "login=bob&pasword=secret"}, "400 bad_parameter"},
+    {"a misspelt password in JSON", {"POST", "", kJson, R"([{"login":"bob","Password":"secret"}])"}, "400 bad_parameter"},
+    {"an unknown parameter in the query and no password", {"POST", "?pass=secret", kForm, "login=bob"}, "400 bad_parameter"},
 };
 
 const Refused kOthers[] = {
@@ -210,6 +216,12 @@ const Refused kOthers[] = {
     {"GET of a login", {"GET", "/alice"}, "405 method_not_allowed"},
     {"PUT of all", {"PUT", ""}, "405 method_not_allowed"},
     {"a wrong limit", {"GET", "?limit=x"}, "400 bad_limit"},
+    {"a misspelt password, where one would be made", {"PUT", "/alice", kForm, "new_password=secret"}, "400 bad_parameter"},
+    {"a misspelt password in JSON", {"PUT", "/alice", kJson, R"({"passwd":"secret"})"}, "400 bad_parameter"},
+    {"an unknown parameter in the query and no password", {"PUT", "/alice?force=1", kForm, ""}, "400 bad_parameter"},
+    {"another login than the path's", {"PUT", "/alice", kForm, "login=bob&password=secret"}, "400 bad_parameter"},
+    {"another login than the path's, to delete", {"DELETE", "/alice?login=bob"}, "400 bad_parameter"},
+    {"another mailbox than the path's, to delete", {"DELETE", "/alice", kJson, R"({"mailbox":"bob"})"}, "400 bad_parameter"},
 };
 
 }  // namespace
@@ -258,6 +270,18 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_where_the_domain_allows_it, Credentials)
         BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"})) == "400 bad_parameter");
         BOOST_TEST(outcome(serve({"DELETE", path(), kJson, std::string{"{\""} + name + "\":\"bob\"}"})) == "400 bad_parameter");
     }
+    // A selector that we do not know is one, too: all would be deleted in place of what it names.
+    for (const auto* name : {"spec", "Login", "logins[]", "login[]", "mailbox[0]", "mailbox[x]", "user", "limit", "skip", "confirm", "", "%FF", "a%0Ab"}) {
+        BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name + "=bob"})) == "400 bad_parameter", name);
+        BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name})) == (*name == '\0' ? "200" : "400 bad_parameter"), name);
+        if (*name == '\0') BOOST_TEST(outcome(post("login=bob&password=secret")) == "200");
+        BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"})) == "400 bad_parameter", name);
+        BOOST_TEST(outcome(serve({"DELETE", path(), "multipart/form-data; boundary=b0", multipart({{name, "bob"}})})) == "400 bad_parameter", name);
+    }
+    BOOST_TEST(outcome(serve({"DELETE", path(), kJson, R"({"spec":"bob"})"})) == "400 bad_parameter");
+    BOOST_TEST(outcome(serve({"DELETE", path(), kJson, R"([{"login":"bob"}])"})) == "400 bad_json");
+    BOOST_TEST(text(serve({"DELETE", path() + "?spec=bob"})).find("'spec'") != std::string::npos);
+    if (rows() == 1) BOOST_TEST(outcome(post("login=alice&password=secret")) == "200");
     BOOST_TEST(rows() == 2);
     BOOST_TEST(text(serve({"DELETE", path()})) == R"(200 {"message":"All domain credentials have been deleted","count":2})");
     BOOST_TEST(rows() == 0);
@@ -317,6 +341,63 @@ BOOST_DATA_TEST_CASE_F(Two, domains_under_every_base, data::make({"", "/v2", "/v
         BOOST_TEST(serve({method, list}).extra_header == "Allow: GET, HEAD");
         BOOST_TEST(serve({method, list + "/" + second.name()}).extra_header == "Allow: GET, HEAD");
     }
+}
+
+// As the original documents them; the others are ignored there, too.
+BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
+{
+    const auto first = domain.name();
+    const auto last = second.name();
+    const auto all = [&](const std::string& query) {
+        std::vector<std::string> names;
+        const auto read = json::parse(serve({"GET", "/v4/domains" + query}).body);
+        BOOST_TEST_REQUIRE(read.has_value());
+        for (const auto& [name, value] : read->members) {
+            for (const auto& [none, item] : value.members) {
+                for (const auto& [its_name, its_value] : item.members) {
+                    if (its_name == "name") names.push_back(its_value.text);
+                }
+            }
+            if (name == "total_count" && query.find("limit") == std::string::npos) names.push_back("of " + value.text);
+        }
+        return names;
+    };
+    const auto is = [&](const std::string& query, const Strings& expected) {
+        BOOST_TEST_CONTEXT(query) BOOST_TEST(all(query) == expected, per_element());
+    };
+    std::string capitals = last;
+    std::transform(capitals.begin(), capitals.end(), capitals.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    is("", {"of 2", first, last});
+    is("?search=" + last, {"of 1", last});
+    is("?search=" + capitals, {"of 1", last});
+    is("?search=" + last.substr(2, 8), {"of 1", last});
+    is("?search=", {"of 2", first, last});
+    is("?search=nowhere.example", {"of 0"});
+    is("?search=%25", {"of 0"});  // no wildcards
+    is("?search=_", {"of 0"});
+    is("?search=*", {"of 0"});
+    is("?search=" + last + "&skip=1", {"of 1"});
+    is("?search=" + last + "&limit=0", {});
+    is("?search=b%C3%BCcher", {"of 0"});
+    is("?state=active", {"of 2", first, last});
+    is("?state=disabled", {"of 0"});
+    is("?state=unverified", {"of 0"});  // none is: the operator adds them
+    admin::Admin{connection}.set_domain_state(domain, mailbox::State::no_login);
+    is("?state=active", {"of 1", last});
+    is("?state=disabled", {"of 1", first});
+    is("?state=disabled&search=" + last, {"of 0"});
+    const bool is_ascending = first < last;
+    is("?sort=name", is_ascending ? Strings{"of 2", first, last} : Strings{"of 2", last, first});
+    is("?sort=name:asc", is_ascending ? Strings{"of 2", first, last} : Strings{"of 2", last, first});
+    is("?sort=name%3Adesc", is_ascending ? Strings{"of 2", last, first} : Strings{"of 2", first, last});
+    is("?sort=name&limit=1&skip=1", {is_ascending ? last : first});
+    is("?include_subaccounts=true&x=y", {"of 2", first, last});
+    for (const auto* query : {"?state=enabled", "?state=", "?sort=created_at", "?sort=name:up", "?sort=", "?authority=example.org", "?authority=",
+                              "?search=a&search=b", "?state=active&state=active", "?search=%FF", "?search=a%00"}) {
+        BOOST_TEST(outcome(serve({"GET", std::string{"/v4/domains"} + query})) == "400 bad_parameter", query);
+    }
+    BOOST_TEST(outcome(serve({"GET", "/v4/domains", kForm, "state=enabled"})) == "400 bad_parameter");
+    BOOST_TEST(outcome(serve({"GET", "/v4/domains?state=enabled"}, "")) == "401 unauthorized");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_key_of_one_domain_sees_that_one, Two)

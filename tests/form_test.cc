@@ -6,6 +6,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+
 #include "support.h"
 
 namespace data = boost::unit_test::data;
@@ -25,8 +27,20 @@ Pairs fields_of(std::string_view type, std::string_view body, std::string_view m
     raw.body = Secret{body};
     const auto request = http::parse(std::move(raw));
     Pairs pairs;
-    for (const auto& [name, value] : form::parse(request)) pairs.emplace_back(name, value.text());
+    for (const auto& [name, value] : form::parse(request, mailbox::As::credentials)) pairs.emplace_back(name, value.text());
     return pairs;
+}
+
+// How a body with this Content-Encoding is taken.
+std::string taken(std::string_view encoding, std::string_view body, std::string_view method)
+{
+    http::Raw raw;
+    raw.method = method;
+    raw.target = "/";
+    raw.content_encoding = encoding;
+    raw.body = Secret{body};
+    const auto request = http::parse(std::move(raw));
+    return complaint([&] { form::parse(request); });
 }
 
 void check_equal(const Pairs& fields, const Pairs& expected)
@@ -192,9 +206,87 @@ const Json kJson[] = {
     {"urlencoded text", "application/json", "POST", "mailbox=alice", "400 bad_json"},
 };
 
+struct Array : support::Row {
+    std::string body;
+    Pairs fields;
+};
+
+// What PHP's http_build_query and Ruby's Rack make of arrays.
+const Array kArrays[] = {
+    {"empty brackets", "mailbox[]=a&mailbox[]=b&password[]=x&password[]=y",
+     {{"mailbox", "a"}, {"mailbox", "b"}, {"password", "x"}, {"password", "y"}}},
+    {"empty brackets, in pairs", "mailbox[]=a&password[]=x&mailbox[]=b&password[]=y",
+     {{"mailbox", "a"}, {"password", "x"}, {"mailbox", "b"}, {"password", "y"}}},
+    {"encoded brackets", "mailbox%5B%5D=a&password%5b%5d=x", {{"mailbox", "a"}, {"password", "x"}}},
+    {"numbers", "mailbox[0]=a&mailbox[1]=b&password[0]=x&password[1]=y",
+     {{"mailbox", "a"}, {"mailbox", "b"}, {"password", "x"}, {"password", "y"}}},
+    {"numbers in another order", "mailbox[1]=b&mailbox[0]=a&password[0]=x&password[1]=y",
+     {{"mailbox", "a"}, {"mailbox", "b"}, {"password", "x"}, {"password", "y"}}},
+    {"numbers with gaps, as after array_filter", "mailbox[10]=b&mailbox[2]=a&password[10]=y&password[2]=x",
+     {{"mailbox", "a"}, {"mailbox", "b"}, {"password", "x"}, {"password", "y"}}},
+    {"logins", "login[0]=a&password[0]=x", {{"login", "a"}, {"password", "x"}}},
+    {"logins without passwords", "login[1]=b&login[0]=a", {{"login", "a"}, {"login", "b"}}},
+    {"one password", "password[]=x", {{"password", "x"}}},
+    {"a plain name beside empty brackets", "mailbox=a&mailbox[]=b", {{"mailbox", "a"}, {"mailbox", "b"}}},
+    {"another parameter's brackets stay", "tags[]=a&tags[x]=b&x[0]=c", {{"tags[]", "a"}, {"tags[x]", "b"}, {"x[0]", "c"}}},
+    {"a longer name", "mailboxes[]=a", {{"mailboxes[]", "a"}}},
+};
+
+const Array kBadArrays[] = {
+    {"a name inside", "mailbox[first]=a", {}},
+    {"two dimensions", "mailbox[0][name]=a", {}},
+    {"a negative number", "mailbox[-1]=a&password[-1]=x", {}},
+    {"a huge number", "mailbox[99999999999999999999]=a&password[99999999999999999999]=x", {}},
+    {"no closing bracket", "mailbox[=a", {}},
+    {"text after the brackets", "mailbox[]x=a", {}},
+    {"one number twice", "mailbox[0]=a&mailbox[0]=b&password[0]=x&password[1]=y", {}},
+    {"one number twice, written otherwise", "mailbox[0]=a&mailbox[00]=b&password[0]=x&password[1]=y", {}},
+    {"numbers that do not fit together", "mailbox[0]=a&mailbox[1]=b&password[1]=y&password[2]=x", {}},
+    {"as many, but not the same", "mailbox[0]=a&password[1]=x", {}},
+    {"numbers and none", "mailbox[0]=a&mailbox[]=b&password[0]=x&password[1]=y", {}},
+    {"numbers here, none there", "mailbox[1]=b&mailbox[0]=a&password[]=x&password[]=y", {}},
+    {"numbers there, none here", "mailbox=a&password[0]=x", {}},
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(form)
+
+BOOST_DATA_TEST_CASE(an_array, data::make(kArrays), row)
+{
+    check_equal(fields_of("", row.body), row.fields);
+    std::string parts;
+    std::string text = row.body;
+    for (const auto& [encoded, plain] : {std::pair{"%5B", "["}, {"%5D", "]"}, {"%5b", "["}, {"%5d", "]"}}) {
+        for (auto at = text.find(encoded); at != std::string::npos; at = text.find(encoded)) text.replace(at, 3, plain);
+    }
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find('&', begin), text.size());
+        const auto pair = text.substr(begin, end - begin);
+        parts += "--b\r\nContent-Disposition: form-data; name=\"" + pair.substr(0, pair.find('=')) + "\"\r\n\r\n" + pair.substr(pair.find('=') + 1) + "\r\n";
+        begin = end + 1;
+    }
+    check_equal(fields_of("multipart/form-data; boundary=b", parts + "--b--"), row.fields);
+}
+
+BOOST_DATA_TEST_CASE(an_array_is_refused, data::make(kBadArrays), row)
+{
+    BOOST_TEST(complaint([&] { fields_of("", row.body); }) == "400 bad_parameter");
+}
+
+// Nobody may take a compressed body for one without parameters.
+BOOST_AUTO_TEST_CASE(a_body_that_is_encoded)
+{
+    for (const char* method : {"POST", "PUT", "GET", "DELETE"}) {
+        for (const char* encoding : {"", "identity", "Identity", " identity ", "identity, identity", ","}) {
+            BOOST_TEST(taken(encoding, "mailbox=alice", method) == "accepted", method << " " << encoding);
+        }
+        for (const char* encoding : {"gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "compress", "aws-chunked", "identity, gzip", "gzip, identity", "identity;q=1", "\xff"}) {
+            BOOST_TEST(taken(encoding, "\x1f\x8b\x08", method) == "415 unsupported_encoding", method << " " << encoding);
+        }
+    }
+    for (const char* method : {"GET", "HEAD", "DELETE"}) BOOST_TEST(taken("gzip", "", method) == "accepted", method);
+}
 
 BOOST_DATA_TEST_CASE(read_as_urlencoded, data::make(kUrlencoded), row)
 {

@@ -222,10 +222,11 @@ BOOST_DATA_TEST_CASE(a_target_is_refused, data::make(kBadTargets), row)
 BOOST_AUTO_TEST_CASE(the_rest_is_passed_on)
 {
     const auto request = http::parse({.method = "PUT", .target = "/a", .authorization = "Basic x", .content_type = "t/t",
-                                      .client = "192.0.2.1", .body = Secret{"body"}});
+                                      .content_encoding = "gzip", .client = "192.0.2.1", .body = Secret{"body"}});
     BOOST_TEST(request.method == "PUT");
     BOOST_TEST(request.authorization == "Basic x");
     BOOST_TEST(request.content_type == "t/t");
+    BOOST_TEST(request.content_encoding == "gzip");
     BOOST_TEST(request.client == "192.0.2.1");
     BOOST_TEST(request.body.text() == "body");
 }

@@ -35,6 +35,7 @@ struct Call {
     std::string target;
     std::string type{};
     std::string body{};
+    std::string encoding{};
 };
 
 // `200 {...}` without the line end, which every body has.
@@ -62,7 +63,7 @@ struct Served : database::Tenant {
     {
         trace = {};
         return server.serve({.method = call.method, .target = call.target, .authorization = authorization, .content_type = call.type,
-                          .client = client, .body = Secret{call.body}},
+                          .content_encoding = call.encoding, .client = client, .body = Secret{call.body}},
                          trace);
     }
     http::Response serve(const Call& call) { return serve(call, basic("api:" + key.text())); }

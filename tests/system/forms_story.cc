@@ -52,6 +52,8 @@ const Form kForms[] = {
      "mailbox=alice&password=correct+horse"},
     {"the type in another case", "Application/X-WWW-Form-URLEncoded", "mailbox=alice&password=correct+horse"},
     {"no Content-Type", "", "mailbox=alice&password=correct+horse"},
+    {"arrays of one, as Ruby writes them", kUrlencoded, "mailbox[]=alice&password[]=correct+horse"},
+    {"arrays of one, as PHP writes them", kUrlencoded, "mailbox%5B0%5D=alice&password%5B0%5D=correct+horse"},
 
     {"multipart", "multipart/form-data; boundary=B", kName + kWord + "--B--\r\n"},
     {"no CRLF at the end", "multipart/form-data; boundary=B", kName + kWord + "--B--"},
@@ -165,6 +167,58 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_password_is_taken_to_the_byte,
     BOOST_TEST(text(call(who.key, "POST", who.mailboxes(), body({{"mailbox", "alice"}, {"password", password}}))) ==
                created(1));
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), password));
+}
+
+// With numbers, each mailbox gets the password of its number, wherever that stands.
+BOOST_FIXTURE_TEST_CASE(several_as_arrays, story::Story, *shows("several: written as arrays"))
+{
+    const auto who = tenant();
+    const auto post = [&](const std::string& body) { return call(who.key, "POST", who.mailboxes(), {kUrlencoded, body}); };
+    BOOST_TEST(text(post("mailbox[]=alice&mailbox[]=bob&password[]=Wonderland&password[]=Looking-Glass")) == created(2));
+    BOOST_TEST(text(post("mailbox[3]=dora&password[2]=Wonderland&mailbox[2]=carol&password[3]=Looking-Glass")) == created(2));
+    for (const char* name : {"alice", "carol"}) BOOST_TEST(story::is_hash_of(stored_password(who, name), "Wonderland"), name);
+    for (const char* name : {"bob", "dora"}) BOOST_TEST(story::is_hash_of(stored_password(who, name), "Looking-Glass"), name);
+    const auto before = snapshot();
+    for (const char* body : {"mailbox[0]=eve&password[1]=Wonderland", "mailbox[0]=eve&password=Wonderland", "mailbox[name]=eve&password=Wonderland",
+                             "mailbox[0]=eve&mailbox[0]=frank&password[0]=Wonderland&password[1]=Wonderland"}) {
+        BOOST_TEST(is_refused(post(body), 400, {"bad_parameter", "brackets"}), body);
+    }
+    BOOST_TEST(snapshot() == before);
+}
+
+// A client that compresses must not learn that its parameters are missing.
+BOOST_FIXTURE_TEST_CASE(a_body_with_an_encoding, story::Story, *shows("bodies: a Content-Encoding"))
+{
+    const auto who = tenant();
+    create(who, "alice");
+    const auto before = snapshot();
+    const http::Body body{kUrlencoded, "\x1f\x8b\x08 mailbox=bob&password=Wonderland"};
+    for (const char* encoding : {"gzip", "deflate", "br", "zstd", "identity, gzip", "GZIP"}) {
+        for (const auto& [method, path] : {std::pair{"POST", who.mailboxes()}, {"PUT", who.mailbox("alice")}, {"DELETE", who.mailbox("alice")},
+                                           {"GET", who.mailboxes()}, {"POST", "/v3/domains/" + who.domain + "/credentials"}}) {
+            const auto answer = call(who.key, method, path, body, {{"Content-Encoding", encoding}});
+            BOOST_TEST(is_refused(answer, 415, {"unsupported_encoding", "Content-Encoding", "uncompressed"}), method << " " << encoding);
+            BOOST_TEST(answer.header("Accept-Encoding") == "identity");
+        }
+    }
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(call(who.key, "GET", who.mailboxes(), {}, {{"Content-Encoding", "gzip"}}).status == 200);
+    BOOST_TEST(text(call(who.key, "POST", who.mailboxes(), http::form({{"mailbox", "bob"}, {"password", "Wonderland"}}),
+                         {{"Content-Encoding", "identity"}})) == created(1));
+}
+
+BOOST_FIXTURE_TEST_CASE(another_mailbox_than_that_of_the_path, story::Story, *shows("rules: another mailbox than the path's"))
+{
+    const auto who = tenant();
+    create(who, "alice");
+    create(who, "bob");
+    const auto before = snapshot();
+    BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("alice"), http::form({{"mailbox", "bob"}, {"password", "Wonderland"}})), 400,
+                          {"bad_parameter", who.address("bob"), who.address("alice")}));
+    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice") + "?mailbox=bob"), 400, {"bad_parameter", who.address("bob")}));
+    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice"), http::json(R"({"mailbox":"bob"})")), 400, {"bad_parameter"}));
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(text(call(who.key, "PUT", who.mailbox("alice"), http::form({{"mailbox", who.address("ALICE")}, {"password", "Wonderland"}}))) == kChanged);
 }
 
 BOOST_FIXTURE_TEST_CASE(json_escapes_mean_their_characters, story::Story, *shows("bodies: JSON"))
