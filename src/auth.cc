@@ -121,7 +121,10 @@ std::optional<Key> Key::from_header(std::string_view authorization)
     if (space == std::string_view::npos || !http::equals_ignoring_case(authorization.substr(0, space), "Basic")) {
         return std::nullopt;
     }
-    const auto encoded = http::trimmed(authorization.substr(space));
+    // Spaces alone may follow the scheme (RFC 9110 11.4). mailboxd-http.conf counts and passes on the same forms.
+    const auto begin = authorization.find_first_not_of(' ', space);
+    if (begin == std::string_view::npos || authorization[begin] == '\t') return std::nullopt;
+    const auto encoded = http::trimmed(authorization.substr(begin));
     std::array<char, 128> decoded{};
     std::size_t size = 0;
     if (sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(), encoded.data(),

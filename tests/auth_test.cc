@@ -51,6 +51,7 @@ const Header kHeaders[] = {
     {"scheme in capitals", "BASIC " + base64(kPair)},
     {"several spaces", "Basic   " + base64(kPair)},
     {"spaces behind", header(kPair) + "  "},
+    {"spaces and tabs behind, which are not the value's (RFC 9110 5.5)", header(kPair) + " \t "},
 };
 
 const Header kBadHeaders[] = {
@@ -65,6 +66,11 @@ const Header kBadHeaders[] = {
     {"not base64", "Basic ****"},
     {"two credentials", header(kPair) + " " + base64(kPair)},
     {"too much padding", "Basic " + base64(kPair) + "="},
+    {"a tab after the scheme", "Basic\t" + base64(kPair)},
+    {"a space and a tab after the scheme (RFC 9110 11.4 has spaces alone)", "Basic \t" + base64(kPair)},
+    {"a tab between spaces", "Basic  \t " + base64(kPair)},
+    {"a space before the scheme", " " + header(kPair)},
+    {"a tab before the scheme", "\t" + header(kPair)},
     {"padding in the midst", "Basic YXBp=" + base64(kPair)},
     {"a line end inside", "Basic " + base64(kPair).insert(8, "\n")},
     {"no user", header(std::string{":"} + kOldKey)},

@@ -210,6 +210,31 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_as_each_would_be, Read)
     BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "1}\n");
 }
 
+// A selector that is misspelt must not delete all, nor a password that is misspelt make another one.
+BOOST_FIXTURE_TEST_CASE(what_might_be_misspelt, Credentials, *shows("rules: unknown parameters are refused where a misspelt one is dangerous") *
+                                                                shows("credentials: DELETE of all, where the domain allows it"))
+{
+    const auto who = tenant();
+    allow_delete_all(who);
+    BOOST_TEST(create(who, "alice").status == 200);
+    const auto before = snapshot();
+    for (const std::string query : {"spec=alice", "Login=alice", "login%5B%5D=alice", "user=alice", "limit=1", "x", "confirm=no", "=", "mailbox=alice"}) {
+        const auto by_query = call(who.key, "DELETE", path(who) + "?" + query);
+        BOOST_TEST(answers::is_refused(by_query, 400, {"bad_parameter", "Nothing was deleted"}), query);
+        const auto by_body = call(who.key, "DELETE", path(who), {"application/x-www-form-urlencoded", query});
+        BOOST_TEST(answers::is_refused(by_body, 400, {"bad_parameter", "Nothing was deleted"}), query);
+    }
+    BOOST_TEST(answers::is_refused(call(who.key, "DELETE", path(who), http::json(R"({"spec":"alice"})")), 400, {"bad_parameter", "'spec'"}));
+    BOOST_TEST(answers::is_refused(call(who.key, "DELETE", path(who), http::multipart({{"spec", "alice"}})), 400, {"bad_parameter", "'spec'"}));
+    BOOST_TEST(answers::is_refused(post(who, {{"login", "bob"}, {"pasword", "Wonderland"}}), 400, {"bad_parameter", "'pasword'", "'password'"}));
+    BOOST_TEST(answers::is_refused(call(who.key, "PUT", path(who, "alice"), http::form({{"new_password", "Wonderland"}})), 400, {"'new_password'"}));
+    BOOST_TEST(answers::is_refused(call(who.key, "PUT", path(who, "alice") + "?passwd=Wonderland"), 400, {"'passwd'"}));
+    BOOST_TEST(snapshot() == before);
+    BOOST_TEST(post(who, {{"login", "bob"}, {"system", "false"}}).status == 200);
+    BOOST_TEST(post(who, {{"login", "carol"}, {"password", "Wonderland"}, {"note", "x"}}).status == 200);
+    BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "3}\n");
+}
+
 // The database dies as a crash would let it; what was answered before is there after it.
 BOOST_FIXTURE_TEST_CASE(all_stay_deleted, Broken, *shows("credentials: DELETE of all, where the domain allows it"))
 {
@@ -351,6 +376,29 @@ BOOST_DATA_TEST_CASE_F(Credentials, domains, data::make(kPrefixes), prefix)
     BOOST_TEST(refusal(call(who.key, "DELETE", all + "/" + who.domain)) == "405 method_not_allowed: Method not allowed");
 }
 
+// A client that searches takes the first item for the one that it asked for.
+BOOST_FIXTURE_TEST_CASE(domains_are_searched, Credentials, *shows("domains: search, state and sort"))
+{
+    const auto who = tenant();
+    const auto second = neighbour(who);
+    const auto count_and_first = [&](const std::string& query) {
+        const auto body = call(who.key, "GET", "/v4/domains" + query).body;
+        const auto begin = body.find("\"name\":\"");
+        const auto name = begin == std::string::npos ? "" : body.substr(begin + 8, body.find('"', begin + 8) - begin - 8);
+        return body.substr(0, body.find(',')) + " " + name;
+    };
+    BOOST_TEST(count_and_first("?search=" + second.domain) == "{\"total_count\":1 " + second.domain);
+    BOOST_TEST(count_and_first("?search=nowhere.example") == "{\"total_count\":0 ");
+    BOOST_TEST(count_and_first("?sort=name:desc&limit=1") == "{\"total_count\":2 " + std::max(who.domain, second.domain));
+    BOOST_TEST(house.mailboxctl({"domain", "suspend", who.domain}).exit == 0);
+    BOOST_TEST(count_and_first("?state=active") == "{\"total_count\":1 " + second.domain);
+    BOOST_TEST(count_and_first("?state=disabled") == "{\"total_count\":1 " + who.domain);
+    BOOST_TEST(count_and_first("?state=unverified") == "{\"total_count\":0 ");
+    for (const char* query : {"?authority=example.org", "?state=verified", "?sort=date"}) {
+        BOOST_TEST(answers::is_refused(call(who.key, "GET", std::string{"/v4/domains"} + query), 400, {"bad_parameter"}), query);
+    }
+}
+
 // --- the document ----------------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(the_document_is_served, Credentials, *shows("openapi: GET /openapi.json"))
@@ -363,6 +411,30 @@ BOOST_FIXTURE_TEST_CASE(the_document_is_served, Credentials, *shows("openapi: GE
         const auto answer = send({"GET", "/openapi.json", headers, {}});
         BOOST_TEST(answer.status == 200);
         BOOST_TEST(answer.body == document);
+    }
+    // It has no versions, so a condition has nothing to go by: the document, or an error that is JSON.
+    const std::string old = "Sun, 01 Jan 2012 00:00:00 GMT";
+    for (const auto& header : {std::pair<std::string, std::string>{"If-None-Match", "*"}, {"If-None-Match", "\"x\""}, {"If-None-Match", "W/\"x\", *"},
+                               {"If-Modified-Since", old}, {"If-Match", "*"}, {"If-Match", "\"x\""}, {"If-Unmodified-Since", old},
+                               {"If-Unmodified-Since", "tomorrow"}, {"If-Range", "\"x\""}, {"Range", "bytes=0-9"}, {"Range", "bytes=9999999-"},
+                               {"Range", "lines=1"}, {"Accept", "text/html"}}) {
+        for (const std::string method : {"GET", "HEAD"}) {
+            BOOST_TEST_CONTEXT(method << " " << header.first << ": " << header.second)
+            {
+                const auto answer = send({method, "/openapi.json", {header, {"Range", "bytes=1-2"}}, {}});
+                BOOST_TEST((answer.status == 200 || answer.status == 412));
+                if (method == "HEAD") continue;
+                if (answer.status == 200) BOOST_TEST((answer.body == document));
+                else BOOST_TEST(answers::is_refused(answer, 412, {"condition_failed", "no versions"}));
+            }
+        }
+        // Conditions of the API's own answers change nothing.
+        const auto who = tenant();
+        BOOST_TEST(call(who.key, "GET", who.mailboxes(), {}, {header}).status == 200, header.first);
+        BOOST_TEST(answers::is_refused(call(who.key, "GET", "/nowhere", {}, {header}), 404, {"not_found"}), header.first);
+        BOOST_TEST(answers::is_refused(call(who.key, "TRACE", who.mailboxes(), {}, {header}), 405, {"method_not_allowed"}), header.first);
+        BOOST_TEST(create(who, "alice").status == 200);
+        BOOST_TEST(call(who.key, "DELETE", who.mailbox("alice"), {}, {header}).status == 200, header.first);
     }
     BOOST_TEST(send({"HEAD", "/openapi.json?", {}, {}}).status == 200);
     for (const char* method : {"POST", "PUT", "DELETE", "TRACE"}) {

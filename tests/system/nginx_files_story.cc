@@ -4,6 +4,7 @@
 #include "story.h"
 
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -401,6 +402,200 @@ BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
     BOOST_TEST(refused >= 8);
     BOOST_TEST(refused <= 9);
     BOOST_TEST(ask(other.key, "192.0.2.4").starts_with("HTTP/1.1 404 "));
+}
+
+namespace {
+
+// A header line, and more than one of them, that might pass for the key's.
+struct Spelling {
+    std::string why;
+    std::string lines;
+};
+
+std::string shown(unsigned char byte)
+{
+    constexpr char kDigits[] = "0123456789abcdef";
+    return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+}
+
+// Every byte between the parts of the header, some twice, and what else a decoder of base64 or a parser of HTTP might forgive.
+std::vector<Spelling> spellings(const std::string& key)
+{
+    const auto encoded = http::basic(key).substr(6);
+    const auto line = [](const std::string& value) { return "Authorization: " + value + "\r\n"; };
+    std::vector<Spelling> all;
+    const auto add = [&](const std::string& why, const std::string& lines) { all.push_back({why, lines}); };
+    for (int code = 1; code < 256; ++code) {
+        const auto byte = static_cast<char>(code);
+        if (byte == '\n') continue;  // ends the line
+        const std::string one(1, byte);
+        const auto name = shown(static_cast<unsigned char>(byte));
+        add("in place of the space " + name, line("Basic" + one + encoded));
+        add("after the space " + name, line("Basic " + one + encoded));
+        add("before the space " + name, line("Basic" + one + " " + encoded));
+        add("between spaces " + name, line("Basic " + one + " " + encoded));
+        add("before the scheme " + name, line(one + "Basic " + encoded));
+        add("behind " + name, line("Basic " + encoded + one));
+        add("behind a space " + name, line("Basic " + encoded + " " + one));
+        add("within the key " + name, line("Basic " + encoded.substr(0, 40) + one + encoded.substr(40)));
+        add("after the header's name " + name, "Authorization" + one + ": Basic " + encoded + "\r\n");
+        add("after the colon " + name, "Authorization:" + one + "Basic " + encoded + "\r\n");
+    }
+    for (const char* scheme : {"Basic", "basic", "BASIC", "bAsIc", "Basic:", "Basic,", "Basic;", "\"Basic\"", "Bearer", "Basi", "Basics", ""}) {
+        for (const char* space : {" ", "  ", "    ", "\t", " \t", "\t ", " \t ", "\t\t", ""}) {
+            for (const char* behind : {"", " ", "\t", " \t", "\t ", "=", "==", " =", ",", ", x=y", " x", "\r", "\v", "\f"}) {
+                add(std::string{scheme} + "/" + space + "/" + behind, line(scheme + std::string{space} + encoded + behind));
+            }
+        }
+    }
+    std::string url_safe = encoded;
+    for (auto& c : url_safe) {
+        c = c == '+' ? '-' : c == '/' ? '_' : c;
+    }
+    add("base64 for URLs", line("Basic " + url_safe));
+    add("no blank after the colon", "Authorization:Basic " + encoded + "\r\n");
+    add("a header's name in capitals", "AUTHORIZATION: Basic " + encoded + "\r\n");
+    add("and in small letters", "authorization: Basic " + encoded + "\r\n");
+    add("an underscore", "Authorization_: Basic " + encoded + "\r\n");
+    add("a folded line", "Authorization: Basic\r\n " + encoded + "\r\n");
+    add("a folded line with a tab", "Authorization: Basic\r\n\t" + encoded + "\r\n");
+    add("a line feed alone", "Authorization: Basic " + encoded + "\n");
+    add("for a proxy", "Proxy-Authorization: Basic " + encoded + "\r\n");
+    add("twice", line("Basic " + encoded) + line("Basic " + encoded));
+    add("behind another key", line("Basic YXBpOng=") + line("Basic " + encoded));
+    add("before another key", line("Basic " + encoded) + line("Basic YXBpOng="));
+    add("behind an empty one", line("") + line("Basic " + encoded));
+    add("the key of a list", line("Basic YXBpOng=, Basic " + encoded));
+    for (const std::string& pair : {"api:" + key + "\n", "api:" + key + " ", " api:" + key, "API:" + key, "api:" + key + std::string(1, '\0'), "api: " + key, "::" + key}) {
+        add("another pair", line("Basic " + http::base64(pair)));
+    }
+    return all;
+}
+
+bool is(int status, const std::string& answer)
+{
+    return answer.starts_with("HTTP/1.1 " + std::to_string(status) + " ");
+}
+
+}  // namespace
+
+// The service may not let in what nginx does not count: whoever spells the header so would have no limit.
+BOOST_FIXTURE_TEST_CASE(whatever_is_let_in_is_counted, Files)
+{
+    const auto who = tenant();
+    edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/m");
+    edit("mailboxd-http.conf", "rate=1000r/s", "rate=100000r/s");
+    edit("mailboxd-limits.conf", "burst=1000 ", "burst=60000 ");
+    edit("mailboxd-limits.conf", "burst=100 ", "burst=1 ");
+    const std::string api = include("mailboxd-server.conf") + include("mailboxd-limits.conf");
+    const Nginx nginx{*this, include("mailboxd-http.conf") + "server { listen unix:" + socket("api") + ";\n" + api + "}\n" +
+                                 "server { listen unix:" + socket("free") + ";\n" + include("mailboxd-server.conf") + "}\n" +
+                                 "server { listen unix:" + socket("two") + " http2;\n" + api + "}\n"};
+    const auto ask = [&](const std::string& socket, const std::string& lines) {
+        return nginx.send(socket, "GET " + who.mailboxes() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + lines + "\r\n");
+    };
+    const auto right = "Authorization: " + http::basic(who.key) + "\r\n";
+    for (int i = 0; i < 2; ++i) {
+        BOOST_TEST(is(200, ask("api", right)));
+    }
+    BOOST_TEST(is(429, ask("api", right)));
+    int let_in = 0;
+    for (const auto& [why, lines] : spellings(who.key)) {
+        const bool is_let_in = is(200, ask("free", lines));
+        let_in += is_let_in ? 1 : 0;
+        const auto limited = ask("api", lines);
+        BOOST_TEST((is_let_in ? is(429, limited) : !is(200, limited)), why << ": " << limited.substr(0, 60));
+    }
+    BOOST_TEST(let_in >= 30);  // such as several blanks and schemes in capitals
+
+    // HTTP/2 has no lines, so its values come as they are.
+    for (const char* value : {"Basic ", "basic ", "Basic  ", "Basic \t", "Basic\t", "Basic \t "}) {
+        for (const char* behind : {"", " ", "\t", " \t "}) {
+            const auto ended = process::run({"curl", "-s", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2-prior-knowledge", "--max-time", "20",
+                                             "--unix-socket", socket("two"), "-H", "Authorization: " + (value + http::basic(who.key).substr(6)) + behind,
+                                             "http://x" + who.mailboxes()});
+            BOOST_TEST((ended.out == "2 429" || ended.out == "2 401"), "'" << value << "' '" << behind << "': " << ended.out);
+        }
+    }
+}
+
+// nginx ends a connection of HTTP/2 without an answer where a header is over its limits, so ours are below them.
+BOOST_FIXTURE_TEST_CASE(long_headers_are_answered_over_http_2, Files)
+{
+    const auto who = tenant();
+    const Nginx nginx{*this, include("mailboxd-http.conf") + "server { listen unix:" + socket("one") + ";\nlisten unix:" + socket("two") + " http2;\n" +
+                                 include("mailboxd-server.conf") + "}\n"};
+    std::string noise;  // that no code makes shorter
+    for (std::uint32_t state = 1; noise.size() < 70'000;) {
+        state = state * 1664525U + 1013904223U;
+        noise += static_cast<char>('!' + (state >> 24) % 94);
+    }
+    const auto ask = [&](const char* version, const std::string& socket_name, const std::string& headers, const std::string& target, const std::string& body) {
+        write("headers", "Authorization: " + http::basic(who.key) + "\n" + headers);
+        write("body", body);
+        process::Arguments arguments{"curl", "-s", "-w", " %{http_code}", version, "--max-time", "20", "--unix-socket", socket(socket_name), "-H",
+                                     "@" + (folder / "headers").string()};
+        if (!body.empty()) arguments.insert(arguments.end(), {"--data-binary", "@" + (folder / "body").string()});
+        arguments.push_back("http://x" + target);
+        return process::run(arguments).out;
+    };
+    std::string many;
+    for (int i = 0; i < 45; ++i) many += "X-" + std::to_string(i) + ": " + noise.substr(static_cast<std::size_t>(i) * 1000, 1000) + "\n";
+    const std::string too_large = "{\"message\":\"The headers of the request are too large\",\"code\":\"headers_too_large\"}\n 400";
+    const std::string too_long = "{\"message\":\"The address of the request is too long\",\"code\":\"uri_too_long\"}\n 414";
+    const std::string none = "{\"total_count\":0,\"items\":[]}\n 200";
+    for (const auto& [version, socket_name] : {std::pair{"--http1.1", "one"}, {"--http2-prior-knowledge", "two"}}) {
+        BOOST_TEST_CONTEXT(version)
+        {
+            BOOST_TEST(ask(version, socket_name, "X: " + noise.substr(0, 40'000) + "\n", who.mailboxes(), "") == too_large);
+            BOOST_TEST(ask(version, socket_name, "X: " + noise.substr(0, 60'000) + "\n", who.mailboxes(), "") == too_large);
+            BOOST_TEST(ask(version, socket_name, many, who.mailboxes(), "") == too_large);
+            BOOST_TEST(ask(version, socket_name, "X: " + noise.substr(0, 20'000) + "\n", who.mailboxes(), "") == none);
+            BOOST_TEST(ask(version, socket_name, "", who.mailboxes() + "?x=" + std::string(7'000, 'x'), "") == none);
+            BOOST_TEST(ask(version, socket_name, "", who.mailboxes() + "?x=" + std::string(9'000, 'x'), "") == too_long);
+            BOOST_TEST(ask(version, socket_name, "", who.mailboxes() + "?x=" + std::string(60'000, 'x'), "") == too_long);
+            // A body does not count as headers.
+            BOOST_TEST(ask(version, socket_name, "", who.mailboxes(), "x=" + std::string(60'000, 'x')) ==
+                       "{\"message\":\"'mailbox' parameter is missing\",\"code\":\"mailbox_missing\"}\n 400");
+        }
+    }
+}
+
+// Whoever has one address of IPv6 has at least 2^64 of them. IPv4 counts whole, in whatever form it comes.
+BOOST_FIXTURE_TEST_CASE(an_address_of_ipv6_counts_by_its_network, Files)
+{
+    const auto who = tenant();
+    edit("mailboxd-http.conf", "rate=50r/s", "rate=100000r/s");
+    edit("mailboxd-http.conf", "rate=1000r/s", "rate=1r/m");
+    edit("mailboxd-limits.conf", "burst=1000 ", "burst=1 ");
+    edit("mailboxd-limits.conf", "burst=100 ", "burst=60000 ");
+    const Nginx nginx{*this, include("mailboxd-http.conf") + "server { listen unix:" + socket("api") + ";\n" + include("mailboxd-server.conf") +
+                                 include("mailboxd-limits.conf") + include("mailboxd-proxy.conf") + "}\n"};
+    struct Network {
+        std::vector<std::string> addresses;  // three that count as one
+        std::string another;                 // and one that does not count with them
+    };
+    const Network kNetworks[] = {
+        {{"2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff:ffff:ffff:ffff"}, "2001:db8:0:2::1"},
+        {{"2001:db8:a:a0a::a", "2001:db8:a:a0a:a0a:a0a:a0a:a0a", "2001:db8:a:a0a::"}, "2001:db8:a:a0b::a"},  // bytes that are line feeds
+        {{"::1:0:0:0:1", "0:0:0:1::", "::1:1:1:1:1"}, "0:0:0:2::1"},
+        {{"192.0.2.1", "::ffff:192.0.2.1", "64:ff9b::192.0.2.1"}, "192.0.2.2"},
+        {{"::ffff:192.0.2.3", "::ffff:c000:203", "192.0.2.3"}, "::ffff:192.0.2.4"},
+        {{"64:ff9b::c000:205", "192.0.2.5", "::ffff:192.0.2.5"}, "64:ff9b::192.0.2.6"},
+        {{"10.10.10.10", "::ffff:10.10.10.10", "::ffff:a0a:a0a"}, "10.10.10.11"},  // line feeds again
+    };
+    const auto ask = [&](const std::string& address) {
+        return nginx.send("api", Nginx::request("GET", who.mailboxes(), who.key, "X-Forwarded-For: " + address + "\r\n"));
+    };
+    for (const auto& network : kNetworks) {
+        BOOST_TEST_CONTEXT(network.addresses[0])
+        {
+            BOOST_TEST(is(200, ask(network.addresses[0])));
+            BOOST_TEST(is(200, ask(network.addresses[1])));
+            BOOST_TEST(is(429, ask(network.addresses[2])));
+            BOOST_TEST(is(200, ask(network.another)));
+        }
+    }
 }
 
 // Whatever somebody sends for a key, and however many of them: who has asked for nothing yet is let in.
