@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <functional>
 #include <iomanip>
 #include <map>
@@ -27,12 +28,14 @@
 #include "admin.h"
 #include "db.h"
 #include "doveadm.h"
+#include "exposed.h"
 #include "finding.h"
 #include "janitor.h"
 #include "migrate.h"
 #include "postconf.h"
 #include "postfix.h"
 #include "rights.h"
+#include "smtp.h"
 #include "sockets.h"
 #include "storage.h"
 #include "store.h"
@@ -105,6 +108,38 @@ Finding is_written_by_its_owner(const std::string& file)
     return wrong(file + " is not its owner's alone to write, and who writes it leads the programs to another database: chmod go-w " + file);
 }
 
+// The settings of Dovecot, by the link that it makes beside its sockets.
+std::string folder_of_dovecot(const Config& config)
+{
+    if (config.doveadm.empty()) return {};
+    std::error_code error;
+    const auto file = std::filesystem::canonical(std::filesystem::path{config.doveadm}.parent_path() / "dovecot.conf", error);
+    return error ? std::string{} : file.parent_path().string();
+}
+
+// Secrets that got into a file of ours or of the mail servers that every user of the system can read, such as main.cf.
+Finding are_nowhere_else(const Config& config)
+{
+    std::map<std::string, std::string> secrets;
+    const auto add = [&](const std::string& name, const std::function<std::string()>& read) {
+        try {
+            secrets.emplace(name, read());
+        } catch (const std::exception&) {
+            return;  // whoever needs it complains
+        }
+    };
+    for (const auto user : Config::kDatabases) {
+        const auto& database = config.*user;
+        add("the password of the database user " + database.user, [&] { return database.password(); });
+    }
+    if (!config.doveadm_key_file.empty()) add("the key of Dovecot's doveadm", [&] { return config.doveadm_key(); });
+    const auto own = std::filesystem::path{config.path}.parent_path().string();
+    const auto found = exposed::find({config.postfix, folder_of_dovecot(config), own == "/etc" ? "" : own}, secrets);
+    if (!found) return well();
+    return wrong(found->file + " is everybody's to read, and " + found->secret + " stands in it: take it out there, then give everybody who needs it another one"
+                 " (ALTER USER for a database user, its password file, and the filled files again)");
+}
+
 Finding are_kept(const Config& config)
 {
     Finding found = is_written_by_its_owner(config.path);
@@ -113,6 +148,7 @@ Finding are_kept(const Config& config)
     };
     for (const auto user : Config::kDatabases) add(is_kept((config.*user).password_file, 0));
     add(is_kept(config.doveadm_key_file, 0));
+    add(are_nowhere_else(config));
     if (config.postfix.empty()) return found;
     for (const auto& table : postconf::Postfix{config.postfix}.tables()) add(is_kept(table, S_IRGRP));  // Postfix's own group
     return found;
@@ -491,6 +527,18 @@ Finding postfix_finds(const Config& config, Program& ctl)
     return well();
 }
 
+constexpr char kDomains[] = "SELECT name FROM domain";
+
+Finding postfix_is_safe(const Config& config, Program& ctl)
+{
+    if (config.postfix.empty()) return unknown("they were not looked at: the setting postfix is missing");
+    const postconf::Postfix programs{config.postfix};
+    if (!programs.setting("mydestination").is_well) return well();  // the point before this one has said so
+    std::set<std::string> domains;
+    for (auto rows = ctl.connection().query(kDomains); rows.next();) domains.insert(rows.text(1));
+    return smtp::judge(programs, domains);
+}
+
 // --- certificates ---------------------------------------------------------------------
 
 // What a certificate may have left of its time: two weeks, or a sixth where it is one of days.
@@ -620,6 +668,7 @@ bool run(const Config& config, std::ostream& out)
         {"sizes", [&] { return has_right_sizes(ctl); }},
         {"Dovecot", [&] { return dovecot_finds(config, ctl); }},
         {"Postfix", [&] { return postfix_finds(config, ctl); }},
+        {"settings of Postfix", [&] { return postfix_is_safe(config, ctl); }},
         {"certificates", [&] { return are_shown(config); }},
         {"mail store", [&] { return has_its_folders(config, ctl); }},  // the last: root's rights are gone behind it
     };

@@ -52,6 +52,7 @@ struct Command {
     std::string_view details;
     po::options_description (*options)();
     int (*run)(const Call& call);        // returns the exit status
+    bool needs_configuration = true;     // otherwise the file is not read, and the call has the defaults
 };
 
 // NAME=VALUE.

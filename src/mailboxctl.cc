@@ -168,7 +168,7 @@ int run(std::vector<std::string> words)
     if (arguments.size() < static_cast<std::size_t>(needed) || arguments.size() > command.arguments.size()) {
         throw WrongUsage("usage: " + usage(command));
     }
-    const auto config = Config::read(options["config"].as<std::string>());
+    const auto config = command.needs_configuration ? Config::read(options["config"].as<std::string>()) : Config{};
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
     const int status = command.run({options, arguments, config});
     if (!std::cout.flush()) {

@@ -2,18 +2,79 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <regex>
+#include <sstream>
 #include <stdexcept>
 
 #include "command.h"
 
 namespace postconf {
+namespace {
+
+// A complaint has several lines.
+Postfix::Answer in_one_line(Postfix::Answer answer)
+{
+    answer.text = std::regex_replace(answer.text, std::regex{"\n"}, "; ");
+    return answer;
+}
+
+}  // namespace
 
 Postfix::Answer Postfix::setting(const std::string& name) const
 {
-    return run("postconf", {"-x", "-h", name});
+    return in_one_line(run("postconf", {"-x", "-h", name}));
+}
+
+std::vector<std::string> Postfix::lines(const std::vector<std::string>& arguments) const
+{
+    std::istringstream text{run("postconf", arguments).text};
+    std::vector<std::string> all;
+    for (std::string line; std::getline(text, line); all.push_back(line)) {}
+    return all;
+}
+
+const std::vector<Postfix::Service>& Postfix::services() const
+{
+    if (services_) return *services_;
+    services_.emplace();
+    for (const auto& line : lines({"-M"})) {
+        std::istringstream fields{line};
+        std::string name, type, skipped, program;
+        fields >> name >> type;
+        for (int i = 0; i < 5; ++i) fields >> skipped;
+        if (fields >> program) services_->push_back({name + "/" + type, program});
+    }
+    return *services_;
+}
+
+const std::map<std::string, std::string>& Postfix::settings() const
+{
+    if (settings_) return *settings_;
+    settings_.emplace();
+    for (const auto& option : {"-P", ""}) {
+        for (const auto& line : lines(option[0] == '\0' ? std::vector<std::string>{"-x"} : std::vector<std::string>{option, "-x"})) {
+            const auto at = line.find(" =");
+            if (at != std::string::npos) settings_->emplace(line.substr(0, at), line.substr(std::min(line.size(), at + 3)));
+        }
+    }
+    return *settings_;
+}
+
+bool Postfix::is_own_setting(const std::string& service, const std::string& name) const
+{
+    return settings().contains(service + "/" + name);
+}
+
+std::string Postfix::setting_of(const std::string& service, const std::string& name) const
+{
+    const auto& all = settings();
+    for (const auto& key : {service + "/" + name, name}) {
+        if (const auto found = all.find(key); found != all.end()) return found->second;
+    }
+    return {};
 }
 
 std::set<std::string> Postfix::tables() const
@@ -28,7 +89,7 @@ std::set<std::string> Postfix::tables() const
 
 Postfix::Answer Postfix::look_up(const std::string& key, const std::string& table) const
 {
-    return run("postmap", {"-q", key, table});
+    return in_one_line(run("postmap", {"-q", key, table}));
 }
 
 Postfix::Answer Postfix::run(const std::string& program, const std::vector<std::string>& arguments) const
@@ -42,9 +103,11 @@ Postfix::Answer Postfix::run(const std::string& program, const std::vector<std::
     std::array<char, 4096> piece{};
     while (const auto size = std::fread(piece.data(), 1, piece.size(), pipe)) answer.text.append(piece.data(), size);
     const int status = ::pclose(pipe);
+    // About settings that nothing knows or uses, on standard error like the complaints.
+    answer.text = std::regex_replace(answer.text, std::regex{"(^|\n)postconf: warning: [^\n]*"}, "");
+    if (answer.text.starts_with('\n')) answer.text.erase(0, 1);
     answer.is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     while (!answer.text.empty() && answer.text.back() == '\n') answer.text.pop_back();
-    answer.text = std::regex_replace(answer.text, std::regex{"\n"}, "; ");  // a complaint has several
     return answer;
 }
 

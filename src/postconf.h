@@ -4,6 +4,8 @@
 // started at all.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,6 +23,15 @@ public:
     };
     // A setting's value, with what it refers to in its place.
     Answer setting(const std::string& name) const;
+    // The services of master.cf, in its order.
+    struct Service {
+        std::string name;     // such as submission/inet
+        std::string program;  // such as smtpd
+    };
+    const std::vector<Service>& services() const;
+    // A setting as it is for one service: by its own option in master.cf, otherwise as in main.cf. Empty: not set.
+    std::string setting_of(const std::string& service, const std::string& name) const;
+    bool is_own_setting(const std::string& service, const std::string& name) const;
     // The files of our tables that main.cf and master.cf lead to.
     std::set<std::string> tables() const;
     // What a table, such as mysql:/etc/postfix/mailboxd/mailboxd-domains.cf, says about a key.
@@ -28,8 +39,12 @@ public:
 
 private:
     Answer run(const std::string& program, const std::vector<std::string>& arguments) const;
+    std::vector<std::string> lines(const std::vector<std::string>& arguments) const;  // of postconf
+    const std::map<std::string, std::string>& settings() const;  // all of main.cf, and SERVICE/NAME of master.cf
 
     std::string folder_;
+    mutable std::optional<std::vector<Service>> services_;
+    mutable std::optional<std::map<std::string, std::string>> settings_;
 };
 
 }  // namespace postconf

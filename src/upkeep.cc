@@ -6,6 +6,7 @@
 #include "check.h"
 #include "janitor.h"
 #include "migrate.h"
+#include "policy.h"
 
 namespace upkeep {
 namespace {
@@ -78,9 +79,9 @@ std::vector<command::Command> commands()
         {"migrate", {}, "bring the database's tables to this version",
          "Adds what is missing and changes nothing that the previous release needs. Safe to repeat.", migrate_options, migrate_command},
         {"check", {}, "look over the installation, and say what to do",
-         "One line each: secrets, sockets, database, schema, rights, service, janitor, tables, durability, triggers, counters, what\n"
-         "Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, certificates as clients see them\n"
-         "(tls_urls), the mail store.\n"
+         "One line each: secrets, sockets, database, schema, rights, service, janitor, tables, durability, triggers, counters,\n"
+         "what Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on which\n"
+         "security depends, certificates as clients see them (tls_urls), the mail store.\n"
          "WRONG stands in the way, note does not, ? could not be looked at. Changes nothing. To see all of it takes root.\n"
          "Exit status 0 when nothing is WRONG.", no_options, check_command},
         {"janitor", {}, "end sessions, remove what was deleted long enough ago",
@@ -89,6 +90,7 @@ std::vector<command::Command> commands()
          "has are reported. Runs as the mail store's owner, or is started as root and becomes that (store_user). One is to\n"
          "run always, with --watch; when it was down, it makes up for that. Wants the settings store, doveadm,\n"
          "doveadm_key_file and janitor_db_password_file.", janitor_options, janitor_command},
+        policy::command(),
     };
 }
 

@@ -6,6 +6,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
+#include <regex>
+#include <sstream>
 #include <string>
 
 #include "database.h"
@@ -42,6 +44,41 @@ BOOST_AUTO_TEST_CASE(all_of_them_are_there)
         BOOST_TEST(text.substr(at + 9) == std::string{postfix::kQueries.at(name)} + "\n", name);
     }
     BOOST_TEST(postfix::kQueries.size() == tables);
+}
+
+// What fills the files would put a password into a comment of a file that everybody may read.
+BOOST_AUTO_TEST_CASE(no_comment_has_a_place_to_be_filled)
+{
+    const std::regex place{"@[A-Z_]+@"};
+    for (const char* folder : {"postfix", "dovecot", "dovecot-2.4"}) {
+        for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "sql" / folder}) {
+            std::istringstream lines{sources::contents(file.path())};
+            for (std::string line; std::getline(lines, line);) {
+                const auto comment = line.find('#');
+                if (comment == std::string::npos) continue;
+                BOOST_TEST(!std::regex_search(line.begin() + static_cast<std::ptrdiff_t>(comment), line.end(), place), file.path() << ": " << line);
+            }
+        }
+    }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_report_shows, House)
+{
+    const auto id = storage_id("alice");
+    const auto line = "Final-Recipient: rfc822; " + id + "@" + domain.name();
+    BOOST_TEST(find("bounces", line) == "REPLACE Final-Recipient: rfc822; alice@" + domain.name());
+    store.remove(grant(), address("alice"), actor);
+    BOOST_TEST(find("bounces", line) == "REPLACE Final-Recipient: rfc822; alice@" + domain.name());
+    BOOST_TEST(find("bounces", "x 0123456789abcdef0123456789abcdef@it's") == "REPLACE x erased-mailbox@it's");
+    BOOST_TEST(find("bounces", "nothing@" + domain.name()) == "nothing");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_sender_from_outside, House)
+{
+    BOOST_TEST(find("outsiders", at("alice+tag")).starts_with("550 5.7.1 "));
+    for (const auto& sender : {at("bob"), at("alice "), std::string{"alice@elsewhere.example"}, at(storage_id("alice"))}) {
+        BOOST_TEST(find("outsiders", sender) == "nothing", sender);
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(an_address, House)

@@ -225,6 +225,51 @@ BOOST_FIXTURE_TEST_CASE(secrets_in_files_of_postfix, Checked)
     process::run(mail::as_root({"rm", "-rf", copy}));
 }
 
+// A password or the key in any file that everybody may read, whoever reads it: main.cf, one of Dovecot's, and what these
+// lead to.
+BOOST_FIXTURE_TEST_CASE(secrets_in_files_that_everybody_reads, Checked)
+{
+    const auto password = house.secret("mailboxd_postfix");
+    const auto copy = postfix_with("main.cf", "$a # password of mailboxd_postfix: " + password);
+    finds(check({{"postfix", copy}}), "WRONG", "secrets: .*/main.cf is everybody's to read, and the password of the database user mailboxd_postfix stands in it");
+    const auto elsewhere = folder / "elsewhere.cf";
+    std::ofstream{elsewhere} << "password = " << password << "\n";
+    fs::permissions(elsewhere, fs::perms{0644});
+    finds(check({{"postfix", postfix_with("master.cf", "$a # hash:" + elsewhere.string())}}), "WRONG", "secrets: .*elsewhere.cf is everybody's to read");
+    fs::permissions(elsewhere, fs::perms{0640});
+    const auto of_dovecot = fs::path{house.setting("DOVECOT_CONF")}.parent_path() / "local-test.conf";
+    std::ofstream{of_dovecot} << "doveadm_api_key = " << house.secret("doveadm") << "\n";
+    fs::permissions(of_dovecot, fs::perms{0644});
+    finds(check(), "WRONG", "secrets: .*local-test.conf is everybody's to read, and the key of Dovecot's doveadm stands in it");
+    fs::remove(of_dovecot);
+    finds(check(), "ok", "secrets");
+    process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
+}
+
+BOOST_FIXTURE_TEST_CASE(settings_of_postfix_are_judged, Checked)
+{
+    const auto submission = "127.0.0.1:" + house.setting("SUBMISSION_PORT");
+    const bool is_old = process::run({"postconf", "-dh", "mail_version"}).out.starts_with("3.7.");
+    struct Case {
+        const char* file;
+        std::string change;
+        const char* mark;
+        std::string says;
+    };
+    for (const auto& [file, change, mark, says] :
+         {Case{"main.cf", "s/^smtpd_forbid_bare_newline =.*/smtpd_forbid_bare_newline = no/", "WRONG", ".*inet lets a message carry a second one .*postconf -e 'smtpd_forbid_bare_newline = normalize'"},
+          {"main.cf", "s/^smtpd_forbid_bare_newline_exclusions =.*/& $mynetworks/", "note", ".*hide a second message"},
+          {"main.cf", "s/^smtpd_discard_ehlo_keywords =.*/smtpd_discard_ehlo_keywords = dsn/", is_old ? "WRONG" : "ok", is_old ? ".*offers BDAT.*dsn, chunking, silent-discard" : ""},
+          {"main.cf", "s/^mydestination =.*/& " + who.domain + "/", "WRONG", "its mydestination has " + who.domain},
+          {"master.cf", "s/smtpd_tls_mandatory_protocols = >=TLSv1.2/smtpd_tls_mandatory_protocols = >=TLSv1/", "WRONG", ".*inet takes passwords over TLS before 1.2: postconf -P "},
+          {"master.cf", "s/smtpd_tls_exclude_ciphers = aNULL/smtpd_tls_exclude_ciphers = MD5/; s/mandatory_exclude_ciphers = aNULL/mandatory_exclude_ciphers = MD5/", "WRONG", ".*inet takes passwords by ciphers without a certificate"},
+          {"master.cf", "$a " + submission + " inet n - n - - smtpd", "WRONG", "master.cf has two entries " + submission + "/inet"}}) {
+        const std::string point = "settings of Postfix";
+        finds(check({{"postfix", postfix_with(file, change)}}), mark, says.empty() ? point : point + ": " + says);
+    }
+    process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
+}
+
 BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
@@ -307,7 +352,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_set_is_not_looked_at, Checked)
 {
     const auto ended = check_by(std::regex_replace(story::configuration(house, {}), std::regex{"\n(postfix|doveadm|store|store_user|dovecot_db_password_file|postfix_db_password_file) = [^\n]*"}, ""));
     BOOST_TEST(ended.exit == 0, ended.err);
-    for (const char* point : {"Dovecot", "Postfix", "certificates", "mail store", "rights of Dovecot", "rights of Postfix", "triggers"}) {
+    for (const char* point : {"Dovecot", "Postfix", "settings of Postfix", "certificates", "mail store", "rights of Dovecot", "rights of Postfix", "triggers"}) {
         BOOST_TEST(std::regex_search(ended.out, std::regex{"\n\\? +" + std::string{point} + ": .* the setting [a-z_]+ is missing\n"}), ended.out);
     }
 }

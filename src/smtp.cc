@@ -1,0 +1,140 @@
+#include "smtp.h"
+
+#include <algorithm>
+#include <cctype>
+#include <regex>
+#include <sstream>
+#include <tuple>
+#include <vector>
+
+namespace smtp {
+namespace {
+
+using finding::Finding;
+using finding::Mark;
+using finding::wrong;
+
+std::string lower(std::string text)
+{
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+std::vector<std::string> words(std::string text)
+{
+    std::replace_if(text.begin(), text.end(), [](char c) { return c == ',' || c == ':'; }, ' ');
+    std::istringstream stream{lower(text)};
+    std::vector<std::string> all;
+    for (std::string word; stream >> word;) all.push_back(word);
+    return all;
+}
+
+bool has(const std::string& text, std::string_view word)
+{
+    const auto all = words(text);
+    return std::find(all.begin(), all.end(), word) != all.end();
+}
+
+// `3.10.2` is not older than 3.10.
+bool is_older(const std::string& version, int major, int minor)
+{
+    std::istringstream stream{version};
+    int its_major = 0, its_minor = 0;
+    char dot = 0;
+    stream >> its_major >> dot >> its_minor;
+    return std::tie(its_major, its_minor) < std::tie(major, minor);
+}
+
+// smtpd_tls_protocols has two ways to say it.
+bool refuses_old_tls(const std::string& protocols)
+{
+    const auto text = lower(protocols);
+    if (const auto at = text.find(">="); at != std::string::npos) return text.find("tlsv1.2", at) != std::string::npos || text.find("tlsv1.3", at) != std::string::npos;
+    return (has(text, "!tlsv1") && has(text, "!tlsv1.1")) || (text.find('!') == std::string::npos && !text.empty() && !has(text, "tlsv1") && !has(text, "tlsv1.1"));
+}
+
+// One smtpd service: its own option in master.cf, or main.cf's setting.
+class Service {
+public:
+    Service(const postconf::Postfix& postfix, std::string name) : postfix_{postfix}, name_{std::move(name)} {}
+    std::string setting(const std::string& name) const { return postfix_.setting_of(name_, name); }
+    // The command that changes a setting: in master.cf if it stands there.
+    std::string command(const std::string& name, const std::string& value) const
+    {
+        const auto short_value = std::regex_replace(value, std::regex{", *"}, ",");  // postconf -P takes no blanks
+        if (postfix_.is_own_setting(name_, name)) return "postconf -P '" + name_ + "/" + name + "=" + short_value + "'";
+        return "postconf -e '" + name + " = " + value + "'";
+    }
+    const std::string& name() const { return name_; }
+
+private:
+    const postconf::Postfix& postfix_;
+    std::string name_;
+};
+
+Finding judge_end_of_data(const Service& service, const std::string& version)
+{
+    const auto forbids = lower(service.setting("smtpd_forbid_bare_newline"));
+    if (forbids != "normalize" && forbids != "yes" && forbids != "reject") {
+        return wrong(service.name() + " lets a message carry a second one with a forged sender (CVE-2023-51764): "
+                     + service.command("smtpd_forbid_bare_newline", "normalize"));
+    }
+    if (!service.setting("smtpd_forbid_bare_newline_exclusions").empty()) {
+        return finding::note(service.name() + " lets clients of smtpd_forbid_bare_newline_exclusions hide a second message in one: "
+                             + service.command("smtpd_forbid_bare_newline_exclusions", ""));
+    }
+    constexpr int kMajor = 3, kMinor = 10;
+    const auto discarded = service.setting("smtpd_discard_ehlo_keywords");
+    if (is_older(version, kMajor, kMinor) && !has(discarded, "chunking")) {
+        return wrong(service.name() + " offers BDAT, which has faults before Postfix 3.10: "
+                     + service.command("smtpd_discard_ehlo_keywords", (discarded.empty() ? "" : discarded + ", ") + "chunking, silent-discard"));
+    }
+    return {};
+}
+
+Finding judge_login(const Service& service)
+{
+    if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
+    const bool is_mandatory = lower(service.setting("smtpd_tls_wrappermode")) == "yes" || lower(service.setting("smtpd_tls_security_level")) == "encrypt";
+    const std::string kind = is_mandatory ? "smtpd_tls_mandatory_" : "smtpd_tls_";
+    if (!refuses_old_tls(service.setting(kind + "protocols"))) {
+        return wrong(service.name() + " takes passwords over TLS before 1.2: " + service.command(kind + "protocols", ">=TLSv1.2"));
+    }
+    const auto excluded = service.setting(kind + "exclude_ciphers") + " " + service.setting("smtpd_tls_exclude_ciphers");
+    if (!has(excluded, "anull")) {
+        return wrong(service.name() + " takes passwords by ciphers without a certificate: " + service.command(kind + "exclude_ciphers", "aNULL, MD5, RC4, 3DES"));
+    }
+    return {};
+}
+
+}  // namespace
+
+Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains)
+{
+    const auto version = postfix.setting("mail_version").text;
+    std::set<std::string> names;
+    Finding worst;
+    const auto add = [&](const Finding& found) {
+        if (worst.mark == Mark::ok || (found.mark == Mark::wrong && worst.mark != Mark::wrong)) worst = found;
+    };
+    for (const auto& service : postfix.services()) {
+        if (!names.insert(service.name).second) {
+            add(wrong("master.cf has two entries " + service.name + ", of which only the last one is used: remove one of them"));
+        }
+    }
+    for (const auto& each : postfix.services()) {
+        if (each.program != "smtpd") continue;
+        const Service service{postfix, each.name};
+        add(judge_end_of_data(service, version));
+        add(judge_login(service));
+    }
+    for (const auto& word : words(postfix.setting("mydestination").text)) {
+        if (domains.contains(word)) {
+            add(wrong("its mydestination has " + word + ", a domain of ours, so its mail does not get to the mailboxes: take it out of mydestination, or give the"
+                      " server (myhostname) another name"));
+        }
+    }
+    return worst;
+}
+
+}  // namespace smtp

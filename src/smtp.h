@@ -1,0 +1,17 @@
+// smtp.h - judges the settings of an installed Postfix on which the security of its mailboxes depends.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "finding.h"
+#include "postconf.h"
+
+namespace smtp {
+
+// For every smtpd service of master.cf: what ends a message, BDAT, and where users log in the versions and ciphers of TLS.
+// Also two entries for one service, of which Postfix uses the last one, and a domain of ours in mydestination. Returns the
+// first that is wrong, with the command that mends it. Throws std::runtime_error if Postfix's programs cannot be started.
+finding::Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains);
+
+}  // namespace smtp
