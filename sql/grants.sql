@@ -35,10 +35,12 @@ GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
 
 -- Postfix: which domains and addresses there are, and which have a quota. No hash, no
--- size. The function counts what a mailbox sends.
+-- size. Of deleted mailboxes the addresses, for reports about mail that came too late.
+-- The function counts what a mailbox sends.
 GRANT SELECT (id, state) ON account TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (storage_id, local_part) ON deleted_mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION submission_count TO 'mailboxd_postfix'@'localhost';
 
 -- Dovecot: hashes, homes and quota; it writes what is used.

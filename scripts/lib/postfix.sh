@@ -2,17 +2,27 @@
 # postfix.sh - a Postfix of the stack's own: mail in, and mail from those who have logged in. Mail to anywhere else ends
 # here; nothing leaves the machine.
 #
-# The project's files for Postfix are included as an operator would include them; the rest of the configuration is made
-# here. Nothing of the system's Postfix is read. Postfix has to be started by root and insists that its files are root's,
-# so that an ordinary user's stack uses sudo for it, and only for it.
+# It is configured as docs/guide.md configures a new Postfix: Debian's own files, and those of sql/postfix. What is added
+# here are ports and paths, that nothing leaves the machine, and shorter times to wait; a test compares the two. Nothing
+# of the system's Postfix is read. Postfix has to be started by root and insists that its files are root's, so that an
+# ordinary user's stack uses sudo for it, and only for it.
 #
 # Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
 # POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (2 if a port was taken), postfix_reload, postfix_stop.
 
 POSTFIX_CONF="$DIR/postfix/etc"
 
-readonly POSTFIX_FILES=(mailboxd-domains.cf mailboxd-addresses.cf mailboxd-transport.cf mailboxd-recipients.cf
-    mailboxd-senders.cf mailboxd-logins.cf mailboxd-submission.cf)
+# The files that main.cf and master.cf lead to.
+postfix_files()
+{
+    local file
+    for file in "$ROOT"/sql/postfix/*; do
+        case ${file##*/} in
+            mailboxd-main.cf | mailboxd-alone.cf | mailboxd-master.cf) ;;
+            *) echo "${file##*/}" ;;
+        esac
+    done
+}
 
 # Why there can be no Postfix here, as the rest of a sentence; nothing if there can.
 postfix_obstacle()
@@ -41,9 +51,9 @@ postfix_configure()
     secret_file mailboxd_postfix
     rm -rf "$new"
     mkdir -m 700 "$new"
-    for file in "${POSTFIX_FILES[@]}"; do postfix_file "$file" >"$new/$file"; done
-    { postfix_main_configuration; postfix_file mailboxd-main.cf; } >"$new/main.cf"
-    { postfix_master_configuration; postfix_file mailboxd-master.cf; } >"$new/master.cf"
+    for file in $(postfix_files); do postfix_file "$file" >"$new/$file"; done
+    postfix_main_configuration >"$new/main.cf"
+    postfix_master_configuration >"$new/master.cf"
     if ! as_root diff -rq "$new" "$POSTFIX_CONF" >/dev/null 2>&1; then
         # shellcheck disable=SC2034  # for the callers
         CHANGED=yes
@@ -54,109 +64,99 @@ postfix_configure()
 
 postfix_put_in_place()
 {
+    local files
+    mapfile -t files < <(postfix_files)
     as_root install -d -o root -g root -m 755 "$DIR/postfix" "$POSTFIX_CONF" "$DIR/postfix/spool" &&
         as_root install -d -o postfix -g root -m 700 "$DIR/postfix/data" &&
+        as_root install -d -o nobody -g root -m 700 "$DIR/postfix/local" &&
         as_root install -o root -g root -m 644 "$1"/{main,master}.cf "$POSTFIX_CONF" &&
-        as_root install -o root -g postfix -m 640 "${POSTFIX_FILES[@]/#/$1/}" "$POSTFIX_CONF"
+        as_root install -o root -g postfix -m 640 "${files[@]/#/$1/}" "$POSTFIX_CONF"
 }
 
 postfix_file()
 {
-    local retry=''
-    # Known since 3.9; before that a database that was away is asked again after a minute at the earliest.
-    if [[ $(postconf -d -h mail_version) != [0-3].[0-8].* ]]; then retry='retry_interval = 2'; fi
-    fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" \
+    local retry='' discard='' version
+    version=$(postconf -d -h mail_version)
+    # As the guide's `fill` does it.
+    if dpkg --compare-versions "$version" ge 3.9; then retry='retry_interval = 2'; fi
+    if dpkg --compare-versions "$version" lt 3.10; then discard='chunking, silent-discard'; fi
+    fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" DISCARD "$discard" \
         FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_postfix")" \
         LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
-        QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \
+        MAILBOXCTL "$MAILBOXCTL" QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \
         SUBMISSION "127.0.0.1:$SUBMISSION_PORT" SUBMISSIONS "127.0.0.1:$SUBMISSIONS_PORT" SUBMISSION_TLS may
 }
 
+# A file of Debian's, from where Debian 12 has it, or Debian 13.
+postfix_of_debian()
+{
+    local place
+    for place in /usr/share/postfix "$(postconf -d -h config_directory)"; do
+        for place in "$place/$1".{debian,dist,proto}; do
+            if [[ -e $place ]]; then
+                cat "$place"
+                return
+            fi
+        done
+    done
+    die "Debian's $1 of Postfix is not there."
+}
+
+# The last line about a setting counts, so that each is there once, as by `postconf -e`.
 postfix_main_configuration()
 {
+    {
+        postfix_of_debian main.cf
+        postfix_file mailboxd-main.cf
+        postfix_file mailboxd-alone.cf
+        postfix_own_settings
+    } | awk '/^[a-z]/ { name = $1; if (!(name in value)) names[++count] = name; value[name] = $0; next }
+        /^[ \t]/ && name && !/^[ \t]*#/ { value[name] = value[name] "\n" $0 }
+        END { print "# Made by scripts/stack."; for (i = 1; i <= count; i++) print value[names[i]] }'
+}
+
+postfix_own_settings()
+{
     cat <<END
-# Made by scripts/stack.
-compatibility_level = 3.6
+# Ports and paths.
 queue_directory = $DIR/postfix/spool
 data_directory = $DIR/postfix/data
+mail_spool_directory = $DIR/postfix/local/
+alias_maps = inline:{postmaster=root}
 multi_instance_name = postfix-mailboxd
 multi_instance_enable = yes
 maillog_file = $DIR/log/postfix.log
 maillog_file_prefixes = $DIR/log
 syslog_name = postfix
-
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
 myhostname = localhost
-# Where an address without a domain belongs: postmaster, in particular.
-myorigin = $DOMAIN
-mydestination =
-local_recipient_maps = \$mailboxd_addresses
-local_transport = error:there are no other addresses here
-alias_maps =
-recipient_delimiter = +
-smtputf8_enable = no
-smtpd_peername_lookup = no
-notify_classes =
-biff = no
+smtpd_tls_cert_file = $DIR/tls/cert.pem
+smtpd_tls_key_file = $DIR/tls/key.pem
 
 # Nothing leaves the machine: what is for elsewhere is logged and thrown away.
 default_transport = discard:elsewhere
 relay_transport = discard:elsewhere
-
-virtual_mailbox_domains = \$mailboxd_domains
-virtual_mailbox_maps = \$mailboxd_addresses
-virtual_alias_maps = \$mailboxd_addresses
-transport_maps = \$mailboxd_transport
-smtpd_sender_login_maps = \$mailboxd_senders
-smtpd_recipient_restrictions = \$mailboxd_recipient_restrictions
-smtpd_restriction_classes = mailboxd_quota
-smtpd_relay_restrictions = reject_unauth_destination
-relay_domains =
-relay_domains_reject_code = 550
-disable_vrfy_command = yes
-message_size_limit = 26214400
-
-smtpd_tls_chain_files = $DIR/tls/key.pem, $DIR/tls/cert.pem
-smtpd_tls_security_level = may
+smtpd_peername_lookup = no
+notify_classes =
 
 # What had to wait is tried again soon.
 queue_run_delay = 10s
 minimal_backoff_time = 10s
 maximal_backoff_time = 60s
-
 END
 }
 
+# As the guide has it: smtp outside its chroot, because the database's socket is there; reports by the service that
+# shows addresses in them.
 postfix_master_configuration()
 {
-    cat <<END
-# Made by scripts/stack.
-127.0.0.1:$SMTP_PORT inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-showq unix n - n - - showq
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-postlog unix-dgram n - n - 1 postlogd
-
-END
+    echo "# Made by scripts/stack."
+    postfix_of_debian master.cf | awk -v port="127.0.0.1:$SMTP_PORT" '/^(#|$)/ { next }
+        $1 == "smtp" && $2 == "inet" { $1 = port; $5 = "n" }
+        { print }
+        /^(bounce|defer|trace) / { print "    -o cleanup_service_name=mailboxd-bounces -o internal_mail_filter_classes=bounce" }'
+    postfix_file mailboxd-master.cf
 }
 
 # Postfix shares a port with another Postfix without a word (SO_REUSEPORT): so one at a time looks whether its ports are

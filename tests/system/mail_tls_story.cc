@@ -110,4 +110,26 @@ BOOST_FIXTURE_TEST_CASE(no_password_comes_in_clear, AsInstalled)
     BOOST_TEST(mail::Smtp{endpoint("SUBMISSION", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("235 "));
 }
 
+// RFC 8997: a password is not to be sent over TLS 1.0 or 1.1, nor without a certificate. Other servers may use what they
+// have, because the alternative is mail in clear.
+BOOST_FIXTURE_TEST_CASE(no_login_over_old_tls, mail::Story)
+{
+    const auto agrees = [&](const std::string& name, const process::Arguments& options) {
+        process::Arguments command{"openssl", "s_client", "-connect", "127.0.0.1:" + house.setting(name + "_PORT"), "-quiet", "-no_ign_eof"};
+        if (name != "SUBMISSIONS") command.insert(command.end(), {"-starttls", "smtp"});
+        command.insert(command.end(), options.begin(), options.end());
+        return process::run(command, {.input = "QUIT\r\n"}).exit == 0;
+    };
+    const process::Arguments any{"-cipher", "ALL:@SECLEVEL=0"};
+    for (const std::string name : {"SUBMISSION", "SUBMISSIONS"}) {
+        for (const char* version : {"-tls1", "-tls1_1"}) BOOST_TEST(!agrees(name, {version, any[0], any[1]}), name << " " << version);
+        for (const char* cipher : {"aNULL:@SECLEVEL=0", "eNULL:@SECLEVEL=0", "3DES:@SECLEVEL=0"}) {
+            BOOST_TEST(!agrees(name, {"-tls1_2", "-cipher", cipher}), name << " " << cipher);
+        }
+        for (const char* version : {"-tls1_2", "-tls1_3"}) BOOST_TEST(agrees(name, {version}), name << " " << version);
+    }
+    for (const char* version : {"-tls1", "-tls1_2", "-tls1_3"}) BOOST_TEST(agrees("SMTP", {version, any[0], any[1]}), version);
+    expected = {"TLS library problem"};
+}
+
 BOOST_AUTO_TEST_SUITE_END()
