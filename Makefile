@@ -54,7 +54,7 @@ npm: $(BUILD)/npm/installed ## install what the stories take from npm, into buil
 
 openapi: ## check the OpenAPI document with a linter
 	@scripts/install-deps npm
-	@$(MAKE) --no-print-directory -s npm
+	@MAKE=$(MAKE) scripts/build npm
 	@NODE_PATH=$(BUILD)/npm/node_modules node tests/npm/openapi.js nginx/mailboxd-openapi.json
 
 deps: ## install what is missing from Debian's packages
@@ -66,50 +66,50 @@ run: ## start mailboxd with everything around it, print commands to try, stop it
 # In this order: nothing can be compiled before its headers are there. Both variables reach run-tests by the environment.
 test: ## build and run all tests: unit, store, stories (MYSQLD=PROGRAM or DB_URL=URL: on that database server; see run-tests --help)
 	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp npm)
-	@$(MAKE) --no-print-directory -s programs tests $(if $(DB_URL),,npm)
+	@MAKE=$(MAKE) scripts/build programs tests $(if $(DB_URL),,npm)
 	@scripts/run-tests $(ARGS)
 
 MESSAGES = 1000
 mail-figures: ## measure the mail side: new mailboxes, 300 logins, an idle stack; then MESSAGES (1000) while all of it changes
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s programs tests $(BUILD)/mail_figures
+	@MAKE=$(MAKE) scripts/build programs tests $(BUILD)/mail_figures
 	@TEST_STACK=scripts/stack $(BUILD)/mail_figures --log_level=error --report_level=no
 	@TEST_MAIL_MESSAGES=$(MESSAGES) scripts/run-tests stories --run_test=mail_load
 
 outage-figures: ## measure while the database is away, under 100,000 wrong keys, beside 10,000 idle connections (5 minutes)
 	@scripts/install-deps build run database client
-	@$(MAKE) --no-print-directory -s programs $(BUILD)/outage_figures
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/outage_figures
 	@TEST_STACK=scripts/stack $(BUILD)/outage_figures --log_level=error --report_level=no
 
 torture: ## clients keep a journal while all parts are killed, stopped, filled; then it is compared (ROUNDS: 10, SEED, ARGS: see ARGS=--help)
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s programs $(BUILD)/torture
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/torture
 	@TEST_STACK=scripts/stack $(BUILD)/torture rounds=$(ROUNDS) seed=$(SEED) $(ARGS)
 
 asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s BUILD=build-asan programs tests npm
+	@MAKE=$(MAKE) scripts/build BUILD=build-asan programs tests npm
 	@scripts/run-asan $(SANITIZER_REPORTS) $(ARGS)
 
 valgrind: ## run memcheck over one worker that reads and one that writes, for 500 and 1,000 mixed requests
 	@scripts/install-deps build run database client valgrind
-	@$(MAKE) --no-print-directory -s programs $(BUILD)/story_tests
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/story_tests
 	@scripts/run-valgrind $(ARGS)
 
 SECONDS = 60
 fuzz: ## look for inputs that break a parser, SECONDS for each fuzzer (60) or for one (TARGET); the corpora grow
 	@scripts/install-deps build fuzz
-	@$(MAKE) --no-print-directory -s BUILD=build-fuzz fuzzers
+	@MAKE=$(MAKE) scripts/build BUILD=build-fuzz fuzzers
 	@scripts/fuzz run $(SECONDS) $(TARGET)
 
 fuzz-coverage: ## print which branches of the parsers the corpora take
 	@scripts/install-deps build fuzz
-	@$(MAKE) --no-print-directory -s BUILD=build-coverage build-coverage/fuzz-replay
+	@MAKE=$(MAKE) scripts/build BUILD=build-coverage build-coverage/fuzz-replay
 	@scripts/fuzz coverage
 
 servers: ## run all tests on Debian unstable's MySQL and Debian 13's MariaDB, which are fetched into /var/tmp (ARGS: one of them)
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s programs tests npm
+	@MAKE=$(MAKE) scripts/build programs tests npm
 	@scripts/other-servers $(ARGS)
 
 previous: ## run an earlier release's stories on the tables of this checkout (REF: which one; the last tag if none)
@@ -117,24 +117,24 @@ previous: ## run an earlier release's stories on the tables of this checkout (RE
 
 mutants: ## plant small faults in a copy of the source, one at a time, and tell which of them the tests catch (ARGS: some of them)
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -s programs tests npm
+	@MAKE=$(MAKE) scripts/build programs tests npm
 	@scripts/mutants $(ARGS)
 
 # What it builds serves for measuring only; the programs are built as always.
 bench: ## measure beside ceilings and a peer: a table, build/bench/results.json and plots (40 minutes; QUICK=1: under 5)
 	@scripts/install-deps build run database bench
-	@$(MAKE) --no-print-directory -s programs bench-programs
+	@MAKE=$(MAKE) scripts/build programs bench-programs
 	@scripts/bench $(if $(filter-out 0 no,$(QUICK)),--quick) $(ARGS)
 
 bench-programs: $(BENCH)
 
 tidy: ## check the sources with clang-tidy; the list of checks is in .clang-tidy
 	@scripts/install-deps build tidy
-	@$(MAKE) --no-print-directory -s tidied
+	@MAKE=$(MAKE) scripts/build tidied
 
 contract: ## print every rule of the API with the stories that show it
 	@scripts/install-deps build
-	@$(MAKE) --no-print-directory -s $(BUILD)/story_tests
+	@MAKE=$(MAKE) scripts/build $(BUILD)/story_tests
 	@TEST_CONTRACT=/dev/stdout $(BUILD)/story_tests --run_test=contract --report_level=no --log_level=error
 
 fresh: ## try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (needs root, debootstrap)
