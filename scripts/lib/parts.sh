@@ -231,12 +231,13 @@ interruptible()
 
 end_what_we_wait_for()
 {
-    local group=$waiting_for
-    [[ -n $group ]] || return 0
+    local group groups=$waiting_for
     waiting_for=
     # The process itself, too: it may not have got as far as to its own group.
-    kill "$group" -- "-$group" 2>/dev/null
-    wait_until 10 group_is_gone "$group" || kill -KILL -- "-$group" 2>/dev/null
+    for group in $groups; do kill "$group" -- "-$group" 2>/dev/null; done
+    for group in $groups; do
+        wait_until 10 group_is_gone "$group" || kill -KILL -- "-$group" 2>/dev/null
+    done
 }
 
 group_is_gone() { ! kill -0 -- "-$1" 2>/dev/null; }
