@@ -131,12 +131,9 @@ bool dovecot_is_24();
 class Halt {
 public:
     explicit Halt(const stack::Stack& house);
-    ~Halt();
-    Halt(const Halt&) = delete;
-    Halt& operator=(const Halt&) = delete;
 
 private:
-    pid_t janitor_;
+    std::optional<process::Stopped> stopped_;
 };
 
 struct Story : story::Story {
