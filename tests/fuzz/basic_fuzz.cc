@@ -73,7 +73,7 @@ std::optional<std::string> expected(std::string_view header)
     const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
     if (header.size() < 6 || http::lower_case(header.substr(0, 6)) != "basic ") return std::nullopt;
     header.remove_prefix(6);
-    while (!header.empty() && is_blank(header.front())) header.remove_prefix(1);
+    while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
     while (!header.empty() && is_blank(header.back())) header.remove_suffix(1);
     const auto pair = decoded(header);
     if (!pair || !pair->starts_with("api:") || !is_key(std::string_view{*pair}.substr(4))) return std::nullopt;

@@ -54,6 +54,8 @@ void check_sending(const Pairs& sent)
 {
     const auto boundary = boundary_for(sent);
     if (boundary.size() > 70) return;
+    // The names of arrays arrive without their brackets.
+    if (std::any_of(sent.begin(), sent.end(), [](const auto& pair) { return is_array(pair.first); })) return;
     expect(parsed("multipart/form-data; boundary=" + boundary, written(sent, boundary, Style::plain)) == sent,
            "what was sent is what arrives");
     expect(parsed("Multipart/Form-Data ;charset=utf-8; BOUNDARY=" + quoted(boundary),

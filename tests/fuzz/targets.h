@@ -43,6 +43,12 @@ Pairs pairs_of(const http::Fields& fields);
 // Unicode, table 3-7: byte by byte, where http::is_utf8 computes code points.
 bool is_well_formed_utf8(std::string_view text);
 
+// True for one of our parameters as an array writes it.
+inline bool is_array(std::string_view name)
+{
+    return name.starts_with("mailbox[") || name.starts_with("password[");
+}
+
 // Takes up to the first line end off the front, and that, too.
 std::string_view take_line(std::string_view& text);
 
