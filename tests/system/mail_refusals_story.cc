@@ -145,6 +145,7 @@ BOOST_FIXTURE_TEST_CASE(of_senders_at_submission, Refusals)
         submission.ask("RSET");
         const auto answer = submission.send(fill(row.address), {who.address("bob")}, mail::message("Hello"));
         BOOST_TEST(answer.starts_with(row.is_own ? "250 " : "553 5.7.1 "), row << ": " << answer);
+        BOOST_TEST(answer.find(fill("{inside}").substr(0, 32)) == (row.address == "{inside}" ? answer.find(fill("{inside}")) : std::string::npos), answer);
     }
 }
 

@@ -75,7 +75,13 @@ BOOST_FIXTURE_TEST_CASE(of_mail_that_arrived, Reports)
 BOOST_FIXTURE_TEST_CASE(in_headers_of_a_message, Reports)
 {
     deliver(who.address("alice"), mail::message("Hello"));
-    check(report(1), {"X-Original-To: " + who.address("alice") + "\r\n"});
+    const auto from_outside = report(1);
+    check(from_outside, {"X-Original-To: " + who.address("alice") + "\r\n", "client.example.net (unknown [127.0.0.1])"});
+    // The address of a user's device is not for those who get mail from the user.
+    BOOST_TEST(submission(who.address("bob")).send(who.address("bob"), {who.address("alice")}, mail::message("Hi")).starts_with("250 "));
+    const auto from_bob = report(2);
+    check(from_bob, {"Received: from authenticated-user by localhost (Postfix) with ESMTPA id "});
+    BOOST_TEST(from_bob.find("client.example.net") == std::string::npos, from_bob);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
