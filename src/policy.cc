@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -133,7 +134,8 @@ void serve(std::istream& in, std::ostream& out, const Ask& ask)
         try {
             answer = answer_to(request, message, ask);
         } catch (const std::exception& error) {
-            std::cerr << "mailboxctl: the room for a message is not known: " << error.what() << '\n';
+            // Not to standard error: spawn(8) leads that to Postfix, like the answers.
+            ::syslog(LOG_MAIL | LOG_WARNING, "mailboxctl quota-policy: the room for a message is not known: %s", error.what());
         }
         out << "action=" << answer << "\n\n" << std::flush;
     }

@@ -23,7 +23,7 @@ using Attributes = std::map<std::string, std::string>;  // of a request, SMTPD_P
 using Ask = std::function<std::string(const Attributes&)>;
 
 // Answers every request of `in` until it ends. A message whose recipients cannot be asked about is accepted: an exception
-// of `ask` is a DUNNO.
+// of `ask` is a DUNNO, and a line in the system's log of mail.
 void serve(std::istream& in, std::ostream& out, const Ask& ask);
 
 command::Command command();  // quota-policy
