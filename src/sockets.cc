@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string>
+#include <thread>
 
 namespace sockets {
 namespace {
@@ -44,11 +47,14 @@ Names accounts_of(const struct stat& file)
     return names;
 }
 
-// The programs that run as this account. Their folders in /proc belong to root where they have changed their user, so their
+// Processes by id, with the names of their programs.
+using Programs = std::map<std::string, std::string>;
+
+// The processes that run as this account. Their folders in /proc belong to root where they have changed their user, so their
 // status is read. Empty where this process may not see those of others.
-Names programs_of(const std::string& account)
+Programs programs_of(const std::string& account)
 {
-    Names programs;
+    Programs programs;
     const passwd* const entry = ::getpwnam(account.c_str());
     if (entry == nullptr) return programs;
     std::error_code ignored;
@@ -61,11 +67,30 @@ Names programs_of(const std::string& account)
             std::istringstream ids{line.substr(5)};
             uid_t real = 0;
             uid_t effective = 0;
-            if (ids >> real >> effective && (real == entry->pw_uid || effective == entry->pw_uid)) programs.insert(name);
+            if (ids >> real >> effective && (real == entry->pw_uid || effective == entry->pw_uid)) programs[folder.path().filename()] = name;
             break;
         }
     }
     return programs;
+}
+
+// The names of the programs that run as this account, except nginx. Looks twice, half a second apart: a command that ends
+// at once, such as one of cron, is no program that customers' code runs in.
+Names others_than_nginx(const std::string& account)
+{
+    const auto others = [&] {
+        auto programs = programs_of(account);
+        std::erase_if(programs, [](const auto& program) { return program.second == "nginx"; });
+        return programs;
+    };
+    Names names;
+    const auto before = others();
+    if (before.empty()) return names;
+    std::this_thread::sleep_for(std::chrono::milliseconds{500});
+    for (const auto& program : others()) {
+        if (before.contains(program.first)) names.insert(program.second);
+    }
+    return names;
 }
 
 std::string list(const Names& names)
@@ -91,8 +116,7 @@ Finding is_for_nginx(const std::string& path)
                              + "Give it to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
     }
     if (accounts.empty()) return {};
-    auto programs = programs_of(*accounts.begin());
-    programs.erase("nginx");
+    const auto programs = others_than_nginx(*accounts.begin());
     if (programs.empty()) return {};
     return finding::note(path + " can be used by " + *accounts.begin() + ", and beside nginx " + list(programs) + " runs as that user. Who runs code there"
                          + kDanger + "Give these programs another user, such as user= in each pool of PHP");

@@ -3,12 +3,14 @@
 #include "sockets.h"
 
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <string>
 
@@ -125,6 +127,24 @@ BOOST_FIXTURE_TEST_CASE(another_program_of_the_same_user_is_named, Socket, *ut::
         BOOST_TEST(has(found(), "note " + config.socket + " can be used by games, and beside nginx php-fpm8.2 runs as that user"), found());
     }
     BOOST_TEST(found() == "ok ");
+}
+
+// As a command of cron, or a part of another stack that starts.
+BOOST_FIXTURE_TEST_CASE(a_program_that_ends_at_once_is_not_named, Socket, *ut::precondition(kAsRoot))
+{
+    const passwd* const games = ::getpwnam("games");
+    BOOST_TEST_REQUIRE(games != nullptr);
+    belongs_to(games->pw_uid, 0, 0600);
+    support::Process starting{[&] {
+        for (int i = 0; i < 200; ++i) {
+            const Program job{games->pw_uid, "job"};
+            ::poll(nullptr, 0, 5);
+        }
+        return 0;
+    }};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{1};
+    while (std::chrono::steady_clock::now() < end) BOOST_TEST(found() == "ok ");
+    BOOST_TEST(starting.wait() == 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
