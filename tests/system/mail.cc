@@ -523,10 +523,16 @@ std::vector<std::string> Story::postmap(const std::vector<std::string>& keys, co
 
 namespace {
 
+// A story that ended as it should has left a whole house behind.
+bool is_whole = false;
+
 stack::Stack& mended()
 {
     auto& house = stack::with_mail();
-    house.up();
+    if (!is_whole) {
+        house.up();
+    }
+    is_whole = false;
     return house;
 }
 
@@ -536,7 +542,8 @@ Breaking::Breaking() : Story{mended()} {}
 
 void Breaking::teardown()
 {
-    mended();
+    house.up();
+    is_whole = true;
     check_counters();
     show_log_of_failure();
 }

@@ -291,9 +291,15 @@ std::string Story::snapshot() const
 
 namespace {
 
+// A story that ended as it should has left a whole house behind.
+bool is_whole = false;
+
 stack::Stack& mended(stack::Stack& house)
 {
-    house.up();
+    if (!is_whole) {
+        house.up();
+    }
+    is_whole = false;
     return house;
 }
 
@@ -303,7 +309,8 @@ Breaking::Breaking() : Story{mended(stack::breakable())} {}
 
 void Breaking::teardown()
 {
-    mended(house);
+    house.up();
+    is_whole = true;
     check_counters();
     show_log_of_failure();
 }
