@@ -270,6 +270,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 sql/dovecot/* $(SHARE)/mailboxd/dovecot
 	install -m 644 sql/dovecot-2.4/* $(SHARE)/mailboxd/dovecot-2.4
 	install -m 644 sql/postfix/* $(SHARE)/mailboxd/postfix
+	install -D -m 644 systemd/database.conf $(SHARE)/mailboxd/systemd/database.conf
 	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done

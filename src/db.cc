@@ -26,6 +26,9 @@ constexpr int kDuplicateKey = 1062;
 
 Clock::duration time_spent{};
 
+// Triggers and functions run with the rights of the user who made them.
+const std::string kAboutDefiner = "; a trigger or function runs as that user, who is not there; " + std::string{kMakeRoutines};
+
 const std::string kAboutTables = "; " + std::string{kMigrate};
 
 bool is_read_only(int error)
@@ -51,6 +54,14 @@ std::string_view advice(int error)
         return "; is the database there? If so, its administrator gives the rights: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql";
     case 1054: case 1146:
         return kAboutTables;
+    case 1665:
+        return "; the server writes a binary log in STATEMENT format, which takes no READ COMMITTED changes: SET GLOBAL binlog_format ="
+               " 'ROW' (or 'MIXED'), and the same in its configuration file";
+    case 1418: case 1419:
+        return "; the server writes a binary log and lets only administrators make triggers and functions: SET GLOBAL"
+               " log_bin_trust_function_creators = 1, and the same in its configuration file";
+    case 1449:
+        return kAboutDefiner;
     case 3: case 20: case 1021: case 1026: case 1114:
         return "; the server has no room left: df of its datadir and its tmpdir, or a tablespace that may not grow";
     default:
@@ -109,6 +120,11 @@ auto timed(Call call)
 
 }  // namespace
 
+bool is_read_only(const Error& error)
+{
+    return is_read_only(error.number);
+}
+
 Rows::Rows(std::unique_ptr<sql::ResultSet> results) : results_{std::move(results)} {}
 Rows::Rows(Rows&&) noexcept = default;
 Rows::~Rows() = default;
@@ -162,6 +178,22 @@ struct Connection::Parts {
     }
 };
 
+// What a session of ours relies on, whatever the server's defaults are. Two of them have different names on MariaDB (`/*M!`)
+// and MySQL (`/*!8`). Every variable here may be set by an ordinary user.
+//
+// sql_mode: a value that does not fit is an error, not cut. Without ANSI_QUOTES, NO_BACKSLASH_ESCAPES, ORACLE and the like
+// our statements mean what they say. autocommit, completion_type: a statement outside a transaction is in force at once, and
+// COMMIT ends nothing but the transaction. innodb_lock_wait_timeout: a lock that takes longer than a few seconds is reported
+// as such, within the request's deadline. eq_range_index_dive_limit: no look into an index only to estimate how many rows a
+// value has. Each statement names or leaves one index, and that look costs as much as reading a short page. wait_timeout: a
+// worker may be idle for longer than some servers allow. The rest undoes limits that are meant for people who type.
+constexpr char kSession[] =
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, completion_type = 0,"
+    " innodb_lock_wait_timeout = 5, eq_range_index_dive_limit = 1, wait_timeout = 28800, foreign_key_checks = 1,"
+    " unique_checks = 1, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1,"
+    " group_concat_max_len = 65536, sql_auto_is_null = 0, time_zone = '+00:00', NAMES utf8mb4"
+    " /*M!100108 , max_statement_time = 0 */ /*!80000 , max_execution_time = 0 */";
+
 Connection::Connection(const Config::Database& database, const std::string& password, const Config& config, Look look)
     : parts_{std::make_unique<Parts>()}
 {
@@ -173,6 +205,7 @@ Connection::Connection(const Config::Database& database, const std::string& pass
     options["password"] = password;
     options["schema"] = database.name;
     options["CLIENT_FOUND_ROWS"] = true;
+    options["preInit"] = kSession;  // before the first statement of the library's own
     options["OPT_CONNECT_TIMEOUT"] = static_cast<int>(config.db_connect_timeout.count());
     options["OPT_READ_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
     options["OPT_WRITE_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
@@ -187,14 +220,8 @@ Connection::Connection(const Config::Database& database, const std::string& pass
 
 void Connection::set_session()
 {
-    // READ COMMITTED: every statement sees all that was committed before it, and an
-    // UPDATE locks no gap. Strict: a value that does not fit is an error, not cut.
-    run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
-    // A lock that takes longer than a few seconds is told as such, within the request's deadline.
-    // No look into an index only to estimate how many rows a value has: each statement names
-    // or leaves one index, and that look costs as much as reading a short page.
-    run("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5,"
-        " eq_range_index_dive_limit = 1");
+    // READ COMMITTED: every statement sees all that was committed before it, and an UPDATE locks no gap.
+    run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE");
 }
 
 Connection::~Connection() = default;

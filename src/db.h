@@ -43,6 +43,9 @@ struct Error : std::runtime_error {
 struct Unreached : Error {
     using Error::Error;
 };
+// Whether the server refused a change because it is read_only, as a replica is.
+bool is_read_only(const Error& error);
+
 struct DuplicateKey : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -80,6 +83,11 @@ private:
 // How who lacks tables, or columns, comes by them.
 inline constexpr std::string_view kMigrate =
     "mailboxctl migrate --db-user USER --db-password-file FILE, with a database user that may change tables, brings them to this version";
+
+// The same about triggers and functions.
+inline constexpr std::string_view kMakeRoutines =
+    "mailboxctl migrate --db-user USER --db-password-file FILE makes triggers and functions anew that are missing, different or"
+    " another user's";
 
 class Connection {
 public:

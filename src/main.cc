@@ -27,6 +27,7 @@
 #include "migrate.h"
 #include "notify.h"
 #include "privileges.h"
+#include "server.h"
 #include "store.h"
 #include "version.h"
 
@@ -105,6 +106,18 @@ void expect_folder(const std::string& setting, const std::string& file)
     std::cout << "note: " << says << "; mailboxd.socket and mailboxd.service make theirs\n";
 }
 
+// A server that takes no changes at present can still answer lists. One that never takes them as it is set is refused.
+void look_at_server(db::Connection& connection, const Config& config)
+{
+    try {
+        server::try_change(connection);
+    } catch (const db::Error& error) {
+        if (!db::is_read_only(error)) throw;
+        std::cout << "note: until the server takes changes, the service answers lists and refuses changes with 503: " << error.what() << '\n';
+    }
+    for (const auto& each : server::shortfalls(connection, config)) std::cout << "note: " << each.says << '\n';
+}
+
 // -t: the configuration was read; now what else a start needs: groups, folders, and as the user who is to run it, who on
 // HUP reads them again, the files; the database and its schema.
 int test(const std::string& path, const Config& config)
@@ -120,6 +133,7 @@ int test(const std::string& path, const Config& config)
     const auto problem = migrate::mismatch(version);
     if (version < migrate::newest_version()) throw std::runtime_error(problem);
     if (!problem.empty()) std::cout << "note: " << problem << "; until then this one serves\n";
+    look_at_server(session.connection(), settings.config);
     std::cout << path << " is right; the database answers and has schema version " << version << ".\n";
     return 0;
 }

@@ -3,6 +3,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "http.h"
 #include "store.h"
@@ -21,22 +22,20 @@ constexpr char kInsertVersion[] = "INSERT INTO schema_version (version, name, ap
 constexpr char kLock[] = "SELECT GET_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64), 5)";
 constexpr char kUnlock[] = "SELECT RELEASE_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64))";
 
-// Runs statement by statement: each ends with a semicolon at the end of a line. Lines that
-// are comments are left out, since they may end with one too.
-void run_script(db::Connection& connection, std::string_view script)
+}  // namespace
+
+std::vector<std::string> statements(std::string_view script)
 {
     std::istringstream lines{std::string{script}};
+    std::vector<std::string> found;
     std::string statement;
     for (std::string line; std::getline(lines, line);) {
         if (http::trimmed(line).starts_with("--")) continue;
         statement += line + '\n';
-        if (!line.ends_with(';')) continue;
-        connection.run(statement);
-        statement.clear();
+        if (line.ends_with(';')) found.push_back(std::exchange(statement, {}));
     }
+    return found;
 }
-
-}  // namespace
 
 std::int64_t newest_version()
 {
@@ -79,7 +78,7 @@ std::size_t apply(db::Connection& connection, std::ostream& progress)
         const auto& migration = migrations::kAll[i];
         if (applied.contains(migration.version)) continue;
         progress << "applying " << migration.name << '\n' << std::flush;
-        run_script(connection, migration.sql);
+        for (const auto& statement : statements(migration.sql)) connection.run(statement);
         connection.execute(kInsertVersion, {std::int64_t{migration.version}, migration.name});
         ++count;
     }

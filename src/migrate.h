@@ -10,6 +10,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "db.h"
 
@@ -26,6 +27,10 @@ extern const std::size_t kCount;
 }  // namespace migrations
 
 namespace migrate {
+
+// Returns a migration's statements: each ends with a semicolon at the end of a line. Lines that are comments are left out,
+// because they may end with one too.
+std::vector<std::string> statements(std::string_view script);
 
 std::int64_t newest_version();
 

@@ -88,7 +88,8 @@ constexpr char kFunction[] = "SELECT 1 FROM information_schema.routines WHERE ro
 std::string refusal_of_function(db::Connection& connection, const std::string& name)
 {
     if (connection.query(kFunction, {name}).count() > 0) return {};
-    return "the function " + name + " is not there or may not be called: grants.sql gives the right; if it is lost, make it anew (sql/migrations)";
+    return "the function " + name + " is not there or may not be called: " + std::string{db::kMakeRoutines}
+           + "; then grants.sql gives the right to call it";
 }
 
 // For a whole table all that can be seen of it; where nothing can, any column will be refused.
