@@ -30,15 +30,17 @@ GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT ON mailbox_activity TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT ON submission_rate TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, DELETE ON sending_rate TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON deleted_mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
 
--- Postfix: which domains and addresses there are, and which have a quota. No hash, no
+-- Postfix: which domains and addresses there are, which have a quota, and how much each has sent. No hash, no
 -- size. Of deleted mailboxes the addresses, for reports about mail that came too late.
--- The function counts what a mailbox sends.
-GRANT SELECT (id, state) ON account TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_postfix'@'localhost';
+-- (The function is for Postfix's files of an earlier release.)
+GRANT SELECT (id, name, state) ON account TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (id, account_id, name, state, quota_bytes, mailboxes) ON domain TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (storage_id, local_part) ON deleted_mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION submission_count TO 'mailboxd_postfix'@'localhost';
@@ -63,6 +65,7 @@ GRANT SELECT (domain_id, storage_id, state, generation) ON mailbox TO 'mailboxd_
 GRANT SELECT (storage_id, size_bytes, deleted_at, purged_at), UPDATE (purged_at), DELETE
     ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (storage_id, since), DELETE ON submission_rate TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (since), DELETE ON sending_rate TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, expires_at, revoked_at), DELETE ON api_key TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (at, id), DELETE ON audit_log TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT, DELETE ON mailbox_range TO 'mailboxd_janitor'@'localhost';

@@ -16,9 +16,11 @@
 #include <ctime>
 #include <filesystem>
 #include <functional>
+#include <fstream>
 #include <iomanip>
 #include <map>
 #include <optional>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -35,6 +37,8 @@
 #include "postconf.h"
 #include "postfix.h"
 #include "rights.h"
+#include "sending.h"
+#include "server.h"
 #include "smtp.h"
 #include "sockets.h"
 #include "storage.h"
@@ -168,6 +172,19 @@ Finding has_right_schema(Program& service)
     return problem.empty() ? well() : wrong(problem);
 }
 
+Finding takes_changes(Program& service, const Config& config)
+{
+    try {
+        server::try_change(service.connection());
+    } catch (const db::Error& error) {
+        constexpr int kDenied = 1142;
+        if (error.number == kDenied) return unknown("changes were not tried, because a right is missing: see the next line");
+        throw;
+    }
+    const auto found = server::shortfalls(service.connection(), config);
+    return found.empty() ? well() : found.front();
+}
+
 Finding has_its_rights(Program& program, std::string_view user)
 {
     const auto [refused, excess] = rights::difference(program.connection(), user);
@@ -198,7 +215,7 @@ struct Key {
     const char* table;
     const char* columns;
 };
-constexpr std::array<Key, 12> kUniqueKeys{{{"account", "name"},
+constexpr std::array<Key, 13> kUniqueKeys{{{"account", "name"},
                                            {"domain", "name"},
                                            {"api_key", "id"},
                                            {"mailbox", "domain_id, id"},
@@ -208,6 +225,7 @@ constexpr std::array<Key, 12> kUniqueKeys{{{"account", "name"},
                                            {"mailbox_usage", "storage_id"},
                                            {"mailbox_activity", "storage_id"},
                                            {"submission_rate", "storage_id"},
+                                           {"sending_rate", "kind, name"},
                                            {"deleted_mailbox", "storage_id"},
                                            {"audit_log", "at, id"}}};
 
@@ -247,8 +265,7 @@ Finding is_durable(Program& ctl)
 }
 
 const std::string kTriggersLost = "the tables have lost theirs";
-const std::string kTriggersBack =
-    ", so that lists may be old and sizes wrong: load the backup again, dumped with --triggers --routines, or make them anew (sql/migrations)";
+const std::string kTriggersBack = ", so that lists may be old and sizes wrong: " + std::string{db::kMakeRoutines};
 
 constexpr char kSomeDomain[] = "SELECT id, version FROM domain LIMIT 1";
 constexpr char kTouch[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = ?";
@@ -499,6 +516,57 @@ std::optional<Finding> complaint(const std::string& table, const postconf::Postf
     return wrong(table + " does not answer: " + answer.text);
 }
 
+// The library that connects says nothing where it cannot read its option file, and then the session sets nothing.
+std::optional<Finding> sets_its_session(const std::string& table)
+{
+    std::ifstream file{table};
+    if (!file) return ::geteuid() == 0 ? wrong(table + " cannot be read") : unknown(table + " cannot be read: run this as root");
+    std::smatch found;
+    for (std::string line; std::getline(file, line);) {
+        static const std::regex option{R"(option_file\s*=\s*(\S+)\s*)"};
+        if (!std::regex_match(line, found, option)) continue;
+        const std::string path = found[1];
+        struct stat status {};
+        if (::stat(path.c_str(), &status) != 0) return wrong(table + " names " + path + ", which cannot be read: " + std::strerror(errno));
+        if ((status.st_mode & (S_IRGRP | S_IROTH)) != 0) return std::nullopt;
+        return wrong(path + " is not readable by Postfix's group: chgrp postfix " + path + "; chmod g+r " + path);
+    }
+    return note(table + " names no option_file, so that the server's own settings count, such as autocommit and wait_timeout:"
+                        " fill in this release's files, as CHANGES.md says");
+}
+
+constexpr char kOldCount[] = "SELECT submission_count('', 1)";  // of a mailbox that nobody has, so that nothing is counted
+
+// What Postfix does when a mailbox sends: as its user in the database, and by its socket. Nothing: it can.
+std::optional<Finding> sending_is_counted(const Config& config, const postconf::Postfix& programs)
+{
+    const auto tables = programs.tables();
+    const bool is_old = std::any_of(tables.begin(), tables.end(), [](const auto& table) { return table.ends_with("/mailboxd-submission.cf"); });
+    if (obstacle(config.postfix_db, "postfix_db_password_file").empty()) {
+        Program its{config.postfix_db, config};
+        try {
+            sending::try_to_count(its.connection());
+            if (is_old) its.connection().query(kOldCount);
+        } catch (const db::Unreached&) {
+            // "rights of Postfix" says so.
+        } catch (const db::Error& error) {
+            return wrong(std::string{"what a mailbox sends cannot be counted, so that nobody can send (451): "} + error.what());
+        }
+    }
+    if (is_old) return note("its files are those of an earlier release: fill them in anew, as CHANGES.md says");
+    const auto socket = programs.policy_socket("mailboxd-sending");
+    if (socket.empty()) return note("it does not ask mailboxctl how much a mailbox may send: mailboxd-master.cf says what belongs there");
+    try {
+        const auto answer = sending::ask(socket);
+        if (answer == "action=DUNNO") return std::nullopt;
+        return wrong(socket + " says " + answer + ": nobody can send; the mail log says why");
+    } catch (const std::runtime_error& error) {
+        if (::geteuid() != 0) return unknown(std::string{error.what()} + ": run this as root");
+        return wrong(std::string{error.what()} + ": nobody can send (451). See whether Postfix runs, and into the mail log; the user of"
+                     " mailboxd-sending in master.cf has to read mailboxd.conf and its postfix_db_password_file");
+    }
+}
+
 Finding postfix_finds(const Config& config, Program& ctl)
 {
     if (config.postfix.empty()) return unknown("it was not asked: the setting postfix is missing");
@@ -519,6 +587,10 @@ Finding postfix_finds(const Config& config, Program& ctl)
         if (is_as(before) || is_as(postfix::find(ctl.connection(), name, key))) continue;
         return wrong(table + " says " + (answer.is_well ? answer.text : "nothing") + " about " + key
                      + ", and the tables another thing: see whether it leads to this database and is of this release");
+    }
+    if (const auto found = sending_is_counted(config, programs)) return *found;
+    for (const auto& table : programs.tables()) {
+        if (const auto found = sets_its_session(table)) return *found;
     }
     // Those for submission, too. About a name that is no login's, so that nothing is counted.
     for (const auto& table : programs.tables()) {
@@ -655,6 +727,7 @@ bool run(const Config& config, std::ostream& out)
         {"database, as the service", [&] { return is_reached(service); }},
         {"database, as mailboxctl", [&] { return is_reached(ctl); }},
         {"schema", [&] { return has_right_schema(service); }},
+        {"server", [&] { return takes_changes(service, config); }},
         {"rights of the service", [&] { return has_its_rights(service, "mailboxd_api"); }},
         {"rights of mailboxctl", [&] { return has_its_rights(ctl, "mailboxd_ctl"); }},
         {"rights of Dovecot", [&] { return has_its_rights(config.dovecot_db, config, "dovecot"); }},

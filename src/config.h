@@ -53,7 +53,8 @@ struct Config {
     Database db;                           // mailboxd
     Database ctl_db;                       // mailboxctl: same server, user of its own
     Database janitor_db;                   // mailboxctl janitor, likewise
-    // Dovecot's and Postfix's own users, for mailboxctl check: without their passwords it does not look at their rights.
+    // Dovecot's and Postfix's own users. mailboxctl check looks at their rights only where it has their passwords, and
+    // mailboxctl postfix-policy is Postfix's user.
     Database dovecot_db;
     Database postfix_db;
     std::chrono::seconds db_connect_timeout{2};
@@ -78,6 +79,7 @@ struct Config {
     std::chrono::days deleted_for{7};      // how long a deleted mailbox can be restored
     std::chrono::days audited_for{400};    // how long the audit log goes back
     std::int64_t domain_quota = 0;         // quota_bytes of a new domain, such as 2G; 0: none
+    std::int64_t send_limit = 200;         // recipients that a mailbox may send to in an hour; 0: no limit
 
     // Of mailboxctl check alone.
     std::string postfix;                   // the folder of Postfix's main.cf

@@ -20,6 +20,13 @@ constexpr char kOfLiving[] =
     " LEFT JOIN submission_rate r ON r.storage_id = m.storage_id WHERE d.name = ? AND (? = '' OR m.local_part = ?)";
 constexpr char kOfDeleted[] = "SELECT COUNT(*) FROM deleted_mailbox WHERE domain = ? AND (? = '' OR local_part = ?)";
 constexpr char kOfAudit[] = "SELECT COUNT(*) FROM audit_log WHERE domain = ? AND (? = '' OR local_part = ?)";
+// By the domain of an address, or its own name.
+constexpr char kOfSending[] =
+    "SELECT COUNT(*) FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
+    " OR (kind = 'domain' AND name = ? AND ? = '')";
+constexpr char kForgetSending[] =
+    "DELETE FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
+    " OR (kind = 'domain' AND name = ? AND ? = '')";
 constexpr char kOfDomain[] =
     "SELECT COUNT(*), COALESCE(SUM((SELECT COUNT(*) FROM api_key k WHERE k.domain_id = d.id)), 0),"
     " COALESCE(SUM((SELECT COUNT(*) FROM mailbox_range r WHERE r.domain_id = d.id)), 0) FROM domain d WHERE d.name = ?";
@@ -67,9 +74,11 @@ Erasure::Rows Erasure::rows()
     auto living = connection.query(kOfLiving, {what_.domain, part, part});
     auto audited = connection.query(kOfAudit, {what_.domain, part, part});
     auto domain = connection.query(kOfDomain, {what_.domain});
-    for (auto* rows : {&living, &audited, &domain}) rows->next();
+    auto sending = connection.query(kOfSending, {what_.domain, part, part, what_.domain, what_.domain, part});
+    for (auto* rows : {&living, &audited, &domain, &sending}) rows->next();
     Rows all{{"mailbox", living.integer(1)},          {"mailbox_usage", living.integer(2)}, {"mailbox_activity", living.integer(3)},
-             {"submission_rate", living.integer(4)}, {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)}};
+             {"submission_rate", living.integer(4)}, {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)},
+             {"sending_rate", sending.integer(1)}};
     if (part.empty()) {
         all.insert(all.end(), {{"domain", domain.integer(1)}, {"api_key", domain.integer(2)}, {"mailbox_range", domain.integer(3)}});
     }
@@ -167,6 +176,7 @@ void Erasure::forget()
     if (what_.is_deleted_only) return;  // its entries cannot be told from those of who has the name now
     auto& connection = session_.connection();
     const auto& part = what_.local_part;
+    connection.execute(kForgetSending, {what_.domain, part, part, what_.domain, what_.domain, part});
     const std::string domain = part.empty() ? kErased : what_.domain;
     while (connection.execute(kAnonymous, {kErased, domain, what_.domain, part, part}) > 0) {
     }

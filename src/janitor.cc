@@ -179,6 +179,7 @@ Ended end_sessions(Sessions& sessions)
 
 namespace {
 
+constexpr std::int64_t kHour = 3600;  // what was sent before that counts no more (sending.h)
 constexpr std::int64_t kDay = 86'400;
 constexpr std::int64_t kLongestSpan = 31 * kDay;  // of submission_rate, whatever the operator has chosen
 
@@ -243,6 +244,7 @@ namespace {
 constexpr char kOldEnds[] = "SELECT id FROM session_end WHERE since <= UNIX_TIMESTAMP() - ? LIMIT 1000";
 constexpr char kOldRates[] = "SELECT storage_id FROM submission_rate WHERE since <= UNIX_TIMESTAMP() - ? LIMIT 1000";
 constexpr char kDeleteRate[] = "DELETE FROM submission_rate WHERE storage_id = ? AND since <= UNIX_TIMESTAMP() - ?";
+constexpr char kDeleteSendingRates[] = "DELETE FROM sending_rate WHERE since <= UNIX_TIMESTAMP() - ? ORDER BY since LIMIT 1000";
 constexpr char kOldKeys[] =
     "SELECT id FROM api_key WHERE revoked_at <= UNIX_TIMESTAMP() - ? OR expires_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
 constexpr char kDeleteKey[] = "DELETE FROM api_key WHERE id = ?";
@@ -270,6 +272,12 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
                [&](const db::Rows& old) { return connection.execute(kForget, {old.integer(1)}); });
     one_by_one("submission_rate", [&] { return connection.query(kOldRates, {kLongestSpan}); },
                [&](const db::Rows& old) { return connection.execute(kDeleteRate, {old.text(1), kLongestSpan}); });
+    while (purged.is_complete) {
+        const auto deleted = connection.execute(kDeleteSendingRates, {kHour});
+        if (deleted == 0) break;
+        purged.rows["sending_rate"] += static_cast<std::int64_t>(deleted);
+        purged.is_complete = Clock::now() < end;
+    }
     one_by_one("api_key", [&] { return connection.query(kOldKeys, {audited, audited}); },
                [&](const db::Rows& old) { return connection.execute(kDeleteKey, {old.text(1)}); });
     one_by_one("mailbox_range", [&] { return connection.query(kEmptyRanges); },

@@ -87,6 +87,18 @@ std::set<std::string> Postfix::tables() const
     return files;
 }
 
+std::string Postfix::policy_socket(const std::string& name) const
+{
+    const std::regex service{R"(unix:([^ ,;{}]*))" + name + R"(\b)"};
+    for (const auto& all : {run("postconf", {"-P", "-x"}), run("postconf", {"-x"})}) {
+        std::smatch found;
+        if (!std::regex_search(all.text, found, service)) continue;
+        const auto path = found[1].str() + name;
+        return path.starts_with('/') ? path : setting("queue_directory").text + "/" + path;
+    }
+    return {};
+}
+
 Postfix::Answer Postfix::look_up(const std::string& key, const std::string& table) const
 {
     return in_one_line(run("postmap", {"-q", key, table}));

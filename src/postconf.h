@@ -34,6 +34,8 @@ public:
     bool is_own_setting(const std::string& service, const std::string& name) const;
     // The files of our tables that main.cf and master.cf lead to.
     std::set<std::string> tables() const;
+    // The path of the policy service's socket that main.cf or master.cf names; empty if none.
+    std::string policy_socket(const std::string& name) const;
     // What a table, such as mysql:/etc/postfix/mailboxd/mailboxd-domains.cf, says about a key.
     Answer look_up(const std::string& key, const std::string& table) const;
 

@@ -1,7 +1,6 @@
 #include "postfix.h"
 
 #include <algorithm>
-#include <regex>
 #include <vector>
 
 namespace postfix {
@@ -58,14 +57,6 @@ std::optional<std::string> find(db::Connection& connection, std::string_view tab
     auto rows = connection.query(statement.c_str(), values);
     if (!rows.next()) return std::nullopt;
     return rows.text(1);
-}
-
-Rate rate()
-{
-    const std::string query{kQueries.at("submission")};
-    std::smatch match;
-    if (!std::regex_search(query, match, std::regex{R"(submission_count\(.*, ([0-9]+)\) > ([0-9]+))"})) return {};
-    return {.recipients = std::stoll(match[2]), .seconds = std::stoll(match[1])};
 }
 
 }  // namespace postfix

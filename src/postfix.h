@@ -18,11 +18,4 @@ extern const std::map<std::string_view, std::string_view> kQueries;  // by table
 // The first row's value. What is asked is an address, or a domain where the query wants `%s`. In lower case, as Postfix does it.
 std::optional<std::string> find(db::Connection& connection, std::string_view table, std::string_view asked);
 
-// How much a mailbox may send, as sql/postfix says; an operator's own file may say something else.
-struct Rate {
-    std::int64_t recipients = 0;
-    std::int64_t seconds = 0;
-};
-Rate rate();
-
 }  // namespace postfix

@@ -7,6 +7,8 @@
 #include "janitor.h"
 #include "migrate.h"
 #include "policy.h"
+#include "routines.h"
+#include "sending.h"
 
 namespace upkeep {
 namespace {
@@ -38,7 +40,8 @@ int migrate_command(const Call& call)
     db::Connection connection{database, database.password(), patient};
     const auto count = [&] {
         try {
-            return migrate::apply(connection, std::cout);
+            const auto applied = migrate::apply(connection, std::cout);
+            return applied + routines::restore(connection, std::cout);
         } catch (const db::Error& error) {
             constexpr int kDenied = 1142;
             if (error.number != kDenied) throw;
@@ -46,6 +49,13 @@ int migrate_command(const Call& call)
         }
     }();
     std::cout << (count == 0 ? "Nothing to do: " : "") << "the schema has version " << migrate::newest_version() << ".\n";
+    return 0;
+}
+
+int postfix_policy_command(const Call& call)
+{
+    std::ios::sync_with_stdio(false);
+    sending::serve(call.config, std::cin, std::cout);
     return 0;
 }
 
@@ -77,13 +87,17 @@ std::vector<command::Command> commands()
 {
     return {
         {"migrate", {}, "bring the database's tables to this version",
-         "Adds what is missing and changes nothing that the previous release needs. Safe to repeat.", migrate_options, migrate_command},
+         "Adds what is missing and changes nothing that the previous release needs. Triggers and functions that are missing,\n"
+         "different or another user's, as after a restore, are made anew as this user's. Safe to repeat.", migrate_options, migrate_command},
         {"check", {}, "look over the installation, and say what to do",
-         "One line each: secrets, sockets, database, schema, rights, service, janitor, tables, durability, triggers, counters,\n"
-         "what Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on which\n"
+         "One line each: secrets, sockets, database, schema, server, rights, service, janitor, tables, durability, triggers,\n"
+         "counters, what Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on which\n"
          "security depends, certificates as clients see them (tls_urls), the mail store.\n"
          "WRONG stands in the way, note does not, ? could not be looked at. Changes nothing. To see all of it takes root.\n"
          "Exit status 0 when nothing is WRONG.", no_options, check_command},
+        {"postfix-policy", {}, "count what mailboxes send, for Postfix",
+         "Postfix starts it (mailboxd-master.cf) and asks on standard input whether a message may be sent (send_limit). It is\n"
+         "of no use in a shell. Wants the setting postfix_db_password_file.", no_options, postfix_policy_command},
         {"janitor", {}, "end sessions, remove what was deleted long enough ago",
          "Ends the sessions of mailboxes that were deleted or suspended or have another password since, removes the mail of\n"
          "those that cannot be restored any more (deleted_for), and expired rows. Folders of the mail store that no mailbox\n"

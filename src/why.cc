@@ -1,5 +1,7 @@
 #include "why.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -16,6 +18,7 @@
 #include "life.h"
 #include "password.h"
 #include "postfix.h"
+#include "sending.h"
 
 namespace why {
 namespace {
@@ -131,7 +134,6 @@ std::optional<House> house_of(db::Connection& connection, const std::string& dom
 }
 
 constexpr char kSecret[] = "SELECT CONCAT(storage_id, '.', generation), password FROM mailbox WHERE storage_id = ?";
-constexpr char kSent[] = "SELECT recipients, since FROM submission_rate WHERE storage_id = ?";
 
 // --- sentences ------------------------------------------------------------------------
 
@@ -188,6 +190,7 @@ private:
     void cannot_ask(const std::string& reason);
     void ask_dovecot(const std::optional<life::Mailbox>& mailbox);
     void look_at_sending(const life::Mailbox& mailbox);
+    void try_to_count();
     void look_at_api();
 
     const Call& call_;
@@ -402,16 +405,34 @@ void Inquiry::ask_dovecot(const std::optional<life::Mailbox>& mailbox)
 
 void Inquiry::look_at_sending(const life::Mailbox& mailbox)
 {
-    const auto [most, seconds] = postfix::rate();
-    auto rows = connection_.query(kSent, {mailbox.storage_id});
-    const bool has_sent = rows.next() && rows.integer(2) + seconds > house_.now;
-    const auto count = has_sent ? rows.integer(1) : 0;
-    const auto says = share(count, most) + " recipients in " + std::to_string(seconds) + " s";
-    if (count < most) return report_.add("sent", Mark::ok, says);
-    const auto end = at(rows.integer(2) + seconds);
-    report_.add("sent", Mark::wrong, says + ": further ones are refused (450) until " + end,
-                "wait; or a higher number in Postfix's mailboxd-submission.cf, should yours not be another already");
-    report_.close({Way::sending}, "no, not before " + end + " (450)");
+    const auto limit = call_.config.send_limit;
+    if (limit == 0) return report_.add("sent", Mark::ok, "no limit (send_limit = 0)");
+    for (const auto& count : sending::counts(connection_, mailbox.storage_id, limit)) {
+        const auto whose = count.kind == "mailbox" ? std::string{} : ", by all mailboxes of the " + count.kind + " " + count.name;
+        const auto says = share(count.recipients, count.limit) + " recipients in an hour" + whose;
+        if (count.room() > 0) {
+            if (count.kind == "mailbox" || count.recipients > 0) report_.add("sent", Mark::ok, says);
+            continue;
+        }
+        const auto end = at(count.until);
+        report_.add("sent", Mark::wrong, says + ": further ones are refused (450) until " + end, "wait; or a higher send_limit in mailboxd.conf");
+        report_.close({Way::sending}, "no, not before " + end + " (450)");
+    }
+    try_to_count();
+}
+
+// As Postfix's user, who may lack a right. Whoever reads its password can try; nothing is counted.
+void Inquiry::try_to_count()
+{
+    const auto& user = call_.config.postfix_db;
+    if (user.password_file.empty() || ::access(user.password_file.c_str(), R_OK) != 0) return;
+    try {
+        db::Connection connection{user, user.password(), call_.config};
+        sending::try_to_count(connection);
+    } catch (const db::Error& error) {
+        report_.add("sending", Mark::wrong, std::string{"cannot be counted: "} + error.what(), "mailboxctl check");
+        report_.close({Way::sending}, "no, it cannot be counted (451)");
+    }
 }
 
 void Inquiry::look_at_api()

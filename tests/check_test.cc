@@ -433,6 +433,33 @@ BOOST_FIXTURE_TEST_CASE(a_server_that_forgets_is_named, House, *boost::unit_test
     BOOST_TEST(has(found, "innodb_flush_log_at_trx_commit = 1"), found);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_server_with_too_few_connections_is_named, House)
+{
+    const auto limit = static_cast<unsigned>(database.number("SELECT @@max_connections"));
+    auto config = database.config();
+    config.workers = limit / 2;
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "note     server: the server's max_connections is " + std::to_string(limit) + ", which is too few during a reload"), all);
+    config.workers = limit;
+    BOOST_TEST(has(wrong(config), "WRONG    server: the server's max_connections is " + std::to_string(limit) + ", and the service's workers alone need "), all);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_server_that_takes_no_changes_is_named, House, *boost::unit_test::precondition(database::is_private))
+{
+    const database::User user{database, "'x'"};
+    database.run("GRANT UPDATE ON " + database.name() + ".domain TO " + user.name());
+    const support::Directory directory;
+    auto config = database.config();
+    config.db.user = user.name();
+    config.db.password_file = directory.write("password", "x\n");
+    std::filesystem::permissions(config.db.password_file, std::filesystem::perms::owner_read);
+    database.run("SET GLOBAL read_only = 1");
+    const auto found = wrong(config);
+    database.run("SET GLOBAL read_only = 0");
+    BOOST_TEST(has(found, "WRONG    server: "), found);
+    BOOST_TEST(has(found, "read_only"), found);
+}
+
 BOOST_FIXTURE_TEST_CASE(one_user_alone_can_be_wrong, House)
 {
     auto config = database.config();

@@ -147,9 +147,13 @@ BOOST_AUTO_TEST_CASE(every_character_of_a_name_in_a_pattern)
 BOOST_FIXTURE_TEST_CASE(what_there_is, House)
 {
     database.execute("INSERT INTO submission_rate (storage_id, since, recipients) VALUES (?, 1, 1)", {storage_id("alice")});
+    for (const auto& [kind, name] : {std::pair{"mailbox", "alice@" + domain.name()}, {"mailbox", "bob@" + domain.name()},
+                                     {"mailbox", std::string{"alice@another.example"}}, {"domain", domain.name()}}) {
+        database.execute("INSERT INTO sending_rate (kind, name, since, recipients) VALUES (?, ?, 1, 1)", {kind, name});
+    }
     erasure::Erasure of_alice{its_session, alice()};
-    const std::map<std::string, std::int64_t> hers{{"mailbox", 1},         {"mailbox_usage", 1},   {"mailbox_activity", 1},
-                                                   {"submission_rate", 1}, {"deleted_mailbox", 1}, {"audit_log", 3}};
+    const std::map<std::string, std::int64_t> hers{{"mailbox", 1},         {"mailbox_usage", 1},   {"mailbox_activity", 1}, {"submission_rate", 1},
+                                                   {"deleted_mailbox", 1}, {"audit_log", 3},       {"sending_rate", 1}};
     BOOST_TEST((counts(of_alice) == hers));
     auto connection = database.connect();
     admin::NewKey narrow;
@@ -158,7 +162,8 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
     admin::Admin{connection}.add_key(narrow);
     erasure::Erasure of_all{its_session, all()};
     const std::map<std::string, std::int64_t> theirs{{"mailbox", 2},   {"mailbox_usage", 2}, {"mailbox_activity", 2}, {"submission_rate", 1},
-                                                     {"deleted_mailbox", 1}, {"audit_log", 5}, {"domain", 1}, {"api_key", 1}, {"mailbox_range", 1}};
+                                                     {"deleted_mailbox", 1}, {"audit_log", 5}, {"domain", 1}, {"api_key", 1}, {"mailbox_range", 1},
+                                                     {"sending_rate", 3}};
     BOOST_TEST((counts(of_all) == theirs));
     erasure::Erasure of_nobody{its_session, {.domain = domain.name(), .local_part = "carol"}};
     for (const auto& [table, count] : of_nobody.rows()) BOOST_TEST(count == 0, table);
@@ -166,6 +171,7 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
 
 BOOST_FIXTURE_TEST_CASE(an_address_goes, House)
 {
+    database.execute("INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('mailbox', CONCAT('alice@', ?), 1, 1)", {domain.name()});
     const auto done = erase(alice());
     BOOST_TEST(done.mail.files == 2);
     BOOST_TEST(done.mail.bytes == 14);

@@ -480,6 +480,9 @@ const Expired kExpired[] = {
     {"what was sent long ago", "submission_rate",
      "INSERT INTO submission_rate (storage_id, since, recipients) SELECT storage_id,"
      " UNIX_TIMESTAMP() - IF(local_part = 'alice', 2678401, 2678000), 5 FROM mailbox", 1},
+    {"what was sent more than an hour ago", "sending_rate",
+     "INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('mailbox', 'a@b', UNIX_TIMESTAMP() - 3601, 5),"
+     " ('domain', 'b', UNIX_TIMESTAMP() - 3000, 5)", 1},
     {"what nobody asks about any more", "audit_log",
      "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES"
      " ((UNIX_TIMESTAMP() - 34560001) * 1000000, 1, '', '', '', '', ''), ((UNIX_TIMESTAMP() - 34550000) * 1000000, 2, '', '', '', '', '')", 6},

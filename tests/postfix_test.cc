@@ -112,10 +112,4 @@ BOOST_FIXTURE_TEST_CASE(what_speaks_against_a_recipient, House)
     BOOST_TEST(find("recipients", at("bob")) == "nothing");
 }
 
-BOOST_AUTO_TEST_CASE(how_much_may_be_sent)
-{
-    BOOST_TEST(postfix::rate().recipients == 200);
-    BOOST_TEST(postfix::rate().seconds == 3600);
-}
-
 BOOST_AUTO_TEST_SUITE_END()

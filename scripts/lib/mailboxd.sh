@@ -39,7 +39,9 @@ mailboxd_configure()
 {
     write_file 600 "$MAILBOXD_CONF" < <(mailboxd_configuration)
     secret_file mailboxd_api
-    give_to_service "$MAILBOXD_CONF" "$DIR/secrets/mailboxd_api"
+    secret_file mailboxd_postfix
+    # The latter for Postfix's policy service (sql/postfix/mailboxd-master.cf), which is the same user here.
+    give_to_service "$MAILBOXD_CONF" "$DIR/secrets/mailboxd_api" "$DIR/secrets/mailboxd_postfix"
 }
 
 # The master reads both again when it is told to reload, and has long dropped root's rights then.

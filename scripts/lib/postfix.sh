@@ -83,6 +83,7 @@ postfix_file()
     fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" DISCARD "$discard" \
         FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_postfix")" \
         LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
+        MAILBOXD_CONF "$MAILBOXD_CONF" STORE_USER "$(postfix_policy_user)" \
         MAILBOXCTL "$MAILBOXCTL" QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \
         SUBMISSION "127.0.0.1:$SUBMISSION_PORT" SUBMISSIONS "127.0.0.1:$SUBMISSIONS_PORT" SUBMISSION_TLS may
 }
@@ -101,6 +102,9 @@ postfix_of_debian()
     done
     die "Debian's $1 of Postfix is not there."
 }
+
+# Who counts what is sent: not root, and not Postfix's own user, which spawn(8) refuses.
+postfix_policy_user() { if ((EUID == 0)); then echo nobody; else id -un; fi; }
 
 # The last line about a setting counts, so that each is there once, as by `postconf -e`.
 postfix_main_configuration()

@@ -98,6 +98,7 @@ const Statement kRefused[] = {
     {"mailboxd_ctl", "UPDATE schema_version SET version = 0"},
     {"mailboxd_ctl", "UPDATE submission_rate SET recipients = 0"},
     {"mailboxd_ctl", "DELETE FROM submission_rate"},
+    {"mailboxd_ctl", "UPDATE sending_rate SET recipients = 0"},
 
     {"mailboxd_postfix", "SELECT password FROM mailbox"},
     {"mailboxd_postfix", "SELECT * FROM mailbox"},
@@ -108,6 +109,7 @@ const Statement kRefused[] = {
     {"mailboxd_postfix", "UPDATE mailbox SET state = 'active'"},
     {"mailboxd_postfix", "INSERT INTO mailbox (domain_id, id) VALUES (1, 1)"},
     {"mailboxd_postfix", "DELETE FROM mailbox"},
+    {"mailboxd_postfix", "DELETE FROM sending_rate"},
     {"mailboxd_postfix", "DROP TABLE mailbox"},
 
     {"mailboxd_dovecot", "UPDATE mailbox SET password = ''"},
@@ -132,6 +134,7 @@ const Statement kRefused[] = {
     {"mailboxd_janitor", "UPDATE account SET state = 'active'"},
     {"mailboxd_janitor", "UPDATE api_key SET revoked_at = NULL"},
     {"mailboxd_janitor", "SELECT name FROM domain"},
+    {"mailboxd_janitor", "SELECT name FROM sending_rate"},
     {"mailboxd_janitor", "DROP TABLE deleted_mailbox"},
 };
 
@@ -153,6 +156,8 @@ const Statement kAllowed[] = {
     {"mailboxd_dovecot", "SELECT last_login FROM mailbox_activity"},
     {"mailboxd_ctl", "SELECT last_login FROM mailbox_activity"},
     {"mailboxd_ctl", "SELECT recipients FROM submission_rate"},
+    {"mailboxd_ctl", "SELECT recipients FROM sending_rate"},
+    {"mailboxd_postfix", "SELECT recipients FROM sending_rate"},
 };
 
 }  // namespace

@@ -141,6 +141,8 @@ struct Beside : story::Breaking {
                                                 {"DB_NAME", house.setting("DB_NAME")},
                                                 {"DOMAINS", "!own.example !alias.example static:all"},
                                                 {"MAILBOXCTL", house.setting("MAILBOXCTL")},
+                                                {"MAILBOXD_CONF", house.setting("MAILBOXD_CONF")},
+                                                {"STORE_USER", ::geteuid() == 0 ? "nobody" : house.setting("DB_ADMIN_USER")},
                                                 {"QUOTA_STATUS", "unix:" + directory + "/run/mailboxd-quota-status"}}) {
             command.push_back(name + "=" + value);
         }

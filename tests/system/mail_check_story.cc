@@ -161,7 +161,7 @@ BOOST_FIXTURE_TEST_CASE(rights_are_as_granted, Checked)
 
 BOOST_FIXTURE_TEST_CASE(rights_of_dovecot_and_postfix_are_as_granted, Checked)
 {
-    expected = {"execute command denied", "mailboxd-submission.cf: query error"};
+    expected = {"command denied"};
     struct Case {
         const char* rights;
         const char* user;
@@ -220,8 +220,8 @@ BOOST_FIXTURE_TEST_CASE(secrets_in_files_of_postfix, Checked)
 {
     const auto copy = postfix_with("main.cf", "s/ / /");
     finds(check({{"postfix", copy}}), "ok", "secrets");
-    BOOST_TEST_REQUIRE(process::run(mail::as_root({"chmod", "644", copy / "mailboxd-submission.cf"})).exit == 0);
-    finds(check({{"postfix", copy}}), "WRONG", "secrets: .*mailboxd-submission.cf is everybody's to read");
+    BOOST_TEST_REQUIRE(process::run(mail::as_root({"chmod", "644", copy / "mailboxd-senders.cf"})).exit == 0);
+    finds(check({{"postfix", copy}}), "WRONG", "secrets: .*mailboxd-senders.cf is everybody's to read");
     process::run(mail::as_root({"rm", "-rf", copy}));
 }
 
@@ -313,17 +313,20 @@ BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
     expected = {"Access denied for user 'mailboxd_postfix'", "mailboxd-senders.cf: query error"};
     finds(check({{"postfix", postfix_with("mailboxd-senders.cf", "s/^password.*/password = wrong/")}}), "WRONG",
           "Postfix: .*mailboxd-senders.cf does not answer: .*mailboxd_postfix");
-    for (const std::string table : {"mailboxd-logins.cf", "mailboxd-submission.cf"}) {
+    for (const std::string table : {"mailboxd-logins.cf"}) {
         expected.emplace_back(table + ": query error");
         finds(check({{"postfix", postfix_with(table, "s/^password.*/password = wrong/")}}), "WRONG", "Postfix: .*" + table + " does not answer: .*mailboxd_postfix");
     }
-    const auto counted = house.value("SELECT COALESCE(SUM(recipients), 0) FROM submission_rate");
+    finds(check({{"postfix", postfix_with("mailboxd-senders.cf", "s|^option_file.*|option_file = /nowhere/session.cnf|")}}), "WRONG",
+          "Postfix: .*mailboxd-senders.cf names /nowhere/session.cnf, which cannot be read");
+    finds(check({{"postfix", postfix_with("mailboxd-senders.cf", "/^option_file/d")}}), "note", "Postfix: .*mailboxd-senders.cf names no option_file");
+    const auto counted = house.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate");
     finds(check({{"postfix", postfix_with("mailboxd-domains.cf", "s/^query.*/query = SELECT '%s' FROM DUAL WHERE FALSE/")}}), "WRONG",
           "Postfix: .*mailboxd-domains.cf says nothing about .*see whether it leads to this database");
     finds(check({{"postfix", postfix_with("mailboxd-addresses.cf", "s/SELECT CONCAT(m.storage_id/SELECT CONCAT('other'/")}}), "WRONG",
           "Postfix: .*mailboxd-addresses.cf says other@.* about ");
     finds(check({{"postfix", postfix_with("main.cf", "s/ / /")}}), "ok", "Postfix");
-    BOOST_TEST(house.value("SELECT COALESCE(SUM(recipients), 0) FROM submission_rate") == counted);
+    BOOST_TEST(house.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate") == counted);
     process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
 }
 

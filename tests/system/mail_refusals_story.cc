@@ -249,23 +249,4 @@ BOOST_FIXTURE_TEST_CASE(of_a_full_mailbox, Refusals)
     deliver(bob, mail::message("Again", "Short.\r\n"));
 }
 
-BOOST_FIXTURE_TEST_CASE(of_too_much_mail_from_one_mailbox, Refusals)
-{
-    const auto ask = [&](const std::string& from, const std::string& to) {
-        auto submission = this->submission(who.address(from));
-        submission.ask("MAIL FROM:<" + who.address(from) + ">");
-        return submission.ask("RCPT TO:<" + to + ">");
-    };
-    BOOST_TEST(ask("alice", "you@example.net").starts_with("250 "));
-    house.sql("UPDATE submission_rate SET recipients = 200 WHERE storage_id = " +
-              stack::quote(fill("{inside}").substr(0, 32)));
-    for (const auto& to : {std::string{"you@example.net"}, who.address("bob")}) {
-        const auto answer = ask("alice", to);
-        BOOST_TEST(answer.starts_with("450 4.7.1 "), answer);
-    }
-    BOOST_TEST(ask("bob", "you@example.net").starts_with("250 "));
-    // What others send to it is not counted.
-    BOOST_TEST(smtp().send("you@example.net", {who.address("alice")}, mail::message("Hello")).starts_with("250 "));
-}
-
 BOOST_AUTO_TEST_SUITE_END()

@@ -325,7 +325,7 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
         return ctl({"erase", address, "--yes"});
     }();
     BOOST_TEST(ended.exit == 0, ended.out << ended.err);
-    for (const auto& words : {"sessions_ended +1\n", "files +[1-9][0-9]*\n", "mailbox +1\n", "mailbox_usage +1\n", "submission_rate +1\n",
+    for (const auto& words : {"sessions_ended +1\n", "files +[1-9][0-9]*\n", "mailbox +1\n", "mailbox_usage +1\n", "sending_rate +1\n",
                               "deleted_mailbox +1\n", "audit_log +4\n", "left_to_the_janitor +-\n", "postqueue", "rotated", "binary logs", "backups"}) {
         BOOST_TEST(std::regex_search(ended.out, std::regex{words}), words << " in: " << ended.out);
     }

@@ -10,6 +10,8 @@
 #include <set>
 #include <sstream>
 
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 
 namespace fs = std::filesystem;
@@ -59,7 +61,12 @@ struct Both : mail::Story {
             {house.directory() / "dovecot/run/mailboxd-quota-status", "QUOTA_STATUS"},
             {"/run/dovecot/mailboxd-quota-status", "QUOTA_STATUS"},
             {house.setting("MAILBOXCTL"), "MAILBOXCTL"},
-            {"/usr/bin/mailboxctl", "MAILBOXCTL"},
+            {"/usr/sbin/mailboxctl", "MAILBOXCTL"},
+            {house.setting("MAILBOXD_CONF"), "MAILBOXD_CONF"},
+            {"/etc/mailboxd/mailboxd.conf", "MAILBOXD_CONF"},
+            {"user=vmail", "user=STORE_USER"},
+            {"user=" + (::geteuid() == 0 ? std::string{"nobody"} : house.setting("DB_ADMIN_USER")) + " argv=MAILBOXCTL --config",
+             "user=STORE_USER argv=MAILBOXCTL --config"},
             {house.directory() / "dovecot/run/postfix", "SASL"},
             {"private/auth", "SASL"},
             {"127.0.0.1:" + house.setting("SUBMISSIONS_PORT"), "submissions"},

@@ -99,8 +99,9 @@ const Trouble kTroubles[] = {
     {"a mailbox that is full by the domain's quota", {{"domain", "set", "{domain}", "quota_bytes=1K"}}, "UPDATE mailbox SET size_bytes = 1025 WHERE local_part = 'alice'",
      "WRONG  size +1025 of 1024 bytes, by the domain's quota: it is full.*\n +-> mailboxctl mailbox quota {alice} SIZE",
      "mail in: no, the mailbox is full \\(552\\)", {{"mailbox", "quota", "{alice}", "none"}}},
-    {"much that was sent", {}, "INSERT INTO submission_rate SELECT storage_id, UNIX_TIMESTAMP(), 200 FROM mailbox WHERE local_part = 'alice'",
-     "WRONG  sent +200 of 200 recipients in 3600 s: further ones are refused \\(450\\) until {time}\n +-> wait",
+    {"much that was sent", {}, "INSERT INTO sending_rate SELECT 'mailbox', CONCAT(local_part, '@', (SELECT name FROM domain WHERE id = domain_id)), UNIX_TIMESTAMP(), 200"
+     " FROM mailbox WHERE local_part = 'alice'",
+     "WRONG  sent +200 of 200 recipients in an hour: further ones are refused \\(450\\) until {time}\n +-> wait",
      "mail in: yes; login: yes; sending: no, not before {time} \\(450\\); API: yes", {{"mailbox", "show", "{alice}"}}},
 };
 
@@ -133,7 +134,7 @@ BOOST_DATA_TEST_CASE_F(Why, what_is_wrong, data::make(kTroubles), row)
         for (const auto& command : row.cure) {
             ctl(filled(command));
         }
-        house.sql("UPDATE submission_rate SET since = since - 3600");
+        house.sql("UPDATE sending_rate SET since = since - 3600");
     } else {
         std::smatch match;
         BOOST_TEST_REQUIRE(std::regex_search(found.out, match, std::regex{"-> mailboxctl (\\S+) (\\S+) (\\S+)\n"}));
@@ -157,7 +158,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_in_use, Why)
          {"ok     account +{account} is active", "ok     domain +{domain} is active", "ok     mailbox +{alice} is active", "ok     allowance +domain has 1, no limit",
           "ok     size +[1-9][0-9]* bytes, no quota", "ok     last used +login: {time}, delivery: {time}",
           "ok     password +the last one was set {time}, by key {key} from 127.0.0.1", "ok     Dovecot +knows it and lets it in",
-          "ok     sessions +1 open: imap from 127.0.0.1", "ok     sent +0 of 200 recipients in 3600 s", "ok     API keys +1 in force"}) {
+          "ok     sessions +1 open: imap from 127.0.0.1", "ok     sent +0 of 200 recipients in an hour", "ok     API keys +1 in force"}) {
         BOOST_TEST(has(found.out, "\n" + line));
     }
     // As Postfix itself finds it.

@@ -1,0 +1,213 @@
+#include "sending.h"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <ctime>
+#include <stdexcept>
+#include <system_error>
+
+#include "admin.h"
+
+namespace sending {
+namespace {
+
+constexpr std::size_t kIdLength = 32;
+constexpr char kEnd[] = "END-OF-MESSAGE";
+
+// Of a login, <storage_id>.<generation>@<domain>. Empty for other users of this Postfix.
+std::string storage_id_of(std::string_view login)
+{
+    const auto id = login.substr(0, kIdLength);
+    const bool is_ours = login.size() > kIdLength && login[kIdLength] == '.' && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return std::string{is_ours ? id : ""};
+}
+
+std::string value(const Request& request, const std::string& name)
+{
+    const auto found = request.find(name);
+    return found == request.end() ? "" : found->second;
+}
+
+std::int64_t number(const std::string& text)
+{
+    std::int64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+// The names that a mailbox is counted by, and how many mailboxes share each.
+constexpr char kNames[] =
+    "SELECT a.name, CAST((SELECT SUM(o.mailboxes) FROM domain o WHERE o.account_id = a.id) AS SIGNED), d.name, d.mailboxes,"
+    " CONCAT(m.local_part, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
+    " WHERE m.storage_id = ?";
+constexpr char kCount[] =
+    "SELECT recipients, since + ? FROM sending_rate WHERE kind = ? AND name = ? AND since + ? > UNIX_TIMESTAMP()";
+// Locks the row, or the place where it will be; an hour that is over begins again.
+constexpr char kBegin[] =
+    "INSERT INTO sending_rate (kind, name, since, recipients) VALUES (?, ?, UNIX_TIMESTAMP(), 0) ON DUPLICATE KEY UPDATE"
+    " recipients = IF(since + ? <= UNIX_TIMESTAMP(), 0, recipients), since = IF(since + ? <= UNIX_TIMESTAMP(), UNIX_TIMESTAMP(), since)";
+constexpr char kAdd[] = "UPDATE sending_rate SET recipients = recipients + ? WHERE kind = ? AND name = ?";
+
+std::string refusal(const Count& count, std::int64_t recipients)
+{
+    const bool is_mailbox = count.kind == "mailbox";
+    const auto who = is_mailbox ? std::string{"This mailbox"}
+                     : count.kind == "domain" ? "The mailboxes of " + count.name + " together"
+                                              : std::string{"The mailboxes of this account together"};
+    const auto may = who + " may send to " + std::to_string(count.limit) + " recipients an hour";
+    const auto has = "; this message has " + std::to_string(recipients);
+    if (recipients > count.limit) return "550 5.5.3 " + may + has + ": send it in parts, an hour apart";
+    return "450 4.7.1 " + may + " and " + (is_mailbox ? "has" : "have") + " sent to " + std::to_string(count.recipients) + has
+           + ": try again at " + admin::time_text(count.until);
+}
+
+// DUNNO where there is room in all of them.
+std::string verdict(const std::vector<Count>& counts, std::int64_t recipients)
+{
+    // The mailbox's own limit first: it is what its user can do something about.
+    for (auto count = counts.rbegin(); count != counts.rend(); ++count) {
+        if (recipients > count->room()) return refusal(*count, recipients);
+    }
+    return "DUNNO";
+}
+
+}  // namespace
+
+std::vector<Count> counts(db::Connection& connection, std::string_view storage_id, std::int64_t send_limit)
+{
+    auto names = connection.query(kNames, {storage_id});
+    if (!names.next()) return {};
+    std::vector<Count> all{{"account", names.text(1), 0, names.integer(2) * send_limit, 0},
+                           {"domain", names.text(3), 0, names.integer(4) * send_limit, 0},
+                           {"mailbox", names.text(5), 0, send_limit, 0}};
+    for (auto& each : all) {
+        auto rows = connection.query(kCount, {kSpan, each.kind, each.name, kSpan});
+        if (!rows.next()) continue;
+        each.recipients = rows.integer(1);
+        each.until = rows.integer(2);
+    }
+    return all;
+}
+
+bool is_counted(const Request& request, std::int64_t send_limit)
+{
+    const auto stage = value(request, "protocol_state");
+    return send_limit > 0 && !storage_id_of(value(request, "sasl_username")).empty() && (stage == kEnd || stage == "DATA");
+}
+
+std::string decide(db::Connection& connection, const Request& request, std::int64_t send_limit)
+{
+    if (!is_counted(request, send_limit)) return "DUNNO";
+    const auto id = storage_id_of(value(request, "sasl_username"));
+    const bool is_end = value(request, "protocol_state") == kEnd;
+    const auto recipients = std::max(number(value(request, "recipient_count")), std::int64_t{1});
+    if (!is_end) return verdict(counts(connection, id, send_limit), recipients);
+    std::string answer;
+    struct Full {};
+    try {
+        db::in_transaction(connection, [&] {
+            // Everybody locks the account's row first, so nobody waits for each other.
+            const auto names = counts(connection, id, send_limit);
+            for (const auto& each : names) connection.execute(kBegin, {each.kind, each.name, kSpan, kSpan});
+            answer = verdict(counts(connection, id, send_limit), recipients);
+            if (answer != "DUNNO") throw Full{};
+            for (const auto& each : names) connection.execute(kAdd, {recipients, each.kind, each.name});
+        });
+    } catch (const Full&) {
+        // Rolled back.
+    }
+    return answer;
+}
+
+void try_to_count(db::Connection& connection)
+{
+    const db::Transaction transaction{connection};
+    counts(connection, "", 1);
+    connection.execute(kBegin, {"mailbox", "", kSpan, kSpan});
+    connection.query(kCount, {kSpan, "mailbox", "", kSpan});
+    connection.execute(kAdd, {std::int64_t{1}, "mailbox", ""});
+}
+
+namespace {
+
+// A request ends with an empty line. Empty when there is no other.
+Request read(std::istream& in)
+{
+    Request request;
+    for (std::string line; std::getline(in, line) && !line.empty();) {
+        const auto equals = line.find('=');
+        if (equals != std::string::npos) request[line.substr(0, equals)] = line.substr(equals + 1);
+    }
+    return request;
+}
+
+}  // namespace
+
+// Standard error is Postfix's socket, too: nothing may be written there.
+void serve(const Config& config, std::istream& in, std::ostream& out)
+{
+    ::openlog("mailboxctl/postfix-policy", LOG_PID, LOG_MAIL);
+    std::optional<db::Session> session;  // made for the first of ours
+    const auto is_away = [](const std::exception& error) {
+        ::syslog(LOG_ERR, "%s", error.what());
+        return "451 4.3.0 Sending cannot be counted at present; try again later";
+    };
+    for (auto request = read(in); !request.empty(); request = read(in)) {
+        // The other users of this Postfix do not wait for our database.
+        std::string action = is_counted(request, config.send_limit) ? "" : "DUNNO";
+        // Once more where the server ended an idle connection.
+        for (int attempt = 1; action.empty(); ++attempt) {
+            try {
+                if (!session) session.emplace(config.postfix_db, config.postfix_db.password(), config);
+                action = decide(session->connection(), request, config.send_limit);
+            } catch (const db::Error& error) {
+                session->drop();
+                if (error.remedy == db::Remedy::reconnect && attempt == 1 && dynamic_cast<const db::Unreached*>(&error) == nullptr) continue;
+                action = is_away(error);
+            } catch (const Config::Problems& problems) {
+                action = is_away(problems);  // its password cannot be read
+            }
+        }
+        out << "action=" << action << "\n\n" << std::flush;
+    }
+}
+
+std::string ask(const std::string& socket)
+{
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    if (socket.size() >= sizeof address.sun_path) throw std::runtime_error(socket + ": the path is too long for a socket");
+    std::memcpy(address.sun_path, socket.data(), socket.size());
+    const struct Connection {
+        int number = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ~Connection() { ::close(number); }
+    } connection;
+    const timeval patience{.tv_sec = 10, .tv_usec = 0};
+    ::setsockopt(connection.number, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (::connect(connection.number, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        throw std::runtime_error(socket + ": " + std::generic_category().message(errno));
+    }
+    const std::string request = "request=smtpd_access_policy\nprotocol_state=DATA\nrecipient_count=1\nsasl_username="
+                                + std::string(kIdLength, '0') + ".1@invalid\n\n";
+    if (::send(connection.number, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+        throw std::runtime_error(socket + ": " + std::generic_category().message(errno));
+    }
+    std::string answer;
+    std::array<char, 1024> piece{};
+    while (answer.find("\n\n") == std::string::npos) {
+        const auto size = ::recv(connection.number, piece.data(), piece.size(), 0);
+        if (size <= 0) throw std::runtime_error(socket + ": no answer" + (answer.empty() ? "" : " but " + answer));
+        answer.append(piece.data(), static_cast<std::size_t>(size));
+    }
+    return answer.substr(0, answer.find('\n'));
+}
+
+}  // namespace sending
