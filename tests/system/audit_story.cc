@@ -61,7 +61,7 @@ const Command kCommands[] = {
 };
 
 // Finishes what was deleted, by whoever is in the log for that.
-const std::set<std::string> kOfNobody{"janitor", "quota-policy"};
+const std::set<std::string> kOfNobody{"janitor", "postfix-policy", "quota-policy"};
 
 std::string named(const Arguments& words)
 {
