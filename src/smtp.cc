@@ -107,6 +107,30 @@ Finding judge_login(const Service& service)
     return {};
 }
 
+// Where our users log in: whose address they send from, and whether a login that is not in force any more still sends.
+Finding judge_senders(const Service& service)
+{
+    if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
+    const auto restrictions = service.setting("smtpd_sender_restrictions") + " " + service.setting("smtpd_recipient_restrictions");
+    const auto names = [&](const char* what) { return restrictions.find(what) != std::string::npos; };
+    const std::string remedy = ": the guide, \"Mail\", has the commands for a submission service of your own";
+    if (!names("mailboxd-own.regexp") && !names("reject_sender_login_mismatch") && !names("reject_authenticated_sender_login_mismatch")) {
+        return wrong(service.name() + " lets whoever has logged in send in anybody's name" + remedy);
+    }
+    if (!names("mailboxd-logins.cf")) return wrong(service.name() + " lets a session send that began before a new password or a suspension" + remedy);
+    return {};
+}
+
+Finding judge_reports(const postconf::Postfix& postfix)
+{
+    for (const std::string service : {"bounce/unix", "defer/unix", "trace/unix"}) {
+        if (postfix.setting_of(service, "cleanup_service_name") == "mailboxd-bounces") continue;
+        return finding::note(service + " shows the names of mailboxes inside Dovecot to senders: postconf -P " + service
+                             + "/cleanup_service_name=mailboxd-bounces " + service + "/internal_mail_filter_classes=bounce");
+    }
+    return {};
+}
+
 }  // namespace
 
 Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains)
@@ -127,7 +151,9 @@ Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& dom
         const Service service{postfix, each.name};
         add(judge_end_of_data(service, version));
         add(judge_login(service));
+        add(judge_senders(service));
     }
+    add(judge_reports(postfix));
     for (const auto& word : words(postfix.setting("mydestination").text)) {
         if (domains.contains(word)) {
             add(wrong("its mydestination has " + word + ", a domain of ours, so its mail does not get to the mailboxes: take it out of mydestination, or give the"

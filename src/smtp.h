@@ -9,9 +9,10 @@
 
 namespace smtp {
 
-// For every smtpd service of master.cf: what ends a message, BDAT, and where users log in the versions and ciphers of TLS.
-// Also two entries for one service, of which Postfix uses the last one, and a domain of ours in mydestination. Returns the
-// first that is wrong, with the command that mends it. Throws std::runtime_error if Postfix's programs cannot be started.
+// For every smtpd service of master.cf: what ends a message, BDAT, and where users log in the versions and ciphers of TLS
+// and whose address they send from. Also whether reports show storage ids, two entries for one service, of which Postfix
+// uses the last one, and a domain of ours in mydestination. Returns the first that is wrong, with what mends it. Throws
+// std::runtime_error if Postfix's programs cannot be started.
 finding::Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains);
 
 }  // namespace smtp

@@ -263,6 +263,9 @@ BOOST_FIXTURE_TEST_CASE(settings_of_postfix_are_judged, Checked)
           {"main.cf", "s/^mydestination =.*/& " + who.domain + "/", "WRONG", "its mydestination has " + who.domain},
           {"master.cf", "s/smtpd_tls_mandatory_protocols = >=TLSv1.2/smtpd_tls_mandatory_protocols = >=TLSv1/", "WRONG", ".*inet takes passwords over TLS before 1.2: postconf -P "},
           {"master.cf", "s/smtpd_tls_exclude_ciphers = aNULL/smtpd_tls_exclude_ciphers = MD5/; s/mandatory_exclude_ciphers = aNULL/mandatory_exclude_ciphers = MD5/", "WRONG", ".*inet takes passwords by ciphers without a certificate"},
+          {"master.cf", "s/[$]mailboxd_own_sender_restrictions//", "WRONG", ".*inet lets whoever has logged in send in anybody's name"},
+          {"master.cf", "s/smtpd_sender_restrictions = [$]mailboxd_login_restrictions,/smtpd_sender_restrictions =/", "WRONG", ".*inet lets a session send that began before"},
+          {"master.cf", "s/cleanup_service_name=mailboxd-bounces//", "note", "bounce/unix shows the names of mailboxes"},
           {"master.cf", "$a " + submission + " inet n - n - - smtpd", "WRONG", "master.cf has two entries " + submission + "/inet"}}) {
         const std::string point = "settings of Postfix";
         finds(check({{"postfix", postfix_with(file, change)}}), mark, says.empty() ? point : point + ": " + says);
