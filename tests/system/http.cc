@@ -12,6 +12,7 @@
 #include <latch>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
@@ -36,6 +37,25 @@ bool is_same_name(std::string_view left, std::string_view right)
     const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
     return std::equal(left.begin(), left.end(), right.begin(), right.end(),
                       [lower](char a, char b) { return lower(a) == lower(b); });
+}
+
+// Whether the kernel holds no bytes that were sent from these ends of connections. Its table has a row for each end of all
+// connections of the machine, so it is read once for all of them. Column 4 is "bytes to send:bytes to be read".
+bool are_empty(const std::set<std::string>& ends)
+{
+    std::ifstream table{"/proc/net/tcp"};
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream columns{line};
+        std::string number;
+        std::string local;
+        std::string remote;
+        std::string state;
+        std::string queues;
+        columns >> number >> local >> remote >> state >> queues;
+        if (ends.contains(remote) && !queues.ends_with(":00000000")) return false;
+        if (ends.contains(local) && !queues.starts_with("00000000:")) return false;
+    }
+    return true;
 }
 
 std::runtime_error broken(const std::string& why, const std::string& received)
@@ -340,31 +360,29 @@ void Connection::send(std::string_view bytes, std::chrono::milliseconds deadline
     }
 }
 
-// The kernel's table has a row for each end; column 4 is "bytes to send:bytes to be read".
-bool Connection::is_taken() const
+// As the kernel's table has it, for example `0101007F:A2C4`.
+std::string Connection::own_end() const
 {
     sockaddr_in own{};
     socklen_t size = sizeof own;
     ::getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &size);
-    char port[8] = "";
-    std::snprintf(port, sizeof port, ":%04X", ntohs(own.sin_port));
-    std::ifstream table{"/proc/net/tcp"};
-    std::string number;
-    std::string local;
-    std::string remote;
-    std::string state;
-    std::string queues;
-    bool is_empty = true;
-    for (std::string line; std::getline(table, line);) {
-        std::istringstream{line} >> number >> local >> remote >> state >> queues;
-        if (remote.ends_with(port)) {
-            is_empty = is_empty && queues.ends_with(":00000000");
-        }
-        if (local.ends_with(port)) {
-            is_empty = is_empty && queues.starts_with("00000000:");
-        }
+    std::array<char, 16> end{};
+    std::snprintf(end.data(), end.size(), "%08X:%04X", own.sin_addr.s_addr, ntohs(own.sin_port));
+    return end.data();
+}
+
+bool Connection::is_taken() const
+{
+    return are_empty({own_end()});
+}
+
+bool are_taken(const Connections& connections)
+{
+    std::set<std::string> ends;
+    for (const auto& connection : connections) {
+        ends.insert(connection->own_end());
     }
-    return is_empty;
+    return are_empty(ends);
 }
 
 void Connection::finish()

@@ -88,7 +88,10 @@ public:
     std::string receive_all(std::chrono::milliseconds deadline = kDeadline);
 
 private:
+    friend bool are_taken(const std::vector<std::unique_ptr<Connection>>& connections);
+
     void connect(const sockaddr& address, socklen_t size, const std::string& name);
+    std::string own_end() const;
     bool read_some(std::chrono::milliseconds wait);
 
     int socket_;
@@ -100,6 +103,8 @@ private:
 // So many, each of which has sent that. From several addresses: one alone has not so many ports.
 using Connections = std::vector<std::unique_ptr<Connection>>;
 Connections open_many(std::uint16_t port, std::size_t count, const std::string& bytes);
+// is_taken() of all of them. Reads the kernel's table once, which is long where other tests run.
+bool are_taken(const Connections& connections);
 
 class Server {
 public:

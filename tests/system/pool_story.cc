@@ -263,7 +263,7 @@ BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
     {
         const process::Stopped stopped{house.workers()};
         waiting = http::open_many(house.server().port(), kBound + kMore, bytes);
-        BOOST_TEST(eventually([&] { return std::all_of(waiting.begin(), waiting.end(), [](const auto& each) { return each->is_taken(); }); }));
+        BOOST_TEST(eventually([&] { return http::are_taken(waiting); }));
     }
     // Which ones came first is nginx's to say, so only the number is known.
     std::size_t refused = 0;
