@@ -11,8 +11,8 @@ BUILD    = build
 OUR_CPPFLAGS = -MMD -MP -Isrc -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(LIBRARY_CFLAGS)
 OUR_CXXFLAGS = -std=c++20 -Wall -Wextra -Wconversion -Wshadow -fPIE -fstack-protector-strong
 OUR_LDFLAGS  = -pie -Wl,-z,relro,-z,now
-LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libsodium))
-LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium) -lmysqlcppconn -lboost_program_options
+LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libsodium libidn2))
+LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium libidn2) -lunistring -lmysqlcppconn -lboost_program_options
 CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl)
 TEST_LIBRARIES = -lboost_unit_test_framework
 
@@ -31,7 +31,7 @@ STORY_PARTS = $(filter-out %_story.cc tests/system/main.cc,$(STORY_TESTS))
 BENCH_SOURCES = $(wildcard tests/bench/*.cc)
 BENCH_SHARED  = tests/system/http.cc tests/system/process.cc
 FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
-PARSERS     = $(patsubst %,src/%.cc,http form json mailbox auth config)
+PARSERS     = $(patsubst %,src/%.cc,http form json mailbox unicode auth config)
 
 objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
@@ -271,6 +271,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 sql/dovecot-2.4/* $(SHARE)/mailboxd/dovecot-2.4
 	install -m 644 sql/postfix/* $(SHARE)/mailboxd/postfix
 	install -D -m 644 systemd/database.conf $(SHARE)/mailboxd/systemd/database.conf
+	install -m 644 conf/mailboxd-sysctl.conf $(SHARE)/mailboxd
 	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done

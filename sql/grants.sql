@@ -47,7 +47,7 @@ GRANT EXECUTE ON FUNCTION submission_count TO 'mailboxd_postfix'@'localhost';
 
 -- Dovecot: hashes, homes and quota; it writes what is used.
 GRANT SELECT (id, state) ON account TO 'mailboxd_dovecot'@'localhost';
-GRANT SELECT (id, account_id, name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
+GRANT SELECT (id, account_id, name, unicode_name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, generation, password, state, quota_bytes)
     ON mailbox TO 'mailboxd_dovecot'@'localhost';
 -- MariaDB wants the right to update the column that a generated one is made from.

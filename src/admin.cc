@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <charconv>
 #include <ctime>
 #include <limits>
@@ -9,6 +10,7 @@
 #include "audit.h"
 #include "http.h"
 #include "store.h"
+#include "unicode.h"
 
 namespace admin {
 namespace {
@@ -19,6 +21,19 @@ void check_account_name(const std::string& name)
     constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos || name[0] == '-') {
         throw Refused("an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
+    }
+}
+
+// The audit log shows what was done to an account and what an actor did under one name.
+void check_no_actor(db::Connection& connection, const std::string& name)
+{
+    constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
+    const auto is_name = [&](std::string_view actor) { return http::equals_ignoring_case(name, actor); };
+    if (std::any_of(audit::kActors.begin(), audit::kActors.end(), is_name)) {
+        throw Refused("an account cannot be called " + name + ": the audit log uses that name for who made a change; choose another name");
+    }
+    if (connection.query(kKey, {name}).next()) {
+        throw Refused("an account cannot be called " + name + ": a key has that id, and the audit log would show both; choose another name");
     }
 }
 
@@ -110,6 +125,7 @@ constexpr char kInsertAccount[] = "INSERT INTO account (name, created_at) VALUES
 void Admin::add_account(const std::string& name)
 {
     check_account_name(name);
+    check_no_actor(connection_, name);
     try {
         db::in_transaction(connection_, [&] {
             connection_.execute(kInsertAccount, {name});
@@ -185,18 +201,23 @@ void Admin::set_account_state(const std::string& name, mailbox::State state)
     });
 }
 
-constexpr char kInsertDomain[] = "INSERT INTO domain (account_id, name, quota_bytes, created_at) VALUES (?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
+constexpr char kInsertDomain[] = 
+    "INSERT INTO domain (account_id, name, unicode_name, quota_bytes, created_at) VALUES (?, ?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
 
 std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account, std::int64_t quota_bytes)
 {
+    if (const auto why = mailbox::obstacle_to_hosting(domain); !why.empty()) {
+        throw Refused(domain.text() + " cannot be added: " + std::string{why} + "; nothing was changed. Give the domain that stands behind the @ of its addresses");
+    }
     const auto account_number = account_id(account);
     try {
         db::in_transaction(connection_, [&] {
-            connection_.execute(kInsertDomain, {account_number, domain.name(), quota_bytes});
+            const auto unicode_name = unicode::u_labels(domain.name());
+            connection_.execute(kInsertDomain, {account_number, domain.name(), unicode_name ? db::Value{*unicode_name} : db::Value{}, quota_bytes});
             audit("domain-add", domain.name(), "");
         });
     } catch (const db::DuplicateKey&) {
-        throw Refused("there is a domain " + domain.name() + " already; nothing was changed");
+        throw Refused("there is a domain " + domain.text() + " already; nothing was changed");
     }
     return domain_id(domain.name());
 }

@@ -14,6 +14,7 @@
 #include "json.h"
 #include "log.h"
 #include "password.h"
+#include "unicode.h"
 
 namespace api {
 namespace {
@@ -57,7 +58,8 @@ auth::Grant admitted(const Exchange& exchange, auth::Purpose purpose)
     const std::string_view name = exchange.domain ? std::string_view{exchange.domain->name()} : "";
     const auto grant = exchange.store.grant(exchange.key, name);
     if (grant && grant->domain_id == 0) exchange.trace.detail = exchange.store.has_domain(name) ? "foreign-domain" : "unknown-domain";
-    auth::admit(grant, exchange.request.client, exchange.domain_text, purpose);
+    const bool is_invalid = !exchange.domain && !unicode::is_ascii(exchange.domain_text);
+    auth::admit(grant, exchange.request.client, exchange.domain_text + (is_invalid ? " is no domain name by IDNA 2008" : ""), purpose);
     return *grant;
 }
 
@@ -270,7 +272,7 @@ Fields item_fields(const Exchange& exchange, const Address& address)
 
 Response listing(const store::Listing& listing, const Domain& domain, const Words& words)
 {
-    return {.body = json::listing(listing.total, listing.items, domain.name(), words.as)};
+    return {.body = json::listing(listing.total, listing.items, domain.text(), words.as)};
 }
 
 // The list in the common case: for a key that may, a page that is not empty. As it was kept, if it still holds.
@@ -436,7 +438,7 @@ Response list_domains(const Exchange& exchange)
 Response show_domain(const Exchange& exchange)
 {
     const auto grant = admitted(exchange, auth::Purpose::read);
-    return {.body = json::domain({exchange.domain->name(), grant.domain_created_at, grant.domain_is_active})};
+    return {.body = json::domain({exchange.domain->text(), grant.domain_created_at, grant.domain_is_active})};
 }
 
 // --- the table ------------------------------------------------------------------------

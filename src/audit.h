@@ -19,6 +19,10 @@ struct Actor {
 
 inline constexpr std::string_view kOperator = "operator";
 
+// The names of actors that are no keys. No account may have one of them: `mailboxctl audit NAME` would show both.
+// The janitor does not write to the log yet.
+inline constexpr std::array<std::string_view, 2> kActors{kOperator, "janitor"};
+
 // The primary key of a transaction's rows: chosen before it begins, so that it can be
 // asked for when COMMIT got no answer.
 struct Id {

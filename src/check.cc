@@ -15,6 +15,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <fstream>
 #include <iomanip>
@@ -28,11 +29,14 @@
 #include <vector>
 
 #include "admin.h"
+#include "audit.h"
 #include "db.h"
 #include "doveadm.h"
 #include "exposed.h"
 #include "finding.h"
+#include "http.h"
 #include "janitor.h"
+#include "mailbox.h"
 #include "migrate.h"
 #include "postconf.h"
 #include "postfix.h"
@@ -44,6 +48,7 @@
 #include "storage.h"
 #include "store.h"
 #include "tls.h"
+#include "unicode.h"
 
 namespace check {
 namespace {
@@ -217,6 +222,7 @@ struct Key {
 };
 constexpr std::array<Key, 13> kUniqueKeys{{{"account", "name"},
                                            {"domain", "name"},
+                                           {"domain", "unicode_name"},
                                            {"api_key", "id"},
                                            {"mailbox", "domain_id, id"},
                                            {"mailbox", "domain_id, local_part"},
@@ -348,6 +354,38 @@ Finding counts_right(Program& ctl)
     if (!rows.next()) return well();
     return wrong("domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has " + rows.text(3)
                  + ": somebody changed the tables by hand; set domain.mailboxes to what it has");
+}
+
+// Names from before `account add` and `domain add` refused them.
+constexpr char kNames[] = "SELECT name, 'account' FROM account UNION ALL SELECT name, 'domain' FROM domain";
+
+constexpr char kUnnamed[] = "SELECT name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
+
+Finding are_no_words(Program& ctl)
+{
+    Finding found = well();
+    auto rows = ctl.connection().query(kNames);
+    while (rows.next()) {
+        const auto name = rows.text(1);
+        if (rows.text(2) == "account") {
+            const auto is_actor = std::any_of(audit::kActors.begin(), audit::kActors.end(), [&](auto actor) { return http::equals_ignoring_case(name, actor); });
+            if (is_actor && found.mark == Mark::ok) found = note("account " + name + " is called like an actor of the audit log, which shows both under that name");
+            continue;
+        }
+        const auto domain = mailbox::Domain::parse(name);
+        const auto why = domain ? mailbox::obstacle_to_hosting(*domain) : "it is no domain name";
+        if (why.empty()) continue;
+        const auto says = "domain " + name + " could not be added any more: " + std::string{why} + "; move its mailboxes to another domain and remove it";
+        if (domain && mailbox::is_word(*domain)) return wrong(says);
+        if (found.mark == Mark::ok) found = note(says);
+    }
+    if (found.mark == Mark::ok) {
+        for (auto unnamed = ctl.connection().query(kUnnamed); unnamed.next();) {
+            if (!unicode::u_labels(unnamed.text(1))) continue;
+            return wrong("nobody can log in with the Unicode form of domain " + unnamed.text(1) + ", which the tables do not know: mailboxctl migrate adds it");
+        }
+    }
+    return found;
 }
 
 // Per domain: what its ranges count in all, how many of their fine counts are not 0, and how
@@ -698,6 +736,21 @@ Finding has_its_folders(const Config& config, Program& ctl)
     return well();
 }
 
+// Of the store's owner, whose processes hold one for each session that waits for new mail.
+constexpr char kInstances[] = "/proc/sys/fs/inotify/max_user_instances";
+
+Finding has_instances(const Config& config)
+{
+    constexpr std::int64_t kEnough = 1024;
+    std::ifstream file{kInstances};
+    std::int64_t instances = 0;
+    if (config.store.empty()) return unknown("its limits were not looked at: the setting store is missing");
+    if (!(file >> instances)) return unknown(std::string{kInstances} + " cannot be read");
+    if (instances >= kEnough) return well();
+    return note("fs.inotify.max_user_instances is " + std::to_string(instances) + ": so many IMAP sessions hear of new mail at once, and the others up to half a minute"
+                " later; cp /usr/share/mailboxd/mailboxd-sysctl.conf /etc/sysctl.d && sysctl --system");
+}
+
 // --- all of it ------------------------------------------------------------------------
 
 struct Point {
@@ -736,12 +789,14 @@ bool run(const Config& config, std::ostream& out)
         {"tables", [&] { return has_its_tables(ctl); }},
         {"durability", [&] { return is_durable(ctl); }},
         {"triggers", [&] { return has_triggers(config, ctl); }},
+        {"names", [&] { return are_no_words(ctl); }},
         {"counters", [&] { return counts_right(ctl); }},
         {"ranges", [&] { return has_right_ranges(ctl); }},
         {"sizes", [&] { return has_right_sizes(ctl); }},
         {"Dovecot", [&] { return dovecot_finds(config, ctl); }},
         {"Postfix", [&] { return postfix_finds(config, ctl); }},
         {"settings of Postfix", [&] { return postfix_is_safe(config, ctl); }},
+        {"kernel", [&] { return has_instances(config); }},
         {"certificates", [&] { return are_shown(config); }},
         {"mail store", [&] { return has_its_folders(config, ctl); }},  // the last: root's rights are gone behind it
     };

@@ -11,6 +11,8 @@
 #include <iomanip>
 #include <iostream>
 
+#include "http.h"
+
 namespace command {
 namespace {
 
@@ -24,7 +26,7 @@ std::string or_empty(const std::string& text)
 mailbox::Domain Call::domain(const std::string& name) const
 {
     const auto parsed = mailbox::Domain::parse(name);
-    if (!parsed) throw admin::Refused(or_empty(name) + " is no domain name (an internationalised one is given as xn--…)");
+    if (!parsed) throw admin::Refused(or_empty(name) + " is no domain name; an internationalised one has to be valid by IDNA 2008");
     return *parsed;
 }
 
@@ -102,13 +104,13 @@ std::string text_of(const json::Value& value)
 
 void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths)
 {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::cout << std::left << std::setw(static_cast<int>(widths[i]) + 2) << row[i];
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::cout << row[i] << std::string(widths[i] + 2 - http::characters(row[i]), ' ');
     std::cout << row.back() << '\n';
 }
 
 void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row)
 {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], http::characters(row[i]));
 }
 
 // Without the line end.

@@ -1,8 +1,10 @@
 #include "mailbox.h"
 
 #include <algorithm>
+#include <array>
 
 #include "http.h"
+#include "unicode.h"
 
 namespace mailbox {
 namespace {
@@ -40,6 +42,16 @@ bool is_label(std::string_view label)
            && label.front() != '-' && label.back() != '-';
 }
 
+// What paths and maps mean by a word of their own. All are single labels, which are refused for that alone; they have a
+// sentence of their own because a domain that is called like this does harm to others.
+constexpr std::array<std::string_view, 7> kWords{
+    "mailboxes", "domains", "credentials", "v2", "v3", "v4",  // src/api.cc, src/http.cc, nginx/
+    "mailboxd",                                               // the pipemap in sql/postfix/mailboxd-master.cf
+};
+
+// RFC 6761 keeps these out of the DNS. `check` asks about a name below the second one that nobody may have.
+constexpr std::array<std::string_view, 2> kNoTopLevels{"localhost", "invalid"};
+
 // The rule that it breaks; empty: none.
 std::string_view broken_rule(const std::string& local)
 {
@@ -57,19 +69,50 @@ std::string_view broken_rule(const std::string& local)
 std::optional<Domain> Domain::parse(std::string_view text)
 {
     if (!text.empty() && text.back() == '.') text.remove_suffix(1);
-    auto name = http::lower_case(text);
+    const bool is_ascii = unicode::is_ascii(text);
+    auto name = is_ascii ? http::lower_case(text) : unicode::a_labels(text).value_or("");
     if (name.size() > kMaxDomain || !all_parts(name, is_label)) return std::nullopt;
-    return Domain{std::move(name)};
+    auto written = is_ascii ? std::string{} : unicode::u_labels(name).value_or("");
+    return Domain{std::move(name), std::move(written)};
+}
+
+bool is_word(const Domain& domain)
+{
+    return std::find(kWords.begin(), kWords.end(), domain.name()) != kWords.end();
+}
+
+std::string_view obstacle_to_hosting(const Domain& domain)
+{
+    const std::string_view name = domain.name();
+    if (is_word(domain)) {
+        return "paths of the API and maps of Postfix use that word themselves";
+    }
+    const auto dot = name.rfind('.');
+    if (dot == std::string_view::npos) return "a mail domain has at least two labels, as in example.org";
+    const auto top_level = name.substr(dot + 1);
+    // RFC 3696 2: no top-level domain is a number. 0x7f is one, too, to what reads addresses as C does.
+    if (std::string_view{"0123456789"}.find(top_level.front()) != std::string_view::npos) {
+        return "its last label begins with a digit, so programs read the name as an IP address";
+    }
+    if (name.find("xn--") != std::string_view::npos && !unicode::u_labels(domain.name())) {
+        return "a label that begins with xn-- is not valid by IDNA 2008";
+    }
+    if (std::find(kNoTopLevels.begin(), kNoTopLevels.end(), top_level) != kNoTopLevels.end()) {
+        return "its last label is reserved for names that are not in the DNS (RFC 6761)";
+    }
+    return {};
 }
 
 Address Address::parse(std::string_view text, const Domain& domain, std::string_view parameter)
 {
     const auto its = "'" + std::string{parameter} + "' parameter is ";
     const auto at = text.rfind('@');
+    std::optional<Domain> named;
     if (at != std::string_view::npos) {
-        const auto named = Domain::parse(text.substr(at + 1));
+        named = Domain::parse(text.substr(at + 1));
         if (!named || named->name() != domain.name()) {
-            throw Invalid(its + "not valid: its domain is not " + domain.name());
+            const auto* const rule = named || unicode::is_ascii(text.substr(at + 1)) ? "" : ", and no domain name by IDNA 2008";
+            throw Invalid(its + "not valid: its domain is not " + domain.text() + rule);
         }
     }
     auto local = http::lower_case(text.substr(0, at));
@@ -78,7 +121,7 @@ Address Address::parse(std::string_view text, const Domain& domain, std::string_
     if (local.size() + 1 + domain.name().size() > kMaxAddress) {
         throw Invalid(its + "not valid: the whole address is longer than 254 bytes");
     }
-    return Address{std::move(local), domain.name()};
+    return Address{std::move(local), named ? *std::move(named) : domain};
 }
 
 std::string_view text(State state)

@@ -20,32 +20,45 @@ struct Invalid : std::invalid_argument {
 
 class Domain {
 public:
-    // A host name of letters, digits and hyphens (RFC 1123 2.1), at most 253 bytes, an
-    // internationalised one as A-labels; one trailing dot is dropped. Nothing otherwise.
+    // A host name of letters, digits and hyphens (RFC 1123 2.1), at most 253 bytes; one trailing dot is dropped. An
+    // internationalised one is taken as A-labels or in UTF-8, where it has to be valid by IDNA 2008. Empty otherwise.
     static std::optional<Domain> parse(std::string_view text);
+
+    // As the tables and the DNS have it: A-labels.
     const std::string& name() const { return name_; }
+    // As whoever named it wrote it, for answers: U-labels if it had a letter beyond ASCII, otherwise name().
+    const std::string& text() const { return unicode_.empty() ? name_ : unicode_; }
 
 private:
-    explicit Domain(std::string name) : name_{std::move(name)} {}
+    Domain(std::string name, std::string unicode) : name_{std::move(name)}, unicode_{std::move(unicode)} {}
     std::string name_;
+    std::string unicode_;  // empty: named by its A-labels
 };
+
+// Returns why a domain of this name must not be added; empty if it may. It has to be one that mail servers elsewhere can
+// send to, and no word that a path of the API or a map of Postfix uses. Only whoever adds a domain asks: parse() still
+// takes such a name, so a domain from before this rule keeps working.
+std::string_view obstacle_to_hosting(const Domain& domain);
+// Whether it is such a word: then it disturbs other domains, too.
+bool is_word(const Domain& domain);
 
 class Address {
 public:
-    // A bare local part or a full address in `domain`. Throws Invalid, whose sentence calls it that parameter.
+    // A bare local part or a full address in `domain`, which may be written in another form there. Throws Invalid, whose
+    // sentence calls it that parameter.
     static Address parse(std::string_view text, const Domain& domain, std::string_view parameter = "mailbox");
 
     const std::string& local_part() const { return local_part_; }
-    const std::string& domain() const { return domain_; }
-    std::string text() const { return local_part_ + "@" + domain_; }
+    const std::string& domain() const { return domain_.name(); }
+    // As the mail servers have it: A-labels.
+    std::string ascii() const { return local_part_ + "@" + domain_.name(); }
+    // For answers: the domain as the address was written, or as it was named beside it.
+    std::string text() const { return local_part_ + "@" + domain_.text(); }
 
 private:
-    Address(std::string local_part, std::string domain)
-        : local_part_{std::move(local_part)}, domain_{std::move(domain)}
-    {
-    }
+    Address(std::string local_part, Domain domain) : local_part_{std::move(local_part)}, domain_{std::move(domain)} {}
     std::string local_part_;
-    std::string domain_;
+    Domain domain_;
 };
 
 // What the API has a mailbox as, depending on the path. As credentials it has a login, too, and its password may be left

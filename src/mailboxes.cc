@@ -65,7 +65,7 @@ void list_deleted(const Call& call, db::Connection& connection, const mailbox::D
     command::Listing listing{call, {"mailbox", "size_bytes", "created_at", "deleted_at", "deleted_by", "storage_id"}};
     for (const auto& each : deleted) {
         if (each.is_purged) continue;
-        listing.add({each.local_part + "@" + domain.name(), each.size_bytes, time_value(each.created_at), time_value(each.deleted_at),
+        listing.add({each.local_part + "@" + domain.text(), each.size_bytes, time_value(each.created_at), time_value(each.deleted_at),
                      each.deleted_by, each.storage_id});
     }
     listing.finish();
@@ -85,7 +85,7 @@ int mailbox_list(const Call& call)
     for (std::int64_t last = 0;;) {
         const auto page = life::mailboxes(connection, domain_id, last, kPage);
         for (const auto& each : page) {
-            listing.add({each.local_part + "@" + domain.name(), each.state, each.size_bytes, size_value(each.quota_bytes),
+            listing.add({each.local_part + "@" + domain.text(), each.state, each.size_bytes, size_value(each.quota_bytes),
                          time_value(each.created_at), time_value(each.last_login), time_value(each.last_delivery)});
         }
         if (page.empty()) break;

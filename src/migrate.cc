@@ -7,6 +7,7 @@
 
 #include "http.h"
 #include "store.h"
+#include "unicode.h"
 
 namespace migrate {
 namespace {
@@ -21,6 +22,18 @@ constexpr char kInsertVersion[] = "INSERT INTO schema_version (version, name, ap
 // MySQL takes names of up to 64 characters.
 constexpr char kLock[] = "SELECT GET_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64), 5)";
 constexpr char kUnlock[] = "SELECT RELEASE_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64))";
+
+// Which domains have a name that a person writes otherwise and that the tables do not know yet: those from before the
+// column was there, and those that another program added since.
+constexpr char kUnnamed[] = "SELECT id, name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
+constexpr char kNameInUnicode[] = "UPDATE domain SET unicode_name = ? WHERE id = ?";
+
+void name_in_unicode(db::Connection& connection)
+{
+    for (auto rows = connection.query(kUnnamed); rows.next();) {
+        if (const auto name = unicode::u_labels(rows.text(2))) connection.execute(kNameInUnicode, {*name, rows.integer(1)});
+    }
+}
 
 }  // namespace
 
@@ -82,6 +95,7 @@ std::size_t apply(db::Connection& connection, std::ostream& progress)
         connection.execute(kInsertVersion, {std::int64_t{migration.version}, migration.name});
         ++count;
     }
+    name_in_unicode(connection);
     connection.query(kUnlock);
     return count;
 }

@@ -41,7 +41,8 @@ std::string mismatch(std::int64_t version);
 void expect_no_older(db::Connection& connection);
 void expect_same(db::Connection& connection);
 
-// Applies what is missing, says each on `progress`, and returns how many there were.
+// Applies what is missing, says each on `progress`, and returns how many there were. Also gives internationalised domains
+// the name that people write, where the tables do not have it yet.
 // Throws db::Error; std::runtime_error where the schema is newer than this program.
 std::size_t apply(db::Connection& connection, std::ostream& progress);
 

@@ -6,7 +6,7 @@ std::string name(const auth::Key& key, const mailbox::Domain& domain, const stor
 {
     auto text = key.sha256();
     text += as == mailbox::As::mailbox ? " mailboxes " : " credentials ";
-    text += domain.name();
+    text += domain.text();  // the page names it as it was asked for
     text += ' ' + std::to_string(page.limit) + ' ' + std::to_string(page.skip);
     return text;
 }

@@ -12,6 +12,7 @@
 
 #include "auth.h"
 #include "http.h"
+#include "unicode.h"
 
 namespace password {
 namespace {
@@ -62,6 +63,11 @@ private:
 
 void check(std::string_view text, const mailbox::Address& owner, const Config& config)
 {
+    // The length, and what it must not be, of what is hashed.
+    if (http::is_utf8(text) && !unicode::is_ascii(text)) {
+        const auto composed = unicode::composed(text);
+        if (composed.text() != text) return check(composed.text(), owner, config);
+    }
     if (!http::is_utf8(text)) throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
     if (http::has_control_character(text)) throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
     const auto characters = http::characters(text);
@@ -69,7 +75,7 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
         throw mailbox::Invalid("'password' parameter is not valid: it must have " + std::to_string(config.min_password)
                                + " to " + std::to_string(config.max_password) + " characters");
     }
-    for (const auto& name : {owner.local_part(), owner.text(), owner.domain()}) {
+    for (const auto& name : {owner.local_part(), owner.text(), owner.ascii(), owner.domain()}) {
         if (http::equals_ignoring_case(text, name)) {
             throw mailbox::Invalid("'password' parameter is not valid: it must not be the mailbox's name, address or domain");
         }
@@ -79,6 +85,8 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 std::string hash(std::string_view text, const Config& config)
 {
     const LongSlice slice;
+    const auto composed = unicode::composed(text);
+    text = composed.text();
     char encoded[crypto_pwhash_STRBYTES];
     if (crypto_pwhash_argon2id_str(encoded, text.data(), text.size(), config.argon2_passes,
                                    config.argon2_memory_kib * 1024) != 0) {

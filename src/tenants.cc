@@ -121,7 +121,7 @@ int domain_add(const Call& call)
     auto session = call.session();
     auth::Grant grant;
     grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"), call.config.domain_quota);
-    std::cerr << "Domain " << domain.name() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
+    std::cerr << "Domain " << domain.text() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
     if (call.has("no-postmaster")) return 0;
     const auto password = password::generate(postmaster, call.config);
     const auto done = store::Store{session}.create(grant, {{postmaster, password::hash(password.text(), call.config)}}, {std::string{audit::kOperator}});
@@ -146,7 +146,7 @@ int domain_set(const Call& call)
     const auto [name, value] = command::setting(call.arguments[1]);
     auto connection = call.connect();
     admin::Admin{connection}.set_domain(domain, name, value);
-    std::cout << "Domain " << domain.name() << ": " << call.arguments[1] << '\n';
+    std::cout << "Domain " << domain.text() << ": " << call.arguments[1] << '\n';
     return 0;
 }
 
@@ -155,7 +155,7 @@ int set_domain_state(const Call& call, State state)
     const auto domain = call.domain(call.arguments[0]);
     auto connection = call.connect();
     admin::Admin{connection}.set_domain_state(domain, state);
-    std::cout << "Domain " << domain.name() << " is " << mailbox::text(state) << ".\n";
+    std::cout << "Domain " << domain.text() << " is " << mailbox::text(state) << ".\n";
     return 0;
 }
 
@@ -176,7 +176,7 @@ int domain_remove(const Call& call)
     admin::Admin admin{connection};
     confirm(call, "domain", admin.mailboxes_of_domain(domain));
     admin.remove_domain(domain);
-    std::cout << "Domain " << domain.name() << " removed.\n";
+    std::cout << "Domain " << domain.text() << " removed.\n";
     return 0;
 }
 
@@ -290,7 +290,8 @@ std::vector<command::Command> commands()
 {
     return {
         {"account add", {"NAME"}, "add a customer's account",
-         "Domains and keys belong to an account; a key sees its own account's domains and nothing else.", no_options, account_add},
+         "Domains and keys belong to an account; a key sees its own account's domains and nothing else. The account cannot be\n"
+         "called operator or janitor: the audit log uses these names for who made a change.", no_options, account_add},
         {"account list", {}, "list the accounts", "", no_options, account_list},
         {"account set", {"ACCOUNT", "NAME=VALUE"}, "change a setting of an account",
          "max_mailboxes=NUMBER|none: how many mailboxes all its domains may have together.", no_options, account_set},
@@ -299,7 +300,9 @@ std::vector<command::Command> commands()
         {"account remove", {"NAME"}, "remove an account with its domains and keys",
          "Its mailboxes are deleted: nobody can log in, and their mail is removed after the setting deleted_for.", yes_option, account_remove},
         {"domain add", {"DOMAIN"}, "add a domain to an account",
-         "Makes postmaster@DOMAIN too, which RFC 5321 wants to take mail, and prints its password once.", domain_add_options, domain_add},
+         "Makes postmaster@DOMAIN too, which RFC 5321 wants to take mail, and prints its password once. A name that no mail\n"
+         "server elsewhere can send to is refused: a single label, an IP address, a name below localhost or invalid.",
+         domain_add_options, domain_add},
         {"domain list", {}, "list the domains", "", no_options, domain_list},
         {"domain dns", {"DOMAIN"}, "print the DNS records that a domain's mail wants",
          "In the form of a zone file: where its mail goes (MX), who may send in its name (SPF; add what else does), what\n"

@@ -384,7 +384,7 @@ void Inquiry::look_at_dovecot(const std::optional<life::Mailbox>& mailbox)
 void Inquiry::ask_dovecot(const std::optional<life::Mailbox>& mailbox)
 {
     const doveadm::Client client{call_.config, std::chrono::seconds{5}};
-    const bool knows = client.user(address_.text()).has_value();
+    const bool knows = client.user(address_.ascii()).has_value();
     if (!mailbox) return report_.add("Dovecot", knows ? Mark::note : Mark::ok, knows ? "has a mailbox of this name that is not ours" : "knows nobody of this name");
     const bool lets_in = knows && client.user(login_name_, "imap").has_value();
     if (!knows || (!lets_in && is_active_)) {

@@ -101,6 +101,21 @@ const Name kNoAccounts[] = {
     {"another script", "d\xC3\xA9mo"},
 };
 
+// Removing one must still be possible, so these are refused only when they are added.
+const Name kActors[] = {
+    {"the audit log's operator", "operator"},
+    {"the audit log's operator in capitals", "Operator"},
+    {"the janitor", "janitor"},
+};
+
+const Name kNoMailDomains[] = {
+    {"a single label", "localhost"},
+    {"a top-level domain", "com"},
+    {"an IP address", "127.0.0.1"},
+    {"a path's word", "mailboxes"},
+    {"a map's word", "mailboxd"},
+};
+
 const Name kNoRanges[] = {
     {"a word", "localhost"},
     {"too many bits", "192.0.2.0/33"},
@@ -131,6 +146,19 @@ BOOST_DATA_TEST_CASE_F(Operator, an_account_has_a_plain_name, data::make(kNoAcco
 {
     BOOST_CHECK_THROW(admin.add_account(row_.text), admin::Refused);
     BOOST_CHECK_THROW(admin.remove_account(row_.text), admin::Refused);
+}
+
+BOOST_DATA_TEST_CASE_F(Operator, an_account_is_not_called_like_an_actor, data::make(kActors), row_)
+{
+    BOOST_CHECK_THROW(admin.add_account(row_.text), admin::Refused);
+    BOOST_TEST(row(admin.accounts(), row_.text).empty());
+    database.execute("INSERT INTO account (name, created_at) VALUES (?, 0)", {row_.text});
+    admin.remove_account(row_.text);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_account_is_not_called_like_a_key, Furnished)
+{
+    BOOST_CHECK_THROW(admin.add_account(admin.add_key(key_of_account()).id()), admin::Refused);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_account_is_there_once, Operator)
@@ -214,6 +242,28 @@ BOOST_FIXTURE_TEST_CASE(a_domain_is_there_once, Operator)
     BOOST_CHECK_THROW(admin.add_domain(domain, account), admin::Refused);
     BOOST_CHECK_THROW(admin.add_domain(domain, other.account), admin::Refused);
     BOOST_TEST(row(admin.domains(), domain.name())[1] == account);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_domain_is_there_once_in_both_forms, Operator)
+{
+    admin.add_account(account);
+    const auto letters = unique("b");
+    const auto unicode = Domain::parse(letters + "\xC3\xBC.example").value();
+    const auto ascii = Domain::parse(unicode.name()).value();
+    admin.add_domain(unicode, account);
+    BOOST_CHECK_THROW(admin.add_domain(ascii, account), admin::Refused);
+    BOOST_CHECK_THROW(admin.add_domain(unicode, account), admin::Refused);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM domain WHERE name = ? AND HEX(unicode_name) = HEX(CAST(? AS BINARY))", {unicode.name(), unicode.text()}) == 1);
+    admin.remove_domain(unicode);
+    BOOST_TEST(row(admin.domains(), ascii.name()).empty());
+}
+
+BOOST_DATA_TEST_CASE_F(Operator, a_domain_is_one_that_mail_can_be_sent_to, data::make(kNoMailDomains), row_)
+{
+    admin.add_account(account);
+    const auto name = Domain::parse(row_.text).value();
+    BOOST_CHECK_THROW(admin.add_domain(name, account), admin::Refused);
+    BOOST_TEST(row(admin.domains(), name.name()).empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_domain_needs_its_account, Operator)

@@ -14,6 +14,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <sstream>
 #include <thread>
@@ -342,6 +343,19 @@ struct Stored : House {
 
 }  // namespace
 
+BOOST_FIXTURE_TEST_CASE(the_kernels_limit_is_told, Stored)
+{
+    std::ifstream file{"/proc/sys/fs/inotify/max_user_instances"};
+    std::int64_t instances = 0;
+    BOOST_TEST_REQUIRE(static_cast<bool>(file >> instances));
+    BOOST_TEST(wrong(config) == "");
+    const std::string low = "note     kernel: fs.inotify.max_user_instances is " + std::to_string(instances) + ": ";
+    BOOST_TEST(has(all, instances < 1024 ? low : "ok       kernel\n"), all);
+    config.store.clear();
+    BOOST_TEST(wrong(config) == "");
+    BOOST_TEST(has(all, "?        kernel: its limits were not looked at"), all);
+}
+
 BOOST_FIXTURE_TEST_CASE(mail_is_where_it_belongs, Stored)
 {
     BOOST_TEST(wrong(config) == "");
@@ -376,6 +390,35 @@ BOOST_FIXTURE_TEST_CASE(mail_is_where_it_belongs, Stored)
     config.store.clear();
     BOOST_TEST(wrong(config) == "");
     BOOST_TEST(has(all, "?        mail store: it was not looked at: the setting store is missing\n"), all);
+}
+
+BOOST_FIXTURE_TEST_CASE(names_that_collide_are_told, House)
+{
+    BOOST_TEST(has((wrong(), all), "ok       names\n"), all);
+    database.run("INSERT INTO account (name, created_at) VALUES ('operator', 0)");
+    BOOST_TEST(wrong() == "");
+    BOOST_TEST(has(all, "note     names: account operator is called like an actor of the audit log"), all);
+    database.run("UPDATE account SET name = 'plain' WHERE name = 'operator'");
+    database.execute("INSERT INTO domain (account_id, name, created_at) SELECT id, 'localhost', 0 FROM account WHERE name = ?", {"plain"});
+    BOOST_TEST(wrong() == "");
+    BOOST_TEST(has(all, "note     names: domain localhost could not be added any more: "), all);
+    database.run("UPDATE domain SET name = 'mailboxd' WHERE name = 'localhost'");
+    BOOST_TEST(has(wrong(), "WRONG    names: domain mailboxd could not be added any more: paths of the API and maps of Postfix use that word"), all);
+    database.run("DELETE FROM domain WHERE name = 'mailboxd'");
+    BOOST_TEST(wrong() == "");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_name_that_people_write_and_the_tables_lack_is_told, House)
+{
+    database.execute("UPDATE domain SET name = 'xn--bcher-kva.example' WHERE id = ?", {tenant.domain_id});
+    BOOST_TEST(has(wrong(), "WRONG    names: nobody can log in with the Unicode form of domain xn--bcher-kva.example, "), all);
+    auto connection = database.connect();
+    std::ostringstream progress;
+    BOOST_TEST(migrate::apply(connection, progress) == 0U);
+    BOOST_TEST(wrong() == "");
+    BOOST_TEST(database.text("SELECT HEX(unicode_name) FROM domain WHERE id = " + std::to_string(tenant.domain_id)) == "62C3BC636865722E6578616D706C65");
+    database.execute("UPDATE domain SET name = 'xn--zzzz.example', unicode_name = NULL WHERE id = ?", {tenant.domain_id});
+    BOOST_TEST(wrong() == "");  // no name that anybody could write
 }
 
 BOOST_FIXTURE_TEST_CASE(a_wrong_counter_is_named, House)

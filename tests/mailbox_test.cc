@@ -6,8 +6,13 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <filesystem>
 #include <optional>
+#include <regex>
+#include <set>
+#include <sstream>
 
+#include "sources.h"
 #include "support.h"
 
 namespace data = boost::unit_test::data;
@@ -87,11 +92,75 @@ const Name kNoDomains[] = {
     {"a wildcard", "*.example.org"},
     {"a per cent sign", "exa%6Dple.org"},
     {"an address literal", "[192.0.2.1]"},
-    {"U-labels are given as A-labels", "b\xC3\xBC" "cher.example"},
+    {"a symbol (IDNA 2008)", "i\xE2\x99\xA5ny.example"},
+    {"an emoji (IDNA 2008)", "\xF0\x9F\x98\x80.example"},
+    {"a combining mark in front", "\xCC\x88" "a.example"},
+    {"letters of both directions", "a\xD7\x90.example"},
+    {"full-width letters", "\xEF\xBD\x85xample.org"},
+    {"Latin-1", "b\xFC" "cher.example"},
+    {"an overlong form", "b\xC0\xAE" "cher.example"},
     {"a dot of another script", "example\xE3\x80\x82org"},
+    {"beyond ASCII with an underscore", "b\xC3\xBC_cher.example"},
+    {"beyond ASCII with a space", "b\xC3\xBC cher.example"},
+    {"beyond ASCII with a NUL", bytes("b\xC3\xBC\0.example")},
+    {"beyond ASCII with an empty label", "b\xC3\xBC" "cher..example"},
+    {"too long as A-labels", label(59) + "\xC3\xBC.example"},
     {"a label of 64", label(64) + ".org"},
     {"254 bytes", domain_of(254)},
     {"254 bytes and the dot", domain_of(254) + "."},
+};
+
+struct Form : support::Row {
+    std::string written;
+    std::string name;
+    std::string text;
+};
+
+const Form kForms[] = {
+    {"A-labels", "xn--bcher-kva.example", "xn--bcher-kva.example", "xn--bcher-kva.example"},
+    {"A-labels in capitals", "XN--Bcher-KVA.example", "xn--bcher-kva.example", "xn--bcher-kva.example"},
+    {"U-labels", "b\xC3\xBC" "cher.example", "xn--bcher-kva.example", "b\xC3\xBC" "cher.example"},
+    {"U-labels in capitals, and a dot", "B\xC3\x9C" "CHER.Example.", "xn--bcher-kva.example", "b\xC3\xBC" "cher.example"},
+    {"decomposed", "bu\xCC\x88" "cher.example", "xn--bcher-kva.example", "b\xC3\xBC" "cher.example"},
+    {"both forms mixed", "b\xC3\xBC" "cher.xn--p1ai", "xn--bcher-kva.xn--p1ai", "b\xC3\xBC" "cher.\xD1\x80\xD1\x84"},
+    {"sharp s stays one (IDNA 2008)", "stra\xC3\x9F" "e.example", "xn--strae-oqa.example", "stra\xC3\x9F" "e.example"},
+    {"final sigma stays one (IDNA 2008)", "\xCE\xB2\xCF\x8C\xCE\xBB\xCE\xBF\xCF\x82.example", "xn--nxasmm1c.example",
+     "\xCE\xB2\xCF\x8C\xCE\xBB\xCE\xBF\xCF\x82.example"},
+    {"right to left", "\xD7\x90\xD7\x91.example", "xn--4dbc.example", "\xD7\x90\xD7\x91.example"},
+    {"not valid, and from before", "xn--zzzz.example", "xn--zzzz.example", "xn--zzzz.example"},
+};
+
+struct Hosted : support::Row {
+    std::string text;
+    std::string because = {};  // a part of the sentence; empty: it may be added
+};
+
+const Hosted kHosted[] = {
+    {"two labels", "example.org"},
+    {"a name in the test domains", "mail.test"},
+    {"a digit in front", "3com.com"},
+    {"a digit behind the first letter of the last label", "example.a1"},
+    {"an internationalised last label", "example.xn--p1ai"},
+    {"a word among the labels", "mailboxes.example.org"},
+    {"a word with another top level", "mailboxd.org"},
+    {"U-labels", "b\xC3\xBC" "cher.example"},
+    {"no A-label", "xn--zzzz.example", "IDNA 2008"},
+    {"an A-label of a symbol", "xn--iny-zx5a.example", "IDNA 2008"},
+    {"one label", "localhost", "at least two labels"},
+    {"a top-level domain", "com", "at least two labels"},
+    {"one label and the dot", "com.", "at least two labels"},
+    {"an IPv4 address", "127.0.0.1", "IP address"},
+    {"a short IPv4 address", "127.1", "IP address"},
+    {"a hexadecimal number at the end", "example.0x7f", "IP address"},
+    {"a number at the end", "example.org.1", "IP address"},
+    {"below localhost", "mail.localhost", "RFC 6761"},
+    {"below invalid", "nobody.invalid", "RFC 6761"},
+    {"what check asks about", "nobody.INVALID.", "RFC 6761"},
+    {"a path's word", "mailboxes", "use that word"},
+    {"a path's word in capitals", "Domains", "use that word"},
+    {"a path's word", "credentials", "use that word"},
+    {"a version", "v3", "use that word"},
+    {"the pipemap's word", "mailboxd", "use that word"},
 };
 
 const Name kAddresses[] = {
@@ -189,6 +258,60 @@ BOOST_AUTO_TEST_CASE(every_byte_in_a_domain)
         BOOST_TEST(Domain::parse(std::string{c} + ".org").has_value() == is_alphanumeric, "alone: " << byte);
         BOOST_TEST(Domain::parse(std::string{"a"} + c + "b").has_value() == (is_alphanumeric || c == '-' || c == '.'), "inside: " << byte);
     }
+}
+
+BOOST_DATA_TEST_CASE(a_domain_in_both_forms, data::make(kForms), row)
+{
+    const auto domain = Domain::parse(row.written);
+    BOOST_TEST_REQUIRE(domain.has_value());
+    BOOST_TEST(domain->name() == row.name);
+    BOOST_TEST(domain->text() == row.text);
+    const auto address = Address::parse("alice", *domain);
+    BOOST_TEST(address.text() == "alice@" + row.text);
+    BOOST_TEST(address.ascii() == "alice@" + row.name);
+    BOOST_TEST(address.domain() == row.name);
+}
+
+BOOST_AUTO_TEST_CASE(an_address_keeps_the_form_that_it_was_written_in)
+{
+    const auto ascii = Domain::parse("xn--bcher-kva.example").value(), unicode = Domain::parse("b\xC3\xBC" "cher.example").value();
+    BOOST_TEST(Address::parse("alice@b\xC3\x9C" "cher.example", ascii).text() == "alice@" + unicode.text());
+    BOOST_TEST(Address::parse("alice@xn--bcher-kva.example", unicode).text() == "alice@" + ascii.text());
+    BOOST_CHECK_EXCEPTION(Address::parse("alice@i\xE2\x99\xA5ny.example", unicode), mailbox::Invalid,
+                          [](const auto& error) { return std::string{error.what()}.find("IDNA 2008") != std::string::npos; });
+}
+
+BOOST_DATA_TEST_CASE(a_domain_that_may_be_added, data::make(kHosted), row)
+{
+    const auto domain = Domain::parse(row.text);
+    BOOST_TEST_REQUIRE(domain.has_value());  // one that is there already keeps working
+    const std::string why{mailbox::obstacle_to_hosting(*domain)};
+    BOOST_TEST(why.empty() == row.because.empty(), why);
+    BOOST_TEST(why.find(row.because) != std::string::npos, why);
+    BOOST_TEST(mailbox::is_word(*domain) == (row.because == "use that word"));
+}
+
+// A key word of a map, or a fixed part of a path, read from where they are used.
+BOOST_AUTO_TEST_CASE(every_word_of_a_map_or_a_path_is_refused)
+{
+    std::set<std::string> words;
+    const auto collect = [&words](const std::string& text, const std::regex& pattern) {
+        for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) words.insert(match->str(1));
+    };
+    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "sql/postfix"}) {
+        std::istringstream lines{sources::contents(file.path())};
+        for (std::string line; std::getline(lines, line);) {
+            if (!line.starts_with("#")) collect(line, std::regex{"static:([a-z0-9]+)"});
+        }
+    }
+    const auto code = sources::contents(sources::directory() / "src/api.cc") + sources::contents(sources::directory() / "src/http.cc");
+    collect(code, std::regex{"path\\[[01]\\] == \"([^\"]+)\""});
+    std::smatch pattern;
+    for (auto rest = code; std::regex_search(rest, pattern, std::regex{"constexpr Path k[A-Za-z]+\\{\"([^\"]+)\""}); rest = pattern.suffix()) {
+        collect(pattern.str(1), std::regex{"/([a-z]+)"});
+    }
+    for (const char* expected : {"mailboxd", "mailboxes", "domains", "credentials", "v2", "v3", "v4"}) BOOST_TEST(words.contains(expected), expected);
+    for (const auto& word : words) BOOST_TEST(mailbox::is_word(Domain::parse(word).value()), word);
 }
 
 BOOST_DATA_TEST_CASE(an_address, data::make(kAddresses), row)

@@ -62,6 +62,9 @@ Config cheap()
     return config;
 }
 
+// Decomposed and composed, as a program on macOS and a keyboard write it.
+const std::string kDecomposed = "cafe\xCC\x81", kComposed = "caf\xC3\xA9";
+
 struct Text : support::Row {
     std::string text;
 };
@@ -85,6 +88,7 @@ const Text kBad[] = {
     {"nothing", ""},
     {"four characters", "abcd"},
     {"four characters of two bytes, which are eight", times(4, "\xC3\xA9")},
+    {"four characters once they are composed", kDecomposed},
     {"129 characters", std::string(129, 'x')},
     {"129 characters of two bytes", times(129, "\xC3\xA9")},
     {"Latin-1", "caf\xE9" "123"},
@@ -164,6 +168,25 @@ BOOST_DATA_TEST_CASE(the_hash_verifies, data::make(kGood), row)
     BOOST_TEST(is_hash_of(stored, row.text));
     BOOST_TEST(!is_hash_of(stored, row.text + "x"));
     BOOST_TEST(!is_hash_of(stored, std::string_view{row.text}.substr(1)));
+}
+
+// RFC 8265. Dovecot verifies what a keyboard sends.
+BOOST_AUTO_TEST_CASE(a_password_is_composed)
+{
+    BOOST_TEST(is_accepted(kDecomposed + "s"));
+    BOOST_TEST(is_accepted(times(128, "e\xCC\x81")));
+    BOOST_TEST(!is_accepted(times(129, "e\xCC\x81")));
+    BOOST_TEST(is_hash_of(password::hash(kDecomposed, cheap()), kComposed));
+    BOOST_TEST(is_hash_of(password::hash(kComposed, cheap()), kComposed));
+    BOOST_TEST(!is_hash_of(password::hash(kDecomposed, cheap()), kDecomposed));
+}
+
+BOOST_AUTO_TEST_CASE(the_domain_is_no_password_in_either_form)
+{
+    const auto unicode = mailbox::Address::parse("alice", *mailbox::Domain::parse("b\xC3\xBC" "cher.example"));
+    for (const char* text : {"alice@b\xC3\xBC" "cher.example", "alice@bu\xCC\x88" "cher.example", "alice@xn--bcher-kva.example", "xn--bcher-kva.example"}) {
+        BOOST_CHECK_THROW(password::check(text, unicode, Config{}), mailbox::Invalid);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_hash_is_that_of_the_settings)
