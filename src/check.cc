@@ -220,7 +220,7 @@ struct Key {
     const char* table;
     const char* columns;
 };
-constexpr std::array<Key, 13> kUniqueKeys{{{"account", "name"},
+constexpr std::array<Key, 14> kUniqueKeys{{{"account", "name"},
                                            {"domain", "name"},
                                            {"domain", "unicode_name"},
                                            {"api_key", "id"},

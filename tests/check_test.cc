@@ -416,7 +416,7 @@ BOOST_FIXTURE_TEST_CASE(a_name_that_people_write_and_the_tables_lack_is_told, Ho
     std::ostringstream progress;
     BOOST_TEST(migrate::apply(connection, progress) == 0U);
     BOOST_TEST(wrong() == "");
-    BOOST_TEST(database.text("SELECT HEX(unicode_name) FROM domain WHERE id = " + std::to_string(tenant.domain_id)) == "62C3BC636865722E6578616D706C65");
+    BOOST_TEST(database.text("SELECT HEX(unicode_name) FROM domain WHERE id = ?", {tenant.domain_id}) == "62C3BC636865722E6578616D706C65");
     database.execute("UPDATE domain SET name = 'xn--zzzz.example', unicode_name = NULL WHERE id = ?", {tenant.domain_id});
     BOOST_TEST(wrong() == "");  // no name that anybody could write
 }

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # dovecot.sh - a Dovecot of the stack's own: IMAP, POP3 and LMTP over the mailboxes, all of it as one unprivileged user.
 #
-# The project's files for Dovecot are included as an operator would include them, those for 2.3 or for 2.4; the rest of the
-# configuration is made here. Nothing of the system's Dovecot is read.
+# The project's files for Dovecot are included as an operator would include them, those for 2.3 or for 2.4; ports, paths and
+# users are added here, and nothing else (a story compares the two). Nothing of the system's Dovecot is read.
 #
 # Expects DIR, ROOT, DB_SOCKET, DB_NAME and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
 # DOVECOT_CONF, dovecot_configure, dovecot_start (2 if a port was taken), dovecot_reload, dovecot_stop.
@@ -39,42 +39,19 @@ dovecot_configure()
 # The configurations of 2.3 and 2.4 have little in common.
 dovecot_is_24() { [[ $(dovecot --version) != 2.3.* ]]; }
 
-# One user for all of it, so no privileges to separate: then one login process for many connections saves memory, and a
-# session's process can serve the next one. As many passwords at once as there are processors, and one more: each takes
-# 19 MiB and a processor for its time.
+# Ports, paths and users only; the rest is in the project's files. All of it runs as one user, so that nothing has a chroot.
 dovecot_23_configuration()
 {
     cat <<END
 # Made by scripts/stack.
-base_dir = $DIR/dovecot/run
-state_dir = $DIR/dovecot/state
-log_path = /dev/stderr
-instance_name = mailboxd
-
 ssl = yes
 ssl_cert = <$DIR/tls/cert.pem
 ssl_key = <$DIR/tls/key.pem
 # Loopback only: passwords may come in clear, too.
 disable_plaintext_auth = no
-auth_worker_max_count = $(($(nproc) + 1))
-
-# Both names in the log: what was typed, and the one inside.
-login_log_format_elements = user=<%u> address=<%{orig_user}> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
 
 service stats {
   chroot =
-}
-service imap-login {
-  service_count = 0
-}
-service pop3-login {
-  service_count = 0
-}
-service imap {
-  service_count = 200
-}
-service pop3 {
-  service_count = 200
 }
 END
 }
@@ -85,35 +62,15 @@ dovecot_24_configuration()
 # Made by scripts/stack.
 dovecot_config_version = 2.4.1
 dovecot_storage_version = 2.4.1
-base_dir = $DIR/dovecot/run
-state_dir = $DIR/dovecot/state
-log_path = /dev/stderr
-instance_name = mailboxd
-
 ssl = yes
 ssl_server_cert_file = $DIR/tls/cert.pem
 ssl_server_key_file = $DIR/tls/key.pem
 # Loopback only: passwords may come in clear, too.
 auth_allow_cleartext = yes
 
-# Both names in the log: what was typed, and the one inside.
-login_log_format_elements = user=<%{user}> address=<%{original_user}> method=%{mechanism} rip=%{remote_ip} lip=%{local_ip} mpid=%{mail_pid} %{secured} session=<%{session}>
-
 # It writes statistics only, and the folder is not its own.
 service anvil {
   user = $1
-}
-service imap-login {
-  restart_request_count = unlimited
-}
-service pop3-login {
-  restart_request_count = unlimited
-}
-service imap {
-  restart_request_count = 200
-}
-service pop3 {
-  restart_request_count = 200
 }
 END
 }
@@ -121,6 +78,10 @@ END
 dovecot_common_configuration()
 {
     cat <<END
+base_dir = $DIR/dovecot/run
+state_dir = $DIR/dovecot/state
+log_path = /dev/stderr
+instance_name = mailboxd
 protocols = imap pop3 lmtp
 listen = 127.0.0.1
 
@@ -130,42 +91,10 @@ default_login_user = $1
 first_valid_uid = $(id -u "$1")
 first_valid_gid = $(id -g "$1")
 
-auth_mechanisms = plain login
-auth_verbose = yes
 doveadm_password = $(<"$DIR/secrets/doveadm")
 
-namespace inbox {
-  inbox = yes
-  mailbox Drafts {
-    auto = subscribe
-    special_use = \\Drafts
-  }
-  mailbox Junk {
-    auto = subscribe
-    special_use = \\Junk
-  }
-  mailbox Sent {
-    auto = subscribe
-    special_use = \\Sent
-  }
-  mailbox Trash {
-    auto = subscribe
-    special_use = \\Trash
-  }
-}
-
+!include $DIR/dovecot/mailboxd-server.conf
 !include $DIR/dovecot/mailboxd.conf
-
-protocol imap {
-  mail_max_userip_connections = 100
-}
-protocol pop3 {
-  mail_max_userip_connections = 100
-}
-protocol lmtp {
-  lmtp_hdr_delivery_address = none
-  postmaster_address = postmaster@$DOMAIN
-}
 
 # Without the penalty that grows with each wrong password from an address, since all come from the same one here. Each
 # alone still costs two seconds.
@@ -176,7 +105,6 @@ service anvil {
   }
 }
 service auth {
-  client_limit = 2400
   unix_listener postfix {
     mode = 0666
   }
@@ -186,7 +114,6 @@ service auth-worker {
 }
 service imap-login {
   chroot =
-  client_limit = 4000
   inet_listener imap {
     port = $IMAP_PORT
   }
@@ -197,7 +124,6 @@ service imap-login {
 }
 service pop3-login {
   chroot =
-  client_limit = 4000
   inet_listener pop3 {
     port = $POP3_PORT
   }
@@ -205,12 +131,6 @@ service pop3-login {
     port = $POP3S_PORT
     ssl = yes
   }
-}
-service imap {
-  process_limit = 1000
-}
-service pop3 {
-  process_limit = 1000
 }
 service lmtp {
   inet_listener lmtp {

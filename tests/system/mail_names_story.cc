@@ -89,6 +89,53 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story, *story::shows("p
     }
 }
 
+// A domain beyond ASCII is known by both of its forms: in the API, whose answers keep the form that was asked, and at each
+// login.
+BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
+{
+    const auto who = tenant();
+    const auto letters = story::unique("b");
+    const auto unicode = letters + "\xC3\xBC" "cher.example", upper = mail::upper(letters) + "\xC3\x9C" "CHER.Example";
+    BOOST_TEST(house.mailboxctl({"domain", "add", unicode, "--account", who.account, "--no-postmaster"}).exit == 0);
+    const auto ascii = house.value("SELECT COALESCE(MAX(name), '') FROM domain WHERE HEX(unicode_name) = HEX(" + stack::quote(unicode) + ")");
+    BOOST_TEST_REQUIRE(ascii.starts_with("xn--"), ascii);
+    BOOST_TEST(story::is_sentence(house.mailboxctl({"domain", "add", ascii, "--account", who.account}), 1, {ascii, "already"}));
+    const story::Tenant in_unicode{who.account, letters + "%C3%BCcher.example", who.key}, in_ascii{who.account, ascii, who.key};
+
+    BOOST_TEST(create(in_unicode, "anna").status == 200);
+    BOOST_TEST(create(in_unicode, "berta@" + upper).status == 200);
+    BOOST_TEST(create(in_unicode, "clara@" + ascii).status == 200);
+    BOOST_TEST(answers::is_refused(create(in_ascii, "anna@" + unicode), 409, {"anna@" + unicode}));
+    // Twice each, so that a kept page would be found.
+    for (int n = 0; n < 2; ++n) {
+        BOOST_TEST(story::has(list(in_unicode).body, "anna@" + unicode));
+        BOOST_TEST(!story::has(list(in_unicode).body, ascii));
+        BOOST_TEST(story::has(list(in_ascii).body, "anna@" + ascii));
+        BOOST_TEST(!story::has(list(in_ascii).body, unicode));
+    }
+    BOOST_TEST(change(in_ascii, "clara%40" + in_unicode.domain, "another password").status == 200);
+    BOOST_TEST(story::has(remove(in_unicode, "clara").body, "clara@" + unicode));
+    const auto shown = house.mailboxctl({"mailbox", "show", "anna@" + upper});
+    BOOST_TEST(story::has(shown.out, "anna@" + unicode), shown.out + shown.err);
+    for (const char* none : {"i%E2%99%A5ny.example", "%F0%9F%98%80.example"}) {
+        BOOST_TEST(answers::is_refused(list({who.account, none, who.key}), 404, {"IDNA 2008"}), none);
+    }
+    BOOST_TEST(story::is_sentence(house.mailboxctl({"domain", "add", "i\xE2\x99\xA5ny.example", "--account", who.account}), 1, {"IDNA 2008"}));
+
+    deliver("anna@" + ascii, mail::message("Hello"));
+    for (const auto& domain : {ascii, unicode, upper}) {
+        const auto address = "anna@" + domain;
+        BOOST_TEST(this->imap(address).select() == 1U, domain);
+        BOOST_TEST(this->pop3(address).messages() == 1U, domain);
+        auto client = submission(address);
+        BOOST_TEST(client.send("anna@" + ascii, {"berta@" + ascii}, mail::message("From " + domain)).starts_with("250 "), domain);
+    }
+    BOOST_TEST(is_refused("anna@" + unicode, "a wrong password"));
+    BOOST_TEST(is_refused("nobody@" + unicode, story::kPassword));
+    BOOST_TEST(is_refused("ann\xC3\xA4@" + unicode, story::kPassword));
+    BOOST_TEST(is_refused("anna@b\xFC" "cher.example", story::kPassword));
+}
+
 // Who learns what a mailbox is called inside Dovecot can make one of that name, and gets nothing of the other's mail.
 BOOST_FIXTURE_TEST_CASE(another_mailboxs_name_inside, mail::Story)
 {
