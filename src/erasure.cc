@@ -10,6 +10,7 @@
 #include "janitor.h"
 #include "mailbox.h"
 #include "store.h"
+#include "unicode.h"
 
 namespace erasure {
 namespace {
@@ -46,18 +47,39 @@ std::string encoded_or_not(char c)
     return "(" + (kSpecial.find(c) == std::string_view::npos ? std::string{c} : std::string{'\\', c}) + "|%" + high + kDigits[byte & 15] + ")";
 }
 
+// Of a character beyond ASCII, all bytes together: grep takes no part of one.
 std::string encoded_or_not(std::string_view text)
 {
+    constexpr char kDigits[] = "0123456789abcdef";
     std::string all;
-    for (const char c : text) all += encoded_or_not(c);
+    for (std::size_t i = 0; i < text.size();) {
+        if (unicode::is_ascii(text.substr(i, 1))) {
+            all += encoded_or_not(text[i++]);
+            continue;
+        }
+        std::string encoded;
+        const auto begin = i;
+        do {
+            const auto byte = static_cast<unsigned char>(text[i]);
+            encoded += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+        } while (++i < text.size() && (text[i] & 0xC0) == 0x80);
+        all += "(" + std::string{text.substr(begin, i - begin)} + "|" + encoded + ")";
+    }
     return all;
+}
+
+// In both of its forms.
+std::string encoded_or_not_domain(const std::string& name)
+{
+    const auto unicode_name = unicode::u_labels(name);
+    return unicode_name ? "(" + encoded_or_not(name) + "|" + encoded_or_not(*unicode_name) + ")" : encoded_or_not(name);
 }
 
 }  // namespace
 
 std::string pattern(const What& what)
 {
-    const auto domain = encoded_or_not(what.domain);
+    const auto domain = encoded_or_not_domain(what.domain);
     if (what.local_part.empty()) return domain;
     const auto local_part = encoded_or_not(what.local_part);
     return local_part + "(" + encoded_or_not('+') + "[^@[:space:]]*)?" + encoded_or_not('@') + domain

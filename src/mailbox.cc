@@ -46,7 +46,7 @@ bool is_label(std::string_view label)
 // sentence of their own because a domain that is called like this does harm to others.
 constexpr std::array<std::string_view, 7> kWords{
     "mailboxes", "domains", "credentials", "v2", "v3", "v4",  // src/api.cc, src/http.cc, nginx/
-    "mailboxd",                                               // the pipemap in sql/postfix/mailboxd-master.cf
+    "mailboxd",                                               // the transport in sql/postfix/mailboxd-master.cf
 };
 
 // RFC 6761 keeps these out of the DNS. `check` asks about a name below the second one that nobody may have.

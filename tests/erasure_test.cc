@@ -126,6 +126,16 @@ BOOST_DATA_TEST_CASE(a_line_of_a_log, data::make(kLines), row)
     BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org"}), row.text) == row.names_domain);
 }
 
+BOOST_AUTO_TEST_CASE(a_domain_in_a_pattern_has_both_forms)
+{
+    const auto pattern = erasure::pattern({.domain = "xn--bcher-kva.example", .local_part = "anna"});
+    for (const char* line : {"<anna@xn--bcher-kva.example>", "user=<anna@b\xC3\xBC" "cher.example>", "GET /v3/b%C3%BCcher.example/mailboxes/anna",
+                             "GET /v3/b\xC3\xBC" "cher.example/mailboxes/anna"}) {
+        BOOST_TEST(finds(pattern, line), line);
+    }
+    BOOST_TEST(!finds(pattern, "<anna@bucher.example>"));
+}
+
 BOOST_AUTO_TEST_CASE(every_character_of_a_name_in_a_pattern)
 {
     const std::string name = "a._-$&'=^`{|}~9";
