@@ -41,6 +41,9 @@ BOOST_AUTO_TEST_CASE(all_of_them_are_there)
         ++tables;
         const auto name = file.path().stem().string().substr(std::string{"mailboxd-"}.size());
         BOOST_TEST_REQUIRE(postfix::kQueries.contains(name), name);
+        // A lost connection is replaced at once, and each sets its session.
+        BOOST_TEST(text.find("\nhosts = unix:@DB_SOCKET@ unix:@DB_SOCKET@\n") != std::string::npos, name);
+        BOOST_TEST(text.find("\noption_file = @FILES@/mailboxd-session.cnf\noption_group = mailboxd\n") != std::string::npos, name);
         BOOST_TEST(text.substr(at + 9) == std::string{postfix::kQueries.at(name)} + "\n", name);
     }
     BOOST_TEST(postfix::kQueries.size() == tables);
