@@ -47,6 +47,7 @@ struct Exchange {
     const std::string& domain_text;         // as in the path
     const std::optional<Domain>& domain;    // nothing: no domain can have that name
     Trace& trace;
+    turn::Turn& turn;
 };
 
 // --- who ------------------------------------------------------------------------------
@@ -60,6 +61,7 @@ auth::Grant admitted(const Exchange& exchange, auth::Purpose purpose)
     if (grant && grant->domain_id == 0) exchange.trace.detail = exchange.store.has_domain(name) ? "foreign-domain" : "unknown-domain";
     const bool is_invalid = !exchange.domain && !unicode::is_ascii(exchange.domain_text);
     auth::admit(grant, exchange.request.client, exchange.domain_text + (is_invalid ? " is no domain name by IDNA 2008" : ""), purpose);
+    exchange.turn.belongs_to(grant->account_id);
     return *grant;
 }
 
@@ -202,48 +204,78 @@ void check_password(std::string_view text, const Address& owner, const Config& c
 }
 
 struct Wanted {
-    std::vector<store::NewMailbox> mailboxes;
-    std::vector<Secret> generated;  // their passwords, where it is left to us to make them
+    std::vector<Address> addresses{};
+    std::vector<std::string_view> passwords{};
+    std::vector<Secret> generated{};  // the passwords, where it is left to us to make them
 };
+
+// With a generated password, which has to come back from a pause together with its hash.
+constexpr char kBeforeGenerated = ' ';
+
+std::string_view hash_of(std::string_view made)
+{
+    return made.substr(0, made.find(kBeforeGenerated));
+}
+
+Secret generated_password(const Exchange& exchange, std::size_t index, const Address& owner)
+{
+    const auto& made = exchange.turn.hashes();
+    if (index >= made.size()) return password::generate(owner, exchange.config);
+    return Secret{std::string_view{made[index]}.substr(made[index].find(kBeforeGenerated) + 1)};
+}
 
 Wanted wanted_mailboxes(const Exchange& exchange, const Fields& fields)
 {
     const auto& domain = *exchange.domain;
-    const auto& config = exchange.config;
     const auto parameter = name_parameter(fields, exchange.words);
     const auto names = all(fields, parameter);
     if (names.empty()) refuse_missing(parameter);
-    auto passwords = all(fields, "password");
-    const bool is_ours_to_make = passwords.empty() && exchange.words.as == mailbox::As::credentials;
-    if (passwords.empty() && !is_ours_to_make) refuse_missing("password");
+    Wanted wanted{.passwords = all(fields, "password")};
+    const bool is_ours_to_make = wanted.passwords.empty() && exchange.words.as == mailbox::As::credentials;
+    if (wanted.passwords.empty() && !is_ours_to_make) refuse_missing("password");
     if (is_ours_to_make) {
         refuse_unknown(fields, {"mailbox", "login", "system"});  // `system` is the original's
         refuse_unknown(query_fields(exchange.request), {"mailbox", "login", "system"});
     }
-    if (!is_ours_to_make && names.size() != passwords.size()) {
+    if (!is_ours_to_make && names.size() != wanted.passwords.size()) {
         throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' and 'password' parameters must be given equally often: "
-                                              + std::to_string(names.size()) + " and " + std::to_string(passwords.size()));
+                                              + std::to_string(names.size()) + " and " + std::to_string(wanted.passwords.size()));
     }
     if (names.size() > kMaxMailboxesAtOnce) {
         throw Error(400, "bad_parameter", "At most 100 mailboxes can be created in one request");
     }
-    Wanted wanted;
     std::set<std::string> seen;
     for (std::size_t i = 0; i < names.size(); ++i) {
         auto address = address_of(names[i], domain, parameter);
         if (is_ours_to_make) {
-            wanted.generated.push_back(password::generate(address, config));
-            passwords.push_back(wanted.generated.back().text());
+            wanted.generated.push_back(generated_password(exchange, i, address));
+            wanted.passwords.push_back(wanted.generated.back().text());
         }
-        check_password(passwords[i], address, config);
+        check_password(wanted.passwords[i], address, exchange.config);
         if (!seen.insert(address.local_part()).second) {
             throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' parameter names " + address.text() + " twice");
         }
-        wanted.mailboxes.push_back({std::move(address), {}});
+        wanted.addresses.push_back(std::move(address));
     }
-    // From here on only valid values; now the expensive part.
-    for (std::size_t i = 0; i < names.size(); ++i) wanted.mailboxes[i].password_hash = password::hash(passwords[i], config);
     return wanted;
+}
+
+// The expensive part, which waits for its turn before each hash. After a pause it goes on where it was.
+std::vector<store::NewMailbox> hashed(const Exchange& exchange, const Wanted& wanted)
+{
+    auto& turn = exchange.turn;
+    const auto count = wanted.addresses.size();
+    while (turn.hashes().size() < count) {
+        const auto next = turn.hashes().size();
+        turn.wait_for_hash(count - next);
+        auto made = password::hash(wanted.passwords[next], exchange.config);
+        if (!wanted.generated.empty()) made += kBeforeGenerated + std::string{wanted.passwords[next]};
+        turn.add(std::move(made));
+    }
+    turn.is_hashed();
+    std::vector<store::NewMailbox> mailboxes;
+    for (std::size_t i = 0; i < count; ++i) mailboxes.push_back({wanted.addresses[i], std::string{hash_of(turn.hashes()[i])}});
+    return mailboxes;
 }
 
 Address address_in_path(const Exchange& exchange)
@@ -304,12 +336,8 @@ Response list_mailboxes(const Exchange& exchange)
     return listing(exchange.store.page(grant.domain_id, *exchange.domain, page), *exchange.domain, exchange.words);
 }
 
-Response create_mailbox(const Exchange& exchange)
+void expect_created(const Exchange& exchange, const store::Created& done)
 {
-    const auto grant = admitted(exchange, auth::Purpose::write);
-    const auto fields = body_fields(exchange);
-    const auto wanted = wanted_mailboxes(exchange, fields);
-    const auto done = exchange.store.create(grant, wanted.mailboxes, actor(exchange));
     switch (done.outcome) {
     case store::Created::Outcome::already_exists:
         throw Error(409, "mailbox_exists", store::sentence(done));
@@ -321,11 +349,21 @@ Response create_mailbox(const Exchange& exchange)
     case store::Created::Outcome::yes:
         break;
     }
-    const auto message = "Created " + std::to_string(wanted.mailboxes.size()) + " " + std::string{exchange.words.created};
+}
+
+// What would be refused anyway is refused before the hashing.
+Response create_mailbox(const Exchange& exchange)
+{
+    const auto grant = admitted(exchange, auth::Purpose::write);
+    const auto fields = body_fields(exchange);
+    const auto wanted = wanted_mailboxes(exchange, fields);
+    if (exchange.turn.hashes().empty()) expect_created(exchange, exchange.store.foresee(grant, wanted.addresses));
+    expect_created(exchange, exchange.store.create(grant, hashed(exchange, wanted), actor(exchange)));
+    const auto message = "Created " + std::to_string(wanted.addresses.size()) + " " + std::string{exchange.words.created};
     if (wanted.generated.empty()) return {.body = json::message(message)};
     json::Logins logins;
     for (std::size_t i = 0; i < wanted.generated.size(); ++i) {
-        logins.emplace_back(wanted.mailboxes[i].address.text(), wanted.generated[i].text());
+        logins.emplace_back(wanted.addresses[i].text(), wanted.generated[i].text());
     }
     return {.body = json::generated(message, logins)};
 }
@@ -350,7 +388,10 @@ Response change_password(const Exchange& exchange)
     const auto generated = is_ours_to_make ? password::generate(address, exchange.config) : Secret{};
     const auto password = is_ours_to_make ? generated.text() : given->text();
     check_password(password, address, exchange.config);
+    if (!exchange.store.has_mailbox(grant, address)) mailbox_not_found(address);
+    exchange.turn.wait_for_hash(1);
     const auto hash = password::hash(password, exchange.config);
+    exchange.turn.is_hashed();
     if (exchange.store.change_password(grant, address, hash, actor(exchange)) == store::Changed::no_such_mailbox) {
         mailbox_not_found(address);
     }
@@ -498,7 +539,8 @@ bool fits(std::string_view pattern, const std::vector<std::string>& path, std::s
     return at == path.size() || (is_collection && at + 1 == path.size() && path[at].empty());
 }
 
-Response dispatch(const http::Request& request, const Config& config, store::Store& store, pages::Pages& pages, Trace& trace)
+Response dispatch(const http::Request& request, const Config& config, store::Store& store, pages::Pages& pages, Trace& trace,
+                  turn::Turn& turn)
 {
     std::size_t domain_at = 0;
     const auto* const first = std::find_if(kRoutes.begin(), kRoutes.end(), [&](const Route& route) {
@@ -515,7 +557,7 @@ Response dispatch(const http::Request& request, const Config& config, store::Sto
     trace.key_id = key->id();
     if (route == kRoutes.end()) refuse_method();
     const auto& domain_text = request.path[domain_at];
-    return route->handler({route->words, request, config, store, pages, *key, domain_text, Domain::parse(domain_text), trace});
+    return route->handler({route->words, request, config, store, pages, *key, domain_text, Domain::parse(domain_text), trace, turn});
 }
 
 // --- how the service is ----------------------------------------------------------------
@@ -565,7 +607,7 @@ Response refusal(int status, std::string_view message, std::string_view code, co
 
 }  // namespace
 
-http::Response Api::serve(http::Raw raw, Trace& trace)
+http::Response Api::serve(http::Raw raw, Trace& trace, turn::Turn& turn)
 {
     try {
         if (raw.target == kAlive || raw.target == kReady) {
@@ -573,7 +615,7 @@ http::Response Api::serve(http::Raw raw, Trace& trace)
             return trace.route == kAlive ? alive() : ready(store_);
         }
         const auto request = http::parse(std::move(raw));
-        return dispatch(request, config_, store_, pages_, trace);
+        return dispatch(request, config_, store_, pages_, trace, turn);
     } catch (const Error& error) {
         return refusal(error.status, error.what(), error.code, trace);
     } catch (const store::InDoubt& error) {

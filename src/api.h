@@ -1,6 +1,6 @@
 // api.h - one request: who → which → do it → reply.
 //
-// serve() never throws and answers every Raw: a caller's mistake with its status and a
+// serve() answers every Raw: a caller's mistake with its status and a
 // sentence, a database that cannot be asked with 503, a fault of ours with 500.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "http.h"
 #include "pages.h"
 #include "store.h"
+#include "turn.h"
 
 namespace api {
 
@@ -24,7 +25,8 @@ struct Trace {
 class Api {
 public:
     Api(const Config& config, db::Session& session) : config_{config}, store_{session}, pages_{config.kept_pages} {}
-    http::Response serve(http::Raw raw, Trace& trace);
+    // Throws turn::Paused and turn::Abandoned, where `turn` does.
+    http::Response serve(http::Raw raw, Trace& trace, turn::Turn& turn);
 
 private:
     const Config& config_;

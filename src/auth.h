@@ -48,6 +48,7 @@ struct Grant {
     bool domain_updates_duplicates = false;  // on_duplicate
     bool domain_may_be_emptied = false;      // allow_delete_all
     std::int64_t domain_created_at = 0;      // seconds since 1970
+    std::int64_t account_id = 0;             // the key's
 };
 
 enum class Purpose { read, write };

@@ -131,6 +131,7 @@ const std::map<std::string, Take>& settings()
         {"workers", take(&Config::workers, 1U, 1000U)},
         {"write_workers", take(&Config::write_workers, 1U, 1000U)},
         {"backlog", take(&Config::backlog, 1, 65'535)},
+        {"waiting_changes", take(&Config::waiting_changes, std::size_t{1}, std::size_t{65'535})},
         {"log_file", take_path(&Config::log_file)},
         {"max_requests", take(&Config::max_requests, 0U, 1000U * kMany)},
         {"request_deadline", take(&Config::request_deadline, 1, 3600)},

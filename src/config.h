@@ -41,9 +41,11 @@ struct Config {
     std::string user;                      // taken on when started as root; empty: stay
     unsigned workers = 4;                  // processes that read
     unsigned write_workers = 4;            // processes that write, so passwords hashed at once
-    // How many requests may wait for each pool: nginx answers 503 for those beyond it. The kernel cuts it to
-    // net.core.somaxconn, unix(7). Of sockets that a service manager hands over, that one decides.
-    int backlog = 512;
+    // How many requests may wait in a socket's queue: nginx answers 503 for those beyond it, with a line in its error log. The
+    // kernel cuts it to net.core.somaxconn, unix(7). For sockets that a service manager hands over, its setting counts.
+    int backlog = 4096;
+    // How many changes may wait for a worker (gate.h). Beyond that the account that has most of them gets 503.
+    std::size_t waiting_changes = 512;
     unsigned max_requests = 100'000;       // a worker is replaced after so many; 0: never
     std::string log_file;                  // opened as `user`, again on SIGUSR1; empty: standard error
     std::chrono::seconds request_deadline{30};  // hashing included; below nginx's fastcgi_read_timeout

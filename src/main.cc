@@ -140,8 +140,9 @@ int test(const std::string& path, const Config& config)
 
 std::vector<master::Pool> open_pools(const Config& config)
 {
-    std::vector<master::Pool> pools{{"read", -1, &Config::workers}};
-    if (!config.write_socket.empty()) pools.push_back({"write", -1, &Config::write_workers});
+    const bool is_one = config.write_socket.empty();
+    std::vector<master::Pool> pools{{.name = "read", .listener = -1, .size = &Config::workers, .has_gate = is_one}};
+    if (!is_one) pools.push_back({.name = "write", .listener = -1, .size = &Config::write_workers, .has_gate = true});
     if (const int inherited = notify::inherited_sockets(); inherited > 0) {
         if (static_cast<std::size_t>(inherited) != pools.size()) {
             throw std::runtime_error("the service manager handed over " + std::to_string(inherited) + " sockets, the configuration names "
@@ -151,6 +152,7 @@ std::vector<master::Pool> open_pools(const Config& config)
         for (int i = 0; i < inherited; ++i) {
             const int socket = 3 + i;
             pools[static_cast<std::size_t>(i)].listener = socket;
+            pools[static_cast<std::size_t>(i)].is_inherited = true;
             if (::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0) fail("fcntl on inherited socket");
         }
         return pools;

@@ -1,6 +1,7 @@
 #include "master.h"
 
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include <optional>
 #include <system_error>
 
+#include "gate.h"
 #include "log.h"
 #include "notify.h"
 #include "worker.h"
@@ -29,7 +31,7 @@ constexpr auto kAskAgain = 1s;
 constexpr auto kFirstBackOff = 100ms;
 constexpr auto kLongestBackOff = 10s;
 
-enum class Phase { working, asked_to_stop };
+enum class Phase { working, asked_after_its_gate, asked_to_stop };
 
 // Of the master alone: a worker keeps what it was forked with.
 struct Unshare {
@@ -50,10 +52,20 @@ Shared<Value> shared()
     return Shared<Value>{new (memory) Value{}};
 }
 
-// A worker, or the place that waits to be filled by one.
+// What the gate and the workers of a pool and a generation have in common. It is there as long as one of them is.
+struct Channel {
+    gate::Jobs jobs = gate::open_jobs();
+    Shared<gate::Board> board = shared<gate::Board>();
+};
+
+enum class Role { worker, gate };
+
+// A child process, or the place that waits to be filled by one.
 struct Slot {
     const Pool* pool;
+    Role role;
     unsigned generation;
+    std::shared_ptr<Channel> channel;  // nullptr: the pool has no gate
     Shared<worker::Status> status = shared<worker::Status>();  // with the process
     pid_t pid = 0;                   // 0: to be started at start_at
     Clock::time_point start_at{};
@@ -100,11 +112,28 @@ public:
 private:
     void add_slots(const Pool& pool)
     {
-        const auto size = settings_->config.*pool.size;
-        for (unsigned i = 0; i < size; ++i) slots_.push_back(Slot{.pool = &pool, .generation = generation_});
+        const auto size = pool.has_gate ? gate::workers_of(settings_->config) : settings_->config.*pool.size;
+        const auto channel = pool.has_gate ? std::make_shared<Channel>() : nullptr;
+        if (channel) slots_.push_back(Slot{.pool = &pool, .role = Role::gate, .generation = generation_, .channel = channel});
+        for (unsigned i = 0; i < size; ++i) {
+            slots_.push_back(Slot{.pool = &pool, .role = Role::worker, .generation = generation_, .channel = channel});
+        }
     }
 
-    // The child runs the worker and ends where it was forked; it never returns into the loop.
+    int run_child(const Slot& slot, pid_t master_pid) const
+    {
+        close_what_others_have(slot);
+        const auto& config = settings_->config;
+        if (slot.role == Role::gate) {
+            slot.status->stage = worker::Stage::serving;
+            return gate::run(slot.pool->listener, slot.channel->jobs.gate_end.number(), config, *slot.channel->board, master_pid);
+        }
+        const auto source = slot.channel ? worker::Source{slot.channel->jobs.worker_end.number(), slot.channel->board.get()}
+                                         : worker::Source{slot.pool->listener};
+        return worker::run(source, config, settings_->db_password, settings_->look, *outage_, master_pid, *slot.status);
+    }
+
+    // The child runs and ends where it was forked; it never returns into the loop.
     void start(Slot& slot)
     {
         new (slot.status.get()) worker::Status{};
@@ -114,9 +143,7 @@ private:
         if (slot.pid == 0) {
             int code = 1;
             try {
-                close_other_listeners(*slot.pool);
-                code = worker::run(slot.pool->listener, settings_->config, settings_->db_password, settings_->look, *outage_, master_pid,
-                                   *slot.status);
+                code = run_child(slot, master_pid);
             } catch (const std::exception& fault) {
                 logging::error("worker-fault")("pid", ::getpid())("error", fault.what());
             }
@@ -129,10 +156,17 @@ private:
         }
     }
 
-    void close_other_listeners(const Pool& own) const
+    // So that a socket, or an end of the jobs, is closed when those that serve it have gone.
+    void close_what_others_have(const Slot& own) const
     {
         for (const auto& pool : pools_) {
-            if (&pool != &own) ::close(pool.listener);
+            const bool serves = &pool == own.pool && (!pool.has_gate || own.role == Role::gate);
+            if (!serves) ::close(pool.listener);
+        }
+        for (const auto& slot : slots_) {
+            if (!slot.channel) continue;
+            if (slot.channel != own.channel || own.role != Role::gate) slot.channel->jobs.gate_end.reset();
+            if (slot.channel != own.channel || own.role != Role::worker) slot.channel->jobs.worker_end.reset();
         }
     }
 
@@ -198,6 +232,10 @@ private:
             logging::error("reload-refused")("problem", problem.what())("advice", "the old configuration stays in force");
             return;
         }
+        // The same sockets with, perhaps, another length of their queues.
+        for (const auto& pool : pools_) {
+            if (!pool.is_inherited) ::listen(pool.listener, settings_->config.backlog);
+        }
         ++generation_;
         logging::info("reloading")("generation", generation_);
         for (const auto& pool : pools_) add_slots(pool);
@@ -211,16 +249,46 @@ private:
         const auto now = Clock::now();
         for (auto& slot : slots_) {
             if (slot.generation >= generation || slot.phase != Phase::working) continue;
-            slot.phase = Phase::asked_to_stop;
-            slot.ask_at = now;
-            // One that still waits for its database has taken no request, and takes none any more.
-            auto stage = worker::Stage::starting;
-            const bool is_dismissed = slot.status->stage.compare_exchange_strong(stage, worker::Stage::dismissed);
-            if (is_dismissed && slot.pid != 0) ::kill(slot.pid, SIGKILL);
-            slot.kill_at = now + settings_->config.stop_grace;
+            // Its gate may still have work for it.
+            if (slot.role == Role::worker && has_gate_running(slot)) {
+                slot.phase = Phase::asked_after_its_gate;
+            } else {
+                ask_to_stop(slot, now);
+            }
         }
-        slots_.remove_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        forget_the_retired();
         meet_deadlines();
+    }
+
+    void ask_to_stop(Slot& slot, Clock::time_point now) const
+    {
+        slot.phase = Phase::asked_to_stop;
+        slot.ask_at = now;
+        // One that still waits for its database has taken no request, and takes none any more.
+        auto stage = worker::Stage::starting;
+        const bool is_dismissed = slot.status->stage.compare_exchange_strong(stage, worker::Stage::dismissed);
+        if (is_dismissed && slot.pid != 0) ::kill(slot.pid, SIGKILL);
+        slot.kill_at = now + settings_->config.stop_grace;
+    }
+
+    bool has_gate_running(const Slot& worker) const
+    {
+        return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+            return slot.role == Role::gate && slot.pid != 0 && slot.channel == worker.channel;
+        });
+    }
+
+    void ask_those_without_a_gate()
+    {
+        const auto now = Clock::now();
+        for (auto& slot : slots_) {
+            if (slot.phase == Phase::asked_after_its_gate && !has_gate_running(slot)) ask_to_stop(slot, now);
+        }
+    }
+
+    void forget_the_retired()
+    {
+        slots_.remove_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
     }
 
     void reap()
@@ -230,7 +298,8 @@ private:
             const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& candidate) { return candidate.pid == pid; });
             if (slot != slots_.end()) bury(*slot, wait_status);
         }
-        slots_.remove_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        ask_those_without_a_gate();
+        forget_the_retired();
         start_due_slots();
     }
 
@@ -241,7 +310,7 @@ private:
         const bool is_useless = slot.status->stage == worker::Stage::starting || (slot.status->requests <= 1 && !has_ended_well && !WIFSIGNALED(wait_status));
         const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - slot.started).count();
         auto line = has_ended_well ? logging::info("worker-exit") : logging::warning("worker-exit");
-        line("pid", slot.pid)("pool", slot.pool->name)("cause", cause_of(wait_status));
+        line("pid", slot.pid)("pool", slot.role == Role::gate ? "gate" : slot.pool->name)("cause", cause_of(wait_status));
         line("age", std::to_string(age) + "s")("requests", slot.status->requests.load());
         slot.pid = 0;
         if (slot.phase == Phase::asked_to_stop) return;

@@ -22,6 +22,8 @@ struct Pool {
     std::string name;      // "read" or "write", for the log
     int listener;
     unsigned Config::* size;
+    bool has_gate;         // whether it serves changes, so that hashing is shared (gate.h)
+    bool is_inherited = false;  // from a service manager, whose setting of the backlog counts
 };
 
 // What a new generation of workers is started with.

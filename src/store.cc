@@ -1,7 +1,10 @@
 #include "store.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <limits>
+#include <set>
 #include <thread>
 
 #include "log.h"
@@ -162,7 +165,7 @@ bool Store::was_committed(const audit::Id& audit)
 constexpr char kGrant[] =
     "SELECT k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
     " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update',"
-    " d.allow_delete_all, d.created_at"
+    " d.allow_delete_all, d.created_at, k.account_id"
     " FROM api_key k FORCE INDEX (PRIMARY) LEFT JOIN domain d FORCE INDEX (domain_name)"
     " ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
     " WHERE k.id = ? AND k.hash = ?";
@@ -183,7 +186,8 @@ std::optional<auth::Grant> Store::grant(const auth::Key& key, std::string_view d
                            .domain_is_active = rows.integer(8) != 0,
                            .domain_updates_duplicates = rows.integer(9) != 0,
                            .domain_may_be_emptied = rows.integer(10) != 0,
-                           .domain_created_at = rows.integer(11)};
+                           .domain_created_at = rows.integer(11),
+                           .account_id = rows.integer(12)};
     });
 }
 
@@ -514,6 +518,65 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
         if (done.created == 0) return done;
         const auto allowed = within_allowances(connection, grant.domain_id, *reserved, reserved->integer(1) - updated);
         return is_done(allowed) ? done : allowed;
+    });
+}
+
+namespace {
+
+// Each of the names that exists in a row, or one row without any: so the allowances come with them. The names are found one
+// by one in the unique key, however many mailboxes the domain has.
+std::string foresee_statement(std::size_t names)
+{
+    std::string places = "?";
+    for (std::size_t i = 1; i < names; ++i) places += ", ?";
+    return "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
+           " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN (" + places + ") WHERE d.id = ?";
+}
+
+// The last name fills places that are left over.
+struct Foreseen {
+    std::size_t names;
+    std::string statement = foresee_statement(names);
+};
+const std::array<Foreseen, 3> kForesee{Foreseen{1}, Foreseen{10}, Foreseen{100}};
+
+}  // namespace
+
+Created Store::foresee(const auth::Grant& grant, const std::vector<mailbox::Address>& addresses)
+{
+    const auto* const fitting = std::find_if(kForesee.begin(), std::prev(kForesee.end()), [&](const auto& each) { return each.names >= addresses.size(); });
+    std::vector<db::Value> values{grant.domain_id};
+    for (std::size_t i = 0; i < fitting->names; ++i) values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
+    values.emplace_back(grant.domain_id);
+    return reading([&](db::Connection& connection) -> Created {
+        auto rows = connection.query(fitting->statement.c_str(), values);
+        std::set<std::string> existing;
+        if (!rows.next()) return {Created::Outcome::no_such_domain};
+        const auto mailboxes = rows.integer(1);
+        const bool is_domain_limited = !rows.is_null(2);
+        const bool is_account_limited = !rows.is_null(3);
+        const auto of_domain = rows.integer(2);
+        const auto of_account = rows.integer(3);
+        do existing.insert(rows.text(4)); while (rows.next());
+        const auto exists = [&](const mailbox::Address& address) { return existing.contains(address.local_part()); };
+        const auto first = std::find_if(addresses.begin(), addresses.end(), exists);
+        if (first != addresses.end() && !grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = *first};
+        const auto added = static_cast<std::int64_t>(addresses.size()) - std::count_if(addresses.begin(), addresses.end(), exists);
+        if (added == 0) return {};
+        if (is_domain_limited && mailboxes + added > of_domain) return {.outcome = Created::Outcome::domain_is_full, .allowance = of_domain};
+        if (!is_account_limited) return {};
+        auto together = connection.query(kOfAccount, {grant.domain_id});
+        if (!together.next() || together.integer(2) + added <= of_account) return {};
+        return {.outcome = Created::Outcome::account_is_full, .allowance = of_account};
+    });
+}
+
+constexpr char kHasMailbox[] = "SELECT 1 FROM mailbox WHERE domain_id = ? AND local_part = ?";
+
+bool Store::has_mailbox(const auth::Grant& grant, const mailbox::Address& address)
+{
+    return reading([&](db::Connection& connection) {
+        return connection.query(kHasMailbox, {grant.domain_id, address.local_part()}).count() > 0;
     });
 }
 

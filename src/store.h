@@ -149,6 +149,10 @@ public:
 
     // Each of these throws InDoubt where it cannot be told whether it was done.
 
+    // What create() would say now, without changing anything: before the hashing, which costs more than all the rest.
+    Created foresee(const auth::Grant& grant, const std::vector<mailbox::Address>& addresses);
+    bool has_mailbox(const auth::Grant& grant, const mailbox::Address& address);
+
     // All of them or none.
     Created create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
     Changed change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,

@@ -1,13 +1,12 @@
 #include "worker.h"
 
-#include <fastcgi.h>
 #include <fcgiapp.h>
 #include <malloc.h>
+#include <poll.h>
+#include <sodium.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,61 +14,21 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <csignal>
 #include <cstring>
-#include <deque>
 #include <optional>
 #include <system_error>
 #include <vector>
 
 #include "api.h"
+#include "gate.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
+#include "records.h"
+#include "signals.h"
 
 namespace worker {
 namespace {
-
-volatile std::sig_atomic_t is_told_to_stop = 0;
-volatile std::sig_atomic_t is_told_to_reopen = 0;
-
-void note_stop(int)
-{
-    is_told_to_stop = 1;
-}
-
-void note_reopen(int)
-{
-    is_told_to_reopen = 1;
-}
-
-void handle(int signal, void (*handler)(int))
-{
-    struct sigaction action {};
-    action.sa_handler = handler;
-    ::sigaction(signal, &action, nullptr);
-}
-
-// TERM and USR1 stay blocked but for the wait, which the returned mask opens for them (a
-// terminal's INT and HUP reach the whole group, and the master passes on what they mean).
-sigset_t prepare_signals()
-{
-    handle(SIGTERM, note_stop);
-    handle(SIGINT, SIG_IGN);
-    handle(SIGHUP, SIG_IGN);
-    handle(SIGUSR1, note_reopen);
-    handle(SIGPIPE, SIG_IGN);
-    handle(SIGALRM, SIG_DFL);
-    handle(SIGCHLD, SIG_DFL);
-    sigset_t blocked;
-    ::sigemptyset(&blocked);
-    ::sigaddset(&blocked, SIGTERM);
-    ::sigaddset(&blocked, SIGUSR1);
-    ::sigprocmask(SIG_SETMASK, &blocked, nullptr);
-    sigset_t waiting;
-    ::sigemptyset(&waiting);
-    return waiting;
-}
 
 // A page of 1000 takes about a megabyte for a moment. To give that back to the kernel each
 // time, and to get it again page by page, took as long as the rest of the answer.
@@ -151,58 +110,103 @@ Body read_body(const FCGX_Request& request, std::size_t most)
     return {.bytes = std::move(bytes), .refusal = {}};
 }
 
-// An answer as FastCGI records (FastCGI 1.0, 3.3 and 5.5), so that it leaves by one
-// write: the library's own stream takes one for each 8 KiB. The socket blocks, so only a
-// time-out ends that early. An error needs no report: who has hung up gets no answer.
-class Answer {
-public:
-    explicit Answer(int request_id) : request_id_{request_id} {}
+// What nginx's access log calls a request whose client has gone.
+constexpr int kClientClosedRequest = 499;
 
-    // The bytes are not copied.
-    void add(std::string_view text)
+// A worker that came through a gate sees its deadline itself, between two hashes. It is killed only so much later, if it hangs.
+// nginx waits 5 s longer than the deadline.
+constexpr std::chrono::seconds kGrace{3};
+
+// How often an idle worker checks whether to retry a database that hangs.
+constexpr std::chrono::milliseconds kTryInterval{100};
+
+bool has_hung_up(int connection)
+{
+    pollfd poll{.fd = connection, .events = 0, .revents = 0};
+    return ::poll(&poll, 1, 0) > 0 && (poll.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+// Hashes have no line end in them.
+std::vector<std::string> lines(std::string_view text)
+{
+    std::vector<std::string> all;
+    for (; !text.empty(); text.remove_prefix(all.back().size() + 1)) all.emplace_back(text.substr(0, text.find('\n')));
+    return all;
+}
+
+std::string joined(const std::vector<std::string>& lines)
+{
+    std::string text;
+    for (const auto& line : lines) text += line + '\n';
+    return text;
+}
+
+// The turn of a request that may have come through a gate.
+class OwnTurn final : public turn::Turn {
+public:
+    // `job`, `board`: nullptr where there is no gate.
+    OwnTurn(int connection, std::chrono::steady_clock::time_point deadline, const gate::Job* job, const gate::Board* board)
+        : connection_{connection}, deadline_{deadline}, job_{job}, board_{board}
     {
-        for (; !text.empty(); text.remove_prefix(std::min<std::size_t>(text.size(), FCGI_MAX_LENGTH))) {
-            const auto piece = text.substr(0, FCGI_MAX_LENGTH);
-            add_record(FCGI_STDOUT, piece.data(), piece.size());
+        if (job_ != nullptr) hashes_ = lines(job_->progress);
+    }
+    // Generated passwords may be among them.
+    ~OwnTurn() override
+    {
+        for (auto& hash : hashes_) sodium_memzero(hash.data(), hash.size());
+    }
+
+    void belongs_to(std::int64_t account_id) override { account_ = account_id; }
+    const std::vector<std::string>& hashes() const override { return hashes_; }
+
+    void wait_for_hash(std::size_t left) override
+    {
+        if (has_hung_up(connection_)) throw turn::Abandoned{};
+        const auto now = std::chrono::steady_clock::now();
+        if (now + static_cast<int>(left) * hash_time() > deadline_) {
+            throw http::Error(503, "unavailable", "There is not enough time left for this request; nothing was changed: try again later");
         }
+        // At least one is made in each turn, so that a request gets on.
+        const bool is_asked_to_pause = board_ != nullptr && made_ > 0 && board_->is_pressed.load(std::memory_order_relaxed);
+        if (is_asked_to_pause && report(gate::Report::Kind::paused, left, joined(hashes_))) throw turn::Paused{};
+        hash_begin_ = now;
     }
-    void send(int connection)
+
+    void add(std::string hash) override
     {
-        add_record(FCGI_STDOUT, nullptr, 0);
-        FCGI_EndRequestBody end{};
-        end.protocolStatus = FCGI_REQUEST_COMPLETE;
-        add_record(FCGI_END_REQUEST, &end, sizeof end);
-        [[maybe_unused]] const auto written = ::writev(connection, parts_.data(), static_cast<int>(parts_.size()));
+        hashes_.push_back(std::move(hash));
+        ++made_;
+        spent_ += std::chrono::steady_clock::now() - hash_begin_;
     }
+
+    void is_hashed() override { report(gate::Report::Kind::hashed, 0); }
+    void end() { report(gate::Report::Kind::ended, 0); }
 
 private:
-    void add_record(unsigned char type, const void* content, std::size_t length)
+    std::chrono::nanoseconds hash_time() const { return made_ == 0 ? std::chrono::nanoseconds{0} : spent_ / made_; }
+
+    // Returns whether a gate was there to read it.
+    bool report(gate::Report::Kind kind, std::size_t left, std::string_view progress = {}) const
     {
-        headers_.push_back({.version = FCGI_VERSION_1,
-                            .type = type,
-                            .requestIdB1 = static_cast<unsigned char>(request_id_ >> 8),
-                            .requestIdB0 = static_cast<unsigned char>(request_id_),
-                            .contentLengthB1 = static_cast<unsigned char>(length >> 8),
-                            .contentLengthB0 = static_cast<unsigned char>(length),
-                            .paddingLength = 0,
-                            .reserved = 0});
-        parts_.push_back({&headers_.back(), sizeof(FCGI_Header)});
-        parts_.push_back({const_cast<void*>(content), length});
+        return job_ != nullptr && gate::send(job_->reports.number(), {kind, account_, left, hash_time()}, progress);
     }
 
-    int request_id_;
-    std::deque<FCGI_Header> headers_;  // they stay where they are
-    std::vector<iovec> parts_;
+    int connection_;
+    std::chrono::steady_clock::time_point deadline_;
+    const gate::Job* job_;
+    const gate::Board* board_;
+    std::vector<std::string> hashes_;
+    std::int64_t account_ = 0;
+    int made_ = 0;  // in this turn
+    std::chrono::nanoseconds spent_{};
+    std::chrono::steady_clock::time_point hash_begin_{};
 };
-
-// How often who waits sees whether it is time to try a database that hangs.
-constexpr std::chrono::milliseconds kTryInterval{100};
 
 class Worker {
 public:
-    Worker(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
+    Worker(const Source& source, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
            pid_t master, Status& status)
-        : listener_{listener}, config_{config}, session_{config.db, db_password, config, look, &outage}, api_{config, session_},
+        : source_{source}, config_{config}, session_{config.db, db_password, config, look, &outage}, api_{config, session_},
           master_{master}, status_{status}
     {
     }
@@ -210,33 +214,31 @@ public:
     int serve_until_told()
     {
         FCGX_Init();  // installs handlers of its own; ours follow
-        const auto waiting = prepare_signals();
+        const auto waiting = signals::prepare();
         keep_memory();
-        ::prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (::getppid() != master_) return 0;  // it died before we asked to be told
         connect_early();
-        const int events = watch(listener_);
+        const int events = watch(source_.descriptor);
         if (auto stage = Stage::starting; !status_.stage.compare_exchange_strong(stage, Stage::serving)) return 0;
         logging::info("worker-serving")("pid", ::getpid());
-        while (is_told_to_stop == 0 && is_sound_ && (config_.max_requests == 0 || status_.requests < config_.max_requests)) {
+        while (!signals::is_told_to_stop() && goes_on()) {
             epoll_event event{};
             const int count = ::epoll_pwait(events, &event, 1, session_.is_given_up() ? static_cast<int>(kTryInterval.count()) : -1, &waiting);
-            if (is_told_to_reopen != 0) {
-                is_told_to_reopen = 0;
-                logging::reopen(config_.log_file);
-            }
+            signals::reopen_log_if_told(config_.log_file);
             if (count == 0) session_.try_again();
-            if (count <= 0) continue;
-            const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-            if (connection < 0) continue;  // a colleague was faster
-            arm(config_.request_deadline);
-            answer(connection);
-            arm(std::chrono::seconds{0});
+            if (count > 0) take();
         }
+        // What its gate has handed out has nobody else to serve it.
+        while (source_.board != nullptr && goes_on() && take()) {}
         return is_sound_ ? 0 : 1;
     }
 
 private:
+    bool goes_on() const
+    {
+        return is_sound_ && !is_over_ && (config_.max_requests == 0 || status_.requests < config_.max_requests);
+    }
+
     // So that the first request need not wait; where it fails, that request says so.
     void connect_early()
     {
@@ -247,18 +249,45 @@ private:
         }
     }
 
-    // keepConnection makes FCGX_Accept_r read from our connection and return an error
-    // where it would otherwise close it and block in an accept of its own. After an error
-    // it is closed.
-    void answer(int connection)
+    // Serves one request. Returns false where another worker was faster.
+    bool take()
     {
+        if (source_.board != nullptr) {
+            auto received = gate::receive(source_.descriptor);
+            is_over_ = received.is_over;
+            if (!received.job) return false;
+            serve(std::move(received.job->request), received.job->connection.number(), &*received.job);
+            return true;
+        }
+        Descriptor connection{::accept4(source_.descriptor, nullptr, nullptr, SOCK_CLOEXEC)};
+        if (!connection.is_open()) return false;
+        const int number = connection.number();
+        serve(std::move(connection), number, nullptr);
+        return true;
+    }
+
+    // `from`: what libfcgi reads the request from.
+    void serve(Descriptor from, int connection, const gate::Job* job)
+    {
+        const auto now = std::chrono::steady_clock::now();
+        const auto deadline = job != nullptr ? job->deadline : now + config_.request_deadline;
+        const auto left = std::max(std::chrono::ceil<std::chrono::seconds>(deadline - now), std::chrono::seconds{1});
+        arm(left + (job != nullptr ? kGrace : std::chrono::seconds{0}));
         limit_io(connection, config_.io_timeout);
+        read(std::move(from), connection, deadline, job);
+        arm(std::chrono::seconds{0});
+    }
+
+    // keepConnection makes FCGX_Accept_r read from the descriptor that it is given and return an error where it would
+    // otherwise close it and block in an accept of its own. After an error libfcgi has closed it.
+    void read(Descriptor from, int connection, std::chrono::steady_clock::time_point deadline, const gate::Job* job)
+    {
         FCGX_Request request;
         FCGX_InitRequest(&request, -1, 0);
-        request.ipcFd = connection;
+        request.ipcFd = from.release();
         request.keepConnection = 1;
         if (FCGX_Accept_r(&request) == 0 && is_whole(request)) {
-            exchange(request);
+            exchange(request, connection, deadline, job);
         } else {
             logging::warning("bad-fastcgi")("advice", "something other than nginx talks to the socket, or nginx hung up");
         }
@@ -274,7 +303,7 @@ private:
         while (FCGX_GetStr(ignored.data(), ignored.size(), request.in) > 0) {}
     }
 
-    void exchange(FCGX_Request& request)
+    void exchange(FCGX_Request& request, int connection, std::chrono::steady_clock::time_point deadline, const gate::Job* job)
     {
         const auto begin = std::chrono::steady_clock::now();
         db::take_time_spent();
@@ -283,31 +312,49 @@ private:
             logging::warning("body-cut")("id", parameter(request, "REQUEST_ID"));
             return;
         }
+        OwnTurn turn{connection, deadline, job, source_.board};
         api::Trace trace;
-        const auto response = body.refusal ? *body.refusal
-                                           : api_.serve({.method = parameter(request, "REQUEST_METHOD"),
-                                                         .target = parameter(request, "REQUEST_URI"),
-                                                         .authorization = parameter(request, "HTTP_AUTHORIZATION"),
-                                                         .content_type = parameter(request, "CONTENT_TYPE"),
-                                                         .content_encoding = parameter(request, "HTTP_CONTENT_ENCODING"),
-                                                         .client = parameter(request, "REMOTE_ADDR"),
-                                                         .body = std::move(*body.bytes)},
-                                                        trace);
-        const auto header = http::cgi_header(response);
-        Answer answer{request.requestId};
-        answer.add(header);
-        answer.add(response.body);
-        answer.send(request.ipcFd);
-        read_rest(request);
-        is_sound_ = response.worker_is_sound;
-        ++status_.requests;
-        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
-        log_request(request, response, trace, spent);
+        try {
+            const auto response = body.refusal ? *std::move(body.refusal) : serve(request, *std::move(body.bytes), turn, trace);
+            const auto header = http::cgi_header(response);
+            records::Answer answer{request.requestId};
+            answer.add(header);
+            answer.add(response.body);
+            answer.send(connection);
+            read_rest(request);
+            turn.end();
+            is_sound_ = response.worker_is_sound;
+            ++status_.requests;
+            log_request(request, response.status, trace, begin, job);
+        } catch (const turn::Abandoned&) {
+            trace.detail = "client-gone";
+            log_request(request, kClientClosedRequest, trace, begin, job);
+        } catch (const turn::Paused&) {
+            // It is served again, by whichever worker is free then.
+        }
     }
 
-    static void log_request(const FCGX_Request& request, const http::Response& response, const api::Trace& trace,
-                            std::chrono::microseconds spent)
+    http::Response serve(const FCGX_Request& request, Secret body, turn::Turn& turn, api::Trace& trace)
     {
+        // Its client has had an answer from nginx by now, or will before ours is there.
+        if (gate::age(parameter(request, "REQUEST_TIME_FLOAT")) > config_.request_deadline) {
+            trace.detail = "late";
+            return {.status = 503, .body = json::error("Temporarily unavailable", "unavailable"), .extra_header = "Retry-After: 1"};
+        }
+        return api_.serve({.method = parameter(request, "REQUEST_METHOD"),
+                           .target = parameter(request, "REQUEST_URI"),
+                           .authorization = parameter(request, "HTTP_AUTHORIZATION"),
+                           .content_type = parameter(request, "CONTENT_TYPE"),
+                           .content_encoding = parameter(request, "HTTP_CONTENT_ENCODING"),
+                           .client = parameter(request, "REMOTE_ADDR"),
+                           .body = std::move(body)},
+                          trace, turn);
+    }
+
+    static void log_request(const FCGX_Request& request, int status, const api::Trace& trace,
+                            std::chrono::steady_clock::time_point begin, const gate::Job* job)
+    {
+        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
         const auto milliseconds = [](std::chrono::microseconds time) {
             const auto tenths = time.count() / 100;
             return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
@@ -315,26 +362,28 @@ private:
         auto line = logging::info("request");
         line("id", parameter(request, "REQUEST_ID"))("client", parameter(request, "REMOTE_ADDR"));
         line("key", trace.key_id.empty() ? "-" : trace.key_id)("method", parameter(request, "REQUEST_METHOD"));
-        line("route", trace.route)("status", response.status);
+        line("route", trace.route)("status", status);
         line("ms", milliseconds(spent))("db_ms", milliseconds(db::take_time_spent()));
+        if (job != nullptr) line("waited_ms", std::chrono::duration_cast<std::chrono::milliseconds>(begin - job->arrived).count());
         if (!trace.detail.empty()) line("detail", trace.detail);
     }
 
-    int listener_;
+    const Source& source_;
     const Config& config_;
     db::Session session_;
     api::Api api_;
     pid_t master_;
     Status& status_;
     bool is_sound_ = true;
+    bool is_over_ = false;  // its gate has gone
 };
 
 }  // namespace
 
-int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
+int run(const Source& source, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
         pid_t master, Status& status)
 {
-    return Worker{listener, config, db_password, look, outage, master, status}.serve_until_told();
+    return Worker{source, config, db_password, look, outage, master, status}.serve_until_told();
 }
 
 }  // namespace worker

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "db.h"
+#include "gate.h"
 
 namespace worker {
 
@@ -25,8 +26,14 @@ struct Status {
     std::atomic<Stage> stage;
 };
 
+// Where a worker's requests come from.
+struct Source {
+    int descriptor;                    // a listening socket, or the worker's end of a gate's jobs
+    const gate::Board* board = nullptr;  // the gate's; nullptr: a listening socket
+};
+
 // Serves until TERM, max_requests or the master's death; returns the exit code.
-int run(int listener, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
+int run(const Source& source, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
         pid_t master, Status& status);
 
 }  // namespace worker

@@ -633,9 +633,10 @@ BOOST_FIXTURE_TEST_CASE(the_trace_has_no_secret, Alice)
 struct Absent {
     http::Response serve(const Call& call, const std::string& authorization)
     {
+        turn::Alone turn;
         return api.serve({.method = call.method, .target = call.target, .authorization = authorization, .content_type = call.type,
                           .client = "192.0.2.1", .body = Secret{call.body}},
-                         trace);
+                         trace, turn);
     }
     http::Response serve(const Call& call) { return serve(call, basic("api:" + auth::Key::generate().text())); }
 
@@ -688,9 +689,10 @@ BOOST_AUTO_TEST_CASE(a_database_that_refuses_says_nothing_of_itself)
     api::Trace trace;
     const auto target = "/" + tenant.domain.name() + "/mailboxes";
     const auto authorization = basic("api:" + tenant.key.text());
+    turn::Alone turn;
     const auto answer = api.serve({.method = "POST", .target = target, .authorization = authorization, .content_type = "", .client = "192.0.2.1",
                                    .body = Secret{"mailbox=alice&password=secret"}},
-                                  trace);
+                                  trace, turn);
     BOOST_TEST(text(answer) == R"(503 {"message":"Temporarily unavailable","code":"unavailable"})");
     BOOST_TEST(tenant.rows() == 0);
 }

@@ -68,6 +68,7 @@ const Number kNumbers[] = {
     {"workers", 1, 1000, [](const Config& c) -> std::int64_t { return c.workers; }},
     {"write_workers", 1, 1000, [](const Config& c) -> std::int64_t { return c.write_workers; }},
     {"backlog", 1, 65'535, [](const Config& c) -> std::int64_t { return c.backlog; }},
+    {"waiting_changes", 1, 65'535, [](const Config& c) { return static_cast<std::int64_t>(c.waiting_changes); }},
     {"max_requests", 0, 1'000'000'000, [](const Config& c) -> std::int64_t { return c.max_requests; }},
     {"request_deadline", 1, 3599, [](const Config& c) -> std::int64_t { return c.request_deadline.count(); }, "stop_grace = 3600\n"},
     {"io_timeout", 1, 3600, [](const Config& c) -> std::int64_t { return c.io_timeout.count(); }},

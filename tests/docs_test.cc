@@ -131,6 +131,7 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"workers", [](const Config& c) { return text(c.workers); }},
     {"write_workers", [](const Config& c) { return text(c.write_workers); }},
     {"backlog", [](const Config& c) { return text(c.backlog); }},
+    {"waiting_changes", [](const Config& c) { return text(c.waiting_changes); }},
     {"max_requests", [](const Config& c) { return text(c.max_requests); }},
     {"request_deadline", [](const Config& c) { return text(c.request_deadline); }},
     {"io_timeout", [](const Config& c) { return text(c.io_timeout); }},

@@ -62,9 +62,10 @@ struct Served : database::Tenant {
     http::Response serve_by(api::Api& server, const Call& call, const std::string& authorization)
     {
         trace = {};
+        turn::Alone turn;
         return server.serve({.method = call.method, .target = call.target, .authorization = authorization, .content_type = call.type,
                           .content_encoding = call.encoding, .client = client, .body = Secret{call.body}},
-                         trace);
+                         trace, turn);
     }
     http::Response serve(const Call& call) { return serve(call, basic("api:" + key.text())); }
 

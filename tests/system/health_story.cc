@@ -99,6 +99,7 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
 {
     constexpr std::size_t kPlaces = 512;
     const auto who = tenant();
+    reconfigure({{"backlog", std::to_string(kPlaces)}});
     const auto bytes = http::Request{"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}}.bytes();
     for (const bool kills : {true, false}) {
         std::vector<http::Connections> waiting;
@@ -125,15 +126,21 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
 BOOST_FIXTURE_TEST_CASE(every_worker_that_writes_is_busy, Health)
 {
     const auto who = tenant();
+    const auto other = tenant();  // one account alone leaves a worker for others
     Hold hold{*this, who};
+    Hold hold_other{*this, other};
     auto first = start_change(who, "alice");
     auto second = start_change(who, "bob");
     hold.await(2);
+    auto third = start_change(other, "alice");
+    hold_other.await(3);
     BOOST_TEST(probe("/readyz") == kReady);
     BOOST_TEST(tells("/healthz/write", "\"code\":\"pool_full\""));
     hold.release();
+    hold_other.release();
     BOOST_TEST(first.get().status == 200);
     BOOST_TEST(second.get().status == 200);
+    BOOST_TEST(third.get().status == 200);
     BOOST_TEST(eventually([&] { return probe("/healthz/write") == kAlive; }));
 }
 

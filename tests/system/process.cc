@@ -369,4 +369,12 @@ std::vector<pid_t> children(pid_t parent)
     return found;
 }
 
+std::string name(pid_t pid)
+{
+    std::ifstream file{"/proc/" + std::to_string(pid) + "/comm"};
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
 }  // namespace process

@@ -100,6 +100,9 @@ private:
 
 bool is_alive(pid_t pid);
 std::vector<pid_t> children(pid_t parent);
+
+// As /proc/PID/comm has it; empty where the process has gone.
+std::string name(pid_t pid);
 std::vector<std::string> open_files(pid_t pid);  // names of whatever its descriptors refer to
 std::string quoted(const Arguments& arguments);  // for messages
 

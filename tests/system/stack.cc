@@ -345,7 +345,17 @@ pid_t Stack::master() const
 
 std::vector<pid_t> Stack::workers() const
 {
-    return process::children(master());
+    auto children = process::children(master());
+    std::erase_if(children, [](pid_t child) { return process::name(child) == "mailboxd-gate"; });
+    return children;
+}
+
+pid_t Stack::gate() const
+{
+    const auto children = process::children(master());
+    const auto found = std::find_if(children.begin(), children.end(), [](pid_t child) { return process::name(child) == "mailboxd-gate"; });
+    if (found == children.end()) throw std::runtime_error("the gate does not run");
+    return *found;
 }
 
 std::vector<pid_t> Stack::serving_workers() const
@@ -372,7 +382,8 @@ bool Stack::await_workers(const std::vector<pid_t>& old) const
 
 std::size_t Stack::configured_workers() const
 {
-    return std::stoul(configured("workers")) + std::stoul(configured("write_workers"));
+    constexpr std::size_t kReserve = 1;  // for accounts that have no other
+    return std::stoul(configured("workers")) + std::stoul(configured("write_workers")) + kReserve;
 }
 
 // The value of a setting in the service's configuration file; empty if it is not there.

@@ -104,6 +104,7 @@ public:
     pid_t part(const std::string& name) const;  // the first process of mariadb, nginx, and so on, as it was started
     pid_t master() const;
     std::vector<pid_t> workers() const;  // all processes; some may still be starting
+    pid_t gate() const;  // of the pool for changes; throws where it does not run
     std::vector<pid_t> serving_workers() const;  // those of them that take requests
     // Waits until exactly the configured number of workers runs, all of them take requests, and none of them is in `old`.
     // This is the event after a start or a reload. Returns false if it does not come in time.

@@ -100,7 +100,7 @@ struct Story {
 // A story that breaks the house, of which the service may complain. It begins with a whole one, and leaves one
 // behind: what has ended is started again, on the same data.
 struct Breaking : Story {
-    static constexpr std::size_t kWorkers = 4;  // two in each pool
+    static constexpr std::size_t kWorkers = 5;  // two in each pool, and one more for changes
 
     Breaking();
     void teardown();

@@ -139,6 +139,8 @@ const std::vector<Faults::Kind>& Faults::all_kinds()
     static const std::vector<Kind> all{
         {"worker-killed", "mailboxd", &Faults::kill_worker},
         {"all-workers-killed", "mailboxd", &Faults::kill_all_workers},
+        {"gate-killed", "mailboxd", &Faults::kill_gate},
+        {"gate-stopped", "mailboxd", &Faults::stop_gate},
         {"worker-stopped", "mailboxd", &Faults::stop_worker},
         {"master-killed", "mailboxd", &Faults::kill_master},
         {"master-stopped", "mailboxd", &Faults::stop_master},
@@ -239,6 +241,33 @@ void Faults::kill_all_workers(const plan::Fault& fault)
 {
     send(workers(), SIGKILL);
     last(fault.hold / 4);
+}
+
+pid_t Faults::gate() const
+{
+    pid_t found = 0;
+    const bool is_there = process::eventually([&] {
+        try {
+            found = house_.gate();
+            return true;
+        } catch (const std::runtime_error&) {
+            return false;
+        }
+    });
+    if (!is_there) throw std::runtime_error{"there is no gate"};
+    return found;
+}
+
+void Faults::kill_gate(const plan::Fault& fault)
+{
+    send({gate()}, SIGKILL);
+    last(fault.hold / 4);
+}
+
+void Faults::stop_gate(const plan::Fault& fault)
+{
+    const process::Stopped stopped{{gate()}};
+    last(fault.hold);
 }
 
 void Faults::stop_worker(const plan::Fault& fault)

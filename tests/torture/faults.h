@@ -60,6 +60,8 @@ private:
 
     void kill_worker(const plan::Fault& fault);
     void kill_all_workers(const plan::Fault& fault);
+    void kill_gate(const plan::Fault& fault);
+    void stop_gate(const plan::Fault& fault);
     void stop_worker(const plan::Fault& fault);
     void kill_master(const plan::Fault& fault);
     void stop_master(const plan::Fault& fault);
@@ -78,6 +80,7 @@ private:
     bool has_part(const std::string& name) const;
     bool is_up(const std::string& part) const;
     std::vector<pid_t> workers() const;
+    pid_t gate() const;
     void configure(const std::string& text) const;  // the service, until the stack is started again
     void fill_audit_log() const;
     void read_ports();

@@ -293,6 +293,7 @@ Doubts compare(World& world, const std::string& label, plan::Random& random)
     const auto before = sum(changes);
     for (auto& domain : world.domains) compare_domain(world, domain, label);
     doubts.carried_out = sum(changes) - before;
+    world.compare_batches();
     for (const auto& sentence : story::wrong_counters(world.house)) world.findings.breach(label + ": " + sentence);
     if (world.house.has_setting("IMAP_PORT")) compare_logins(world, label, random);
     return doubts;

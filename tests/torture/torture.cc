@@ -53,6 +53,8 @@ void work(World& world, const plan::Round& round, const std::string& label)
     std::atomic<bool> is_over{false};
     std::jthread reader{[&] { world.read_only(is_over, label); }};
     std::jthread stranger{[&] { world.be_a_stranger(is_over, label); }};
+    std::jthread flood{[&] { world.be_a_flood(is_over, label); }};
+    std::jthread second_flood{[&] { world.be_a_flood(is_over, label); }};
     {
         std::vector<std::jthread> clients;
         for (auto& client : world.clients) {

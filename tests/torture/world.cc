@@ -107,7 +107,7 @@ void Gate::await(std::size_t steps)
 // Two domains of one account and one of another: half of the clients in the first one, each second of them by a key that is
 // good for no other. The names are the same in all of them. The last client has a domain for itself.
 World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted)
-    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)}, stranger_{story::add_tenant(house)}
+    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)}, stranger_{story::add_tenant(house)}, flood_{story::add_tenant(house)}
 {
     const auto second = story::add_neighbour(house, first_);
     const auto set = [&](const process::Arguments& command) {
@@ -280,6 +280,38 @@ bool World::send_mail(Client& client, const plan::Step& step, const std::string&
         findings.breach(label + ", answered " + said + ", but the mailbox is there by " + record.label);
     if (is_accepted) client.journal.note(step, Meaning::done, subject);
     return !is_accepted;
+}
+
+void World::be_a_flood(const std::atomic<bool>& is_over, const std::string& label)
+{
+    constexpr int kMostBatches = 4;
+    for (int i = 0; i < kMostBatches && !is_over; ++i) {
+        std::string prefix;
+        {
+            const std::lock_guard lock{one_at_a_time_};
+            prefix = "batch" + std::to_string(++last_batch_) + "-";
+        }
+        const auto asked = ask(flood_.key, "POST", flood_.mailboxes(), story::hundred(prefix));
+        const auto name = label + ", the flood's " + prefix + "*, answered " + asked.said;
+        if (asked.meaning == Meaning::wrong) findings.breach(name);
+        if (asked.meaning == Meaning::unknown) is_any_open = true;
+        {
+            const std::lock_guard lock{one_at_a_time_};
+            batches_.push_back({prefix, asked.meaning, name});
+        }
+        ::poll(nullptr, 0, static_cast<int>(kFirstPause.count()));
+    }
+}
+
+void World::compare_batches()
+{
+    for (const auto& [prefix, meaning, label] : std::exchange(batches_, {})) {
+        const auto rows = house.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+                                      + stack::quote(flood_.domain) + " AND m.local_part LIKE " + stack::quote(prefix + "%"));
+        const bool is_whole = rows == "100" && meaning != Meaning::untouched;
+        const bool is_absent = rows == "0" && meaning != Meaning::done;
+        if (!is_whole && !is_absent) findings.breach(label + ": " + rows + " of 100 are there");
+    }
 }
 
 void World::read_only(const std::atomic<bool>& is_over, const std::string& label)

@@ -89,6 +89,11 @@ struct World {
     void take_steps(Client& client, const std::vector<plan::Step>& steps, const std::string& label);
     void read_only(const std::atomic<bool>& is_over, const std::string& label);
     void be_a_stranger(const std::atomic<bool>& is_over, const std::string& label);
+    // An account of its own sends batches of 100 mailboxes, one after another: as many as it can, up to a number.
+    void be_a_flood(const std::atomic<bool>& is_over, const std::string& label);
+
+    // Whether each batch is there whole or not at all, as it was answered. Forgets them.
+    void compare_batches();
 
     stack::Stack& house;
     std::vector<Domain> domains;
@@ -107,6 +112,16 @@ private:
     story::Tenant first_;
     std::string reading_key_;
     story::Tenant stranger_;
+
+    struct Batch {
+        std::string prefix;  // of its local parts
+        journal::Meaning meaning;
+        std::string label;
+    };
+    story::Tenant flood_;
+    std::mutex one_at_a_time_;
+    std::vector<Batch> batches_;
+    std::size_t last_batch_ = 0;
 };
 
 }  // namespace torture
