@@ -70,10 +70,11 @@ struct Counts {
     int creations;                  // in each domain, in one round
     std::vector<int> memory_at;     // requests after which a worker's memory is looked at
     int mix_seconds;
+    int flooded;                    // requests of a kind, in one round
 };
 
-const Counts kFull{5, 3, 10, 1000, 1800, 60, {100'000, 250'000, 500'000, 1'000'000}, 600};
-const Counts kQuick{3, 1, 2, 200, 300, 15, {10'000, 20'000}, 15};
+const Counts kFull{5, 3, 10, 1000, 1800, 60, {100'000, 250'000, 500'000, 1'000'000}, 600, 40};
+const Counts kQuick{3, 1, 2, 200, 300, 15, {10'000, 20'000}, 15, 20};
 
 constexpr int kConnections = 16;
 const std::vector<int> kSizes{1, 100, 1000};    // of a list
@@ -106,6 +107,7 @@ private:
     void deletes();
     void create_time();
     void storm();
+    void flood();
     void memory();
     void start();
     void mix();
@@ -473,6 +475,67 @@ void Bench::storm()
     Table::note(text);
 }
 
+// What another account's requests take, alone and while 16 clients of one account send batches of 100 mailboxes.
+void Bench::flood()
+{
+    constexpr int kFlooding = 16;
+    constexpr int kBatch = 100;
+    const std::vector<std::string> methods{"PUT", "DELETE", "GET"};
+    std::map<std::string, std::vector<double>> alone, flooded;
+    std::vector<double> quotients;
+    int next_name = 0;
+    int next_batch = 0;
+    // A round's requests one by one, each kind for itself. The mailboxes are made before.
+    const auto measure = [&](std::map<std::string, std::vector<double>>& times) {
+        std::map<std::string, std::vector<std::string>> requests;
+        std::vector<std::string> creations;
+        for (int i = 0; i < counts_.flooded; ++i) {
+            const auto name = "flooded" + std::to_string(++next_name);
+            creations.push_back(load::with_form("POST", path("posts.example"), key_, "mailbox=" + name + "&password=correct-horse"));
+            requests["PUT"].push_back(load::with_form("PUT", path("posts.example") + "/" + name, key_, "password=correct-horses"));
+            requests["DELETE"].push_back(load::with_form("DELETE", path("posts.example") + "/" + name, key_, ""));
+            requests["GET"].push_back(load::get(path("posts.example"), key_));
+        }
+        load::one_by_one(port_, creations);
+        std::vector<double> puts;
+        for (const auto& method : methods) {
+            const auto result = load::one_by_one(port_, requests[method]);
+            if (method == "PUT") puts = result.milliseconds;
+            if (result.errors() != 0) throw std::runtime_error(method + " of another account: " + result.described_errors());
+            times[method].insert(times[method].end(), result.milliseconds.begin(), result.milliseconds.end());
+        }
+        return median(puts);
+    };
+    rounds("flood", [&] {
+        const auto calm = measure(alone);
+        std::atomic<bool> is_over{false};
+        std::promise<void> begun;
+        auto flood = std::async(std::launch::async, [&] {
+            int asked = 0;
+            return load::closed_loop(port_, kFlooding, 1h, [&]() -> std::optional<load::Request> {
+                if (++asked == kFlooding) begun.set_value();
+                if (is_over) return std::nullopt;
+                std::string form;
+                const auto prefix = "batch" + std::to_string(++next_batch) + "-";
+                for (int i = 0; i < kBatch; ++i) form += "mailbox=" + prefix + std::to_string(i) + "&password=correct-horse&";
+                form.pop_back();
+                return load::Request{load::with_form("POST", path("flood.example"), settings_["flood_key"], form)};
+            });
+        });
+        begun.get_future().wait();
+        quotients.push_back(ratio(measure(flooded), calm));
+        is_over = true;
+        flood.get();
+    });
+    table_.add({"another account's PUT during a flood of batches of 100 by 16 clients / alone, medians", 2.5, Direction::at_most, "", quotients});
+    for (const auto& method : methods) {
+        char text[160];
+        std::snprintf(text, sizeof text, "%s alone: median %.1f ms, p99 %.1f; during the flood: median %.1f ms, p99 %.1f", method.c_str(),
+                      median(alone[method]), percentile(alone[method], 0.99), median(flooded[method]), percentile(flooded[method], 0.99));
+        Table::note(text);
+    }
+}
+
 // --- Memory, start, and a long time --------------------------------------------------------------------------------------
 
 void Bench::memory()
@@ -617,7 +680,7 @@ void Bench::run()
     // How the cost of a list grows is asked of one that is read each time, and not kept.
     const std::vector<std::pair<std::string, Part>> parts{
         {"lists", &Bench::lists}, {"open-loop", &Bench::open_loop}, {"tail", &Bench::tail}, {"", &Bench::keep_nothing}, {"lists", &Bench::lists_read},
-        {"skip", &Bench::skip}, {"million", &Bench::million}, {"paging", &Bench::paging}, {"", &Bench::keep_pages}, {"posts", &Bench::posts}, {"deletes", &Bench::deletes}, {"create", &Bench::create_time}, {"storm", &Bench::storm},
+        {"skip", &Bench::skip}, {"million", &Bench::million}, {"paging", &Bench::paging}, {"", &Bench::keep_pages}, {"posts", &Bench::posts}, {"deletes", &Bench::deletes}, {"create", &Bench::create_time}, {"storm", &Bench::storm}, {"flood", &Bench::flood},
         {"overload", &Bench::overload}, {"memory", &Bench::memory}, {"start", &Bench::start}, {"mix", &Bench::mix}};
     for (const auto& [name, part] : parts) {
         if (name.empty() || is_wanted(name)) (this->*part)();

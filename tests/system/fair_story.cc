@@ -125,7 +125,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
 }
 
 BOOST_FIXTURE_TEST_CASE(what_cannot_be_done_in_time_is_refused_and_nothing_is_changed, Fair,
-                        *shows("status: 503 more requests wait than the bound allows"))
+                        *shows("status: 503 a change could not be made before its deadline"))
 {
     const auto who = tenant();
     reconfigure({{"request_deadline", "5"}, {"argon2_passes", "20"}});
