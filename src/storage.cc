@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "descriptor.h"
+
 namespace storage {
 namespace {
 
@@ -23,22 +25,6 @@ constexpr int kDeepest = 100;                      // folders within folders; Ma
 {
     throw std::system_error(errno, std::generic_category(), path);
 }
-
-class Descriptor {
-public:
-    explicit Descriptor(int number) : number_{number} {}
-    Descriptor(Descriptor&& other) noexcept : number_{std::exchange(other.number_, -1)} {}
-    ~Descriptor()
-    {
-        if (number_ >= 0) ::close(number_);
-    }
-    Descriptor& operator=(Descriptor&&) = delete;
-    int number() const { return number_; }
-    int release() { return std::exchange(number_, -1); }
-
-private:
-    int number_;
-};
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 

@@ -34,7 +34,7 @@ struct Both : mail::Story {
     {
         fs::create_directories(folder / "etc");
         for (const std::string name : {"main.cf", "master.cf"}) {
-            for (const std::string from : {"/usr/share/postfix/" + name + ".debian", "/usr/share/postfix/" + name + ".dist",
+            for (const std::string& from : {"/usr/share/postfix/" + name + ".debian", "/usr/share/postfix/" + name + ".dist",
                                            "/etc/postfix/" + name + ".proto"}) {
                 if (!fs::exists(from)) continue;
                 fs::copy_file(from, folder / "etc" / name);
