@@ -27,11 +27,14 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON domain TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_ctl'@'localhost';
-GRANT SELECT, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON mailbox_usage TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT ON mailbox_activity TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT ON submission_rate TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, DELETE ON sending_rate TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON deleted_mailbox TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON suspended_name TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, DELETE ON deleted_domain TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON deleted_key TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
 
@@ -66,6 +69,10 @@ GRANT SELECT (storage_id, size_bytes, deleted_at, purged_at), UPDATE (purged_at)
     ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (storage_id, since), DELETE ON submission_rate TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (since), DELETE ON sending_rate TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (username, storage_id, bytes, messages, doubtful_at), INSERT (username, bytes, messages), UPDATE (bytes, messages, told_at)
+    ON mailbox_usage TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, expires_at, revoked_at), DELETE ON api_key TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (at, id), DELETE ON audit_log TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT, DELETE ON mailbox_range TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (id, deleted_at), DELETE ON deleted_domain TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (domain_id), DELETE ON suspended_name TO 'mailboxd_janitor'@'localhost';

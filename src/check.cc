@@ -338,10 +338,44 @@ Finding has_triggers_of_sizes(const Config& config, Program& ctl)
     return well();
 }
 
+constexpr char kSuspend[] = "INSERT INTO suspended_name (domain_id, local_part, state) VALUES (?, '(check)', 'disabled')";
+constexpr char kAdd[] =
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 0, '(check)', 0, '(check)', '')";
+constexpr char kRemove[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = '(check)'";
+constexpr char kAdded[] = "SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part = '(check)' AND state = 'disabled'";
+constexpr char kNamed[] = "SELECT COUNT(*) FROM suspended_name WHERE domain_id = ? AND local_part = '(check)'";
+
+// A suspended name gets a mailbox, which no other can have, and loses it again. It is rolled back.
+Finding has_triggers_of_names(Program& ctl)
+{
+    auto& connection = ctl.connection();
+    const db::Transaction transaction{connection};
+    auto domain = connection.query(kSomeDomain);
+    if (!domain.next()) return well();
+    const auto id = domain.integer(1);
+    const auto number = [&](const char* statement) {
+        auto rows = connection.query(statement, {id});
+        rows.next();
+        return rows.integer(1);
+    };
+    connection.execute(kSuspend, {id});
+    connection.execute(kAdd, {id});
+    const bool is_suspended = number(kAdded) == 1;
+    const bool is_taken = number(kNamed) == 0;
+    connection.execute(kRemove, {id});
+    const bool is_kept = number(kNamed) == 1;
+    for (const auto& [name, works] : {std::pair{"mailbox_inserts", is_suspended}, {"mailbox_inserted", is_taken}, {"mailbox_deleted", is_kept}}) {
+        if (!works) return wrong(kTriggersLost + (", such as " + std::string{name}) + kTriggersBack);
+    }
+    return well();
+}
+
 Finding has_triggers(const Config& config, Program& ctl)
 {
-    const auto of_domains = has_trigger_of_domains(ctl);
-    return of_domains.mark == Mark::ok ? has_triggers_of_sizes(config, ctl) : of_domains;
+    for (const auto& found : {has_trigger_of_domains(ctl), has_triggers_of_names(ctl)}) {
+        if (found.mark != Mark::ok) return found;
+    }
+    return has_triggers_of_sizes(config, ctl);
 }
 
 constexpr char kWrongCounters[] =
@@ -419,7 +453,7 @@ Finding has_right_sizes(Program& ctl)
     auto rows = ctl.connection().query(kWrongSizes);
     if (!rows.next()) return well();
     return wrong(rows.text(1) + " has size_bytes " + rows.text(2) + " where Dovecot said " + rows.text(3)
-                 + ": a trigger was missing for a while, or somebody changed the tables by hand; doveadm quota recalc -u " + rows.text(1) + " tells it again");
+                 + ": a trigger was missing for a while, or somebody changed the tables by hand; mailboxctl mailbox recount " + rows.text(1) + " counts it anew");
 }
 
 // --- what runs ------------------------------------------------------------------------

@@ -78,6 +78,21 @@ mailbox::State suspended(const Call& call)
 
 // --- output ---------------------------------------------------------------------------
 
+std::string state_sentence(const std::string& what, const std::string& command, const std::string& name, mailbox::State wanted,
+                           mailbox::State now, const std::vector<admin::Admin::Suspended>& above)
+{
+    const std::string text{mailbox::text(now)};
+    if (now != wanted) {
+        return what + " stays " + text + ", which is stricter; nothing was changed. To let mail in again: mailboxctl " + command
+               + " resume " + for_shell(name) + ", then suspend it without --disabled.";
+    }
+    auto sentence = what + " is " + text + ".";
+    for (const auto& [level, its_name, state] : above) {
+        sentence += " Its " + level + " " + its_name + " is " + state + " still; mailboxctl " + level + " resume " + for_shell(its_name) + " ends that.";
+    }
+    return sentence;
+}
+
 std::string for_shell(const std::string& text)
 {
     constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-/";
@@ -148,6 +163,7 @@ void Listing::add(std::vector<json::Value> row)
         json::Members members;
         for (std::size_t i = 0; i < names_.size(); ++i) members.emplace_back(names_[i], std::move(row[i]));
         std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n") << object(members);
+        if (!std::cout) throw OutputLost{};
         return;
     }
     auto& line = waiting_.emplace_back();
@@ -160,6 +176,7 @@ void Listing::flush()
     for (const auto& row : waiting_) widen(widths_, row);
     for (const auto& row : waiting_) print_row(row, widths_);
     waiting_.clear();
+    if (!std::cout) throw OutputLost{};
 }
 
 void Listing::finish()

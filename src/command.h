@@ -45,6 +45,20 @@ struct Call {
     mailbox::Address address_in(const std::string& text, const std::string& domain_name) const;  // a local part will do
 };
 
+// The reader of standard output is gone, as in `mailboxctl mailbox list DOMAIN | head`, or it cannot be written to.
+struct OutputLost : std::exception {
+};
+
+// What a command prints, which decides what is said where it cannot be printed.
+enum class Prints {
+    outcome,  // of a change, which is made by then
+    listing,  // nothing is lost where nobody reads it
+    secret,   // which is shown once
+};
+
+// Whether a change is one transaction, so that nothing was changed where the database refused a statement of it.
+enum class Changes { at_once, in_steps };
+
 struct Command {
     std::string_view name;               // one or two words
     std::vector<std::string> arguments;  // an optional one in brackets
@@ -52,6 +66,8 @@ struct Command {
     std::string_view details;
     po::options_description (*options)();
     int (*run)(const Call& call);        // returns the exit status
+    Prints prints = Prints::outcome;
+    Changes changes = Changes::at_once;
     bool needs_configuration = true;     // otherwise the file is not read, and the call has the defaults
 };
 
@@ -65,6 +81,11 @@ void add_disabled_option(po::options_description& options);
 mailbox::State suspended(const Call& call);
 
 // --- output ---------------------------------------------------------------------------
+
+// What is said after `wanted` was asked for `what`, such as "Domain example.org": the state that is in force now. `command`
+// is the word of its level, such as "domain"; `above` is what keeps it suspended although it is active itself.
+std::string state_sentence(const std::string& what, const std::string& command, const std::string& name, mailbox::State wanted,
+                           mailbox::State now, const std::vector<admin::Admin::Suspended>& above = {});
 
 // For a command line that somebody may paste into a shell: a customer chooses names with quotes, backquotes and dollars.
 std::string for_shell(const std::string& text);

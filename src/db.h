@@ -46,6 +46,10 @@ struct Unreached : Error {
 // Whether the server refused a change because it is read_only, as a replica is.
 bool is_read_only(const Error& error);
 
+// A COMMIT got no answer, so the change was made, or was not, or is still to be.
+struct InDoubt : Error {
+    explicit InDoubt(const std::string& sentence) : Error{Remedy::give_up, sentence} {}
+};
 struct DuplicateKey : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -132,6 +136,7 @@ private:
 };
 
 // `work` as one transaction, which is begun again where the server rolled it back for another one's sake (a deadlock).
+// Throws InDoubt where COMMIT got no answer; after any other Error nothing was changed.
 template <typename Work>
 void in_transaction(Connection& connection, Work work)
 {
@@ -140,7 +145,12 @@ void in_transaction(Connection& connection, Work work)
         try {
             Transaction transaction{connection};
             work();
-            return transaction.commit();
+            try {
+                return transaction.commit();
+            } catch (const Error& error) {
+                if (error.remedy == Remedy::reconnect) throw InDoubt{error.what()};
+                throw;
+            }
         } catch (const Error& error) {
             if (error.remedy != Remedy::retry || attempt == kAttempts) throw;
         }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <memory>
 #include <string_view>
 
@@ -158,6 +159,28 @@ std::optional<std::map<std::string, std::string>> Client::user(const std::string
     }
     if (settings.empty()) return std::nullopt;
     return settings;
+}
+
+// By `mailbox status`, which counts what is new in a folder, too. `quota get` tells whole kilobytes only, and it wants a
+// plugin that Dovecot's own configuration need not load.
+std::optional<Client::Counted> Client::count(const std::string& name) const
+{
+    const auto answers = answers_of(ask(R"([["mailboxStatus",{"user":)" + json::quoted(name)
+                                        + R"(,"field":["vsize","messages"],"mailboxMask":["*"]},"status"]])"), where_);
+    if (answers[0].is_error && member(answers[0].payload, "exitCode") != kNoUser) refuse(answers[0], where_);
+    if (answers[0].is_error) return std::nullopt;
+    Counted counted;
+    const auto add = [&](std::int64_t& sum, const std::string& text) {
+        std::int64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error != std::errc{} || end != text.data() + text.size()) fail(where_, "it did not count the folders of " + name);
+        sum += number;
+    };
+    for (const auto& [index, folder] : answers[0].payload.members) {
+        add(counted.bytes, member(folder, "vsize"));
+        add(counted.messages, member(folder, "messages"));
+    }
+    return counted;
 }
 
 }  // namespace doveadm

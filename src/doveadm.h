@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -44,6 +45,14 @@ public:
     void kick(const std::vector<std::string>& users) const;
     // What userdb says of an address, or to one of its services of a name: settings by their names. Nothing: it knows nobody.
     std::optional<std::map<std::string, std::string>> user(const std::string& name, const std::string& service = {}) const;
+
+    // How much mail a user has in all its folders, counted from the mail that is there. Who never had
+    // mail has no folder, and none of it. Empty: userdb knows nobody of that name.
+    struct Counted {
+        std::int64_t bytes = 0;
+        std::int64_t messages = 0;
+    };
+    std::optional<Counted> count(const std::string& name) const;
 
 private:
     std::string ask(const std::string& commands) const;

@@ -28,6 +28,12 @@ constexpr char kOfSending[] =
 constexpr char kForgetSending[] =
     "DELETE FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
     " OR (kind = 'domain' AND name = ? AND ? = '')";
+// Of a domain that is there, and of those that were removed and had the name.
+constexpr char kOfNames[] =
+    "SELECT COUNT(*) FROM suspended_name WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"
+    " AND (? = '' OR local_part = ?)";
+constexpr char kOfRemoved[] =
+    "SELECT COUNT(*), COALESCE(SUM((SELECT COUNT(*) FROM deleted_key k WHERE k.domain_id = d.id)), 0) FROM deleted_domain d WHERE d.name = ?";
 constexpr char kOfDomain[] =
     "SELECT COUNT(*), COALESCE(SUM((SELECT COUNT(*) FROM api_key k WHERE k.domain_id = d.id)), 0),"
     " COALESCE(SUM((SELECT COUNT(*) FROM mailbox_range r WHERE r.domain_id = d.id)), 0) FROM domain d WHERE d.name = ?";
@@ -92,7 +98,15 @@ Erasure::Rows Erasure::rows()
     const auto& part = what_.local_part;
     auto deleted = connection.query(kOfDeleted, {what_.domain, part, part});
     deleted.next();
-    if (what_.is_deleted_only) return {{"deleted_mailbox", deleted.integer(1)}};
+    auto removed = connection.query(kOfRemoved, {what_.domain});
+    removed.next();
+    if (what_.is_deleted_only) {
+        Rows all{{"deleted_mailbox", deleted.integer(1)}};
+        if (part.empty()) all.insert(all.end(), {{"deleted_domain", removed.integer(1)}, {"deleted_key", removed.integer(2)}});
+        return all;
+    }
+    auto names = connection.query(kOfNames, {what_.domain, what_.domain, part, part});
+    names.next();
     auto living = connection.query(kOfLiving, {what_.domain, part, part});
     auto audited = connection.query(kOfAudit, {what_.domain, part, part});
     auto domain = connection.query(kOfDomain, {what_.domain});
@@ -100,9 +114,10 @@ Erasure::Rows Erasure::rows()
     for (auto* rows : {&living, &audited, &domain, &sending}) rows->next();
     Rows all{{"mailbox", living.integer(1)},          {"mailbox_usage", living.integer(2)}, {"mailbox_activity", living.integer(3)},
              {"submission_rate", living.integer(4)}, {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)},
-             {"sending_rate", sending.integer(1)}};
+             {"sending_rate", sending.integer(1)}, {"suspended_name", names.integer(1)}};
     if (part.empty()) {
-        all.insert(all.end(), {{"domain", domain.integer(1)}, {"api_key", domain.integer(2)}, {"mailbox_range", domain.integer(3)}});
+        all.insert(all.end(), {{"domain", domain.integer(1)}, {"api_key", domain.integer(2)}, {"mailbox_range", domain.integer(3)},
+                              {"deleted_domain", removed.integer(1)}, {"deleted_key", removed.integer(2)}});
     }
     return all;
 }
@@ -118,6 +133,15 @@ namespace {
 constexpr char kLockOut[] =
     "UPDATE deleted_mailbox d SET purged_at = COALESCE(purged_at, UNIX_TIMESTAMP()) WHERE domain = ? AND (? = '' OR local_part = ?)"
     " AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.storage_id = d.storage_id)";
+
+// What is kept of names. The first where a domain is erased, with all that was removed and had its name; the second where
+// an address is. Of removed domains first: their ids are known by their rows.
+constexpr char kForgetNames[] =
+    "DELETE FROM suspended_name WHERE domain_id IN (SELECT id FROM deleted_domain WHERE name = ?)";
+constexpr char kForgetName[] =
+    "DELETE FROM suspended_name WHERE local_part = ? AND domain_id IN"
+    " (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)";
+constexpr char kForgetRemoved[] = "DELETE FROM deleted_domain WHERE name = ?";  // and their keys
 
 }  // namespace
 
@@ -140,6 +164,12 @@ void Erasure::lock_out()
     auto& again = session_.connection();
     db::in_transaction(again, [&] {
         again.execute(kLockOut, {what_.domain, what_.local_part, what_.local_part});
+        if (what_.local_part.empty()) {
+            again.execute(kForgetNames, {what_.domain});
+            again.execute(kForgetRemoved, {what_.domain});
+        } else if (!what_.is_deleted_only) {
+            again.execute(kForgetName, {what_.local_part, what_.domain, what_.domain});
+        }
         if (what_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
         else audit::write(again, {}, 0, actor, "erase", what_.domain, kErased);
     });

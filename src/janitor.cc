@@ -13,6 +13,7 @@
 #include "migrate.h"
 #include "notify.h"
 #include "privileges.h"
+#include "recount.h"
 
 namespace janitor {
 
@@ -250,6 +251,13 @@ constexpr char kOldKeys[] =
 constexpr char kDeleteKey[] = "DELETE FROM api_key WHERE id = ?";
 constexpr char kOldAudit[] = "DELETE FROM audit_log WHERE at <= (UNIX_TIMESTAMP() - ?) * 1000000 ORDER BY at LIMIT 1000";
 constexpr char kEmptyRanges[] = "SELECT domain_id, number FROM mailbox_range WHERE mailboxes = 0 LIMIT 1000";
+constexpr char kOldDomains[] = "SELECT id FROM deleted_domain WHERE deleted_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
+constexpr char kDeleteDomain[] = "DELETE FROM deleted_domain WHERE id = ? AND deleted_at <= UNIX_TIMESTAMP() - ?";  // its keys go, too
+// Of domains that are gone for good.
+constexpr char kOldNames[] =
+    "SELECT DISTINCT n.domain_id FROM suspended_name n LEFT JOIN domain d ON d.id = n.domain_id LEFT JOIN deleted_domain k ON k.id = n.domain_id"
+    " WHERE d.id IS NULL AND k.id IS NULL LIMIT 1000";
+constexpr char kDeleteNames[] = "DELETE FROM suspended_name WHERE domain_id = ?";
 constexpr char kDeleteRange[] = "DELETE FROM mailbox_range WHERE domain_id = ? AND number = ? AND mailboxes = 0";
 
 }  // namespace
@@ -259,6 +267,7 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
 {
     auto& connection = session.connection();
     const std::int64_t audited = std::chrono::seconds{config.audited_for}.count();
+    const std::int64_t grace = std::chrono::seconds{config.deleted_for}.count();
     Purged purged;
     const auto one_by_one = [&](const char* table, const auto& find, const auto& remove) {
         for (;;) {
@@ -280,6 +289,10 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
     }
     one_by_one("api_key", [&] { return connection.query(kOldKeys, {audited, audited}); },
                [&](const db::Rows& old) { return connection.execute(kDeleteKey, {old.text(1)}); });
+    one_by_one("deleted_domain", [&] { return connection.query(kOldDomains, {grace}); },
+               [&](const db::Rows& old) { return connection.execute(kDeleteDomain, {old.integer(1), grace}); });
+    one_by_one("suspended_name", [&] { return connection.query(kOldNames); },
+               [&](const db::Rows& old) { return connection.execute(kDeleteNames, {old.integer(1)}); });
     one_by_one("mailbox_range", [&] { return connection.query(kEmptyRanges); },
                [&](const db::Rows& old) { return connection.execute(kDeleteRange, {old.integer(1), old.integer(2)}); });
     while (purged.is_complete) {
@@ -289,6 +302,34 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
         purged.is_complete = Clock::now() < end;
     }
     return purged;
+}
+
+Recounted recount_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm, Clock::time_point end)
+{
+    constexpr std::int64_t kAtOnce = 100;
+    auto& connection = session.connection();
+    Recounted done;
+    std::string last;
+    for (;;) {
+        const auto doubtful = recount::doubtful(connection, last, kAtOnce);
+        if (doubtful.empty()) return done;
+        if (last.empty()) storage::Store{config.store}.expect_mail();  // where it is not mounted, all would be counted as empty
+        for (const auto& each : doubtful) {
+            last = each.storage_id;
+            try {
+                const auto size = recount::mailbox(connection, doveadm, each.storage_id, each.domain);
+                ++done.mailboxes;
+                if (size && size->bytes != size->before) ++done.mended;
+            } catch (const doveadm::Unasked&) {
+                throw;  // which is of no mailbox
+            } catch (const doveadm::Failed& error) {
+                done.failed.emplace_back(each.storage_id, error.what());
+            }
+            if (Clock::now() < end) continue;
+            done.is_complete = false;
+            return done;
+        }
+    }
 }
 
 // One statement, so that a mailbox that is deleted or restored meanwhile is in one of the two. A folder is made after its
@@ -377,6 +418,12 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
         out << "mailboxes removed: " << purged.stores << ", with " << purged.files << " files of " << purged.bytes << " bytes\n";
         for (const auto& [id, why] : purged.failed) out << "FAILED: " << id << " could not be removed: " << why << '\n';
         is_well = is_well && purged.failed.empty();
+    });
+    attempt([&] {
+        const auto done = recount_doubtful(tools.session, config, tools.doveadm, kNoEnd);
+        if (done.mailboxes > 0) out << "sizes in doubt counted anew: " << done.mailboxes << ", of which " << done.mended << " were wrong\n";
+        for (const auto& [id, why] : done.failed) out << "FAILED: " << id << " could not be counted: " << why << '\n';
+        is_well = is_well && done.failed.empty();
     });
     attempt([&] {
         const auto purged = purge_rows(tools.session, config, kNoEnd);
@@ -479,6 +526,12 @@ public:
             if (purged.stores > 0) logging::info("mailboxes-purged")("count", purged.stores);
             return purged.is_complete;
         });
+        sizes_.go_on(tools_.session, [&](Clock::time_point end) {
+            const auto done = recount_doubtful(tools_.session, tools_.config, tools_.doveadm, end);
+            if (done.mended > 0) logging::info("sizes-mended")("count", done.mended);
+            if (!done.failed.empty()) throw std::runtime_error("mailbox " + done.failed[0].first + ": " + done.failed[0].second);
+            return done.is_complete;
+        });
         rows_.go_on(tools_.session, [&](Clock::time_point end) {
             const auto purged = purge_rows(tools_.session, tools_.config, end);
             for (const auto& [table, count] : purged.rows) logging::info("rows-purged")("table", table)("count", count);
@@ -497,6 +550,7 @@ private:
     Tools tools_;
     Trouble session_trouble_{"sessions"};
     Chore stores_{"stores", 1min};
+    Chore sizes_{"sizes", 5s};
     Chore rows_{"rows", 1h};
     Chore orphans_{"orphans", 24h};
     int prefix_ = 0;

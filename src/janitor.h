@@ -99,6 +99,18 @@ private:
 // Expired rows of every table.
 Purged purge_rows(db::Session& session, const Config& config, Clock::time_point end);
 
+// --- sizes that are in doubt ----------------------------------------------------------
+
+struct Recounted {
+    bool is_complete = true;                              // otherwise the time was over; the next call goes on
+    std::int64_t mailboxes = 0;
+    std::int64_t mended = 0;                              // of which the size was another one
+    std::vector<std::pair<std::string, std::string>> failed;  // of which it could not be, and why
+};
+
+// Counts the mailboxes anew of which Dovecot told two sizes within seconds, once they are at rest.
+Recounted recount_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm, Clock::time_point end);
+
 // --- the program ----------------------------------------------------------------------
 
 // Takes on the identity of the mail store's owner, for good: what root removes might be anything. Returns its folder.

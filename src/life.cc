@@ -88,18 +88,72 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address&
 
 // Sessions of a mailbox that is suspended itself end for good: after a resume they have to log in again. (Those of one that
 // is suspended by its domain or account, and that the janitor has not ended before the resume, go on.)
+constexpr char kState[] = "SELECT state FROM mailbox WHERE domain_id = ? AND local_part = ? FOR UPDATE";
 constexpr char kSetState[] =
     "UPDATE mailbox SET state = ?, generation = generation + IF(? = 'active', 0, 1) WHERE domain_id = ? AND local_part = ?";
 
-void set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State state)
+constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?";
+constexpr char kNameState[] = "SELECT state FROM suspended_name WHERE domain_id = ? AND local_part = ? FOR UPDATE";
+constexpr char kSetNameState[] = "UPDATE suspended_name SET state = ? WHERE domain_id = ? AND local_part = ?";
+constexpr char kForgetName[] = "DELETE FROM suspended_name WHERE domain_id = ? AND local_part = ?";
+constexpr char kResumeDeleted[] =
+    "UPDATE deleted_mailbox SET state = 'active' WHERE domain = ? AND local_part = ? AND domain_id = ? AND purged_at IS NULL";
+
+// The domain first, as the service locks it: nobody adds or deletes the mailbox meanwhile.
+Set set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State wanted)
 {
-    const auto text = mailbox::text(state);
     const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
+    const auto& name = address.local_part();
+    Set set;
     db::in_transaction(connection, [&] {
-        if (connection.execute(kSetState, {text, text, domain_id, address.local_part()}) == 0) refuse_absent(address);
-        if (state != mailbox::State::active) store::end_sessions(connection, domain_id, address);
-        write_audit(connection, admin::action_of(state), address);
+        connection.execute(kLockDomain, {domain_id});
+        auto of_mailbox = connection.query(kState, {domain_id, name});
+        set.has_mailbox = of_mailbox.next();
+        auto of_name = connection.query(kNameState, {domain_id, name});
+        if (!set.has_mailbox && !of_name.next()) refuse_absent(address);
+        set.state = mailbox::after(mailbox::state_of((set.has_mailbox ? of_mailbox : of_name).text(1)), wanted);
+        const auto text = mailbox::text(set.state);
+        const bool is_active = set.state == mailbox::State::active;
+        if (!is_active) store::end_sessions(connection, domain_id, address);
+        if (set.state != wanted) return;
+        connection.execute(kSetState, {text, text, domain_id, name});
+        if (is_active) connection.execute(kForgetName, {domain_id, name});
+        else connection.execute(kSetNameState, {text, domain_id, name});
+        if (is_active) connection.execute(kResumeDeleted, {address.domain(), name, domain_id});
+        write_audit(connection, admin::action_of(set.state), address);
     });
+    return set;
+}
+
+constexpr char kSuspended[] =
+    "SELECT local_part, state, 1 AS has_mailbox FROM mailbox WHERE domain_id = ? AND state <> 'active'"
+    " UNION ALL SELECT local_part, state, 0 FROM suspended_name WHERE domain_id = ? ORDER BY local_part";
+
+std::vector<Suspended> suspended(db::Connection& connection, std::int64_t domain_id)
+{
+    auto rows = connection.query(kSuspended, {domain_id, domain_id});
+    std::vector<Suspended> found;
+    while (rows.next()) found.push_back({rows.text(1), rows.text(2), rows.integer(3) != 0});
+    return found;
+}
+
+constexpr char kSuspendedNames[] = "SELECT COUNT(*) FROM suspended_name WHERE domain_id = ?";
+
+std::int64_t suspended_without_mailbox(db::Connection& connection, std::int64_t domain_id)
+{
+    auto rows = connection.query(kSuspendedNames, {domain_id});
+    rows.next();
+    return rows.integer(1);
+}
+
+constexpr char kSuspendedName[] =
+    "SELECT n.state FROM domain d JOIN suspended_name n ON n.domain_id = d.id WHERE d.name = ? AND n.local_part = ?";
+
+std::optional<std::string> suspended_without_mailbox(db::Connection& connection, const mailbox::Address& address)
+{
+    auto rows = connection.query(kSuspendedName, {address.domain(), address.local_part()});
+    if (!rows.next()) return std::nullopt;
+    return rows.text(1);
 }
 
 constexpr char kSetQuota[] = "UPDATE mailbox SET quota_bytes = ? WHERE domain_id = ? AND local_part = ?";
@@ -155,8 +209,9 @@ std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, con
     const auto& name = wanted.address.domain();
     const auto domain = admin::Admin{connection}.find_domain(name);
     if (!domain) {
-        throw admin::Refused("the domain " + name + " was removed; mailboxctl domain add " + name
-                             + " --account NAME makes it again, then restore with --of-removed-domain");
+        throw admin::Refused("the domain " + name + " was removed; mailboxctl domain restore " + name + " brings all of it back for as"
+                             " long as deleted_for says. To bring back this mailbox alone: mailboxctl domain add " + name
+                             + " --account NAME, then restore it with --of-removed-domain");
     }
     if (domain->id != chosen.domain_id && !wanted.is_of_removed_domain) {
         throw admin::Refused("the domain " + name + " was removed and added again since then, and belongs to the account " + domain->account
@@ -171,13 +226,14 @@ constexpr char kRestore[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
     " SELECT ?, ?, ?, created_at, size_bytes, state, storage_id, password, generation + 1, quota_bytes"
     " FROM deleted_mailbox WHERE storage_id = ? AND purged_at IS NULL FOR UPDATE";
+constexpr char kStateNow[] = "SELECT state FROM mailbox WHERE storage_id = ?";
 constexpr char kForgetDeleted[] = "DELETE FROM deleted_mailbox WHERE storage_id = ?";
 
 }  // namespace
 
 Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace)
 {
-    const auto chosen = restorable(connection, wanted, grace);
+    auto chosen = restorable(connection, wanted, grace);
     const auto domain_id = domain_for(connection, wanted, chosen);
     const auto name = wanted.name.value_or(wanted.address);
     db::in_transaction(connection, [&] {
@@ -194,6 +250,8 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
             throw admin::Refused("there is a mailbox " + name.text() + " already; restored beside it, with --as NAME, it gets another name");
         }
         connection.execute(kForgetDeleted, {chosen.storage_id});
+        auto now = connection.query(kStateNow, {chosen.storage_id});
+        if (now.next()) chosen.state = now.text(1);
         if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", wanted.address);
         write_audit(connection, "restore", name);
     });

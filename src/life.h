@@ -51,8 +51,28 @@ std::optional<Mailbox> find(db::Connection& connection, const mailbox::Address& 
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Domain& domain);
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address& address);
 
-// Ends the open sessions unless it is active afterwards.
-void set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State state);
+// A suspension belongs to the name within its domain: it stays when the mailbox is deleted, and a mailbox that gets the
+// name later is suspended, too (the triggers of 0005-suspended-names.sql).
+struct Suspended {
+    std::string local_part;
+    std::string state;
+    bool has_mailbox = false;
+};
+// All suspended names of a domain, in their order.
+std::vector<Suspended> suspended(db::Connection& connection, std::int64_t domain_id);
+// How many of them have no mailbox.
+std::int64_t suspended_without_mailbox(db::Connection& connection, std::int64_t domain_id);
+// The state of a suspended name that has no mailbox. Empty where it has one or is not suspended.
+std::optional<std::string> suspended_without_mailbox(db::Connection& connection, const mailbox::Address& address);
+
+// Sets the state of a mailbox, or of a suspended name that has none. Returns the state that is in force afterwards, as
+// mailbox::after() has it. Ends the open sessions unless that is active. `active` ends the suspension of the name's
+// deleted mailboxes, too. A request that would weaken the state changes nothing and is not audited.
+struct Set {
+    mailbox::State state = mailbox::State::active;
+    bool has_mailbox = true;
+};
+Set set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State wanted);
 // As in Mailbox.
 void set_quota(db::Connection& connection, const mailbox::Address& address, std::optional<std::int64_t> bytes);
 
@@ -66,7 +86,8 @@ struct Restoring {
 };
 
 // Brings a deleted mailbox back with all that it had. In the audit log `restore` has the name that it has from then on, and
-// `restore-as` the one that it had, should that be another. Logins from before its deletion stay ended. Returns what it was.
+// `restore-as` the one that it had, should that be another. Logins from before its deletion stay ended. Returns what
+// it was, with the state that it has now: the stricter of its own and that of its name.
 Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace);
 
 }  // namespace life

@@ -134,4 +134,17 @@ std::string_view text(State state)
     throw std::logic_error("no state");
 }
 
+State state_of(std::string_view text)
+{
+    for (const auto state : {State::active, State::no_login, State::disabled}) {
+        if (text == mailbox::text(state)) return state;
+    }
+    throw std::logic_error(std::string{text} + " is no state");
+}
+
+State after(State now, State wanted)
+{
+    return wanted == State::active ? wanted : std::max(now, wanted);
+}
+
 }  // namespace mailbox

@@ -69,6 +69,10 @@ enum class As { mailbox, credentials };
 // logs in, mail still arrives; disabled: that, and mail has to wait outside.
 enum class State { active, no_login, disabled };
 std::string_view text(State state);  // as the tables have it
+State state_of(std::string_view text);  // of such a text; throws std::logic_error for any other
+// Returns the state that is in force after `wanted` was asked for. Suspending never weakens: what is disabled stays
+// disabled when it is suspended with no_login. Only `active` ends a suspension.
+State after(State now, State wanted);
 
 // A domain as its account's keys see it.
 struct Hosted {

@@ -2,11 +2,18 @@
 //
 // The commands are in tenants.cc, mailboxes.cc and upkeep.cc, each a table that names options and function.
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include <boost/program_options.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
 #include <iomanip>
 #include <iostream>
 #include <string>
@@ -126,6 +133,62 @@ void refuse_keys(const std::vector<std::string>& words)
     }
 }
 
+// Opens what the caller has closed, for reading only: otherwise the database's connection could get the number of standard
+// output, and what is printed would go there. Writing to it fails then, as it does for any program with a closed output.
+void open_standard_files()
+{
+    for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(number, F_GETFD) >= 0) continue;
+        if (::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) throw std::runtime_error("/dev/null cannot be opened");
+    }
+}
+
+bool is_writable(int descriptor)
+{
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+// Whether standard output is a pipe that nobody reads any more.
+bool is_reader_gone()
+{
+    pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+    return ::poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
+}
+
+// As a program ends that has not heard of SIGPIPE. The database's library ignores that signal.
+[[noreturn]] void end_by_sigpipe()
+{
+    std::signal(SIGPIPE, SIG_DFL);
+    sigset_t only;
+    ::sigemptyset(&only);
+    ::sigaddset(&only, SIGPIPE);
+    ::sigprocmask(SIG_UNBLOCK, &only, nullptr);
+    ::raise(SIGPIPE);
+    std::_Exit(128 + SIGPIPE);
+}
+
+// Standard output could not be written to.
+[[noreturn]] void complain_of_output(command::Prints prints, int error)
+{
+    if (prints == command::Prints::listing && is_reader_gone()) end_by_sigpipe();
+    // What failed may have failed long ago; the next write says why.
+    if (error == 0 && ::write(STDOUT_FILENO, "\n", 1) < 0) error = errno;
+    auto sentence = "standard output cannot be written to" + (error == 0 ? std::string{} : " (" + std::string{std::strerror(error)} + ")");
+    if (prints == command::Prints::outcome) sentence += "; what was asked for is done";
+    if (prints == command::Prints::secret) {
+        sentence += "; what was asked for is done, but nobody has seen the key or password: replace it (key revoke and key add, or mailbox passwd)";
+    }
+    throw std::runtime_error(sentence);
+}
+
+int flushed(int status, command::Prints prints)
+{
+    errno = 0;
+    if (!std::cout.flush()) complain_of_output(prints, errno);
+    return status;
+}
+
 int run(std::vector<std::string> words)
 {
     refuse_keys(words);
@@ -135,7 +198,7 @@ int run(std::vector<std::string> words)
     const bool wants_help = words.empty() || std::any_of(words.begin(), words.end(), is_one_of("--help", "-h")) || words[0] == "help";
     if (std::any_of(words.begin(), words.end(), is_one_of("--version", "-V"))) {
         std::cout << "mailboxctl " << kVersion << '\n';
-        return 0;
+        return flushed(0, command::Prints::listing);
     }
     if (wants_help) {
         if (!words.empty() && words[0] == "help") words.erase(words.begin());
@@ -144,7 +207,7 @@ int run(std::vector<std::string> words)
         } catch (const WrongUsage&) {
             print_help();
         }
-        return 0;
+        return flushed(0, command::Prints::listing);
     }
     const auto& command = take_command(words);
     std::vector<std::string> arguments;
@@ -170,12 +233,25 @@ int run(std::vector<std::string> words)
     }
     const auto config = command.needs_configuration ? Config::read(options["config"].as<std::string>()) : Config{};
     if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
-    const int status = command.run({options, arguments, config});
-    if (!std::cout.flush()) {
-        throw std::runtime_error("the output could not be written, but what was asked for is done; a key or password that nobody saw is "
-                                 "replaced by another one (key revoke and add, mailbox passwd)");
+    if (command.prints == command::Prints::secret && !is_writable(STDOUT_FILENO)) {
+        throw admin::Refused("standard output is closed, and what would be shown there is shown only once");
     }
-    return status;
+    try {
+        return flushed(command.run({options, arguments, config}), command.prints);
+    } catch (const command::OutputLost&) {
+        complain_of_output(command.prints, 0);
+    } catch (const db::InDoubt& error) {
+        throw std::runtime_error(std::string{error.what()} + "; the connection was lost while the change was being made, and nobody knows whether it is"
+                                 " made: look before you repeat the command (mailboxctl audit shows what was changed)");
+    } catch (const db::Unreached&) {
+        throw;
+    } catch (const db::Error& error) {
+        if (command.prints == command::Prints::listing) throw;
+        if (command.changes == command::Changes::in_steps) {
+            throw std::runtime_error(std::string{error.what()} + "; what was done before stays, and the command can be repeated");
+        }
+        throw admin::Refused(error.what());
+    }
 }
 
 // Where it was refused, or the database not reached, nothing was changed. Some sentences say so themselves.
@@ -196,6 +272,7 @@ int complain(const std::string& sentence)
 int main(int argc, char** argv)
 {
     try {
+        open_standard_files();
         return run({argv + 1, argv + argc});
     } catch (const WrongUsage& wrong) {
         std::cerr << "mailboxctl: " << wrong.what() << "; nothing was done. mailboxctl --help explains\n";

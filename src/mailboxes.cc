@@ -1,5 +1,7 @@
 #include "mailboxes.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -13,6 +15,8 @@
 #include "erasure.h"
 #include "life.h"
 #include "password.h"
+#include "recount.h"
+#include "storage.h"
 #include "store.h"
 #include "why.h"
 
@@ -23,6 +27,7 @@ namespace po = boost::program_options;
 using command::Call;
 using command::for_shell;
 using command::json_option;
+using command::Prints;
 using command::size_value;
 using command::time_value;
 using mailbox::Address;
@@ -54,8 +59,28 @@ struct Operator {
 po::options_description list_options()
 {
     auto options = json_option();
-    options.add_options()("deleted", "those that were deleted and can be restored");
+    options.add_options()
+        ("deleted", "those that were deleted and can be restored")
+        ("suspended", "those that are suspended, and suspended names that have no mailbox now");
     return options;
+}
+
+void list_suspended(const Call& call, db::Connection& connection, const mailbox::Domain& domain)
+{
+    command::Listing listing{call, {"mailbox", "state", "has_mailbox"}};
+    for (const auto& each : life::suspended(connection, admin::Admin{connection}.domain_id(domain.name()))) {
+        listing.add({each.local_part + "@" + domain.name(), each.state, std::string{each.has_mailbox ? "yes" : "no"}});
+    }
+    listing.finish();
+}
+
+// On standard error, since they are no mailboxes.
+void tell_of_suspended_names(db::Connection& connection, std::int64_t domain_id, const mailbox::Domain& domain)
+{
+    const auto count = life::suspended_without_mailbox(connection, domain_id);
+    if (count == 0) return;
+    std::cerr << count << (count == 1 ? " name is" : " names are") << " suspended without having a mailbox now; mailboxctl mailbox list "
+              << domain.name() << " --suspended shows " << (count == 1 ? "it" : "them") << ".\n";
 }
 
 void list_deleted(const Call& call, db::Connection& connection, const mailbox::Domain& domain)
@@ -76,8 +101,13 @@ int mailbox_list(const Call& call)
     constexpr std::int64_t kPage = 1000;
     const auto domain = call.domain(call.arguments[0]);
     auto connection = call.connect();
+    if (call.has("deleted") && call.has("suspended")) throw command::WrongUsage("--deleted and --suspended are two lists: give one of them");
     if (call.has("deleted")) {
         list_deleted(call, connection, domain);
+        return 0;
+    }
+    if (call.has("suspended")) {
+        list_suspended(call, connection, domain);
         return 0;
     }
     const auto domain_id = admin::Admin{connection}.domain_id(domain.name());
@@ -92,6 +122,7 @@ int mailbox_list(const Call& call)
         last = page.back().id;
     }
     listing.finish();
+    tell_of_suspended_names(connection, domain_id, domain);
     return 0;
 }
 
@@ -100,6 +131,10 @@ int mailbox_show(const Call& call)
     const auto address = call.address(call.arguments[0]);
     auto connection = call.connect();
     const auto found = life::find(connection, address);
+    if (const auto state = life::suspended_without_mailbox(connection, address); !found && state) {
+        throw admin::Refused("there is no mailbox " + address.text() + ", but its name is suspended (" + *state + "): a mailbox that gets it is "
+                             + *state + ", too. mailboxctl mailbox resume " + for_shell(address.text()) + " ends that");
+    }
     if (!found) refuse_absent(address);
     command::show(call, {{"mailbox", address.text()},
                          {"state", found->state},
@@ -128,6 +163,15 @@ std::string new_hash(const Call& call, const Address& address)
     return password::hash(typed.text(), call.config);
 }
 
+// What is said of a mailbox that is suspended since before it was added; otherwise empty.
+std::string of_suspension(db::Connection& connection, const Address& address)
+{
+    const auto found = life::find(connection, address);
+    if (!found || found->state == mailbox::text(State::active)) return "";
+    return " It is " + found->state + ", because its name was suspended before; mailboxctl mailbox resume " + for_shell(address.text())
+           + " ends that.";
+}
+
 int mailbox_add(const Call& call)
 {
     const auto address = call.address(call.arguments[0]);
@@ -135,7 +179,8 @@ int mailbox_add(const Call& call)
     const auto grant = as_operator.grant(address);
     const auto done = as_operator.store.create(grant, {{address, new_hash(call, address)}}, as_operator.actor);
     if (done.outcome != store::Created::Outcome::yes) throw admin::Refused(store::sentence(done));
-    command::tell(call, "Mailbox " + address.text() + " added.", {{"mailbox", address.text()}});
+    command::tell(call, "Mailbox " + address.text() + " added." + of_suspension(as_operator.session.connection(), address),
+                  {{"mailbox", address.text()}});
     return 0;
 }
 
@@ -160,7 +205,9 @@ int mailbox_remove(const Call& call)
     const auto days = call.config.deleted_for.count();
     const auto rest = days == 0 ? " deleted; the janitor removes its mail." :
         " deleted. For " + std::to_string(days) + " days mailboxctl mailbox restore " + for_shell(address.text()) + " brings it back.";
-    command::tell(call, "Mailbox " + address.text() + rest, {{"mailbox", address.text()}});
+    const auto state = life::suspended_without_mailbox(as_operator.session.connection(), address);
+    const auto stays = !state ? "" : "\nIts name stays suspended (" + *state + ") until mailboxctl mailbox resume " + for_shell(address.text());
+    command::tell(call, "Mailbox " + address.text() + rest + stays, {{"mailbox", address.text()}});
     return 0;
 }
 
@@ -204,6 +251,126 @@ int mailbox_quota(const Call& call)
     return 0;
 }
 
+// --- sizes ----------------------------------------------------------------------------
+
+po::options_description recount_options()
+{
+    auto options = json_option();
+    options.add_options()("all", "those of all domains");
+    return options;
+}
+
+// How far it is, on a terminal, over the same line again and again.
+class Progress {
+public:
+    explicit Progress(std::int64_t all) : all_{all}, is_shown_{::isatty(STDERR_FILENO) != 0 && all > 1} {}
+    ~Progress() { clear(); }
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+    void show(std::int64_t done)
+    {
+        if (is_shown_) std::cerr << '\r' << done << " of " << all_ << " mailboxes counted" << std::flush;
+        is_begun_ = is_shown_;
+    }
+    void clear()
+    {
+        if (std::exchange(is_begun_, false)) std::cerr << "\r\033[K" << std::flush;
+    }
+
+private:
+    std::int64_t all_;
+    bool is_shown_;
+    bool is_begun_ = false;
+};
+
+struct Recounting {
+    std::int64_t counted = 0;
+    std::int64_t changed = 0;
+    std::int64_t failed = 0;
+};
+
+// One line for each that has another size than before.
+void recount_domain(const Call& call, db::Connection& connection, const doveadm::Client& doveadm, const mailbox::Domain& domain,
+                    std::int64_t domain_id, Progress& progress, command::Listing& listing, Recounting& done)
+{
+    constexpr std::int64_t kPage = 1000;
+    for (std::int64_t last = 0;;) {
+        const auto page = life::mailboxes(connection, domain_id, last, kPage);
+        if (page.empty()) return;
+        last = page.back().id;
+        for (const auto& each : page) {
+            progress.show(done.counted + done.failed);
+            try {
+                const auto size = recount::mailbox(connection, doveadm, each.storage_id, domain.name());
+                if (!size) continue;  // deleted meanwhile
+                ++done.counted;
+                if (size->bytes == each.size_bytes) continue;
+                ++done.changed;
+                listing.add({each.local_part + "@" + domain.name(), each.size_bytes, size->bytes, size->messages});
+            } catch (const doveadm::Unasked&) {
+                throw;  // which is of no mailbox
+            } catch (const doveadm::Failed& error) {
+                ++done.failed;
+                progress.clear();
+                std::cerr << each.local_part << '@' << domain.name() << " could not be counted: " << error.what() << '\n';
+            }
+        }
+    }
+}
+
+int recount_many(const Call& call, db::Connection& connection, const doveadm::Client& doveadm)
+{
+    admin::Admin admin{connection};
+    std::vector<mailbox::Domain> domains;
+    if (call.has("all")) {
+        for (const auto& name : admin.domain_names()) domains.push_back(call.domain(name));
+    } else {
+        domains.push_back(call.domain(call.arguments[0]));
+    }
+    std::int64_t all = 0;
+    for (const auto& domain : domains) all += admin.mailboxes_of_domain(domain);
+    Progress progress{all};
+    Recounting done;
+    command::Listing listing{call, {"mailbox", "size_before", "size_bytes", "messages"}};
+    for (const auto& domain : domains) {
+        const auto found = admin.find_domain(domain.name());
+        if (found) recount_domain(call, connection, doveadm, domain, found->id, progress, listing, done);
+    }
+    progress.clear();
+    listing.finish();
+    std::cerr << done.counted << " mailboxes counted, " << done.changed << " had another size";
+    if (done.failed > 0) std::cerr << ", " << done.failed << " could not be counted; the command can be repeated";
+    std::cerr << ".\n";
+    return done.failed == 0 ? 0 : command::kFailed;
+}
+
+int mailbox_recount(const Call& call)
+{
+    if (call.has("all") != call.arguments.empty()) throw command::WrongUsage("give an address, a domain or --all, and one of them only");
+    if (call.config.doveadm.empty()) throw admin::Refused("the setting doveadm is missing: Dovecot counts the mail, and it says where Dovecot listens");
+    auto connection = call.connect();
+    const auto is_one = !call.has("all") && call.arguments[0].find('@') != std::string::npos;
+    const auto address = is_one ? std::optional{call.address(call.arguments[0])} : std::nullopt;
+    if (!is_one && !call.has("all")) admin::Admin{connection}.domain_id(call.domain(call.arguments[0]).name());  // its sentence
+    const auto found = is_one ? life::find(connection, *address) : std::nullopt;
+    if (is_one && !found) refuse_absent(*address);
+    // Otherwise each mailbox would be counted as empty.
+    if (!call.config.store.empty() && recount::is_there_mail(connection)) storage::Store{call.config.store}.expect_mail();
+    constexpr std::chrono::seconds kLongest{60};
+    try {
+        const doveadm::Client doveadm{call.config, kLongest};
+        if (!is_one) return recount_many(call, connection, doveadm);
+        const auto size = recount::mailbox(connection, doveadm, found->storage_id, address->domain());
+        if (!size) refuse_absent(*address);
+        command::tell(call, "Mailbox " + address->text() + " has " + std::to_string(size->bytes) + " bytes in " + std::to_string(size->messages)
+                                + " messages; its size was " + std::to_string(found->size_bytes) + " before.",
+                      {{"mailbox", address->text()}, {"size_before", found->size_bytes}, {"size_bytes", size->bytes}, {"messages", size->messages}});
+        return 0;
+    } catch (const doveadm::Unasked& error) {
+        throw std::runtime_error(std::string{error.what()} + "; run this as root, with the settings doveadm and doveadm_key_file as Dovecot has them");
+    }
+}
+
 po::options_description suspend_options()
 {
     auto options = json_option();
@@ -215,9 +382,11 @@ int set_state(const Call& call, State state)
 {
     const auto address = call.address(call.arguments[0]);
     auto connection = call.connect();
-    life::set_state(connection, address, state);
-    const std::string text{mailbox::text(state)};
-    command::tell(call, "Mailbox " + address.text() + " is " + text + ".", {{"mailbox", address.text()}, {"state", text}});
+    const auto now = life::set_state(connection, address, state);
+    const auto above = admin::Admin{connection}.suspended_above_mailbox(address.domain());
+    const auto what = (now.has_mailbox ? "Mailbox " : "There is no mailbox now. The name ") + address.text();
+    command::tell(call, command::state_sentence(what, "mailbox", address.text(), state, now.state, above),
+                  {{"mailbox", address.text()}, {"state", std::string{mailbox::text(now.state)}}});
     return 0;
 }
 
@@ -346,9 +515,9 @@ int audit_command(const Call& call)
 std::vector<command::Command> commands()
 {
     return {
-        {"mailbox list", {"DOMAIN"}, "list a domain's mailboxes, or the deleted ones", "", list_options, mailbox_list},
+        {"mailbox list", {"DOMAIN"}, "list a domain's mailboxes, or the deleted ones", "", list_options, mailbox_list, Prints::listing},
         {"mailbox show", {"ADDRESS"}, "show a mailbox",
-         "storage_id names its folder in the mail store, and itself in the logs of Dovecot and Postfix.", json_option, mailbox_show},
+         "storage_id names its folder in the mail store, and itself in the logs of Dovecot and Postfix.", json_option, mailbox_show, Prints::listing},
         {"mailbox add", {"ADDRESS"}, "add a mailbox", "The password is asked for, or taken from a file.", password_options, mailbox_add},
         {"mailbox passwd", {"ADDRESS"}, "change a mailbox's password",
          "The password is asked for, or taken from a file. Sessions that are open with the old one are ended.", password_options, mailbox_passwd},
@@ -359,6 +528,11 @@ std::vector<command::Command> commands()
          "the address again, --as gives the deleted one another name in the same domain.", restore_options, mailbox_restore},
         {"mailbox quota", {"ADDRESS", "SIZE|none|default"}, "set how much a mailbox may hold",
          "SIZE such as 500M or 2G; none: as much as comes; default: as the domain says (domain set quota_bytes=…).", json_option, mailbox_quota},
+        {"mailbox recount", {"[ADDRESS|DOMAIN]"}, "count anew how much mail there is",
+         "Dovecot tells each mailbox's size when it changes something. Mail that came by another way, such as a restored\n"
+         "Maildir, is counted by this. Of a domain, or of all with --all, each mailbox is listed that has another size than\n"
+         "before. Wants the settings doveadm and doveadm_key_file, and rights to use them, as root has.", recount_options, mailbox_recount,
+         Prints::outcome, command::Changes::in_steps},
         {"mailbox suspend", {"ADDRESS"}, "let nobody into a mailbox",
          "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
          "with --disabled, when it has to wait outside (450).", suspend_options, mailbox_suspend},
@@ -370,10 +544,11 @@ std::vector<command::Command> commands()
          "as (erased), without names and clients' addresses. Prints how many rows of which table, how much mail, and what it\n"
          "cannot reach. Wants the janitor's settings, and is started as root like it; where it does not come to the mail or\n"
          "to Dovecot it leaves that to the janitor, says so, and ends with exit status 1. Can be repeated when it was stopped.",
-         erase_options, erase_command},
+         erase_options, erase_command, Prints::outcome, command::Changes::in_steps},
         {"audit", {"[ADDRESS|DOMAIN|KEY]"}, "show who changed what",
          "Of an address, of everything in a domain, of everything that a key has done (KEY is its id), or of an account;\n"
-         "without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command},
+         "without, the newest changes of all. The operator is whoever used mailboxctl.", audit_options, audit_command,
+         Prints::listing},
     };
 }
 

@@ -147,7 +147,7 @@ command::Command command()
             "Postfix starts it (spawn(8), see mailboxd-master.cf). It reads requests of Postfix's policy protocol from\n"
             "standard input and asks Dovecot by the socket of its service quota-status: about each recipient, and about all\n"
             "of them again when the size of the message is known. It accepts what it cannot ask about.",
-            command::no_options, run, false};
+            command::no_options, run, command::Prints::outcome, command::Changes::at_once, false};
 }
 
 }  // namespace policy

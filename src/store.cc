@@ -77,14 +77,32 @@ void end_all_sessions(db::Connection& connection)
 
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " generation, quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " generation, quota_bytes, deleted_at, deleted_by, with_domain, place)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?,"
+    " ?, id"
     " FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ? FOR UPDATE";
 
 void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id, std::int64_t after,
-                  std::int64_t last, std::string_view by)
+                  std::int64_t last, std::string_view by, Goes goes)
 {
-    connection.execute(kKeepDeleted, {domain, by, domain_id, after, last});
+    connection.execute(kKeepDeleted, {domain, by, std::int64_t{goes == Goes::with_domain}, domain_id, after, last});
+}
+
+constexpr char kInsertRange[] = "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) VALUES (?, ?, ?, UNHEX(?))";
+
+void count_ranges(db::Connection& connection, std::int64_t domain_id, std::int64_t last)
+{
+    for (std::int64_t first = 0; first <= last && last > 0; first += kWidth) {
+        std::int64_t all = 0;
+        std::string counts;
+        for (auto fine = first; fine < first + kWidth && fine <= last; fine += kFineWidth) {
+            const auto count = std::min(fine + kFineWidth - 1, last) - std::max(fine, std::int64_t{1}) + 1;  // there is no id 0
+            constexpr std::string_view kDigits = "0123456789ABCDEF";
+            counts += {kDigits[static_cast<std::size_t>(count / 16)], kDigits[static_cast<std::size_t>(count % 16)]};
+            all += count;
+        }
+        connection.execute(kInsertRange, {domain_id, first / kWidth, all, counts});
+    }
 }
 
 constexpr char kSchemaVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version";

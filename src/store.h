@@ -110,9 +110,13 @@ void end_sessions(db::Connection& connection, std::int64_t domain_id, const mail
 void end_all_sessions(db::Connection& connection);
 
 // Within the caller's transaction, before they are deleted: keeps what brings the domain's mailboxes with ids above `after`
-// and up to `last` back, and locks them.
+// and up to `last` back, and locks them. `with_domain`: they come back with their domain.
+enum class Goes { alone, with_domain };
 void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id, std::int64_t after,
-                  std::int64_t last, std::string_view by);
+                  std::int64_t last, std::string_view by, Goes goes = Goes::alone);
+
+// Within the caller's transaction: the counts of ranges of a domain whose mailboxes have the ids from 1 to this one.
+void count_ranges(db::Connection& connection, std::int64_t domain_id, std::int64_t last);
 
 // The newest migration that was applied; 0 for none.
 std::int64_t schema_version(db::Connection& connection);
@@ -121,11 +125,8 @@ std::int64_t schema_version(db::Connection& connection);
 // there is none.
 Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
 
-// A COMMIT got no answer, and for as long as that was asked for nobody could tell: the change was made, or was not, or is
-// still to be.
-struct InDoubt : db::Error {
-    explicit InDoubt(const std::string& sentence) : db::Error{db::Remedy::give_up, sentence} {}
-};
+// A COMMIT got no answer, and for as long as that was asked for nobody could tell.
+using db::InDoubt;
 
 class Store {
 public:

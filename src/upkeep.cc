@@ -88,13 +88,14 @@ std::vector<command::Command> commands()
     return {
         {"migrate", {}, "bring the database's tables to this version",
          "Adds what is missing and changes nothing that the previous release needs. Triggers and functions that are missing,\n"
-         "different or another user's, as after a restore, are made anew as this user's. Safe to repeat.", migrate_options, migrate_command},
+         "different or another user's, as after a restore, are made anew as this user's. Safe to repeat.", migrate_options, migrate_command,
+         command::Prints::outcome, command::Changes::in_steps},
         {"check", {}, "look over the installation, and say what to do",
          "One line each: secrets, sockets, database, schema, server, rights, service, janitor, tables, durability, triggers,\n"
          "counters, what Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on which\n"
          "security depends, certificates as clients see them (tls_urls), the mail store.\n"
          "WRONG stands in the way, note does not, ? could not be looked at. Changes nothing. To see all of it takes root.\n"
-         "Exit status 0 when nothing is WRONG.", no_options, check_command},
+         "Exit status 0 when nothing is WRONG.", no_options, check_command, command::Prints::listing},
         {"postfix-policy", {}, "count what mailboxes send, for Postfix",
          "Postfix starts it (mailboxd-master.cf) and asks on standard input whether a message may be sent (send_limit). It is\n"
          "of no use in a shell. Wants the setting postfix_db_password_file.", no_options, postfix_policy_command},
@@ -103,7 +104,7 @@ std::vector<command::Command> commands()
          "those that cannot be restored any more (deleted_for), and expired rows. Folders of the mail store that no mailbox\n"
          "has are reported. Runs as the mail store's owner, or is started as root and becomes that (store_user). One is to\n"
          "run always, with --watch; when it was down, it makes up for that. Wants the settings store, doveadm,\n"
-         "doveadm_key_file and janitor_db_password_file.", janitor_options, janitor_command},
+         "doveadm_key_file and janitor_db_password_file.", janitor_options, janitor_command, command::Prints::outcome, command::Changes::in_steps},
         policy::command(),
     };
 }

@@ -161,6 +161,19 @@ std::string share(std::int64_t count, std::optional<std::int64_t> limit)
 
 constexpr char kByTheTables[] = "as far as the tables say, yes";
 
+// What `look` finds in a table that tables of an earlier release do not have; there it finds nothing.
+template <typename Look>
+auto in_newer_table(Look look) -> decltype(look())
+{
+    constexpr int kNoSuchTable = 1146;
+    try {
+        return look();
+    } catch (const db::Error& error) {
+        if (error.number != kNoSuchTable) throw;
+        return {};
+    }
+}
+
 // --- one thing after the other --------------------------------------------------------
 
 class Inquiry {
@@ -222,6 +235,10 @@ std::string Inquiry::since(const audit::Actions& actions)
     const auto begin = audit::latest(connection_, {"create", "restore", "restore"}, address_.domain(), address_.local_part());
     const auto entry = audit::latest(connection_, actions, address_.domain(), address_.local_part());
     if (!begin || (entry && entry->at >= begin->at)) return when_and_who(entry);
+    // A suspension stays with the name.
+    if (entry && (entry->action == "suspend" || entry->action == "disable")) {
+        return when_and_who(entry) + " (that stayed with the name when the mailbox was deleted)";
+    }
     return begin->action == "restore" ? "before it was restored " + when_and_who(begin) : when_and_who(std::nullopt);
 }
 
@@ -448,8 +465,11 @@ void Inquiry::look_at_all()
     const auto house = house_of(connection_, address_.domain());
     if (!house) {
         const auto entry = audit::latest(connection_, {"domain-remove", "domain-remove", "domain-remove"}, address_.domain(), "");
+        const auto removed = in_newer_table([&] { return admin::Admin{connection_}.removed_domains(address_.domain()); });
+        const auto is_kept = !removed.empty() && removed.front().age < std::chrono::seconds{call_.config.deleted_for}.count();
         report_.add("domain", Mark::wrong, address_.domain() + (entry ? " was removed " + when_and_who(entry) : " is none of ours"),
-                    "mailboxctl domain add " + for_shell(address_.domain()) + " --account NAME");
+                    (is_kept ? "mailboxctl domain restore " + for_shell(address_.domain()) + " brings all of it back; a new one: " : std::string{})
+                        + "mailboxctl domain add " + for_shell(address_.domain()) + " --account NAME");
         report_.close({Way::mail_in, Way::login, Way::sending, Way::api}, "no, the domain is not there");
         if (!life::deleted(connection_, address_).empty()) look_for_deleted(false);
         return;
@@ -461,6 +481,12 @@ void Inquiry::look_at_all()
     const bool has_mailbox = mailbox.has_value();
     if (mailbox) look_at_state("mailbox", address_.text(), mailbox->state);
     else report_.close({Way::mail_in, Way::login, Way::sending}, "no, there is no mailbox");
+    const auto state = in_newer_table([&] { return life::suspended_without_mailbox(connection_, address_); });
+    if (!mailbox && state) {
+        const auto entry = audit::latest(connection_, {"suspend", "disable", "disable"}, address_.domain(), address_.local_part());
+        report_.add("name", Mark::note, "it is suspended (" + *state + ") since " + when_and_who(entry) + ": a mailbox that gets it is suspended, too",
+                    advised("mailbox resume"));
+    }
     look_for_deleted(has_mailbox);
     look_at_allowance(has_mailbox);
     if (mailbox) {
@@ -509,7 +535,7 @@ command::Command command()
             "One line each: the states of account, domain and mailbox, deletion, allowance, size, last use, password, what\n"
             "Postfix's tables say (mailboxctl runs their queries) and what Dovecot says (by the setting doveadm), what was\n"
             "sent, keys. The last line says what works. WRONG stands in the way, note does not, ? could not be looked at.\n"
-            "Exit status 0 when nothing is WRONG.", options, run};
+            "Exit status 0 when nothing is WRONG.", options, run, command::Prints::listing};
 }
 
 }  // namespace why

@@ -275,6 +275,18 @@ BOOST_FIXTURE_TEST_CASE(triggers_that_are_lost_are_missed, House)
     BOOST_TEST(database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id}) == version);
 }
 
+const std::string kOfNames[] = {"mailbox_inserts", "mailbox_inserted", "mailbox_deleted"};
+
+BOOST_DATA_TEST_CASE_F(House, triggers_of_names_too, data::make(kOfNames), trigger)
+{
+    const auto rows = [&] { return database.number("SELECT (SELECT COUNT(*) FROM mailbox) + (SELECT COUNT(*) FROM suspended_name)"); };
+    const auto before = rows();
+    BOOST_TEST(wrong() == "");
+    database.run("DROP TRIGGER " + trigger);
+    BOOST_TEST(has(wrong(), "WRONG    triggers: the tables have lost theirs, such as " + trigger + ", "), all);
+    BOOST_TEST(rows() == before);
+}
+
 const std::string kOfSizes[] = {"mailbox_usage_inserts", "mailbox_usage_inserted", "mailbox_usage_updates", "mailbox_usage_updated"};
 
 // Whether or not the mailbox has had a size.

@@ -124,6 +124,39 @@ BOOST_AUTO_TEST_CASE(what_userdb_says_to_a_service)
 }
 
 // As when its database is away: not the same as nobody.
+// Over all folders.
+BOOST_AUTO_TEST_CASE(how_much_there_is)
+{
+    dovecot::Server server{always(answer(R"([["doveadmResponse",[{"mailbox":"INBOX","vsize":"517","messages":"1"},)"
+                                         R"({"mailbox":"Trash","vsize":"1034","messages":"2"}],"status"]])"))};
+    const auto counted = doveadm::Client{server.config()}.count("a@b").value();
+    BOOST_TEST(counted.bytes == 1551);
+    BOOST_TEST(counted.messages == 3);
+    BOOST_TEST(server.requests().front().ends_with(R"([["mailboxStatus",{"user":"a@b","field":["vsize","messages"],"mailboxMask":["*"]},"status"]])"));
+}
+
+BOOST_AUTO_TEST_CASE(how_much_there_is_of_who_never_had_mail)
+{
+    dovecot::Server server{always(answer(R"([["doveadmResponse",[],"status"]])"))};
+    BOOST_TEST(doveadm::Client{server.config()}.count("a@b").value().bytes == 0);
+}
+
+BOOST_AUTO_TEST_CASE(how_much_there_is_of_nobody)
+{
+    dovecot::Server server{always(answer(R"([["error",{"type":"exitCode","exitCode":67},"status"]])"))};
+    BOOST_TEST(!doveadm::Client{server.config()}.count("nobody@b").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_count)
+{
+    for (const char* folder : {R"({"mailbox":"INBOX","messages":"1"})", R"({"vsize":"a lot","messages":"1"})", R"({"vsize":"1","messages":""})"}) {
+        dovecot::Server server{always(answer(R"([["doveadmResponse",[)" + std::string{folder} + R"(],"status"]])"))};
+        BOOST_CHECK_THROW(doveadm::Client{server.config()}.count("a@b"), doveadm::Failed);
+    }
+    dovecot::Server server{always(answer(R"([["error",{"type":"exitCode","exitCode":75},"status"]])"))};
+    BOOST_CHECK_THROW(doveadm::Client{server.config()}.count("a@b"), doveadm::Failed);
+}
+
 BOOST_AUTO_TEST_CASE(a_userdb_that_does_not_know_at_present)
 {
     dovecot::Server server{always(answer(R"([["error",{"type":"exitCode", "exitCode":75},"user"]])"))};

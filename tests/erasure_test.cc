@@ -163,7 +163,7 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
     }
     erasure::Erasure of_alice{its_session, alice()};
     const std::map<std::string, std::int64_t> hers{{"mailbox", 1},         {"mailbox_usage", 1},   {"mailbox_activity", 1}, {"submission_rate", 1},
-                                                   {"deleted_mailbox", 1}, {"audit_log", 3},       {"sending_rate", 1}};
+                                                   {"deleted_mailbox", 1}, {"audit_log", 3},       {"sending_rate", 1},   {"suspended_name", 0}};
     BOOST_TEST((counts(of_alice) == hers));
     auto connection = database.connect();
     admin::NewKey narrow;
@@ -173,7 +173,8 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
     erasure::Erasure of_all{its_session, all()};
     const std::map<std::string, std::int64_t> theirs{{"mailbox", 2},   {"mailbox_usage", 2}, {"mailbox_activity", 2}, {"submission_rate", 1},
                                                      {"deleted_mailbox", 1}, {"audit_log", 5}, {"domain", 1}, {"api_key", 1}, {"mailbox_range", 1},
-                                                     {"sending_rate", 3}};
+                                                     {"sending_rate", 3},
+                                                     {"suspended_name", 0}, {"deleted_domain", 0}, {"deleted_key", 0}};
     BOOST_TEST((counts(of_all) == theirs));
     erasure::Erasure of_nobody{its_session, {.domain = domain.name(), .local_part = "carol"}};
     for (const auto& [table, count] : of_nobody.rows()) BOOST_TEST(count == 0, table);
@@ -230,7 +231,7 @@ BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, House)
     of_deleted.is_deleted_only = true;
     erasure::Erasure erasure{its_session, of_deleted};
     BOOST_TEST(erasure.account() == account);
-    BOOST_TEST((counts(erasure) == std::map<std::string, std::int64_t>{{"deleted_mailbox", 1}}));
+    BOOST_TEST((counts(erasure) == std::map<std::string, std::int64_t>{{"deleted_mailbox", 1}, {"deleted_domain", 0}, {"deleted_key", 0}}));
     BOOST_TEST(erase(of_deleted).mail.files == 1);
     BOOST_TEST(counts(erasure).at("deleted_mailbox") == 0);
     BOOST_TEST(!fs::exists(homes["alice"].front()));
@@ -319,7 +320,8 @@ BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, House)
 // That cannot be, unless somebody changed the tables by hand; then the mail is what counts.
 BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, House)
 {
-    database.execute("INSERT INTO deleted_mailbox SELECT storage_id, domain_id, ?, 'alice', created_at, size_bytes, state, password, generation,"
+    database.execute("INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"
+                     " quota_bytes, deleted_at, deleted_by, purged_at) SELECT storage_id, domain_id, ?, 'alice', created_at, size_bytes, state, password, generation,"
                      " quota_bytes, 1, 'tester', NULL FROM mailbox WHERE storage_id = ?", {domain.name(), storage_id("bob")});
     erase(alice());
     BOOST_TEST(has_mail("bob"));

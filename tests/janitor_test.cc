@@ -442,7 +442,8 @@ BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, Mail)
 {
     const auto alice = storage_id("alice");
     for (const char* purged_at : {"NULL", "1"}) {
-        db().run("INSERT INTO deleted_mailbox SELECT storage_id, domain_id, 'x', local_part, created_at, size_bytes, state, password, generation,"
+        db().run("INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"
+                 " quota_bytes, deleted_at, deleted_by, purged_at) SELECT storage_id, domain_id, 'x', local_part, created_at, size_bytes, state, password, generation,"
                  " quota_bytes, 1, 'tester', " + std::string{purged_at} + " FROM mailbox WHERE local_part = 'alice'");
         BOOST_TEST(purge().stores(kNoEnd).stores == 0);
         BOOST_TEST(fs::exists(home(alice)));

@@ -207,4 +207,26 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_needs_its_domain, Alice)
     BOOST_CHECK_THROW(database.execute("DELETE FROM domain WHERE id = ?", {domain_id}), db::Error);
 }
 
+// What is removed can come back: each column that it has is kept. Those that are named here are made anew.
+struct Kept : support::Row {
+    const char* table;
+    const char* kept;
+    const char* made_anew;
+};
+
+const Kept kKept[] = {
+    {"a domain", "domain", "deleted_domain", "mailboxes version"},
+    {"a key of a domain", "api_key", "deleted_key", "account_id account_state good_until"},
+    {"a mailbox", "mailbox", "deleted_mailbox", "id"},
+};
+
+BOOST_DATA_TEST_CASE_F(Alice, what_can_come_back_is_kept, boost::unit_test::data::make(kKept), row)
+{
+    const auto lost = database.column("SELECT c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name = ?"
+                                      " AND c.column_name NOT IN (SELECT k.column_name FROM information_schema.columns k"
+                                      " WHERE k.table_schema = DATABASE() AND k.table_name = ?) AND INSTR(CONCAT(' ', ?, ' '), CONCAT(' ', c.column_name, ' ')) = 0",
+                                      {row.table, row.kept, row.made_anew});
+    BOOST_TEST(lost == std::vector<std::string>{}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_SUITE_END()

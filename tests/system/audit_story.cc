@@ -57,11 +57,14 @@ const Command kCommands[] = {
     {{"check"}},
     {{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file", "{secrets}/mailboxd_migrate"}},
     {{"domain", "remove", "{domain}", "--yes"}, {"domain-remove"}},
+    {{"domain", "restore", "{domain}"}, {"domain-restore"}},
+    {{"domain", "remove", "{domain}", "--yes"}, {"domain-remove"}},
     {{"account", "remove", "{account}", "--yes"}, {"domain-remove", "account-remove"}},
 };
 
-// Finishes what was deleted, by whoever is in the log for that.
-const std::set<std::string> kOfNobody{"janitor", "postfix-policy", "quota-policy"};
+// The janitor finishes what was deleted, by whoever is in the log for that. A size that is counted anew is no change, and
+// the policy services only answer.
+const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-policy", "postfix-policy"};
 
 std::string named(const Arguments& words)
 {

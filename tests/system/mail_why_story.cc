@@ -210,7 +210,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_not_there, Why)
     ctl({"domain", "remove", who.domain, "--yes"});
     const auto removed = why(alice);
     BOOST_TEST(removed.exit == 1);
-    BOOST_TEST(has(removed.out, "WRONG  domain +{domain} was removed {time}, by the operator\n +-> mailboxctl domain add {domain} --account NAME\n"));
+    BOOST_TEST(has(removed.out, "WRONG  domain +{domain} was removed {time}, by the operator\n +-> mailboxctl domain restore {domain} brings all of it back;"
+                                " a new one: mailboxctl domain add {domain} --account NAME\n"));
     BOOST_TEST(has(removed.out, "WRONG  deleted +deleted {time} by the operator.*; it can be restored until {time}, once the domain, which was removed, is .*"
                                 "same customer's\n +-> mailboxctl mailbox restore {alice} --of-removed-domain\n"));
 }
@@ -297,7 +298,7 @@ BOOST_FIXTURE_TEST_CASE(a_name_that_a_shell_would_run, Why)
         ++lines;
         BOOST_TEST(words.out.find("\n" + nasty + "\n") != std::string::npos, line << ": " << words.out);
     }
-    BOOST_TEST(lines == 6);  // resume, quota, passwd, restore, add, and what remove says
+    BOOST_TEST(lines == 8);  // resume, quota, passwd, restore, add, resume of the name twice, and what remove says
 }
 
 BOOST_FIXTURE_TEST_CASE(an_account_without_a_key, Why)

@@ -1,0 +1,84 @@
+#include "recount.h"
+
+namespace recount {
+namespace {
+
+constexpr char kUsage[] = "SELECT bytes, messages FROM mailbox_usage WHERE storage_id = ?";
+constexpr char kInsert[] = "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (?, ?, ?)";
+// Only what was read before is written over. told_at = 0: this size is in no doubt (0007-doubtful-sizes.sql).
+constexpr char kUpdate[] =
+    "UPDATE mailbox_usage SET bytes = ?, messages = ?, told_at = 0 WHERE storage_id = ? AND bytes = ? AND messages = ?";
+
+struct Told {
+    std::int64_t bytes = 0;
+    std::int64_t messages = 0;
+    bool operator==(const Told&) const = default;
+};
+
+std::optional<Told> told(db::Connection& connection, const std::string& storage_id)
+{
+    auto rows = connection.query(kUsage, {storage_id});
+    if (!rows.next()) return std::nullopt;
+    return Told{rows.integer(1), rows.integer(2)};
+}
+
+// False where somebody else was faster.
+bool write(db::Connection& connection, const std::string& user, const std::string& storage_id, const std::optional<Told>& before, const Told& now)
+{
+    if (before) return connection.execute(kUpdate, {now.bytes, now.messages, storage_id, before->bytes, before->messages}) > 0;
+    try {
+        connection.execute(kInsert, {user, now.bytes, now.messages});
+        return true;
+    } catch (const db::DuplicateKey&) {
+        return false;
+    }
+}
+
+}  // namespace
+
+std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm, const std::string& storage_id, const std::string& domain)
+{
+    constexpr int kTries = 5;
+    constexpr int kNoReferencedRow = 1452;
+    const auto user = storage_id + "@" + domain;
+    std::optional<std::int64_t> first;
+    for (int i = 0;; ++i) {
+        const auto before = told(connection, storage_id);
+        if (!first) first = before ? before->bytes : 0;
+        const auto counted = doveadm.count(user);
+        if (!counted) return std::nullopt;
+        const Told now{counted->bytes, counted->messages};
+        try {
+            if (write(connection, user, storage_id, before, now)) {
+                const auto again = doveadm.count(user);
+                if (!again) return std::nullopt;
+                if ((again->bytes == now.bytes && again->messages == now.messages) || i == kTries) return Size{*first, now.bytes, now.messages};
+            }
+        } catch (const db::Error& error) {
+            if (error.number == kNoReferencedRow) return std::nullopt;  // deleted just now
+            throw;
+        }
+        if (i == kTries) throw doveadm::Failed("the mailbox " + user + " changes all the time; its size is told with its next change");
+    }
+}
+
+constexpr char kMail[] = "SELECT 1 FROM mailbox WHERE size_bytes > 0 LIMIT 1";
+
+bool is_there_mail(db::Connection& connection)
+{
+    return connection.query(kMail).count() > 0;
+}
+
+constexpr char kDoubtful[] =
+    "SELECT storage_id, SUBSTRING_INDEX(username, '@', -1) FROM mailbox_usage"
+    " WHERE doubtful_at > 0 AND doubtful_at < UNIX_TIMESTAMP() - 10 AND storage_id > ? ORDER BY storage_id LIMIT ?";
+
+std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& after, std::int64_t limit)
+{
+    auto rows = connection.query(kDoubtful, {after, limit});
+    std::vector<Doubtful> found;
+    while (rows.next()) found.push_back({rows.text(1), rows.text(2)});
+    return found;
+}
+
+}  // namespace recount
