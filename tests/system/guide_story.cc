@@ -166,14 +166,108 @@ private:
 struct Guide {
     Guide() { fs::create_directory(backups); }
 
-    void run(const stack::Stack& where, const Block& block) const
+    // Programs in the folder `first` are found before those of the system.
+    process::Ended attempt(const stack::Stack& where, const Block& block, const fs::path& first = {}) const
     {
         const auto file = where.directory() / "block.sh";
         std::ofstream{file} << block.commands;
-        const auto ended = process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh", where.directory(), file},
-                                        {.environment = {"TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
-                                                         "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()}});
+        std::vector<std::string> environment{"TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
+                                             "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()};
+        if (!first.empty()) environment.push_back("PATH=" + first.string() + ":" + environment_or("PATH", "/usr/bin:/bin"));
+        return process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh", where.directory(), file},
+                            {.environment = environment});
+    }
+    void run(const stack::Stack& where, const Block& block) const
+    {
+        const auto ended = attempt(where, block);
         BOOST_TEST_REQUIRE(ended.exit == 0, block.commands << "ended with " << ended.exit << ":\n" << ended.out << ended.err);
+    }
+
+    static Block block_for(const std::string& place, const std::string& word)
+    {
+        for (const auto& block : guide()) {
+            if (block.is_for(place) && story::has(block.commands, word)) return block;
+        }
+        throw std::runtime_error{"no block for " + place + " has " + word};
+    }
+    static std::string text_of(const fs::path& file)
+    {
+        std::ostringstream text;
+        text << std::ifstream{file}.rdbuf();
+        return text.str();
+    }
+    static fs::path store_of(const stack::Stack& where) { return where.setting("STORE"); }
+    // Refused with these words, and what answered before answers still.
+    void check_refused(const stack::Stack& where, const std::string& words) const
+    {
+        const auto accounts = where.value("SELECT COUNT(*) FROM account");
+        const auto ended = attempt(where, block_for("restore", "DROP DATABASE"));
+        BOOST_TEST(ended.exit != 0);
+        BOOST_TEST(story::has(ended.err, "Nothing was changed"), ended.out << ended.err);
+        BOOST_TEST(story::has(ended.err, words), ended.err);
+        BOOST_TEST(where.value("SELECT COUNT(*) FROM account") == accounts);
+        BOOST_TEST(where.mailboxctl({"check"}).exit == 0);
+    }
+
+    // The last backup stays where a new one cannot be made.
+    void check_failing_backups()
+    {
+        const auto block = block_for("stack", "mariadb-dump");
+        const auto kept = text_of(backups / "mailboxd" / "mailboxd.sql");
+        const auto mark = backups / "mailboxd" / "mail" / "mark";  // a pass of rsync would remove it
+        std::ofstream{mark} << "kept\n";
+        const auto programs = house.directory() / "programs";
+        fs::create_directory(programs);
+        for (const std::string commands : {"echo 'CREATE TABLE a (i INT);'; exit 2", "echo 'CREATE TABLE a (i INT);'", "exit 0"}) {
+            std::ofstream{programs / "mariadb-dump"} << "#!/bin/sh\n" << commands << "\n";
+            fs::permissions(programs / "mariadb-dump", fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
+            BOOST_TEST(attempt(house, block, programs).exit != 0, commands);
+            BOOST_TEST((text_of(backups / "mailboxd" / "mailboxd.sql") == kept), commands);
+            BOOST_TEST(fs::exists(mark), commands);
+        }
+        // A store that is not mounted.
+        const auto store = store_of(house);
+        const auto away = fs::path{store.string() + ".away"};
+        fs::rename(store, away);
+        fs::create_directory(store);
+        BOOST_TEST(attempt(house, block).exit != 0);
+        BOOST_TEST(fs::exists(mark));
+        fs::remove(store);
+        fs::rename(away, store);
+        fs::remove(mark);
+    }
+
+    void check_refused_restores(const Tenant& who)
+    {
+        // Into a system that is in use: with accounts, and with mail alone.
+        const auto mailboxes = house.value("SELECT COUNT(*) FROM mailbox");
+        check_refused(house, "has accounts");
+        BOOST_TEST(house.value("SELECT COUNT(*) FROM mailbox") == mailboxes);
+        BOOST_TEST(house.server().send({.method = "GET", .target = who.mailboxes(), .headers = {{"Authorization", http::basic(who.key)}}}).status == 200);
+        check_refused(empty, "has accounts");
+        BOOST_TEST(empty.mailboxctl({"account", "remove", "demo", "--yes"}).exit == 0);
+        const auto letter = store_of(empty) / "letter";
+        std::ofstream{letter} << "a mail\n";
+        check_refused(empty, "has mail");
+        BOOST_TEST(text_of(letter) == "a mail\n");
+        fs::remove(letter);
+        // From a backup that is cut off, or is none.
+        const auto dump = backups / "mailboxd" / "mailboxd.sql";
+        const auto whole = text_of(dump);
+        for (const auto& text : {whole.substr(0, whole.size() / 2), whole.substr(0, whole.rfind("-- Dump completed")), std::string{}}) {
+            std::ofstream{dump, std::ios::trunc} << text;
+            check_refused(empty, "cut off");
+        }
+        fs::remove(dump);
+        check_refused(empty, "cut off");
+        // One whose statements fail: no mail is copied, and nothing is started.
+        std::ofstream{dump, std::ios::trunc} << "CREATE TABLE account (id INT);\nno statement;\n-- Dump completed\n";
+        const auto ended = attempt(empty, block_for("restore", "DROP DATABASE"));
+        BOOST_TEST(ended.exit != 0);
+        BOOST_TEST(fs::is_empty(store_of(empty)));
+        BOOST_TEST(!process::is_alive(empty.master()));
+        empty.sql("DROP DATABASE mailboxd");
+        std::ofstream{dump, std::ios::trunc} << whole;
     }
 
     void check_mailboxes(const Tenant& who, const Load::Done& done) const
@@ -242,9 +336,12 @@ BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_lo
     BOOST_TEST_REQUIRE(is_backed_up);
     BOOST_TEST_REQUIRE(acknowledged.passwords.size() >= 12U);
 
+    check_failing_backups();
+    check_refused_restores(who);
     for (const auto& block : guide()) {
         if (block.is_for("restore")) run(empty, block);  // its last command is `mailboxctl check`
     }
+    empty.sql("USE mailboxd");  // another one than before
     check_mailboxes(who, acknowledged);
     check_letters(who, acknowledged.letters);
     // And it goes on, with the old key.
