@@ -290,8 +290,7 @@ struct Recounting {
 };
 
 // One line for each that has another size than before.
-void recount_domain(const Call& call, db::Connection& connection, const doveadm::Client& doveadm, const mailbox::Domain& domain,
-                    std::int64_t domain_id, Progress& progress, command::Listing& listing, Recounting& done)
+void recount_domain(db::Connection& connection, const doveadm::Client& doveadm, const mailbox::Domain& domain, std::int64_t domain_id, Progress& progress, command::Listing& listing, Recounting& done)
 {
     constexpr std::int64_t kPage = 1000;
     for (std::int64_t last = 0;;) {
@@ -334,7 +333,7 @@ int recount_many(const Call& call, db::Connection& connection, const doveadm::Cl
     command::Listing listing{call, {"mailbox", "size_before", "size_bytes", "messages"}};
     for (const auto& domain : domains) {
         const auto found = admin.find_domain(domain.name());
-        if (found) recount_domain(call, connection, doveadm, domain, found->id, progress, listing, done);
+        if (found) recount_domain(connection, doveadm, domain, found->id, progress, listing, done);
     }
     progress.clear();
     listing.finish();
