@@ -290,7 +290,8 @@ struct Recounting {
 };
 
 // One line for each that has another size than before.
-void recount_domain(db::Connection& connection, const doveadm::Client& doveadm, const mailbox::Domain& domain, std::int64_t domain_id, Progress& progress, command::Listing& listing, Recounting& done)
+void recount_domain(db::Connection& connection, const doveadm::Client& doveadm, const mailbox::Domain& domain,
+                    std::int64_t domain_id, Progress& progress, command::Listing& listing, Recounting& done)
 {
     constexpr std::int64_t kPage = 1000;
     for (std::int64_t last = 0;;) {

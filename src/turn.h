@@ -13,7 +13,7 @@ namespace turn {
 
 // Others come first. The same request is served again later, with the hashes that were made so far.
 struct Paused {};
-// The client has hung up, so nobody would learn of an answer.
+// nginx has closed the connection, so nobody would learn of an answer.
 struct Abandoned {};
 
 class Turn {

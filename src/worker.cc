@@ -21,6 +21,7 @@
 
 #include "api.h"
 #include "gate.h"
+#include "hangup.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
@@ -112,6 +113,7 @@ Body read_body(const FCGX_Request& request, std::size_t most)
 
 // What nginx's access log calls a request whose client has gone.
 constexpr int kClientClosedRequest = 499;
+constexpr char kClientGone[] = "client-gone";
 
 // A worker that came through a gate sees its deadline itself, between two hashes. It is killed only so much later, if it hangs.
 // nginx waits 5 s longer than the deadline.
@@ -145,8 +147,9 @@ std::string joined(const std::vector<std::string>& lines)
 class OwnTurn final : public turn::Turn {
 public:
     // `job`, `board`: nullptr where there is no gate.
-    OwnTurn(int connection, std::chrono::steady_clock::time_point deadline, const gate::Job* job, const gate::Board* board)
-        : connection_{connection}, deadline_{deadline}, job_{job}, board_{board}
+    OwnTurn(int connection, std::string_view client, std::chrono::steady_clock::time_point deadline, const gate::Job* job,
+            const gate::Board* board)
+        : connection_{connection}, client_{client}, deadline_{deadline}, job_{job}, board_{board}
     {
         if (job_ != nullptr) hashes_ = lines(job_->progress);
     }
@@ -163,6 +166,12 @@ public:
     {
         if (has_hung_up(connection_)) throw turn::Abandoned{};
         const auto now = std::chrono::steady_clock::now();
+        // Not of a short request that comes at once: its client may have closed only its own direction.
+        const bool is_long = left > 1 || made_ > 0 || (job_ != nullptr && now - job_->arrived > kShort);
+        if (is_long && hangup::is_closed_by_client(client_)) {
+            is_abandoned_ = true;
+            throw http::Error(503, "unavailable", "The client closed its end of the connection; nothing was changed");
+        }
         if (now + static_cast<int>(left) * hash_time() > deadline_) {
             throw http::Error(503, "unavailable", "There is not enough time left for this request; nothing was changed: try again later");
         }
@@ -180,9 +189,12 @@ public:
     }
 
     void is_hashed() override { report(gate::Report::Kind::hashed, 0); }
+    bool is_abandoned() const { return is_abandoned_; }
     void end() { report(gate::Report::Kind::ended, 0); }
 
 private:
+    static constexpr std::chrono::seconds kShort{1};
+
     std::chrono::nanoseconds hash_time() const { return made_ == 0 ? std::chrono::nanoseconds{0} : spent_ / made_; }
 
     // Returns whether a gate was there to read it.
@@ -192,12 +204,14 @@ private:
     }
 
     int connection_;
+    std::string_view client_;  // its connection to nginx
     std::chrono::steady_clock::time_point deadline_;
     const gate::Job* job_;
     const gate::Board* board_;
     std::vector<std::string> hashes_;
     std::int64_t account_ = 0;
     int made_ = 0;  // in this turn
+    bool is_abandoned_ = false;
     std::chrono::nanoseconds spent_{};
     std::chrono::steady_clock::time_point hash_begin_{};
 };
@@ -312,7 +326,7 @@ private:
             logging::warning("body-cut")("id", parameter(request, "REQUEST_ID"));
             return;
         }
-        OwnTurn turn{connection, deadline, job, source_.board};
+        OwnTurn turn{connection, parameter(request, "CLIENT_CONNECTION"), deadline, job, source_.board};
         api::Trace trace;
         try {
             const auto response = body.refusal ? *std::move(body.refusal) : serve(request, *std::move(body.bytes), turn, trace);
@@ -325,9 +339,10 @@ private:
             turn.end();
             is_sound_ = response.worker_is_sound;
             ++status_.requests;
+            if (turn.is_abandoned()) trace.detail = kClientGone;
             log_request(request, response.status, trace, begin, job);
         } catch (const turn::Abandoned&) {
-            trace.detail = "client-gone";
+            trace.detail = kClientGone;
             log_request(request, kClientClosedRequest, trace, begin, job);
         } catch (const turn::Paused&) {
             // It is served again, by whichever worker is free then.

@@ -81,7 +81,7 @@ namespace {
 
 const char* const kBadDomains[] = {
     "",       ".",          "..example.org",     "example..org", "-example.org", "example-.org",
-    "a b.org", "a_b.example.org", "example.org/mailboxes", "alice@example.org", "b\xC3\xBC" "cher.example",
+    "a b.org", "a_b.example.org", "example.org/mailboxes", "alice@example.org", "b\xC3\xBC" "_cher.example",
     "a%00.org", "*.example.org",
 };
 

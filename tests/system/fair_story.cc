@@ -147,7 +147,18 @@ BOOST_FIXTURE_TEST_CASE(nobody_hashes_for_a_client_that_has_gone, Fair)
         connection.send(http::Request{"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, story::hundred("user-")}.bytes());
         BOOST_TEST(eventually([&] { return connection.is_taken(); }));
     }
-    BOOST_TEST(!log.expect(mark, {"status=499", "detail=client-gone"}).empty());
+    BOOST_TEST(!log.expect(mark, {"method=POST", "detail=client-gone"}).empty());
+    BOOST_TEST(total(who) == 0);
+}
+
+// To the kernel it looks like one that has gone. It is told that nothing was done.
+BOOST_FIXTURE_TEST_CASE(a_batch_whose_client_half_closes_is_refused, Fair)
+{
+    const auto who = tenant();
+    http::Connection connection{house.server().port()};
+    connection.send(http::Request{"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, story::hundred("user-")}.bytes());
+    connection.finish();
+    BOOST_TEST(is_refused(connection.receive(), 503, {"unavailable", "nothing was changed"}));
     BOOST_TEST(total(who) == 0);
 }
 

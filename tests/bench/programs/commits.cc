@@ -33,8 +33,9 @@ constexpr char kUncountRange[] =
     " counts = INSERT(counts, ? + 1, 1, CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) - 1)) WHERE domain_id = ? AND number = ?";
 constexpr char kKeepDeleted[] =
     "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-    " generation, quota_bytes, deleted_at, deleted_by)"
-    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?"
+    " generation, quota_bytes, deleted_at, deleted_by, with_domain, place)"
+    " SELECT storage_id, domain_id, ?, local_part, created_at, size_bytes, state, password, generation, quota_bytes, UNIX_TIMESTAMP(), ?,"
+    " ?, id"
     " FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ? FOR UPDATE";
 constexpr char kEndSessions[] =
     "INSERT INTO session_end (storage_id, since)"
@@ -73,7 +74,7 @@ public:
         const auto id = number(kMailboxId, {domain_id, local_part});
         const auto fine = id % 65536 / 128;
         execute(kUncountRange, {fine, fine, domain_id, id / 65536});
-        execute(kKeepDeleted, {domain, "ceiling", domain_id, id - 1, id});
+        execute(kKeepDeleted, {domain, "ceiling", std::int64_t{0}, domain_id, id - 1, id});
         execute(kEndSessions, {domain_id, local_part});
         execute(kDeleteMailbox, {domain_id, local_part});
         const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
