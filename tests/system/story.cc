@@ -281,8 +281,10 @@ std::string Story::stored_password(const Tenant& tenant, const std::string& name
 
 std::string Story::snapshot() const
 {
-    std::string sums;
-    for (const auto& row : house.sql("CHECKSUM TABLE account, domain, api_key, mailbox, mailbox_range,"
+    // CHECKSUM TABLE was seen to give two values for the same rows of api_key, which has a stored generated column.
+    auto sums = "api_key=" + house.value("SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', id, HEX(hash), account_id, account_state, domain_id,"
+                                         " read_only, addresses, label, created_at, expires_at, revoked_at))), 0) FROM api_key") + "\n";
+    for (const auto& row : house.sql("CHECKSUM TABLE account, domain, mailbox, mailbox_range,"
                                      " mailbox_usage, mailbox_activity, deleted_mailbox, session_end, audit_log")) {
         sums += row.at(0) + "=" + row.at(1) + "\n";
     }
