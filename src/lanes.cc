@@ -141,10 +141,12 @@ bool Lanes::remove(Id id)
 
 std::vector<Id> Lanes::take_late(Clock::time_point now)
 {
+    // While nothing runs, one is tried whatever the last hashes took: otherwise a wrong estimate would never be corrected.
+    const auto hash_time = running_.empty() ? Clock::duration{} : hash_time_;
     std::vector<Id> late;
     for (const auto& change : take_if([&](const Change& waiting) {
              const auto hashes = static_cast<int>(waiting.needs_hash ? waiting.hashes : 0);
-             return now + hashes * hash_time_ > waiting.deadline;
+             return now + hashes * hash_time > waiting.deadline;
          })) {
         late.push_back(change.id);
     }
@@ -186,6 +188,7 @@ void Lanes::move(Id id, const std::string& name, Clock::time_point now)
 
 Clock::duration Lanes::expected(const std::string& name, std::size_t hashes) const
 {
+    if (running_.empty() && waiting() == 0) return {};
     std::size_t own = hashes;
     std::size_t all = hashes;
     std::size_t others = 0;

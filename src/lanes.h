@@ -49,14 +49,14 @@ public:
 
     // Takes out a change that waits; false where it does not.
     bool remove(Id id);
-    // Takes out what waits and can no longer be done before its deadline.
+    // Takes out what waits and can no longer be done before its deadline; while nothing runs, only what is past it.
     std::vector<Id> take_late(Clock::time_point now);
     // Where more wait than may: takes out the newest of the lane that waits for most hashes.
     std::optional<Id> take_surplus();
     // Moves a change, waiting or running, to another lane.
     void move(Id id, const std::string& lane, Clock::time_point now);
 
-    // How long a change of this lane with so many hashes would wait and work, as things are.
+    // How long a change of this lane with so many hashes would wait and work, as things are; 0 where nothing runs or waits.
     Clock::duration expected(const std::string& lane, std::size_t hashes) const;
     // Whether a worker that hashes should pause after this hash, because somebody else comes first. To be asked when
     // take_next() has nothing more.

@@ -187,6 +187,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_done_in_time_is_taken_out)
 {
     Queue queue{{.workers = 2, .processors = 1, .waiting = 512}};
     for (int i = 0; i < 100; ++i) queue.all.note_hash_time(1s);
+    queue.add(9, "b", 0);
+    BOOST_TEST(queue.next() == 9U);
     queue.add(1, "a", 1);
     queue.add(2, "a", 29);
     queue.add(3, "a", 0);
@@ -200,6 +202,19 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_done_in_time_is_taken_out)
     BOOST_TEST(queue.all.waiting() == 0U);
 }
 
+// Hashes that took longer than the deadline, as on a machine that stood still, do not make every later change hopeless.
+BOOST_AUTO_TEST_CASE(a_wrong_estimate_is_corrected)
+{
+    Queue queue{{.workers = 2, .processors = 1, .waiting = 512}};
+    for (int i = 0; i < 100; ++i) queue.all.note_hash_time(60s);
+    BOOST_TEST((queue.all.expected("a", 1) == Clock::duration{}));
+    queue.add(1, "a", 1);
+    BOOST_TEST(queue.all.take_late(queue.now).empty());
+    BOOST_TEST(queue.next() == 1U);
+    for (int i = 0; i < 100; ++i) queue.all.note_hash_time(20ms);
+    BOOST_TEST((queue.all.expected("a", 1) < 1s));
+}
+
 BOOST_AUTO_TEST_CASE(how_long_a_change_would_take_counts_the_share_of_the_others)
 {
     Queue queue{{.workers = 3, .processors = 2, .waiting = 512}};
@@ -207,9 +222,12 @@ BOOST_AUTO_TEST_CASE(how_long_a_change_would_take_counts_the_share_of_the_others
     const auto seconds = [&](const std::string& lane, std::size_t hashes) {
         return std::chrono::duration<double>(queue.all.expected(lane, hashes)).count();
     };
+    queue.add(200, "b", 0);
+    BOOST_TEST(queue.next() == 200U);
     BOOST_TEST(seconds("a", 1) == 0.1, boost::test_tools::tolerance(0.01));
     BOOST_TEST(seconds("a", 100) == 10.0, boost::test_tools::tolerance(0.01));  // one worker makes them all
     for (Id id = 1; id <= 100; ++id) queue.add(id, "flood");
+    queue.finish(200, 1ms);
     BOOST_TEST(seconds("flood", 1) == 5.05, boost::test_tools::tolerance(0.01));
     BOOST_TEST(seconds("a", 1) == 0.1, boost::test_tools::tolerance(0.01));
 }

@@ -281,11 +281,15 @@ std::string Story::stored_password(const Tenant& tenant, const std::string& name
 
 std::string Story::snapshot() const
 {
-    // CHECKSUM TABLE was seen to give two values for the same rows of api_key, which has a stored generated column.
+    // CHECKSUM TABLE was seen to give two values for the same rows of api_key. It has a stored generated column, as
+    // mailbox_usage has.
     auto sums = "api_key=" + house.value("SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', id, HEX(hash), account_id, account_state, domain_id,"
-                                         " read_only, addresses, label, created_at, expires_at, revoked_at))), 0) FROM api_key") + "\n";
+                                         " read_only, addresses, label, created_at, expires_at, revoked_at))), 0) FROM api_key")
+                + "\nmailbox_usage=" + house.value("SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', username, bytes, messages))), 0) FROM mailbox_usage")
+                + "\n";
     for (const auto& row : house.sql("CHECKSUM TABLE account, domain, mailbox, mailbox_range,"
-                                     " mailbox_usage, mailbox_activity, deleted_mailbox, session_end, audit_log")) {
+                                     " mailbox_activity, deleted_mailbox, deleted_domain, deleted_key, suspended_name, session_end,"
+                                     " audit_log")) {
         sums += row.at(0) + "=" + row.at(1) + "\n";
     }
     return sums;
