@@ -81,7 +81,7 @@ public:
         std::string account;
     };
     std::optional<Domain> find_domain(const std::string& name);
-    // What is suspended above a domain, or above a mailbox in it: the account, then the domain itself. Empty: nothing is.
+    // Returns what is suspended above a domain, or above a mailbox in it: the account, then the domain itself. Empty if nothing is.
     struct Suspended {
         std::string level;  // "account" or "domain"
         std::string name;

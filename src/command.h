@@ -82,7 +82,7 @@ mailbox::State suspended(const Call& call);
 
 // --- output ---------------------------------------------------------------------------
 
-// What is said after `wanted` was asked for `what`, such as "Domain example.org": the state that is in force now. `command`
+// Returns the message after `wanted` was asked for `what`, such as "Domain example.org": the state that is in force now. `command`
 // is the word of its level, such as "domain"; `above` is what keeps it suspended although it is active itself.
 std::string state_sentence(const std::string& what, const std::string& command, const std::string& name, mailbox::State wanted,
                            mailbox::State now, const std::vector<admin::Admin::Suspended>& above = {});

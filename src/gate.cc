@@ -53,6 +53,19 @@ union DescriptorSpace {
     cmsghdr alignment;
 };
 
+// A header and what belongs to it; with room for descriptors, if there is any.
+msghdr message_of(std::array<iovec, 2>& parts, DescriptorSpace* space = nullptr)
+{
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = parts.size();
+    if (space != nullptr) {
+        message.msg_control = space->bytes.data();
+        message.msg_controllen = space->bytes.size();
+    }
+    return message;
+}
+
 // Progress may hold a generated password.
 void wipe(std::string& progress)
 {
@@ -66,11 +79,7 @@ Sent send_job(int gate_end, const JobHeader& header, std::string_view progress, 
 {
     std::array<iovec, 2> parts{{{const_cast<JobHeader*>(&header), sizeof header}, {const_cast<char*>(progress.data()), progress.size()}}};
     DescriptorSpace space{};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    message.msg_control = space.bytes.data();
-    message.msg_controllen = space.bytes.size();
+    auto message = message_of(parts, &space);
     cmsghdr* const rights = CMSG_FIRSTHDR(&message);
     rights->cmsg_level = SOL_SOCKET;
     rights->cmsg_type = SCM_RIGHTS;
@@ -290,7 +299,7 @@ private:
     {
         const auto expected = change.needs_hash ? lanes_.expected(change.lane, change.hashes) : 0ms;
         if (now + expected > change.deadline) return refuse(id, visit, expected);
-        lanes_.add(std::move(change), now);
+        lanes_.add(std::move(change));
         if (const auto surplus = lanes_.take_surplus()) refuse(*surplus, visits_.at(*surplus), 1s);
     }
 
@@ -375,9 +384,7 @@ private:
             Report report{};
             progress_.resize(kMostProgress);
             std::array<iovec, 2> parts{{{&report, sizeof report}, {progress_.data(), progress_.size()}}};
-            msghdr message{};
-            message.msg_iov = parts.data();
-            message.msg_iovlen = parts.size();
+            auto message = message_of(parts);
             const auto count = ::recvmsg(visit.reports.number(), &message, MSG_DONTWAIT);
             if (count < 0 && errno == EAGAIN) return;
             const auto now = Clock::now();
@@ -457,11 +464,7 @@ Received receive(int worker_end)
     std::string progress(kMostProgress, '\0');
     std::array<iovec, 2> parts{{{&header, sizeof header}, {progress.data(), progress.size()}}};
     DescriptorSpace space{};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    message.msg_control = space.bytes.data();
-    message.msg_controllen = space.bytes.size();
+    auto message = message_of(parts, &space);
     const auto count = ::recvmsg(worker_end, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (count <= 0) return {.job = {}, .is_over = count == 0};
     std::array<int, kJobDescriptors> descriptors{};
@@ -481,9 +484,7 @@ Received receive(int worker_end)
 bool send(int reports, const Report& report, std::string_view progress)
 {
     std::array<iovec, 2> parts{{{const_cast<Report*>(&report), sizeof report}, {const_cast<char*>(progress.data()), progress.size()}}};
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
+    const auto message = message_of(parts);
     return ::sendmsg(reports, &message, MSG_NOSIGNAL) >= 0;
 }
 

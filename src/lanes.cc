@@ -40,7 +40,7 @@ void Lanes::forget_idle()
     std::erase_if(lanes_, [](const auto& lane) { return is_idle(lane.second); });
 }
 
-void Lanes::add(Change change, Clock::time_point)
+void Lanes::add(Change change)
 {
     auto& lane = active(change.lane);
     auto& queue = change.is_begun ? lane.begun : lane.fresh;
@@ -182,7 +182,7 @@ void Lanes::move(Id id, const std::string& name, Clock::time_point now)
     }
     for (auto& change : take_if([&](const Change& waiting) { return waiting.id == id; })) {
         change.lane = name;
-        add(std::move(change), now);
+        add(std::move(change));
     }
 }
 

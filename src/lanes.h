@@ -37,7 +37,7 @@ class Lanes {
 public:
     explicit Lanes(const Limits& limits) : limits_{limits} {}
 
-    void add(Change change, Clock::time_point now);
+    void add(Change change);
 
     // Takes out the change that is to be served next, which is running from then on. Nothing where none waits, or none may
     // run now. The last idle worker goes only to a lane that has no other.
@@ -64,7 +64,6 @@ public:
 
     void note_hash_time(Clock::duration time);
     std::size_t waiting() const;
-    bool is_running(Id id) const { return running_.contains(id); }
 
 private:
     struct Lane {

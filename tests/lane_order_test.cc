@@ -23,7 +23,7 @@ struct Queue {
 
     void add(Id id, const std::string& lane, std::size_t hashes = 1, bool is_begun = false)
     {
-        all.add({.id = id, .lane = lane, .needs_hash = hashes > 0, .hashes = hashes, .is_begun = is_begun, .deadline = kStart + 30s}, now);
+        all.add({.id = id, .lane = lane, .needs_hash = hashes > 0, .hashes = hashes, .is_begun = is_begun, .deadline = kStart + 30s});
     }
     Id next()
     {
