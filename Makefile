@@ -1,6 +1,6 @@
 # mailboxd: every command a developer uses. `make help` lists them.
 #
-# src/*.cc becomes one library; the two programs and the tests are a main of their own each, linked with it.
+# src/ becomes one library; the two programs and the tests are a main of their own each, linked with it.
 
 CXX      = g++
 CXXFLAGS = -O2 -g
@@ -21,17 +21,17 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-MAINS       = src/main.cc src/mailboxctl.cc
-SOURCES     = $(filter-out $(MAINS),$(wildcard src/*.cc))
+MAINS       = src/mailboxd/main.cc src/mailboxctl/main.cc
+SOURCES     = $(filter-out $(MAINS),$(wildcard src/*/*.cc src/*/*/*.cc))
 MIGRATIONS  = $(sort $(wildcard sql/migrations/*.sql))
 LOOKUPS     = $(sort $(wildcard sql/postfix/*.cf))
-UNIT_TESTS  = $(wildcard tests/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc $(addprefix tests/torture/,plan.cc journal.cc)
-STORY_TESTS = $(wildcard tests/system/*.cc) tests/proxy.cc $(filter-out %/main.cc,$(wildcard tests/torture/*.cc))
-STORY_PARTS = $(filter-out %_story.cc tests/system/main.cc,$(STORY_TESTS))
+UNIT_TESTS  = $(wildcard tests/unit/*.cc tests/unit/*/*.cc tests/support/*.cc) $(FUZZ_TARGETS) tests/fuzz/targets.cc $(addprefix tests/torture/,plan.cc journal.cc)
+STORY_TESTS = $(wildcard tests/system/*/*.cc) tests/support/proxy.cc $(filter-out %/main.cc,$(wildcard tests/torture/*.cc))
+STORY_PARTS = $(filter-out %_story.cc tests/system/harness/main.cc,$(STORY_TESTS))
 BENCH_SOURCES = $(wildcard tests/bench/*.cc)
-BENCH_SHARED  = tests/system/http.cc tests/system/process.cc
+BENCH_SHARED  = tests/system/harness/http.cc tests/system/harness/process.cc
 FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
-PARSERS     = $(patsubst %,src/%.cc,http form json mailbox unicode auth config)
+PARSERS     = $(patsubst %,src/%.cc,base/strings base/json base/ip_range base/config mail/address mail/unicode mail/api_key mailboxd/http mailboxd/form mailboxd/admission)
 
 objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 
@@ -145,7 +145,7 @@ guide: ## run docs/guide.md's commands of installation on minimal Debians, 12 an
 	@scripts/run-guide $(ARGS)
 
 lines: ## count the lines of src/, by file
-	@wc -l src/*.h src/*.cc | sort -n
+	@find src -name '*.h' -o -name '*.cc' | xargs wc -l | sort -n
 
 clean: ## delete what was built
 	rm -rf build build-asan build-fuzz build-coverage
@@ -153,10 +153,10 @@ clean: ## delete what was built
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.* *## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
-$(BUILD)/mailboxd: $(BUILD)/obj/src/main.o $(BUILD)/libmailboxd.a
+$(BUILD)/mailboxd: $(BUILD)/obj/src/mailboxd/main.o $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-$(BUILD)/mailboxctl: $(BUILD)/obj/src/mailboxctl.o $(BUILD)/libmailboxd.a
+$(BUILD)/mailboxctl: $(BUILD)/obj/src/mailboxctl/main.o $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CTL_LIBRARIES)
 
 $(BUILD)/unit_tests: $(call objects_of,$(UNIT_TESTS)) $(BUILD)/libmailboxd.a
@@ -188,11 +188,25 @@ $(BUILD)/obj/%.o: %.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
-$(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -DBOOST_TEST_DYN_LINK
+$(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -Itests -DBOOST_TEST_DYN_LINK
 # The tests' own code need not be fast, and half of the time to `make test` was compiling it.
 ifneq ($(filter build build-asan,$(BUILD)),)
 $(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -U_FORTIFY_SOURCE
 $(BUILD)/obj/tests/%.o: CXXFLAGS = -O0 -g1
+endif
+
+# The headers that most tests include, compiled once. Measured for one story: 5.9 s of processor time without it, 3.9 s with it.
+PRECOMPILED = $(BUILD)/obj/precompiled/common.h
+$(PRECOMPILED).gch: tests/support/common.h Makefile
+	@mkdir -p $(@D)
+	cp $< $(PRECOMPILED)
+	$(CXX) $(OUR_CPPFLAGS) -MF $(PRECOMPILED).d $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -x c++-header -o $@ $<
+ifneq ($(filter build build-asan,$(BUILD)),)
+$(PRECOMPILED).gch: OUR_CPPFLAGS += -Itests -DBOOST_TEST_DYN_LINK -U_FORTIFY_SOURCE
+$(PRECOMPILED).gch: CXXFLAGS = -O0 -g1
+PRECOMPILED_TESTS = $(call objects_of,$(filter-out tests/fuzz/% tests/unit/main.cc tests/system/harness/main.cc,$(UNIT_TESTS) $(STORY_TESTS)))
+$(PRECOMPILED_TESTS): OUR_CPPFLAGS += -include $(PRECOMPILED)
+$(PRECOMPILED_TESTS): $(PRECOMPILED).gch
 endif
 
 $(BUILD)/obj/tests/bench/%.o: OUR_CPPFLAGS += $(shell mariadb_config --include)
@@ -213,7 +227,7 @@ $(BUILD)/npm/installed: tests/npm/package.json tests/npm/package-lock.json tests
 $(BUILD)/fuzz/%: tests/fuzz/libfuzzer.cc $(BUILD)/obj/tests/fuzz/%_fuzz.o \
                  $(call objects_of,tests/fuzz/targets.cc $(PARSERS))
 	@mkdir -p $(@D)
-	$(CXX) $(OUR_CPPFLAGS) -MF $(BUILD)/obj/fuzzer-$*.d -MT $@ $(CPPFLAGS) -DFUZZ_TARGET=$* $(OUR_CXXFLAGS) $(CXXFLAGS) \
+	$(CXX) $(OUR_CPPFLAGS) -Itests -MF $(BUILD)/obj/fuzzer-$*.d -MT $@ $(CPPFLAGS) -DFUZZ_TARGET=$* $(OUR_CXXFLAGS) $(CXXFLAGS) \
 	  $(OUR_LDFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.cc %.o,$^) $(LIBRARIES)
 
 $(BUILD)/fuzz-replay: $(call objects_of,tests/fuzz/replay.cc tests/fuzz/targets.cc $(FUZZ_TARGETS) $(PARSERS))
@@ -222,9 +236,9 @@ $(BUILD)/fuzz-replay: $(call objects_of,tests/fuzz/replay.cc tests/fuzz/targets.
 # What a file of its own says is well stays said until it, a header or the list of checks changes.
 TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) $(wildcard tests/figures/*.cc) tests/torture/main.cc)
 tidied: $(TIDIED)
-$(BUILD)/tidy/%.ok: %.cc .clang-tidy $(wildcard src/*.h tests/*.h tests/*/*.h)
+$(BUILD)/tidy/%.ok: %.cc .clang-tidy $(shell find src tests -name "*.h")
 	@mkdir -p $(@D)
-	clang-tidy-14 --quiet $< -- -std=c++20 -Isrc $(LIBRARY_CFLAGS) -DBOOST_TEST_DYN_LINK $(CPPFLAGS) 2>/dev/null
+	clang-tidy-14 --quiet $< -- -std=c++20 -Isrc -Itests $(LIBRARY_CFLAGS) -DBOOST_TEST_DYN_LINK $(CPPFLAGS) 2>/dev/null
 	@touch $@
 
 # The folder, too: it changes when a migration comes or goes.
@@ -238,7 +252,7 @@ $(BUILD)/gen/lookups.cc: $(LOOKUPS) sql/postfix scripts/embed-lookups
 
 $(BUILD)/gen/grants.cc: sql/grants.sql
 	@mkdir -p $(@D)
-	{ echo '#include "rights.h"'; echo 'const std::string_view rights::kGrants = R"sql('; cat $<; echo ')sql";'; } >$@
+	{ echo '#include "db/rights.h"'; echo 'const std::string_view rights::kGrants = R"sql('; cat $<; echo ')sql";'; } >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

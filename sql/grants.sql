@@ -5,7 +5,7 @@
 --
 -- Programs on another machine than the database: replace localhost throughout.
 
--- mailboxd: exactly what the statements in src/store.cc do.
+-- mailboxd: exactly what the statements in src/db/mailboxes.cc do.
 GRANT SELECT ON schema_version TO 'mailboxd_api'@'localhost';
 GRANT SELECT (id, max_mailboxes, creations), UPDATE (creations) ON account TO 'mailboxd_api'@'localhost';
 GRANT SELECT (id, hash, account_id, account_state, domain_id, read_only, addresses, expires_at, revoked_at, good_until)

@@ -1,4 +1,4 @@
-// finding.h - how something is that was looked at, for the commands that look: check and why.
+// check_result.h - how something is that was looked at, for the commands that look: check and why.
 #pragma once
 
 #include <stdexcept>

@@ -1,15 +1,13 @@
-#include "json.h"
+#include "base/json.h"
 
 #include <cjson/cJSON.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdlib>
-#include <ctime>
 #include <memory>
 #include <new>
-#include <set>
+
+#include "base/strings.h"
 
 namespace json {
 namespace {
@@ -43,6 +41,14 @@ void add(cJSON* object, const char* name, std::int64_t number)
     cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(std::to_string(number).c_str()));
 }
 
+// Without the line end that our functions append to a whole answer.
+void add_written(cJSON* object, const char* name, const Written& value)
+{
+    auto text = value.json;
+    if (text.ends_with('\n')) text.pop_back();
+    cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(text.c_str()));
+}
+
 std::string printed(const cJSON* value)
 {
     const std::unique_ptr<char, decltype(&std::free)> text{cJSON_PrintUnformatted(value), &std::free};
@@ -50,177 +56,7 @@ std::string printed(const cJSON* value)
     return std::string{text.get()} + "\n";
 }
 
-// Writes dates one after another. Most of a date is its day, and neighbours in a list
-// often share it, so that is kept from one to the next.
-class Dates {
-public:
-    static constexpr std::size_t kLength = std::char_traits<char>::length("Tue, 27 Sep 2011 20:24:22 GMT");
-
-    std::string_view text(std::int64_t seconds_since_1970)
-    {
-        constexpr std::int64_t kDay = 86'400;
-        const auto second = (seconds_since_1970 % kDay + kDay) % kDay;
-        const auto day = seconds_since_1970 / kDay - (seconds_since_1970 % kDay < 0 ? 1 : 0);
-        if (text_.empty() || day != day_) {
-            day_ = day;
-            text_ = with_day_of(seconds_since_1970);
-        }
-        const std::array<std::int64_t, 3> parts{second / 3600, second / 60 % 60, second % 60};
-        for (std::size_t i = 0; i < parts.size(); ++i) put_two_digits(&text_[kDayLength + 3 * i], parts[i]);
-        return text_;
-    }
-
-private:
-    static constexpr std::size_t kDayLength = std::char_traits<char>::length("Tue, 27 Sep 2011 ");
-
-    static void put_two_digits(char* place, std::int64_t number)
-    {
-        place[0] = static_cast<char>('0' + number / 10 % 10);
-        place[1] = static_cast<char>('0' + number % 10);
-    }
-
-    static std::string with_day_of(std::int64_t seconds_since_1970)
-    {
-        constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-        constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-        const std::time_t time = seconds_since_1970;
-        std::tm utc{};
-        ::gmtime_r(&time, &utc);
-        std::string text{"Day, 00 Mon 0000 00:00:00 GMT"};
-        text.replace(0, 3, kDays.at(static_cast<std::size_t>(utc.tm_wday)));
-        put_two_digits(&text[5], utc.tm_mday);
-        text.replace(8, 3, kMonths.at(static_cast<std::size_t>(utc.tm_mon)));
-        put_two_digits(&text[12], (utc.tm_year + 1900) / 100);
-        put_two_digits(&text[14], utc.tm_year + 1900);
-        return text;
-    }
-
-    std::int64_t day_ = 0;  // of the last date, counted from 1970
-    std::string text_;      // the last date; empty before the first
-};
-
-[[noreturn]] void refuse(const std::string& sentence)
-{
-    throw http::Error(400, "bad_json", sentence);
-}
-
 }  // namespace
-
-std::string message(std::string_view message)
-{
-    const auto value = new_object();
-    add(value.get(), "message", message);
-    return printed(value.get());
-}
-
-std::string error(std::string_view message, std::string_view code)
-{
-    const auto value = new_object();
-    add(value.get(), "message", message);
-    add(value.get(), "code", code);
-    return printed(value.get());
-}
-
-std::string deleted(std::string_view message, std::string_view spec)
-{
-    const auto value = new_object();
-    add(value.get(), "message", message);
-    add(value.get(), "spec", spec);
-    return printed(value.get());
-}
-
-// cJSON writes the frame; the rows are put between its brackets as text, each byte once:
-// what they hold is digits, a date, and an address, none of which JSON escapes. A tree of
-// four nodes a row took 140 us for a page of 100.
-std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain, mailbox::As as)
-{
-    const auto value = new_object();
-    add(value.get(), "total_count", total);
-    cJSON_AddItemToObjectCS(value.get(), "items", cJSON_CreateArray());
-    auto text = printed(value.get());
-    constexpr std::string_view kEnd = "]}\n";
-    text.resize(text.size() - kEnd.size());
-
-    constexpr std::string_view kSize = R"(,{"size_bytes":)", kDate = R"(,"created_at":")", kMailbox = R"(","mailbox":")", kLogin = R"(","login":")", kRowEnd = R"("})";
-    constexpr std::size_t kMostDigits = 20;
-    constexpr auto kRow = kSize.size() + kMostDigits + kDate.size() + Dates::kLength + kMailbox.size() + kLogin.size() + 1 + kRowEnd.size();
-    const std::size_t addresses = as == mailbox::As::credentials ? 2 : 1;  // in a row
-    auto most = text.size() + items.size() * (kRow + addresses * (domain.size() + 1)) + kEnd.size();
-    for (const auto& item : items) most += addresses * item.local_part.size();
-    auto place = text.size();
-    text.resize(most);
-    const auto put = [&](std::string_view bytes) {
-        bytes.copy(&text[place], bytes.size());
-        place += bytes.size();
-    };
-    const auto put_address = [&](std::string_view name, std::string_view local_part) {
-        put(name);
-        put(local_part);
-        put("@");
-        put(domain);
-    };
-    Dates dates;
-    for (const auto& item : items) {
-        put(&item == items.data() ? kSize.substr(1) : kSize);
-        place = static_cast<std::size_t>(std::to_chars(&text[place], &text[place] + kMostDigits, item.size_bytes).ptr - text.data());
-        put(kDate);
-        put(dates.text(item.created_at));
-        put_address(kMailbox, item.local_part);
-        if (as == mailbox::As::credentials) put_address(kLogin, item.local_part);
-        put(kRowEnd);
-    }
-    put(kEnd);
-    text.resize(place);
-    return text;
-}
-
-std::string generated(std::string_view message, const Logins& logins)
-{
-    const auto value = new_object();
-    add(value.get(), "message", message);
-    add(value.get(), "note", "Keep these passwords: they are not shown again.");
-    auto* const credentials = cJSON_AddObjectToObject(value.get(), "credentials");
-    for (const auto& [login, password] : logins) {
-        cJSON_AddItemToObject(credentials, login.c_str(), cJSON_CreateString(std::string{password}.c_str()));
-    }
-    return printed(value.get());
-}
-
-namespace {
-
-// What the clients read, as far as it is true here: mail to names below the domain is not taken, and none is sorted out.
-void fill(cJSON* object, const mailbox::Hosted& domain)
-{
-    add(object, "name", domain.name);
-    add(object, "state", domain.is_active ? "active" : "disabled");
-    add_flag(object, "is_disabled", !domain.is_active);
-    add(object, "created_at", date(domain.created_at));
-    add(object, "type", "custom");
-    add_flag(object, "wildcard", false);
-    add(object, "spam_action", "disabled");
-}
-
-}  // namespace
-
-std::string domain(const mailbox::Hosted& domain)
-{
-    const auto value = new_object();
-    fill(cJSON_AddObjectToObject(value.get(), "domain"), domain);
-    return printed(value.get());
-}
-
-std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items)
-{
-    const auto value = new_object();
-    add(value.get(), "total_count", total);
-    auto* const array = cJSON_AddArrayToObject(value.get(), "items");
-    for (const auto& item : items) {
-        auto object = new_object();
-        fill(object.get(), item);
-        cJSON_AddItemToArray(array, object.release());
-    }
-    return printed(value.get());
-}
 
 std::string object(const Members& members)
 {
@@ -228,6 +64,8 @@ std::string object(const Members& members)
     for (const auto& [name, member] : members) {
         if (const auto* number = std::get_if<std::int64_t>(&member)) add(value.get(), name, *number);
         else if (const auto* text = std::get_if<std::string>(&member)) add(value.get(), name, *text);
+        else if (const auto* flag = std::get_if<bool>(&member)) add_flag(value.get(), name, *flag);
+        else if (const auto* written = std::get_if<Written>(&member)) add_written(value.get(), name, *written);
         else cJSON_AddItemToObjectCS(value.get(), name, cJSON_CreateNull());
     }
     return printed(value.get());
@@ -239,11 +77,6 @@ std::string quoted(std::string_view text)
     auto quoted = printed(value.get());
     quoted.pop_back();  // the line end
     return quoted;
-}
-
-std::string date(std::int64_t seconds_since_1970)
-{
-    return std::string{Dates{}.text(seconds_since_1970)};
 }
 
 namespace {
@@ -353,44 +186,6 @@ private:
     std::string_view rest_;
 };
 
-enum class Wanted { any, all };
-
-void take_object(const cJSON* object, Wanted wanted, http::Fields& fields, mailbox::As as)
-{
-    if (!cJSON_IsObject(object)) refuse("The JSON body must be an object, or on POST an array of objects.");
-    std::set<std::string_view> names;
-    for (const cJSON* member = object->child; member != nullptr; member = member->next) {
-        const std::string_view name{member->string};
-        const bool is_ours = name == "mailbox" || name == "password" || (name == "login" && as == mailbox::As::credentials);
-        if (!names.insert(name).second) {
-            refuse("The JSON body has a member twice: '" + std::string{name} + "'.");
-        }
-        if (is_ours && !cJSON_IsString(member)) refuse("'" + std::string{name} + "' must be a JSON string.");
-        fields.emplace_back(name, Secret{is_ours ? std::string_view{member->valuestring} : std::string_view{}});
-    }
-    if (wanted == Wanted::any) return;
-    if (as == mailbox::As::mailbox) {
-        if (names.count("mailbox") + names.count("password") != 2) refuse("Each object of the JSON array must have 'mailbox' and 'password'.");
-    } else if (names.count("mailbox") + names.count("login") == 0) {
-        refuse("Each object of the JSON array must have 'login'.");
-    }
-}
-
-}  // namespace
-
-void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields, mailbox::As as)
-{
-    if (!http::is_utf8(text)) refuse("The JSON body is not valid UTF-8.");
-    if (!Grammar{text}.accepts()) refuse("The body is not valid JSON (RFC 8259).");
-    const Tree value{cJSON_ParseWithLength(text.data(), text.size())};
-    if (!value) refuse("The body is not valid JSON (RFC 8259).");
-    if (!cJSON_IsArray(value.get())) return take_object(value.get(), Wanted::any, fields, as);
-    if (arrays == Arrays::refused) refuse("The JSON body must be an object here.");
-    for (const cJSON* entry = value->child; entry != nullptr; entry = entry->next) take_object(entry, Wanted::all, fields, as);
-}
-
-namespace {
-
 Node node(const cJSON* value)
 {
     Node read;
@@ -404,9 +199,48 @@ Node node(const cJSON* value)
 
 }  // namespace
 
+struct Document::Tree_ {
+    Tree tree;
+};
+
+Document::Document(std::unique_ptr<Tree_> tree) : tree_{std::move(tree)} {}
+Document::Document(Document&&) noexcept = default;
+Document::~Document() = default;
+
+std::optional<Document> Document::parse(std::string_view text)
+{
+    if (!Grammar{text}.accepts()) return std::nullopt;
+    Tree tree{cJSON_ParseWithLength(text.data(), text.size())};
+    if (!tree) return std::nullopt;
+    return Document{std::make_unique<Tree_>(Tree_{std::move(tree)})};
+}
+
+bool Document::is_array() const
+{
+    return cJSON_IsArray(tree_->tree.get()) != 0;
+}
+
+std::vector<Document::Object> Document::objects() const
+{
+    const auto members = [](const cJSON* value) {
+        Object object{.is_object = cJSON_IsObject(value) != 0, .members = {}};
+        if (!object.is_object) return object;
+        for (const cJSON* member = value->child; member != nullptr; member = member->next) {
+            const bool is_string = cJSON_IsString(member) != 0;
+            object.members.emplace_back(member->string, is_string ? std::optional<std::string_view>{member->valuestring} : std::nullopt);
+        }
+        return object;
+    };
+    const cJSON* const root = tree_->tree.get();
+    if (!is_array()) return {members(root)};
+    std::vector<Object> objects;
+    for (const cJSON* entry = root->child; entry != nullptr; entry = entry->next) objects.push_back(members(entry));
+    return objects;
+}
+
 std::optional<Node> parse(std::string_view text)
 {
-    if (!http::is_utf8(text) || !Grammar{text}.accepts()) return std::nullopt;
+    if (!strings::is_utf8(text) || !Grammar{text}.accepts()) return std::nullopt;
     const Tree value{cJSON_ParseWithLength(text.data(), text.size())};
     if (!value) return std::nullopt;
     return node(value.get());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,25 +13,13 @@
 #include <variant>
 #include <vector>
 
-#include "http.h"
-#include "mailbox.h"
-
 namespace json {
 
-std::string message(std::string_view message);
-std::string error(std::string_view message, std::string_view code);
-std::string deleted(std::string_view message, std::string_view spec);
-std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain,
-                    mailbox::As as = mailbox::As::mailbox);
-
-// A change that made passwords, each beside its login. They are nowhere else.
-using Logins = std::vector<std::pair<std::string, std::string_view>>;
-std::string generated(std::string_view message, const Logins& logins);
-std::string domain(const mailbox::Hosted& domain);
-std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items);
-
-// Any other object. Names are literals; a value that holds nothing is null.
-using Value = std::variant<std::monostate, std::int64_t, std::string>;
+// One object with a line end. Names are literals; a value that holds nothing is null.
+struct Written {
+    std::string json;  // a value that another function of this module wrote
+};
+using Value = std::variant<std::monostate, std::int64_t, std::string, bool, Written>;
 using Members = std::vector<std::pair<const char*, Value>>;
 std::string object(const Members& members);
 std::string quoted(std::string_view text);
@@ -47,14 +36,27 @@ struct Member {
 };
 std::optional<Node> parse(std::string_view text);  // nothing: it is no JSON
 
-// RFC 2822 3.3, as the original wrote it: `Tue, 27 Sep 2011 20:24:22 GMT`.
-std::string date(std::int64_t seconds_since_1970);
+// One parsed text of which the members are read in their order, each as often as it was sent.
+class Document {
+public:
+    // Returns nothing if the text is not JSON (RFC 8259), not valid UTF-8 included by the caller's own check.
+    static std::optional<Document> parse(std::string_view text);
+    Document(Document&&) noexcept;
+    ~Document();
 
-// One object, or an array of objects, whose members are all strings, into one list of
-// fields; throws http::Error 400. Strict where cJSON is not: no trailing text, no member
-// twice, no NUL, valid UTF-8. The members that may be in an array's objects, and those that have to be, are those of
-// what the path has a mailbox as.
-enum class Arrays { allowed, refused };
-void parse_fields(std::string_view text, Arrays arrays, http::Fields& fields, mailbox::As as = mailbox::As::mailbox);
+    bool is_array() const;
+    // The document itself, or the elements of an array. The texts live as long as the document.
+    struct Object {
+        bool is_object = false;
+        // Name and text; no text if the value is not a string.
+        std::vector<std::pair<std::string_view, std::optional<std::string_view>>> members;
+    };
+    std::vector<Object> objects() const;
+
+private:
+    struct Tree_;
+    explicit Document(std::unique_ptr<Tree_> tree);
+    std::unique_ptr<Tree_> tree_;
+};
 
 }  // namespace json

@@ -1,16 +1,17 @@
-#include "admin.h"
-
-#include <sodium.h>
+#include "db/accounts.h"
 
 #include <algorithm>
 #include <charconv>
 #include <ctime>
 #include <limits>
 
-#include "audit.h"
-#include "http.h"
-#include "store.h"
-#include "unicode.h"
+#include "base/crypto.h"
+#include "base/ip_range.h"
+#include "base/strings.h"
+#include "db/audit.h"
+#include "db/mailboxes.h"
+#include "mail/api_key.h"
+#include "mail/unicode.h"
 
 namespace admin {
 namespace {
@@ -28,7 +29,7 @@ void check_account_name(const std::string& name)
 void check_no_actor(db::Connection& connection, const std::string& name)
 {
     constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
-    const auto is_name = [&](std::string_view actor) { return http::equals_ignoring_case(name, actor); };
+    const auto is_name = [&](std::string_view actor) { return strings::equals_ignoring_case(name, actor); };
     if (std::any_of(audit::kActors.begin(), audit::kActors.end(), is_name)) {
         throw Refused("an account cannot be called " + name + ": the audit log uses that name for who made a change; choose another name");
     }
@@ -41,7 +42,7 @@ void check_no_actor(db::Connection& connection, const std::string& name)
 void check_label(const std::string& label)
 {
     constexpr std::size_t kLongest = 100;
-    if (!http::is_utf8(label) || http::has_control_character(label) || http::characters(label) > kLongest) {
+    if (!strings::is_utf8(label) || strings::has_control_character(label) || strings::characters(label) > kLongest) {
         throw Refused("a key's label has at most 100 characters, in UTF-8, and no line end or other control character");
     }
 }
@@ -550,7 +551,7 @@ constexpr char kInsertKey[] =
     "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, created_at, expires_at)"
     " SELECT ?, UNHEX(?), id, state, ?, ?, ?, ?, UNIX_TIMESTAMP(), ? FROM account WHERE id = ?";
 
-auth::Key Admin::add_key(const NewKey& wanted)
+api_key::Key Admin::add_key(const NewKey& wanted)
 {
     check_label(wanted.label);
     const auto account = account_id(wanted.account);
@@ -562,16 +563,13 @@ auth::Key Admin::add_key(const NewKey& wanted)
     }
     std::string ranges;
     for (const auto& range : wanted.addresses) {
-        if (!auth::is_range(range)) throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
+        if (!ip_range::is_range(range)) throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
         ranges += (ranges.empty() ? "" : " ") + range;
     }
     constexpr std::size_t kLongestRanges = 1000;
     if (ranges.size() > kLongestRanges) throw Refused("the addresses of a key have at most 1000 characters together, with a space between; add a second key, or a wider range");
-    auto key = auth::Key::generate();
-    const auto hash = key.sha256();
-    std::string hex(2 * hash.size() + 1, '\0');
-    sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(hash.data()), hash.size());
-    hex.pop_back();
+    auto key = api_key::Key::generate();
+    const auto hex = crypto::hex(key.sha256());
     const auto id = key.id();
     db::in_transaction(connection_, [&] {
         connection_.execute(kInsertKey, {id, hex, domain, std::int64_t{wanted.is_read_only},

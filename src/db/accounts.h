@@ -1,4 +1,4 @@
-// admin.h - what an operator does to the tables: accounts, domains, keys.
+// accounts.h - what an operator does to the tables: accounts, domains, keys.
 //
 // The operator's twin of store.h, for mailboxctl and its database user. Every change and
 // its row in audit_log are one transaction. Complains with Refused, whose sentence says
@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "auth.h"
-#include "db.h"
-#include "mailbox.h"
+#include "db/connection.h"
+#include "mail/address.h"
+#include "mail/api_key.h"
 
 namespace admin {
 
@@ -117,7 +117,7 @@ public:
     // too; empty: its own. Throws Refused where that cannot be, and then nothing was changed.
     Removed restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace, std::int64_t id = 0, const std::string& account = {});
 
-    auth::Key add_key(const NewKey& wanted);
+    api_key::Key add_key(const NewKey& wanted);
     Table keys(const std::string& account);  // empty: of all accounts
     void revoke_key(const std::string& id);
 

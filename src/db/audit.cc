@@ -1,19 +1,15 @@
-#include "audit.h"
-
-#include <sodium.h>
+#include "db/audit.h"
 
 #include <algorithm>
 #include <chrono>
+
+#include "base/crypto.h"
 
 namespace audit {
 
 Id::Id()
     : at{std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()},
-      id{[] {
-          std::uint64_t random = 0;
-          randombytes_buf(&random, sizeof random);
-          return static_cast<std::int64_t>(random >> 2);
-      }()}
+      id{static_cast<std::int64_t>(crypto::random_number() >> 2)}
 {
 }
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "db.h"
+#include "db/connection.h"
 
 namespace audit {
 

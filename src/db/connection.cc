@@ -1,4 +1,4 @@
-#include "db.h"
+#include "db/connection.h"
 
 #include <cppconn/exception.h>
 #include <cppconn/prepared_statement.h>
@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "log.h"
+#include "base/log.h"
 
 namespace db {
 namespace {

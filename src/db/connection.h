@@ -1,4 +1,4 @@
-// db.h - the pipe to MySQL: Connection, Transaction, Outage, Session, Error.
+// connection.h - the pipe to MySQL: Connection, Transaction, Outage, Session, Error.
 //
 // A statement is a literal of the caller, prepared once per connection and found again
 // by its address; values are bound, never spliced. Complains with Error, whose remedy
@@ -18,7 +18,7 @@
 #include <variant>
 #include <vector>
 
-#include "config.h"
+#include "base/config.h"
 
 namespace sql {
 class ResultSet;

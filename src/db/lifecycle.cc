@@ -1,9 +1,9 @@
-#include "life.h"
+#include "db/lifecycle.h"
 
 #include <algorithm>
 
-#include "audit.h"
-#include "store.h"
+#include "db/audit.h"
+#include "db/mailboxes.h"
 
 namespace life {
 namespace {

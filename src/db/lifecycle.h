@@ -1,4 +1,4 @@
-// life.h - what an operator does in the life of a mailbox, beyond what the API does: look at it, suspend it, set its
+// lifecycle.h - what an operator does in the life of a mailbox, beyond what the API does: look at it, suspend it, set its
 // quota, bring it back.
 //
 // Every change and its row in audit_log are one transaction. Complains with admin::Refused; throws db::Error when
@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "admin.h"
-#include "db.h"
-#include "mailbox.h"
+#include "db/accounts.h"
+#include "db/connection.h"
+#include "mail/address.h"
 
 namespace life {
 

@@ -1,4 +1,4 @@
-#include "store.h"
+#include "db/mailboxes.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,9 @@
 #include <set>
 #include <thread>
 
-#include "log.h"
+#include "base/log.h"
+#include "db/grants.h"
+#include "mail/api_key.h"
 
 namespace store {
 
@@ -188,13 +190,13 @@ constexpr char kGrant[] =
     " ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
     " WHERE k.id = ? AND k.hash = ?";
 
-std::optional<auth::Grant> Store::grant(const auth::Key& key, std::string_view domain)
+std::optional<grants::Grant> Store::grant(const api_key::Key& key, std::string_view domain)
 {
     const auto id = key.id();
-    return reading([&](db::Connection& connection) -> std::optional<auth::Grant> {
+    return reading([&](db::Connection& connection) -> std::optional<grants::Grant> {
         auto rows = connection.query(kGrant, {domain, id, key.sha256()});
         if (!rows.next()) return std::nullopt;
-        return auth::Grant{.key_addresses = rows.text(1),
+        return grants::Grant{.key_addresses = rows.text(1),
                            .now = rows.integer(2),
                            .key_expires_at = rows.integer(3),
                            .key_is_revoked = rows.integer(4) != 0,
@@ -380,7 +382,7 @@ GrantedListing listed_all(db::Rows& rows)
     return found;
 }
 
-std::optional<GrantedListing> Store::list(const auth::Key& key, const mailbox::Domain& domain, const Page& page)
+std::optional<GrantedListing> Store::list(const api_key::Key& key, const mailbox::Domain& domain, const Page& page)
 {
     const auto id = key.id();
     const auto& hash = key.sha256();
@@ -406,7 +408,7 @@ constexpr char kConfirm[] =
     " WHERE k.id = ? AND k.hash = ? AND k.good_until > UNIX_TIMESTAMP() AND k.account_state = 'active'"
     " AND d.id = ? AND d.version = ? AND d.id = COALESCE(k.domain_id, d.id)";
 
-bool Store::confirm(const auth::Key& key, const Version& version)
+bool Store::confirm(const api_key::Key& key, const Version& version)
 {
     const auto id = key.id();
     return reading([&](db::Connection& connection) {
@@ -506,7 +508,7 @@ Created take_place(db::Connection& connection, std::int64_t domain_id, std::int6
     return within_allowances(connection, domain_id, *reserved, reserved->integer(1));
 }
 
-Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor)
+Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) -> Created {
@@ -519,7 +521,7 @@ Created Store::create(const auth::Grant& grant, const std::vector<NewMailbox>& m
         for (const auto& [address, password_hash] : mailboxes) {
             const auto number = done.created + done.updated;
             try {
-                connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(), auth::random_hex(16), password_hash});
+                connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(), api_key::random_hex(16), password_hash});
                 ++done.created;
                 count_in_range(connection, grant.domain_id, id);
                 write_audit(connection, audit, number, actor, "create", address);
@@ -560,7 +562,7 @@ const std::array<Foreseen, 3> kForesee{Foreseen{1}, Foreseen{10}, Foreseen{100}}
 
 }  // namespace
 
-Created Store::foresee(const auth::Grant& grant, const std::vector<mailbox::Address>& addresses)
+Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses)
 {
     const auto* const fitting = std::find_if(kForesee.begin(), std::prev(kForesee.end()), [&](const auto& each) { return each.names >= addresses.size(); });
     std::vector<db::Value> values{grant.domain_id};
@@ -591,14 +593,14 @@ Created Store::foresee(const auth::Grant& grant, const std::vector<mailbox::Addr
 
 constexpr char kHasMailbox[] = "SELECT 1 FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
-bool Store::has_mailbox(const auth::Grant& grant, const mailbox::Address& address)
+bool Store::has_mailbox(const grants::Grant& grant, const mailbox::Address& address)
 {
     return reading([&](db::Connection& connection) {
         return connection.query(kHasMailbox, {grant.domain_id, address.local_part()}).count() > 0;
     });
 }
 
-Changed Store::change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
+Changed Store::change_password(const grants::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
                                const Actor& actor)
 {
     const audit::Id audit;
@@ -619,7 +621,7 @@ constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE do
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
-Changed Store::remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor)
+Changed Store::remove(const grants::Grant& grant, const mailbox::Address& address, const Actor& actor)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
@@ -681,7 +683,7 @@ std::vector<std::int64_t> lock_oldest(db::Connection& connection, std::int64_t d
 
 }  // namespace
 
-Emptied Store::remove_all(const auth::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
+Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
                           std::chrono::steady_clock::time_point last_begin)
 {
     const auto id = grant.domain_id;

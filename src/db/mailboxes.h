@@ -1,4 +1,4 @@
-// store.h - what the service does to the mail tables.
+// mailboxes.h - what the service does to the mail tables.
 //
 // Every function is one operation of the API and leaves the tables consistent for
 // Postfix and Dovecot, which read them at any moment. Arguments are values from
@@ -14,10 +14,11 @@
 #include <string_view>
 #include <vector>
 
-#include "audit.h"
-#include "auth.h"
-#include "db.h"
-#include "mailbox.h"
+#include "db/audit.h"
+#include "db/connection.h"
+#include "db/grants.h"
+#include "mail/address.h"
+#include "mail/api_key.h"
 
 namespace store {
 
@@ -138,30 +139,30 @@ public:
 
     // What the database knows of this key and this domain. Nothing: no such key, or another secret. Then nothing of the domain
     // was looked at, here or in list(), whose time would tell of it.
-    std::optional<auth::Grant> grant(const auth::Key& key, std::string_view domain);
+    std::optional<grants::Grant> grant(const api_key::Key& key, std::string_view domain);
 
     // Whether anybody has it: for the log, never for an answer.
     bool has_domain(std::string_view domain);
 
-    std::optional<GrantedListing> list(const auth::Key& key, const mailbox::Domain& domain, const Page& page);
+    std::optional<GrantedListing> list(const api_key::Key& key, const mailbox::Domain& domain, const Page& page);
     // Whether the key still may, and the domain is still at that version.
-    bool confirm(const auth::Key& key, const Version& version);
+    bool confirm(const api_key::Key& key, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
     // Each of these throws InDoubt where it cannot be told whether it was done.
 
     // What create() would say now, without changing anything: before the hashing, which costs more than all the rest.
-    Created foresee(const auth::Grant& grant, const std::vector<mailbox::Address>& addresses);
-    bool has_mailbox(const auth::Grant& grant, const mailbox::Address& address);
+    Created foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses);
+    bool has_mailbox(const grants::Grant& grant, const mailbox::Address& address);
 
     // All of them or none.
-    Created create(const auth::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
-    Changed change_password(const auth::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
+    Created create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
+    Changed change_password(const grants::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
                             const Actor& actor);
-    Changed remove(const auth::Grant& grant, const mailbox::Address& address, const Actor& actor);
+    Changed remove(const grants::Grant& grant, const mailbox::Address& address, const Actor& actor);
     // Those that the domain has now, as remove() does it, in transactions of some hundred: none lasts long, however many there
     // are. None begins after `last_begin`, or after one that could not be made; what was committed before stays.
-    Emptied remove_all(const auth::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
+    Emptied remove_all(const grants::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
                        std::chrono::steady_clock::time_point last_begin);
 
     // A page of the selected domains that a key may see. Does not check that it is the right key.

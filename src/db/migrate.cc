@@ -1,13 +1,13 @@
-#include "migrate.h"
+#include "db/migrate.h"
 
 #include <set>
 #include <sstream>
 #include <string>
 #include <utility>
 
-#include "http.h"
-#include "store.h"
-#include "unicode.h"
+#include "base/strings.h"
+#include "db/mailboxes.h"
+#include "mail/unicode.h"
 
 namespace migrate {
 namespace {
@@ -43,7 +43,7 @@ std::vector<std::string> statements(std::string_view script)
     std::vector<std::string> found;
     std::string statement;
     for (std::string line; std::getline(lines, line);) {
-        if (http::trimmed(line).starts_with("--")) continue;
+        if (strings::trimmed(line).starts_with("--")) continue;
         statement += line + '\n';
         if (line.ends_with(';')) found.push_back(std::exchange(statement, {}));
     }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "db.h"
+#include "db/connection.h"
 
 namespace rights {
 

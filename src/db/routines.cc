@@ -1,11 +1,11 @@
-#include "routines.h"
+#include "db/routines.h"
 
 #include <algorithm>
 #include <map>
 #include <regex>
 
-#include "http.h"
-#include "migrate.h"
+#include "db/migrate.h"
+#include "mailboxd/http.h"
 
 namespace routines {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "db.h"
+#include "db/connection.h"
 
 namespace routines {
 

@@ -1,4 +1,4 @@
-#include "server.h"
+#include "db/server.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -5,9 +5,9 @@
 
 #include <vector>
 
-#include "config.h"
-#include "db.h"
-#include "finding.h"
+#include "base/check_result.h"
+#include "base/config.h"
+#include "db/connection.h"
 
 namespace server {
 

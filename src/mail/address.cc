@@ -1,10 +1,10 @@
-#include "mailbox.h"
+#include "mail/address.h"
 
 #include <algorithm>
 #include <array>
 
-#include "http.h"
-#include "unicode.h"
+#include "base/strings.h"
+#include "mail/unicode.h"
 
 namespace mailbox {
 namespace {
@@ -70,7 +70,7 @@ std::optional<Domain> Domain::parse(std::string_view text)
 {
     if (!text.empty() && text.back() == '.') text.remove_suffix(1);
     const bool is_ascii = unicode::is_ascii(text);
-    auto name = is_ascii ? http::lower_case(text) : unicode::a_labels(text).value_or("");
+    auto name = is_ascii ? strings::lower_case(text) : unicode::a_labels(text).value_or("");
     if (name.size() > kMaxDomain || !all_parts(name, is_label)) return std::nullopt;
     auto written = is_ascii ? std::string{} : unicode::u_labels(name).value_or("");
     return Domain{std::move(name), std::move(written)};
@@ -115,7 +115,7 @@ Address Address::parse(std::string_view text, const Domain& domain, std::string_
             throw Invalid(its + "not valid: its domain is not " + domain.text() + rule);
         }
     }
-    auto local = http::lower_case(text.substr(0, at));
+    auto local = strings::lower_case(text.substr(0, at));
     if (local.empty()) throw Invalid(its + "empty");
     if (const auto rule = broken_rule(local); !rule.empty()) throw Invalid(its + "not valid: " + std::string{rule});
     if (local.size() + 1 + domain.name().size() > kMaxAddress) {

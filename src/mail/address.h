@@ -1,4 +1,4 @@
-// mailbox.h - the values: Domain, Address, Mailbox.
+// address.h - the values: Domain, Address, Mailbox.
 //
 // Text from outside goes in once, and what comes out cannot be nonsense: lower-case,
 // within the lengths of RFC 5321 4.5.3.1, and of characters that IMAP, POP3, SMTP and

@@ -1,4 +1,4 @@
-#include "password.h"
+#include "mail/password.h"
 
 #include <sched.h>
 #include <sodium.h>
@@ -10,9 +10,9 @@
 #include <cstdint>
 #include <new>
 
-#include "auth.h"
-#include "http.h"
-#include "unicode.h"
+#include "base/strings.h"
+#include "mail/api_key.h"
+#include "mail/unicode.h"
 
 namespace password {
 namespace {
@@ -64,19 +64,19 @@ private:
 void check(std::string_view text, const mailbox::Address& owner, const Config& config)
 {
     // The length, and what it must not be, of what is hashed.
-    if (http::is_utf8(text) && !unicode::is_ascii(text)) {
+    if (strings::is_utf8(text) && !unicode::is_ascii(text)) {
         const auto composed = unicode::composed(text);
         if (composed.text() != text) return check(composed.text(), owner, config);
     }
-    if (!http::is_utf8(text)) throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
-    if (http::has_control_character(text)) throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
-    const auto characters = http::characters(text);
+    if (!strings::is_utf8(text)) throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
+    if (strings::has_control_character(text)) throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
+    const auto characters = strings::characters(text);
     if (characters < config.min_password || characters > config.max_password) {
         throw mailbox::Invalid("'password' parameter is not valid: it must have " + std::to_string(config.min_password)
                                + " to " + std::to_string(config.max_password) + " characters");
     }
     for (const auto& name : {owner.local_part(), owner.text(), owner.ascii(), owner.domain()}) {
-        if (http::equals_ignoring_case(text, name)) {
+        if (strings::equals_ignoring_case(text, name)) {
             throw mailbox::Invalid("'password' parameter is not valid: it must not be the mailbox's name, address or domain");
         }
     }
@@ -106,7 +106,7 @@ Secret generate(const mailbox::Address& owner, const Config& config)
 {
     const auto length = std::clamp(std::size_t{24}, config.min_password, config.max_password);
     for (;;) {
-        Secret text{auth::random_base32(length)};
+        Secret text{api_key::random_base32(length)};
         try {
             check(text.text(), owner, config);
             return text;

@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "config.h"
-#include "mailbox.h"
-#include "secret.h"
+#include "base/config.h"
+#include "base/secret.h"
+#include "mail/address.h"
 
 namespace password {
 

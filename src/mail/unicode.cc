@@ -1,4 +1,4 @@
-#include "unicode.h"
+#include "mail/unicode.h"
 
 #include <idn2.h>
 #include <unicase.h>
@@ -10,7 +10,7 @@
 #include <memory>
 #include <new>
 
-#include "http.h"
+#include "base/strings.h"
 
 namespace unicode {
 namespace {
@@ -51,7 +51,7 @@ bool is_ascii(std::string_view text)
 
 std::optional<std::string> a_labels(std::string_view name)
 {
-    if (name.empty() || name.find('\0') != std::string_view::npos || !http::is_utf8(name)) return std::nullopt;
+    if (name.empty() || name.find('\0') != std::string_view::npos || !strings::is_utf8(name)) return std::nullopt;
     std::size_t size = 0;
     auto* const lower = u8_tolower(bytes(name), name.size(), nullptr, UNINORM_NFC, nullptr, &size);
     const auto text = taken(lower, size);

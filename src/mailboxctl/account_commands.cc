@@ -1,4 +1,4 @@
-#include "tenants.h"
+#include "mailboxctl/account_commands.h"
 
 #include <unistd.h>
 
@@ -11,11 +11,11 @@
 #include <optional>
 #include <string>
 
-#include "admin.h"
-#include "audit.h"
-#include "auth.h"
-#include "password.h"
-#include "store.h"
+#include "db/accounts.h"
+#include "db/audit.h"
+#include "db/grants.h"
+#include "db/mailboxes.h"
+#include "mail/password.h"
 
 namespace tenants {
 namespace {
@@ -182,7 +182,7 @@ int domain_add(const Call& call)
     const auto domain = call.domain(call.arguments[0]);
     const auto postmaster = mailbox::Address::parse("postmaster", domain);
     auto session = call.session();
-    auth::Grant grant;
+    grants::Grant grant;
     grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"), call.config.domain_quota);
     std::cerr << "Domain " << domain.text() << " added. Next: mailboxctl key add --account " << call.text("account") << '\n';
     if (call.has("no-postmaster")) return 0;

@@ -1,9 +1,9 @@
-// tenants.h - the operator's commands on accounts, domains and keys.
+// account_commands.h - the operator's commands on accounts, domains and keys.
 #pragma once
 
 #include <vector>
 
-#include "command.h"
+#include "mailboxctl/command.h"
 
 namespace tenants {
 

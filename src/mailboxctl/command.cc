@@ -1,4 +1,4 @@
-#include "command.h"
+#include "mailboxctl/command.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include <iomanip>
 #include <iostream>
 
-#include "http.h"
+#include "base/strings.h"
 
 namespace command {
 namespace {
@@ -84,22 +84,13 @@ std::string state_sentence(const std::string& what, const std::string& command, 
     const std::string text{mailbox::text(now)};
     if (now != wanted) {
         return what + " stays " + text + ", which is stricter; nothing was changed. To let mail in again: mailboxctl " + command
-               + " resume " + for_shell(name) + ", then suspend it without --disabled.";
+               + " resume " + strings::for_shell(name) + ", then suspend it without --disabled.";
     }
     auto sentence = what + " is " + text + ".";
     for (const auto& [level, its_name, state] : above) {
-        sentence += " Its " + level + " " + its_name + " is " + state + " still; mailboxctl " + level + " resume " + for_shell(its_name) + " ends that.";
+        sentence += " Its " + level + " " + its_name + " is " + state + " still; mailboxctl " + level + " resume " + strings::for_shell(its_name) + " ends that.";
     }
     return sentence;
-}
-
-std::string for_shell(const std::string& text)
-{
-    constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-/";
-    if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
-    std::string all = "'";
-    for (const char c : text) all += c == '\'' ? std::string{"'\\''"} : std::string{c};
-    return all + "'";
 }
 
 namespace {
@@ -119,13 +110,13 @@ std::string text_of(const json::Value& value)
 
 void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths)
 {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::cout << row[i] << std::string(widths[i] + 2 - http::characters(row[i]), ' ');
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::cout << row[i] << std::string(widths[i] + 2 - strings::characters(row[i]), ' ');
     std::cout << row.back() << '\n';
 }
 
 void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row)
 {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], http::characters(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], strings::characters(row[i]));
 }
 
 // Without the line end.
@@ -162,7 +153,7 @@ void Listing::add(std::vector<json::Value> row)
     if (as_json_) {
         json::Members members;
         for (std::size_t i = 0; i < names_.size(); ++i) members.emplace_back(names_[i], std::move(row[i]));
-        std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n") << object(members);
+        std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n") << json::object(members);
         if (!std::cout) throw OutputLost{};
         return;
     }

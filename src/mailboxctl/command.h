@@ -11,13 +11,13 @@
 #include <string_view>
 #include <vector>
 
-#include "admin.h"
-#include "config.h"
-#include "db.h"
-#include "json.h"
-#include "mailbox.h"
-#include "migrate.h"
-#include "secret.h"
+#include "base/config.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "db/accounts.h"
+#include "db/connection.h"
+#include "db/migrate.h"
+#include "mail/address.h"
 
 namespace command {
 
@@ -86,9 +86,6 @@ mailbox::State suspended(const Call& call);
 // is the word of its level, such as "domain"; `above` is what keeps it suspended although it is active itself.
 std::string state_sentence(const std::string& what, const std::string& command, const std::string& name, mailbox::State wanted,
                            mailbox::State now, const std::vector<admin::Admin::Suspended>& above = {});
-
-// For a command line that somebody may paste into a shell: a customer chooses names with quotes, backquotes and dollars.
-std::string for_shell(const std::string& text);
 
 void print(const admin::Table& table);
 

@@ -1,16 +1,16 @@
-#include "erasure.h"
+#include "mailboxctl/erasure.h"
 
 #include <optional>
 #include <system_error>
 
-#include "admin.h"
-#include "audit.h"
-#include "auth.h"
-#include "doveadm.h"
-#include "janitor.h"
-#include "mailbox.h"
-#include "store.h"
-#include "unicode.h"
+#include "db/accounts.h"
+#include "db/audit.h"
+#include "db/grants.h"
+#include "db/mailboxes.h"
+#include "mail/address.h"
+#include "mail/unicode.h"
+#include "mailboxctl/janitor.h"
+#include "peers/dovecot.h"
 
 namespace erasure {
 namespace {
@@ -157,7 +157,7 @@ void Erasure::lock_out()
     } else if (what_.local_part.empty()) {
         admin::Admin{connection}.remove_domain(domain);
     } else {
-        auth::Grant grant;
+        grants::Grant grant;
         grant.domain_id = known->id;
         store::Store{session_}.remove(grant, mailbox::Address::parse(what_.local_part, domain), actor);
     }

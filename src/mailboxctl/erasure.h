@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "config.h"
-#include "db.h"
-#include "storage.h"
+#include "base/config.h"
+#include "db/connection.h"
+#include "peers/maildir.h"
 
 namespace erasure {
 

@@ -1,4 +1,4 @@
-#include "janitor.h"
+#include "mailboxctl/janitor.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,11 +9,11 @@
 #include <stdexcept>
 #include <thread>
 
-#include "log.h"
-#include "migrate.h"
-#include "notify.h"
-#include "privileges.h"
-#include "recount.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "base/privileges.h"
+#include "db/migrate.h"
+#include "mailboxctl/recount.h"
 
 namespace janitor {
 

@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "config.h"
-#include "db.h"
-#include "doveadm.h"
-#include "storage.h"
+#include "base/config.h"
+#include "db/connection.h"
+#include "peers/dovecot.h"
+#include "peers/maildir.h"
 
 namespace janitor {
 

@@ -1,4 +1,4 @@
-#include "mailboxes.h"
+#include "mailboxctl/mailbox_commands.h"
 
 #include <unistd.h>
 
@@ -9,23 +9,25 @@
 #include <optional>
 #include <string>
 
-#include "admin.h"
-#include "audit.h"
-#include "auth.h"
-#include "erasure.h"
-#include "life.h"
-#include "password.h"
-#include "recount.h"
-#include "storage.h"
-#include "store.h"
-#include "why.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "db/accounts.h"
+#include "db/audit.h"
+#include "db/grants.h"
+#include "db/lifecycle.h"
+#include "db/mailboxes.h"
+#include "mail/password.h"
+#include "mailboxctl/erasure.h"
+#include "mailboxctl/recount.h"
+#include "mailboxctl/why.h"
+#include "peers/maildir.h"
 
 namespace mailboxes {
 namespace {
 
 namespace po = boost::program_options;
 using command::Call;
-using command::for_shell;
+using strings::for_shell;
 using command::json_option;
 using command::Prints;
 using command::size_value;
@@ -42,9 +44,9 @@ using mailbox::State;
 struct Operator {
     explicit Operator(const Call& call) : session(call.session()) {}
 
-    auth::Grant grant(const Address& address)
+    grants::Grant grant(const Address& address)
     {
-        auth::Grant grant;
+        grants::Grant grant;
         grant.domain_id = admin::Admin{session.connection()}.domain_id(address.domain());
         return grant;
     }

@@ -1,9 +1,9 @@
-// mailboxes.h - the operator's commands on mailboxes, and what they have done.
+// mailbox_commands.h - the operator's commands on mailboxes, and what they have done.
 #pragma once
 
 #include <vector>
 
-#include "command.h"
+#include "mailboxctl/command.h"
 
 namespace mailboxes {
 

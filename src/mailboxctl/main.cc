@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sodium.h>
 #include <unistd.h>
 
 #include <boost/program_options.hpp>
@@ -19,15 +18,16 @@
 #include <string>
 #include <vector>
 
-#include "admin.h"
-#include "command.h"
-#include "config.h"
-#include "db.h"
-#include "http.h"
-#include "mailboxes.h"
-#include "tenants.h"
-#include "upkeep.h"
-#include "version.h"
+#include "base/crypto.h"
+#include "base/strings.h"
+#include "base/config.h"
+#include "base/version.h"
+#include "db/accounts.h"
+#include "db/connection.h"
+#include "mailboxctl/account_commands.h"
+#include "mailboxctl/command.h"
+#include "mailboxctl/mailbox_commands.h"
+#include "mailboxctl/system_commands.h"
 
 namespace {
 
@@ -121,7 +121,7 @@ void refuse_keys(const std::vector<std::string>& words)
     constexpr std::size_t kIdLength = 10;
     constexpr std::size_t kLeastLength = 40;  // of 49 characters
     for (const auto& word : words) {
-        const auto text = http::lower_case(word);
+        const auto text = strings::lower_case(word);
         for (auto at = text.find(kPrefix); at != std::string::npos; at = text.find(kPrefix, at + 1)) {
             const auto begin = at + kPrefix.size();
             const auto end = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789", begin), text.size());
@@ -232,7 +232,7 @@ int run(std::vector<std::string> words)
         throw WrongUsage("usage: " + usage(command));
     }
     const auto config = command.needs_configuration ? Config::read(options["config"].as<std::string>()) : Config{};
-    if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
+    crypto::initialize();
     if (command.prints == command::Prints::secret && !is_writable(STDOUT_FILENO)) {
         throw admin::Refused("standard output is closed, and what would be shown there is shown only once");
     }

@@ -1,4 +1,4 @@
-#include "policy.h"
+#include "mailboxctl/quota_policy.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>

@@ -1,4 +1,4 @@
-// policy.h - answers Postfix's question whether a message has room in its mailboxes, by asking Dovecot (quota-status).
+// quota_policy.h - answers Postfix's question whether a message has room in its mailboxes, by asking Dovecot (quota-status).
 //
 // Dovecot answers at RCPT only, for one recipient. But a client need not name a size there. Postfix knows the size at the
 // end of the message; it asks then once, and names no recipients if there are several. So this program stands between the
@@ -13,7 +13,7 @@
 #include <ostream>
 #include <string>
 
-#include "command.h"
+#include "mailboxctl/command.h"
 
 namespace policy {
 

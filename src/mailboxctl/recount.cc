@@ -1,4 +1,4 @@
-#include "recount.h"
+#include "mailboxctl/recount.h"
 
 namespace recount {
 namespace {

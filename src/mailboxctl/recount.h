@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "db.h"
-#include "doveadm.h"
+#include "db/connection.h"
+#include "peers/dovecot.h"
 
 namespace recount {
 

@@ -1,4 +1,4 @@
-#include "sending.h"
+#include "mailboxctl/send_limit.h"
 
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -15,7 +15,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "admin.h"
+#include "db/accounts.h"
 
 namespace sending {
 namespace {

@@ -1,4 +1,4 @@
-// sending.h - how much a mailbox may send: so many recipients within an hour (the setting send_limit).
+// send_limit.h - how much a mailbox may send: so many recipients within an hour (the setting send_limit).
 //
 // Postfix asks over its policy protocol (SMTPD_POLICY_README): before it takes a message, whether there is room for all of
 // its recipients, and once more when it has all of it, which counts them. What is aborted in between is not counted.
@@ -19,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
-#include "config.h"
-#include "db.h"
+#include "base/config.h"
+#include "db/connection.h"
 
 namespace sending {
 

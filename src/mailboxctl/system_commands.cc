@@ -1,14 +1,14 @@
-#include "upkeep.h"
+#include "mailboxctl/system_commands.h"
 
 #include <chrono>
 #include <iostream>
 
-#include "check.h"
-#include "janitor.h"
-#include "migrate.h"
-#include "policy.h"
-#include "routines.h"
-#include "sending.h"
+#include "db/migrate.h"
+#include "db/routines.h"
+#include "mailboxctl/check/check.h"
+#include "mailboxctl/janitor.h"
+#include "mailboxctl/quota_policy.h"
+#include "mailboxctl/send_limit.h"
 
 namespace upkeep {
 namespace {

@@ -1,9 +1,9 @@
-// upkeep.h - the operator's commands that keep the system in order.
+// system_commands.h - the operator's commands that keep the system in order.
 #pragma once
 
 #include <vector>
 
-#include "command.h"
+#include "mailboxctl/command.h"
 
 namespace upkeep {
 

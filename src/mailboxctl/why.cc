@@ -1,4 +1,4 @@
-#include "why.h"
+#include "mailboxctl/why.h"
 
 #include <unistd.h>
 
@@ -12,19 +12,21 @@
 #include <string>
 #include <vector>
 
-#include "audit.h"
-#include "doveadm.h"
-#include "finding.h"
-#include "life.h"
-#include "password.h"
-#include "postfix.h"
-#include "sending.h"
+#include "base/check_result.h"
+#include "base/json.h"
+#include "base/strings.h"
+#include "db/audit.h"
+#include "db/lifecycle.h"
+#include "mail/password.h"
+#include "mailboxctl/send_limit.h"
+#include "peers/dovecot.h"
+#include "peers/postfix_lookups.h"
 
 namespace why {
 namespace {
 
 using command::Call;
-using command::for_shell;
+using strings::for_shell;
 using finding::Mark;
 using mailbox::Address;
 

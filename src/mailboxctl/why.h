@@ -4,7 +4,7 @@
 // to do, and ends with what works and what does not. Reads only. Goes on without Dovecot, not without the database.
 #pragma once
 
-#include "command.h"
+#include "mailboxctl/command.h"
 
 namespace why {
 

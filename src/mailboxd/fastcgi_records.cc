@@ -1,4 +1,4 @@
-#include "records.h"
+#include "mailboxd/fastcgi_records.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-// records.h - FastCGI records (FastCGI 1.0, sections 3.3, 3.4, 5.5 and 8): a request as it arrives, and an answer.
+// fastcgi_records.h - FastCGI records (FastCGI 1.0, sections 3.3, 3.4, 5.5 and 8): a request as it arrives, and an answer.
 //
 // Incoming is for the gate, which looks at requests without serving them. A worker reads the same bytes again by libfcgi,
 // which alone judges whether they are right. Nothing here throws for what was sent.
@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "secret.h"
+#include "base/secret.h"
 
 namespace records {
 

@@ -1,15 +1,58 @@
-#include "form.h"
+#include "mailboxd/form.h"
 
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
-#include "json.h"
+#include "base/json.h"
+#include "base/strings.h"
 
 namespace form {
+namespace {
+
+[[noreturn]] void refuse_json(const std::string& sentence)
+{
+    throw http::Error(400, "bad_json", sentence);
+}
+
+enum class Wanted { any, all };
+
+void take_object(const json::Document::Object& object, Wanted wanted, http::Fields& fields, mailbox::As as)
+{
+    if (!object.is_object) refuse_json("The JSON body must be an object, or on POST an array of objects.");
+    std::set<std::string_view> names;
+    for (const auto& [name, text] : object.members) {
+        const bool is_ours = name == "mailbox" || name == "password" || (name == "login" && as == mailbox::As::credentials);
+        if (!names.insert(name).second) {
+            refuse_json("The JSON body has a member twice: '" + std::string{name} + "'.");
+        }
+        if (is_ours && !text) refuse_json("'" + std::string{name} + "' must be a JSON string.");
+        fields.emplace_back(name, Secret{is_ours ? *text : std::string_view{}});
+    }
+    if (wanted == Wanted::any) return;
+    if (as == mailbox::As::mailbox) {
+        if (names.count("mailbox") + names.count("password") != 2) refuse_json("Each object of the JSON array must have 'mailbox' and 'password'.");
+    } else if (names.count("mailbox") + names.count("login") == 0) {
+        refuse_json("Each object of the JSON array must have 'login'.");
+    }
+}
+
+}  // namespace
+
+void parse_json(std::string_view text, Arrays arrays, http::Fields& fields, mailbox::As as)
+{
+    if (!strings::is_utf8(text)) refuse_json("The JSON body is not valid UTF-8.");
+    const auto document = json::Document::parse(text);
+    if (!document) refuse_json("The body is not valid JSON (RFC 8259).");
+    if (document->is_array() && arrays == Arrays::refused) refuse_json("The JSON body must be an object here.");
+    const auto wanted = document->is_array() ? Wanted::all : Wanted::any;
+    for (const auto& object : document->objects()) take_object(object, wanted, fields, as);
+}
+
 namespace {
 
 using http::Error;
@@ -23,7 +66,7 @@ std::optional<std::string> parameter(std::string_view header, std::string_view n
         const auto begin = i + 1;
         const auto equals = header.find_first_of("=;", begin);
         if (equals == std::string_view::npos) return std::nullopt;
-        const auto key = http::trimmed(header.substr(begin, equals - begin));
+        const auto key = strings::trimmed(header.substr(begin, equals - begin));
         if (header[equals] == ';') { i = equals; continue; }
         std::string value;
         i = header.find_first_not_of(" \t", equals + 1);
@@ -36,10 +79,10 @@ std::optional<std::string> parameter(std::string_view header, std::string_view n
             i = header.find(';', i);
         } else {
             const auto end = std::min(header.find(';', equals), header.size());
-            value = http::trimmed(header.substr(equals + 1, end - equals - 1));
+            value = strings::trimmed(header.substr(equals + 1, end - equals - 1));
             i = end;
         }
-        if (http::equals_ignoring_case(key, name)) return value;
+        if (strings::equals_ignoring_case(key, name)) return value;
     }
     return std::nullopt;
 }
@@ -63,8 +106,8 @@ std::optional<std::string_view> take_line(std::string_view& text)
 // one, and the encoded text would be taken for the password.
 bool is_identity(std::string_view encoding)
 {
-    return http::equals_ignoring_case(encoding, "7bit") || http::equals_ignoring_case(encoding, "8bit")
-           || http::equals_ignoring_case(encoding, "binary");
+    return strings::equals_ignoring_case(encoding, "7bit") || strings::equals_ignoring_case(encoding, "8bit")
+           || strings::equals_ignoring_case(encoding, "binary");
 }
 
 // The part's name, from its header lines, up to the empty line behind them.
@@ -76,11 +119,11 @@ std::string take_part_name(std::string_view& text)
         if (!line) refuse_multipart("A part of the multipart body has no end of its header.");
         if (line->empty()) break;
         const auto colon = std::min(line->find(':'), line->size());
-        const auto header = http::trimmed(line->substr(0, colon));
-        const auto value = http::trimmed(line->substr(std::min(colon + 1, line->size())));
-        if (http::equals_ignoring_case(header, "Content-Disposition")) {
+        const auto header = strings::trimmed(line->substr(0, colon));
+        const auto value = strings::trimmed(line->substr(std::min(colon + 1, line->size())));
+        if (strings::equals_ignoring_case(header, "Content-Disposition")) {
             name = parameter(value, "name");
-        } else if (http::equals_ignoring_case(header, "Content-Transfer-Encoding") && !is_identity(value)) {
+        } else if (strings::equals_ignoring_case(header, "Content-Transfer-Encoding") && !is_identity(value)) {
             refuse_multipart("A part of the multipart body has a Content-Transfer-Encoding; it must be 7bit, 8bit or binary.");
         }
     }
@@ -97,7 +140,7 @@ std::optional<Boundary> take_boundary_end(std::string_view& text)
     const bool is_closing = text.starts_with("--");
     auto rest = text.substr(is_closing ? 2 : 0);
     const auto line = is_closing && rest.find("\r\n") == std::string_view::npos ? std::exchange(rest, {}) : take_line(rest);
-    if (!line || !http::trimmed(*line).empty()) return std::nullopt;
+    if (!line || !strings::trimmed(*line).empty()) return std::nullopt;
     text = rest;
     return is_closing ? Boundary::closing : Boundary::between;
 }
@@ -230,8 +273,8 @@ bool is_unencoded(std::string_view encoding)
 {
     for (std::size_t begin = 0; begin < encoding.size();) {
         const auto end = std::min(encoding.find(',', begin), encoding.size());
-        const auto coding = http::trimmed(encoding.substr(begin, end - begin));
-        if (!coding.empty() && !http::equals_ignoring_case(coding, "identity")) return false;
+        const auto coding = strings::trimmed(encoding.substr(begin, end - begin));
+        if (!coding.empty() && !strings::equals_ignoring_case(coding, "identity")) return false;
         begin = end + 1;
     }
     return true;
@@ -248,7 +291,7 @@ http::Fields parse(const http::Request& request, mailbox::As as)
     if (!is_unencoded(request.content_encoding)) {
         throw Error(415, "unsupported_encoding", "The body has a Content-Encoding, which is not supported: send it without one, uncompressed");
     }
-    const auto type = http::lower_case(http::trimmed(request.content_type.substr(0, request.content_type.find(';'))));
+    const auto type = strings::lower_case(strings::trimmed(request.content_type.substr(0, request.content_type.find(';'))));
     if (type.empty() || type == "application/x-www-form-urlencoded") {
         http::parse_urlencoded(body, "body", fields);
     } else if (type == "multipart/form-data") {
@@ -256,7 +299,7 @@ http::Fields parse(const http::Request& request, mailbox::As as)
         if (!boundary) refuse_multipart("The Content-Type multipart/form-data has no boundary.");
         parse_multipart(body, *boundary, fields);
     } else if (type == "application/json") {
-        json::parse_fields(body, request.method == "POST" ? json::Arrays::allowed : json::Arrays::refused, fields, as);
+        parse_json(body, request.method == "POST" ? Arrays::allowed : Arrays::refused, fields, as);
     } else {
         throw Error(415, "unsupported_type",
                     "The body must be application/x-www-form-urlencoded, multipart/form-data or application/json.");

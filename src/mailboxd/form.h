@@ -5,8 +5,8 @@
 // 415 for another type or a Content-Encoding, 400 for a body that does not keep to its type.
 #pragma once
 
-#include "http.h"
-#include "mailbox.h"
+#include "mail/address.h"
+#include "mailboxd/http.h"
 
 namespace form {
 
@@ -17,5 +17,10 @@ http::Fields parse(const http::Request& request, mailbox::As as = mailbox::As::m
 // password and, of credentials, login. Numbered ones are put into the order of their numbers.
 // Throws Error 400 where mailboxes and passwords could be paired wrongly, and for any other use of the brackets.
 void join_arrays(http::Fields& fields, mailbox::As as);
+
+// One object, or an array of objects, whose members are all strings, appended to `fields`. Throws Error 400. Stricter than
+// JSON: no member twice, no NUL, valid UTF-8. `as` decides which members an array's objects may and must have.
+enum class Arrays { allowed, refused };
+void parse_json(std::string_view text, Arrays arrays, http::Fields& fields, mailbox::As as = mailbox::As::mailbox);
 
 }  // namespace form

@@ -1,9 +1,8 @@
-#include "gate.h"
+#include "mailboxd/gate.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <sodium.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,12 +20,13 @@
 #include <unordered_map>
 #include <vector>
 
-#include "http.h"
-#include "json.h"
-#include "lanes.h"
-#include "log.h"
-#include "records.h"
-#include "signals.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "mailboxd/answers.h"
+#include "mailboxd/fastcgi_records.h"
+#include "mailboxd/http.h"
+#include "mailboxd/lanes.h"
+#include "mailboxd/signals.h"
 
 namespace gate {
 namespace {
@@ -69,7 +69,7 @@ msghdr message_of(std::array<iovec, 2>& parts, DescriptorSpace* space = nullptr)
 // Progress may hold a generated password.
 void wipe(std::string& progress)
 {
-    sodium_memzero(progress.data(), progress.size());
+    crypto::wipe(progress);
     progress.clear();
 }
 
@@ -152,7 +152,6 @@ public:
     Gate(int listener, int gate_end, const Config& config, Board& board)
         : listener_{listener}, gate_end_{gate_end}, config_{config}, board_{board}, lanes_{limits_of(config)}
     {
-        crypto_shorthash_keygen(caller_key_.data());
         raise_descriptor_limit();
         if (!events_.is_open()) fail("epoll_create1");
         watch(EPOLL_CTL_ADD, listener_.number(), EPOLLIN, kListener);
@@ -248,7 +247,7 @@ private:
             if (count > 0) {
                 const auto size = static_cast<std::size_t>(count);
                 visit.incoming.add({buffer_.data(), size});
-                sodium_memzero(buffer_.data(), size);
+                crypto::wipe(buffer_.data(), size);
             }
             // What is not complete when its sender ends is a worker's to judge.
             if (count <= 0 || visit.incoming.is_complete()) return admit(id, visit);
@@ -288,11 +287,7 @@ private:
     // Of a caller only a keyed hash is kept.
     std::uint64_t name_of(std::string_view authorization) const
     {
-        std::array<unsigned char, crypto_shorthash_BYTES> hash{};
-        crypto_shorthash(hash.data(), reinterpret_cast<const unsigned char*>(authorization.data()), authorization.size(), caller_key_.data());
-        std::uint64_t name = 0;
-        std::memcpy(&name, hash.data(), sizeof name);
-        return name;
+        return hash_of_caller_(authorization);
     }
 
     void enter(std::uint64_t id, Visit& visit, lanes::Change change, Clock::time_point now)
@@ -313,7 +308,7 @@ private:
         const auto seconds = std::clamp<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(expected).count(), 1, 30);
         const auto retry = "Retry-After: " + std::to_string(seconds);
         const http::Response response{.status = 503,
-                                      .body = json::error("Too many changes are waiting; nothing was changed: try again later", "unavailable"),
+                                      .body = answers::error("Too many changes are waiting; nothing was changed: try again later", "unavailable"),
                                       .extra_header = retry};
         const auto header = http::cgi_header(response);
         records::Answer answer{visit.incoming.request_id()};
@@ -440,7 +435,7 @@ private:
     Descriptor events_{::epoll_create1(EPOLL_CLOEXEC)};
     std::map<std::uint64_t, Visit> visits_;
     std::unordered_map<std::uint64_t, std::int64_t> accounts_;  // of callers
-    std::array<unsigned char, crypto_shorthash_KEYBYTES> caller_key_{};
+    crypto::KeyedHash hash_of_caller_;
     std::array<char, 64 * 1024> buffer_{};
     std::string progress_;
     std::uint64_t last_id_ = 0;

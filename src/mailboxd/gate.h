@@ -17,8 +17,8 @@
 #include <string>
 #include <string_view>
 
-#include "config.h"
-#include "descriptor.h"
+#include "base/config.h"
+#include "base/descriptor.h"
 
 namespace gate {
 

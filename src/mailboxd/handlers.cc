@@ -1,4 +1,4 @@
-#include "api.h"
+#include "mailboxd/handlers.h"
 
 #include <algorithm>
 #include <array>
@@ -9,12 +9,16 @@
 #include <utility>
 #include <vector>
 
-#include "auth.h"
-#include "form.h"
-#include "json.h"
-#include "log.h"
-#include "password.h"
-#include "unicode.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "db/grants.h"
+#include "mail/api_key.h"
+#include "mail/password.h"
+#include "mail/unicode.h"
+#include "mailboxd/admission.h"
+#include "mailboxd/answers.h"
+#include "mailboxd/form.h"
 
 namespace api {
 namespace {
@@ -43,7 +47,7 @@ struct Exchange {
     const Config& config;
     store::Store& store;
     pages::Pages& pages;
-    const auth::Key& key;
+    const api_key::Key& key;
     const std::string& domain_text;         // as in the path
     const std::optional<Domain>& domain;    // nothing: no domain can have that name
     Trace& trace;
@@ -54,13 +58,13 @@ struct Exchange {
 
 // The grant of this key for the path's domain; throws 401, 403, 404. The log line says
 // what the answer must not: whether the domain exists at all.
-auth::Grant admitted(const Exchange& exchange, auth::Purpose purpose)
+grants::Grant admitted(const Exchange& exchange, admission::Purpose purpose)
 {
     const std::string_view name = exchange.domain ? std::string_view{exchange.domain->name()} : "";
     const auto grant = exchange.store.grant(exchange.key, name);
     if (grant && grant->domain_id == 0) exchange.trace.detail = exchange.store.has_domain(name) ? "foreign-domain" : "unknown-domain";
     const bool is_invalid = !exchange.domain && !unicode::is_ascii(exchange.domain_text);
-    auth::admit(grant, exchange.request.client, exchange.domain_text + (is_invalid ? " is no domain name by IDNA 2008" : ""), purpose);
+    admission::admit(grant, exchange.request.client, exchange.domain_text + (is_invalid ? " is no domain name by IDNA 2008" : ""), purpose);
     exchange.turn.belongs_to(grant->account_id);
     return *grant;
 }
@@ -128,7 +132,7 @@ Fields body_fields(const Exchange& exchange)
 std::string quoted(std::string_view name)
 {
     constexpr std::size_t kMaxLength = 64;
-    const bool can_be_shown = !name.empty() && name.size() <= kMaxLength && http::is_utf8(name) && !http::has_control_character(name);
+    const bool can_be_shown = !name.empty() && name.size() <= kMaxLength && strings::is_utf8(name) && !strings::has_control_character(name);
     return can_be_shown ? "'" + std::string{name} + "'" : "a";
 }
 
@@ -304,7 +308,7 @@ Fields item_fields(const Exchange& exchange, const Address& address)
 
 Response listing(const store::Listing& listing, const Domain& domain, const Words& words)
 {
-    return {.body = json::listing(listing.total, listing.items, domain.text(), words.as)};
+    return {.body = answers::listing(listing.total, listing.items, domain.text(), words.as)};
 }
 
 // The list in the common case: for a key that may, a page that is not empty. As it was kept, if it still holds.
@@ -326,13 +330,13 @@ Response list_mailboxes(const Exchange& exchange)
     try {
         page = page_of(list_fields(exchange.request), exchange.config);
     } catch (const Error&) {
-        admitted(exchange, auth::Purpose::read);  // who has no right key learns that first
+        admitted(exchange, admission::Purpose::read);  // who has no right key learns that first
         throw;
     }
     if (exchange.domain) {
         if (auto known = granted_listing(exchange, *exchange.domain, page)) return *std::move(known);
     }
-    const auto grant = admitted(exchange, auth::Purpose::read);
+    const auto grant = admitted(exchange, admission::Purpose::read);
     return listing(exchange.store.page(grant.domain_id, *exchange.domain, page), *exchange.domain, exchange.words);
 }
 
@@ -354,18 +358,18 @@ void expect_created(const Exchange& exchange, const store::Created& done)
 // What would be refused anyway is refused before the hashing.
 Response create_mailbox(const Exchange& exchange)
 {
-    const auto grant = admitted(exchange, auth::Purpose::write);
+    const auto grant = admitted(exchange, admission::Purpose::write);
     const auto fields = body_fields(exchange);
     const auto wanted = wanted_mailboxes(exchange, fields);
     if (exchange.turn.hashes().empty()) expect_created(exchange, exchange.store.foresee(grant, wanted.addresses));
     expect_created(exchange, exchange.store.create(grant, hashed(exchange, wanted), actor(exchange)));
     const auto message = "Created " + std::to_string(wanted.addresses.size()) + " " + std::string{exchange.words.created};
-    if (wanted.generated.empty()) return {.body = json::message(message)};
-    json::Logins logins;
+    if (wanted.generated.empty()) return {.body = answers::message(message)};
+    answers::Logins logins;
     for (std::size_t i = 0; i < wanted.generated.size(); ++i) {
         logins.emplace_back(wanted.addresses[i].text(), wanted.generated[i].text());
     }
-    return {.body = json::generated(message, logins)};
+    return {.body = answers::generated(message, logins)};
 }
 
 [[noreturn]] void mailbox_not_found(const Address& address)
@@ -375,7 +379,7 @@ Response create_mailbox(const Exchange& exchange)
 
 Response change_password(const Exchange& exchange)
 {
-    const auto grant = admitted(exchange, auth::Purpose::write);
+    const auto grant = admitted(exchange, admission::Purpose::write);
     const auto address = address_in_path(exchange);
     const auto fields = item_fields(exchange, address);
     const auto* given = only(fields, "password");
@@ -396,18 +400,18 @@ Response change_password(const Exchange& exchange)
         mailbox_not_found(address);
     }
     constexpr std::string_view kChanged = "Password changed";
-    return {.body = is_ours_to_make ? json::generated(kChanged, {{address.text(), password}}) : json::message(kChanged)};
+    return {.body = is_ours_to_make ? answers::generated(kChanged, {{address.text(), password}}) : answers::message(kChanged)};
 }
 
 Response delete_mailbox(const Exchange& exchange)
 {
-    const auto grant = admitted(exchange, auth::Purpose::write);
+    const auto grant = admitted(exchange, admission::Purpose::write);
     const auto address = address_in_path(exchange);
     item_fields(exchange, address);
     if (exchange.store.remove(grant, address, actor(exchange)) == store::Changed::no_such_mailbox) {
         mailbox_not_found(address);
     }
-    return {.body = json::deleted(exchange.words.deleted, address.text())};
+    return {.body = answers::deleted(exchange.words.deleted, address.text())};
 }
 
 [[noreturn]] void refuse_method()
@@ -420,7 +424,7 @@ Response delete_mailbox(const Exchange& exchange)
 // for a database that is slow just then.
 Response delete_all(const Exchange& exchange)
 {
-    const auto grant = admitted(exchange, auth::Purpose::write);
+    const auto grant = admitted(exchange, admission::Purpose::write);
     if (!grant.domain_may_be_emptied || exchange.request.path.back().empty()) refuse_method();
     const auto query = query_fields(exchange.request);
     const auto fields = body_fields(exchange);
@@ -445,12 +449,12 @@ store::Selection selection_of(const Fields& fields)
         throw Error(400, "bad_parameter", "'authority' parameter is not supported, because domains have no authority here: leave it out");
     }
     if (const auto* part = only(fields, "search")) {
-        if (!http::is_utf8(part->text()) || http::has_control_character(part->text())) {
+        if (!strings::is_utf8(part->text()) || strings::has_control_character(part->text())) {
             throw Error(400, "bad_parameter", "'search' parameter must be valid UTF-8 without control characters");
         }
         const bool is_ascii = std::all_of(part->text().begin(), part->text().end(), [](char c) { return (c & 0x80) == 0; });
         const auto domain = is_ascii ? std::nullopt : Domain::parse(part->text());  // as names are stored, if it is a whole one
-        selection.part_of_name = domain ? domain->name() : http::lower_case(part->text());
+        selection.part_of_name = domain ? domain->name() : strings::lower_case(part->text());
     }
     if (const auto* state = only(fields, "state")) {
         selection.state = state->text();
@@ -470,16 +474,16 @@ store::Selection selection_of(const Fields& fields)
 
 Response list_domains(const Exchange& exchange)
 {
-    auth::recognize(exchange.store.grant(exchange.key, ""), exchange.request.client);
+    admission::recognize(exchange.store.grant(exchange.key, ""), exchange.request.client);
     const auto fields = list_fields(exchange.request);
     const auto domains = exchange.store.domains(exchange.key.id(), page_of(fields, exchange.config), selection_of(fields));
-    return {.body = json::domains(domains.total, domains.items)};
+    return {.body = answers::domains(domains.total, domains.items)};
 }
 
 Response show_domain(const Exchange& exchange)
 {
-    const auto grant = admitted(exchange, auth::Purpose::read);
-    return {.body = json::domain({exchange.domain->text(), grant.domain_created_at, grant.domain_is_active})};
+    const auto grant = admitted(exchange, admission::Purpose::read);
+    return {.body = answers::domain({exchange.domain->text(), grant.domain_created_at, grant.domain_is_active})};
 }
 
 // --- the table ------------------------------------------------------------------------
@@ -552,7 +556,7 @@ Response dispatch(const http::Request& request, const Config& config, store::Sto
     const auto* const route = std::find_if(first, kRoutes.end(), [&](const Route& candidate) {
         return &candidate.path == &first->path && candidate.method == method;
     });
-    const auto key = auth::Key::from_header(request.authorization);
+    const auto key = api_key::Key::from_header(request.authorization);
     if (!key) throw Error(401, "unauthorized", "Forbidden");
     trace.key_id = key->id();
     if (route == kRoutes.end()) refuse_method();
@@ -569,18 +573,18 @@ constexpr std::string_view kReady = "/readyz";
 
 Response alive()
 {
-    return {.body = json::message("Alive")};
+    return {.body = answers::message("Alive")};
 }
 
 // It reads a table: a Galera node that has lost the others answers whatever needs none.
 Response ready(store::Store& store)
 {
     try {
-        if (store.schema_version() > 0) return {.body = json::message("Ready")};
-        return {.status = 503, .body = json::error("The database has no tables yet", "database_empty")};
+        if (store.schema_version() > 0) return {.body = answers::message("Ready")};
+        return {.status = 503, .body = answers::error("The database has no tables yet", "database_empty")};
     } catch (const db::Error& error) {
         logging::error("database")("error", error.what());
-        return {.status = 503, .body = json::error("The database cannot be asked", "database_absent")};
+        return {.status = 503, .body = answers::error("The database cannot be asked", "database_absent")};
     }
 }
 
@@ -602,7 +606,7 @@ std::string_view header_for(int status, std::string_view code, std::string_view 
 
 Response refusal(int status, std::string_view message, std::string_view code, const Trace& trace)
 {
-    return {.status = status, .body = json::error(message, code), .extra_header = header_for(status, code, trace.route)};
+    return {.status = status, .body = answers::error(message, code), .extra_header = header_for(status, code, trace.route)};
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// api.h - one request: who → which → do it → reply.
+// handlers.h - one request: who → which → do it → reply.
 //
 // serve() answers every Raw: a caller's mistake with its status and a
 // sentence, a database that cannot be asked with 503, a fault of ours with 500.
@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
-#include "config.h"
-#include "http.h"
-#include "pages.h"
-#include "store.h"
-#include "turn.h"
+#include "base/config.h"
+#include "db/mailboxes.h"
+#include "mailboxd/http.h"
+#include "mailboxd/page_cache.h"
+#include "mailboxd/turn.h"
 
 namespace api {
 

@@ -1,4 +1,4 @@
-#include "hangup.h"
+#include "mailboxd/hangup.h"
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
@@ -15,7 +15,7 @@
 #include <sstream>
 #include <string>
 
-#include "descriptor.h"
+#include "base/descriptor.h"
 
 namespace hangup {
 namespace {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "secret.h"
+#include "base/secret.h"
 
 namespace http {
 
@@ -60,13 +60,6 @@ Secret percent_decoded(std::string_view text, Plus plus, std::string_view where)
 // `name=value&…` into `fields` (application/x-www-form-urlencoded; a query string).
 // Throws Error 400: invalid percent-encoding.
 void parse_urlencoded(std::string_view text, std::string_view where, Fields& fields);
-
-bool is_utf8(std::string_view text);              // RFC 3629: no overlong forms, no surrogates
-std::size_t characters(std::string_view text);    // of valid UTF-8, not bytes
-bool has_control_character(std::string_view text);  // C0, DEL, and C1 (U+0080 to U+009F, in UTF-8 C2 80 to C2 9F)
-bool equals_ignoring_case(std::string_view left, std::string_view right);  // ASCII
-std::string lower_case(std::string_view text);    // ASCII
-std::string_view trimmed(std::string_view text);  // without spaces and tabs around
 
 struct Response {
     int status = 200;

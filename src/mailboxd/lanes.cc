@@ -1,4 +1,4 @@
-#include "lanes.h"
+#include "mailboxd/lanes.h"
 
 #include <algorithm>
 

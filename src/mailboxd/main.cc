@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,15 +20,16 @@
 #include <system_error>
 #include <vector>
 
-#include "config.h"
-#include "db.h"
-#include "master.h"
-#include "migrate.h"
-#include "notify.h"
-#include "privileges.h"
-#include "server.h"
-#include "store.h"
-#include "version.h"
+#include "base/crypto.h"
+#include "base/config.h"
+#include "base/notify.h"
+#include "base/privileges.h"
+#include "base/version.h"
+#include "db/connection.h"
+#include "db/mailboxes.h"
+#include "db/migrate.h"
+#include "db/server.h"
+#include "mailboxd/master.h"
 
 namespace {
 
@@ -197,7 +197,7 @@ int run(int argc, char** argv)
     const auto pools = open_pools(settings.config);
     privileges::drop(settings.config.user, "user");
     forbid_core();
-    if (sodium_init() < 0) throw std::runtime_error("libsodium does not start");
+    crypto::initialize();
     // From here on: no privileges, nothing that a fork must not inherit.
     return master::run(std::move(settings), pools, [&] { return read_settings(path); });
 }

@@ -1,4 +1,4 @@
-#include "master.h"
+#include "mailboxd/master.h"
 
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -16,10 +16,10 @@
 #include <optional>
 #include <system_error>
 
-#include "gate.h"
-#include "log.h"
-#include "notify.h"
-#include "worker.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "mailboxd/gate.h"
+#include "mailboxd/worker.h"
 
 namespace master {
 namespace {

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
-#include "db.h"
+#include "base/config.h"
+#include "db/connection.h"
 
 namespace master {
 

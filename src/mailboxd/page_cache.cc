@@ -1,8 +1,10 @@
-#include "pages.h"
+#include "mailboxd/page_cache.h"
+
+#include "mail/api_key.h"
 
 namespace pages {
 
-std::string name(const auth::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as)
+std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as)
 {
     auto text = key.sha256();
     text += as == mailbox::As::mailbox ? " mailboxes " : " credentials ";

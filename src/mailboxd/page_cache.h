@@ -1,4 +1,4 @@
-// pages.h - the pages that this worker listed last, as they were answered.
+// page_cache.h - the pages that this worker listed last, as they were answered.
 //
 // Nothing here knows whether a page is still right, and what is taken from here is never an
 // answer by itself: a page is kept with the version of the domain that it was read at, and
@@ -12,13 +12,14 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "mailbox.h"
-#include "store.h"
+#include "db/mailboxes.h"
+#include "mail/address.h"
+#include "mail/api_key.h"
 
 namespace pages {
 
 // What was asked for, and with which key, its secret included.
-std::string name(const auth::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as = mailbox::As::mailbox);
+std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as = mailbox::As::mailbox);
 
 struct Kept {
     std::string name;

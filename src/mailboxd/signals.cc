@@ -1,8 +1,8 @@
-#include "signals.h"
+#include "mailboxd/signals.h"
 
 #include <sys/prctl.h>
 
-#include "log.h"
+#include "base/log.h"
 
 namespace signals {
 namespace {

@@ -1,9 +1,8 @@
-#include "worker.h"
+#include "mailboxd/worker.h"
 
 #include <fcgiapp.h>
 #include <malloc.h>
 #include <poll.h>
-#include <sodium.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -19,14 +18,15 @@
 #include <system_error>
 #include <vector>
 
-#include "api.h"
-#include "gate.h"
-#include "hangup.h"
-#include "http.h"
-#include "json.h"
-#include "log.h"
-#include "records.h"
-#include "signals.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "mailboxd/answers.h"
+#include "mailboxd/fastcgi_records.h"
+#include "mailboxd/gate.h"
+#include "mailboxd/handlers.h"
+#include "mailboxd/hangup.h"
+#include "mailboxd/http.h"
+#include "mailboxd/signals.h"
 
 namespace worker {
 namespace {
@@ -88,7 +88,7 @@ struct Body {
 
 Body refused(int status, const std::string& sentence, std::string_view code)
 {
-    return {.bytes = {}, .refusal = http::Response{.status = status, .body = json::error(sentence, code)}};
+    return {.bytes = {}, .refusal = http::Response{.status = status, .body = answers::error(sentence, code)}};
 }
 
 Body read_body(const FCGX_Request& request, std::size_t most)
@@ -156,7 +156,7 @@ public:
     // Generated passwords may be among them.
     ~OwnTurn() override
     {
-        for (auto& hash : hashes_) sodium_memzero(hash.data(), hash.size());
+        for (auto& hash : hashes_) crypto::wipe(hash);
     }
 
     void belongs_to(std::int64_t account_id) override { account_ = account_id; }
@@ -354,7 +354,7 @@ private:
         // Its client has had an answer from nginx by now, or will before ours is there.
         if (gate::age(parameter(request, "REQUEST_TIME_FLOAT")) > config_.request_deadline) {
             trace.detail = "late";
-            return {.status = 503, .body = json::error("Temporarily unavailable", "unavailable"), .extra_header = "Retry-After: 1"};
+            return {.status = 503, .body = answers::error("Temporarily unavailable", "unavailable"), .extra_header = "Retry-After: 1"};
         }
         return api_.serve({.method = parameter(request, "REQUEST_METHOD"),
                            .target = parameter(request, "REQUEST_URI"),

@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <string>
 
-#include "config.h"
-#include "db.h"
-#include "gate.h"
+#include "base/config.h"
+#include "db/connection.h"
+#include "mailboxd/gate.h"
 
 namespace worker {
 

@@ -1,7 +1,6 @@
-#include "doveadm.h"
+#include "peers/dovecot.h"
 
 #include <curl/curl.h>
-#include <sodium.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -9,7 +8,8 @@
 #include <memory>
 #include <string_view>
 
-#include "json.h"
+#include "base/crypto.h"
+#include "base/json.h"
 
 namespace doveadm {
 namespace {
@@ -17,15 +17,6 @@ namespace {
 constexpr std::size_t kLongestAnswer = 256 << 20;  // a session takes about 130 bytes
 constexpr std::string_view kNobody = "68";         // exit code of kick where nobody was connected
 constexpr std::string_view kNoUser = "67";         // of user where userdb knows nobody of that name
-
-std::string base64(std::string_view text)
-{
-    std::string encoded(sodium_base64_ENCODED_LEN(text.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-    sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                      sodium_base64_VARIANT_ORIGINAL);
-    encoded.pop_back();  // its NUL
-    return encoded;
-}
 
 template <typename Failure = Failed>
 [[noreturn]] void fail(const std::string& where, const std::string& what)
@@ -80,7 +71,7 @@ std::string member(const json::Node& node, std::string_view name)
 Client::Client(const Config& config, std::chrono::seconds deadline) : key_file_{config.doveadm_key_file}, where_{config.doveadm}, deadline_{deadline}
 {
     if (where_.empty()) throw Failed("the setting doveadm is missing: it says where Dovecot's doveadm listens for HTTP");
-    credentials_ = base64(config.doveadm_key());
+    credentials_ = crypto::base64(config.doveadm_key());
 }
 
 std::string Client::ask(const std::string& commands) const

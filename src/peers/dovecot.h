@@ -1,4 +1,4 @@
-// doveadm.h - Dovecot's side of the operator's work: who is connected, and an end to it.
+// dovecot.h - Dovecot's side of the operator's work: who is connected, and an end to it.
 //
 // Talks to doveadm's HTTP API, over loopback or a socket of its own. Each call is one
 // request on one connection, with a deadline. Complains with Failed, which says what
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "config.h"
+#include "base/config.h"
 
 namespace doveadm {
 

@@ -1,4 +1,4 @@
-#include "storage.h"
+#include "peers/maildir.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-#include "descriptor.h"
+#include "base/descriptor.h"
 
 namespace storage {
 namespace {

@@ -1,4 +1,4 @@
-// storage.h - the mail store's folders: STORE/2e/2ec1…, one for each mailbox, named by its storage id.
+// maildir.h - the mail store's folders: STORE/2e/2ec1…, one for each mailbox, named by its storage id.
 //
 // Works as the store's user, and follows no symbolic link: a folder is what lies below the store, and nothing else is
 // ever removed. Removing can be stopped by a deadline, or die, at any moment; the next call goes on. Complains with

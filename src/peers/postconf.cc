@@ -1,4 +1,4 @@
-#include "postconf.h"
+#include "peers/postconf.h"
 
 #include <sys/wait.h>
 
@@ -9,7 +9,8 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "command.h"
+#include "base/strings.h"
+#include "mailboxctl/command.h"
 
 namespace postconf {
 namespace {
@@ -107,8 +108,8 @@ Postfix::Answer Postfix::look_up(const std::string& key, const std::string& tabl
 Postfix::Answer Postfix::run(const std::string& program, const std::vector<std::string>& arguments) const
 {
     // Not everybody has the folder of the system's programs among those where a shell looks.
-    std::string command = "PATH=$PATH:/usr/sbin:/usr/local/sbin; " + program + " -c " + command::for_shell(folder_);
-    for (const auto& argument : arguments) command += " " + command::for_shell(argument);
+    std::string command = "PATH=$PATH:/usr/sbin:/usr/local/sbin; " + program + " -c " + strings::for_shell(folder_);
+    for (const auto& argument : arguments) command += " " + strings::for_shell(argument);
     FILE* const pipe = ::popen((command + " 2>&1 </dev/null").c_str(), "re");
     if (pipe == nullptr) throw std::runtime_error(program + " cannot be started");
     Answer answer;

@@ -1,4 +1,4 @@
-#include "postfix.h"
+#include "peers/postfix_lookups.h"
 
 #include <algorithm>
 #include <vector>

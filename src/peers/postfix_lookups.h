@@ -1,4 +1,4 @@
-// postfix.h - what Postfix finds in its tables: the queries of sql/postfix, compiled in, asked by another database user.
+// postfix_lookups.h - what Postfix finds in its tables: the queries of sql/postfix, compiled in, asked by another database user.
 //
 // Postfix itself is not asked: that takes root and its files. Throws db::Error.
 #pragma once
@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "db.h"
+#include "db/connection.h"
 
 namespace postfix {
 

@@ -1,4 +1,4 @@
-#include "tls.h"
+#include "peers/tls.h"
 
 #include <curl/curl.h>
 
@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "http.h"
+#include "base/strings.h"
 
 namespace tls {
 namespace {
@@ -20,7 +20,7 @@ std::int64_t date(const curl_slist* lines, std::string_view name)
 {
     for (; lines != nullptr; lines = lines->next) {
         const std::string_view line{lines->data};
-        if (!http::equals_ignoring_case(line.substr(0, name.size()), name)) continue;
+        if (!strings::equals_ignoring_case(line.substr(0, name.size()), name)) continue;
         std::tm time{};
         std::istringstream text{std::string{line.substr(name.size())}};
         text >> std::get_time(&time, "%Y-%m-%d %H:%M:%S");

@@ -18,13 +18,13 @@
 #include <thread>
 #include <vector>
 
-#include "../system/http.h"
-#include "../system/process.h"
-#include "figures.h"
-#include "load.h"
-#include "plot.h"
-#include "service.h"
-#include "tools.h"
+#include "bench/figures.h"
+#include "bench/load.h"
+#include "bench/plot.h"
+#include "bench/service.h"
+#include "bench/tools.h"
+#include "system/harness/http.h"
+#include "system/harness/process.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "load.h"
+#include "bench/load.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -17,7 +17,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "../system/http.h"
+#include "system/harness/http.h"
 
 namespace load {
 namespace {

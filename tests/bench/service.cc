@@ -1,4 +1,4 @@
-#include "service.h"
+#include "bench/service.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -10,7 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "../system/process.h"
+#include "system/harness/process.h"
 
 namespace service {
 namespace {

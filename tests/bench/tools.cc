@@ -1,12 +1,12 @@
-#include "tools.h"
+#include "bench/tools.h"
 
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 
-#include "../system/http.h"
-#include "../system/process.h"
+#include "system/harness/http.h"
+#include "system/harness/process.h"
 
 namespace tools {
 namespace {

@@ -1,7 +1,7 @@
 // figures.h - what the programs that print figures share. Nothing is asserted about time.
 #pragma once
 
-#include "../system/stack.h"
+#include "system/harness/stack.h"
 
 #include <algorithm>
 #include <chrono>

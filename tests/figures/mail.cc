@@ -4,8 +4,8 @@
 #define BOOST_TEST_MODULE figures
 #include <boost/test/unit_test.hpp>
 
-#include "../system/mail.h"
-#include "figures.h"
+#include "figures/figures.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <atomic>

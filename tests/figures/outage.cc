@@ -4,9 +4,9 @@
 #define BOOST_TEST_MODULE figures
 #include <boost/test/unit_test.hpp>
 
-#include "../system/story.h"
-#include "auth.h"
-#include "figures.h"
+#include "figures/figures.h"
+#include "mail/api_key.h"
+#include "system/harness/story.h"
 
 #include <array>
 #include <atomic>
@@ -305,7 +305,7 @@ struct Guessed : Bad {
 // Of the right form, and of the same id as another: who knows that much of a key, from a log for instance.
 std::string of_same_id(const std::string& key)
 {
-    auto wrong = key.substr(0, 14) + auth::random_base32(32);
+    auto wrong = key.substr(0, 14) + api_key::random_base32(32);
     const auto labelled = "mailboxd key checksum " + wrong;
     std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
     ::crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(labelled.data()), labelled.size());
@@ -317,7 +317,7 @@ std::string of_same_id(const std::string& key)
 
 std::string mistyped()
 {
-    auto key = auth::Key::generate().text();
+    auto key = api_key::Key::generate().text();
     key.back() = key.back() == 'a' ? 'b' : 'a';
     return key;
 }
@@ -327,13 +327,13 @@ std::string mistyped()
 BOOST_FIXTURE_TEST_CASE(wrong_keys, Guessed)
 {
     BOOST_TEST_REQUIRE(::sodium_init() >= 0);
-    BOOST_TEST_REQUIRE(auth::Key::parse(of_same_id(who.key)).has_value());
+    BOOST_TEST_REQUIRE(api_key::Key::parse(of_same_id(who.key)).has_value());
     for (const bool is_limited : {false, true}) {
         limit(is_limited);
         std::cout << "Wrong keys from one address, " << kGuessers << " connections at a time, "
                   << (is_limited ? "with mailboxd-limits.conf\n" : "without limits\n");
         print("a right key's lists, nothing else: median, p99", right_key());
-        flood("100,000 keys of the right form, each another", kWrong, [] { return auth::Key::generate().text(); });
+        flood("100,000 keys of the right form, each another", kWrong, [] { return api_key::Key::generate().text(); });
         flood("10,000 keys of a key's id, with other secrets", kWrong / 10, [this] { return of_same_id(who.key); });
         flood("10,000 keys whose checksum is wrong", kWrong / 10, mistyped);
     }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "mailbox.h"
-#include "targets.h"
+#include "base/strings.h"
+#include "fuzz/targets.h"
+#include "mail/address.h"
 
 namespace fuzz {
 namespace {
@@ -87,7 +88,7 @@ void check_same(std::string_view text, const Address& address, const Domain& dom
 std::optional<Domain> check_domain(std::string_view text)
 {
     const auto domain = Domain::parse(text);
-    const auto lower = http::lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+    const auto lower = strings::lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
     expect(domain.has_value() == is_domain(lower), "a domain is accepted exactly if the rules say so");
     if (!domain) return domain;
     expect(domain->name() == lower, "a domain is itself in lower case, without the dot at its end");
@@ -102,7 +103,7 @@ void check_address(std::string_view text, const Domain& domain)
 {
     const auto address = parsed(text, domain);
     const auto at = text.rfind('@');
-    const auto local = http::lower_case(text.substr(0, at));
+    const auto local = strings::lower_case(text.substr(0, at));
     const auto named = at == std::string_view::npos ? domain : Domain::parse(text.substr(at + 1));
     const bool is_right = named && named->name() == domain.name() && is_local_part(local)
                           && local.size() + 1 + domain.name().size() <= 254;

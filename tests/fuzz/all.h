@@ -3,7 +3,7 @@
 
 #include <ostream>
 
-#include "targets.h"
+#include "fuzz/targets.h"
 
 namespace fuzz {
 

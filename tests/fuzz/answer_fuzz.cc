@@ -8,8 +8,9 @@
 #include <ctime>
 #include <memory>
 
-#include "json.h"
-#include "targets.h"
+#include "base/strings.h"
+#include "fuzz/targets.h"
+#include "mailboxd/answers.h"
 
 namespace fuzz {
 namespace {
@@ -35,7 +36,7 @@ void check_member(const cJSON* object, const char* name, std::string_view wanted
 
 void check_date(std::int64_t seconds)
 {
-    const auto text = json::date(seconds);
+    const auto text = answers::date(seconds);
     std::tm time{};
     const char* const end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time);
     expect(end != nullptr && *end == '\0' && ::timegm(&time) == seconds, "a date is read back as the same second");
@@ -59,13 +60,13 @@ void answer(std::string_view input)
 {
     // Text in a request was found to be UTF-8 without NUL before it gets into an answer.
     const auto text = input.substr(0, input.find('\0'));
-    if (http::is_utf8(text)) {
-        const auto body = json::error(text, "some_code");
+    if (strings::is_utf8(text)) {
+        const auto body = answers::error(text, "some_code");
         const auto error = parsed(body);
         check_member(error.get(), "message", text);
         check_member(error.get(), "code", "some_code");
-        check_member(parsed(json::message(text)).get(), "message", text);
-        check_member(parsed(json::deleted("Mailbox has been deleted", text)).get(), "spec", text);
+        check_member(parsed(answers::message(text)).get(), "message", text);
+        check_member(parsed(answers::deleted("Mailbox has been deleted", text)).get(), "spec", text);
         constexpr std::array kStatuses{200, 400, 401, 403, 404, 405, 409, 413, 415, 500, 503};
         check_cgi(body, kStatuses[text.size() % kStatuses.size()], text.size() % 2 == 0 ? "" : "Allow: GET");
     }
@@ -74,12 +75,12 @@ void answer(std::string_view input)
     constexpr std::uint64_t kYear10000 = 253'402'300'800;
     check_date(static_cast<std::int64_t>(static_cast<std::uint64_t>(number) % kYear10000));
     // From 1e15 on a double is not printed to the last digit; a quota may well be larger.
-    const auto listing = json::listing(number, {{"alice", 0, number}, {"bob", 1, 0}}, "samples.mailgun.org");
+    const auto listing = answers::listing(number, {{"alice", 0, number}, {"bob", 1, 0}}, "samples.mailgun.org");
     const auto items = parsed(listing);
     const cJSON* const array = cJSON_GetObjectItemCaseSensitive(items.get(), "items");
     expect(cJSON_GetArraySize(array) == 2, "every item is written");
     check_member(cJSON_GetArrayItem(array, 1), "mailbox", "bob@samples.mailgun.org");
-    expect(json::listing(number, {}, "samples.mailgun.org")
+    expect(answers::listing(number, {}, "samples.mailgun.org")
                == "{\"total_count\":" + std::to_string(number) + ",\"items\":[]}\n",
            "a page may be empty");
     const auto digits = std::to_string(number);

@@ -5,8 +5,9 @@
 #include <array>
 #include <optional>
 
-#include "auth.h"
-#include "targets.h"
+#include "base/strings.h"
+#include "fuzz/targets.h"
+#include "mail/api_key.h"
 
 namespace fuzz {
 namespace {
@@ -71,7 +72,7 @@ bool is_key(std::string_view text)
 std::optional<std::string> expected(std::string_view header)
 {
     const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
-    if (header.size() < 6 || http::lower_case(header.substr(0, 6)) != "basic ") return std::nullopt;
+    if (header.size() < 6 || strings::lower_case(header.substr(0, 6)) != "basic ") return std::nullopt;
     header.remove_prefix(6);
     while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
     while (!header.empty() && is_blank(header.back())) header.remove_suffix(1);
@@ -83,13 +84,13 @@ std::optional<std::string> expected(std::string_view header)
 void check(std::string_view header)
 {
     const auto wanted = expected(header);
-    const auto key = auth::Key::from_header(header);
+    const auto key = api_key::Key::from_header(header);
     expect(key.has_value() == wanted.has_value(), "a header is accepted exactly if the second reader accepts it");
     if (!key) return;
     expect(key->text() == *wanted, "the key is the one in the header");
     expect(key->id() == wanted->substr(4, 10), "its id is its first ten characters");
     expect(key->sha256().size() == 32, "its hash has 32 bytes");
-    expect(auth::Key::parse(key->text()).has_value(), "the key is one also without its header");
+    expect(api_key::Key::parse(key->text()).has_value(), "the key is one also without its header");
 }
 
 // A right key that is made of the input's bytes.
@@ -114,13 +115,13 @@ void basic(std::string_view input)
     constexpr std::array kEnds{"", "=", "==", "===", " ", " \t", "\n", "A"};
     const auto choice = input.empty() ? std::size_t{0} : static_cast<unsigned char>(input.front());
     check(kSchemes[choice & 3] + encoded(kUsers[choice >> 2 & 3] + key) + kEnds[choice >> 4 & 7]);
-    expect(auth::Key::from_header("Basic " + encoded("api:" + key)).has_value(), "a right key is accepted");
+    expect(api_key::Key::from_header("Basic " + encoded("api:" + key)).has_value(), "a right key is accepted");
     // One character of it changed is a wrong one.
     if (input.empty()) return;
     auto wrong = key;
     auto& character = wrong[static_cast<unsigned char>(input.front()) % wrong.size()];
     character = character == 'a' ? 'b' : 'a';
-    expect(!auth::Key::parse(wrong).has_value(), "a key with one wrong character is refused");
+    expect(!api_key::Key::parse(wrong).has_value(), "a key with one wrong character is refused");
 }
 
 }  // namespace fuzz

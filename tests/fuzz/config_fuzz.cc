@@ -1,6 +1,6 @@
 // config_fuzz.cc - the configuration file.
 
-#include "config.h"
+#include "base/config.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include <optional>
 #include <system_error>
 
-#include "targets.h"
+#include "fuzz/targets.h"
 
 namespace fuzz {
 namespace {

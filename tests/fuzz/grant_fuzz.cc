@@ -1,7 +1,9 @@
 // grant_fuzz.cc - what the database says of a key → whether it may: the first rule that is broken decides.
 
-#include "auth.h"
-#include "targets.h"
+#include "db/grants.h"
+#include "fuzz/targets.h"
+#include "mail/api_key.h"
+#include "mailboxd/admission.h"
 
 namespace fuzz {
 namespace {
@@ -22,10 +24,10 @@ private:
     std::size_t position_ = 0;
 };
 
-int status_of(const std::optional<auth::Grant>& grant, auth::Purpose purpose)
+int status_of(const std::optional<grants::Grant>& grant, admission::Purpose purpose)
 {
     try {
-        auth::admit(grant, "192.0.2.1", "samples.mailgun.org", purpose);
+        admission::admit(grant, "192.0.2.1", "samples.mailgun.org", purpose);
         return 200;
     } catch (const http::Error& error) {
         return error.status;
@@ -36,15 +38,15 @@ int status_of(const std::optional<auth::Grant>& grant, auth::Purpose purpose)
 
 void grant(std::string_view input)
 {
-    const auto key = auth::Key::generate();
-    expect(auth::Key::parse(key.text()).has_value(), "a generated key is a key");
+    const auto key = api_key::Key::generate();
+    expect(api_key::Key::parse(key.text()).has_value(), "a generated key is a key");
     Bits bits{input};
     const bool is_known = !bits.next();
     const bool is_expired = bits.next();
     const bool never_expires = bits.next();
     const bool has_addresses = bits.next();
     const bool is_called_from_one = bits.next();
-    auth::Grant grant;
+    grants::Grant grant;
     grant.now = 1000;
     if (!never_expires) grant.key_expires_at = is_expired ? 1000 : 1001;
     if (has_addresses) grant.key_addresses = is_called_from_one ? "198.51.100.0/24 192.0.2.0/24" : "198.51.100.0/24";
@@ -53,7 +55,7 @@ void grant(std::string_view input)
     grant.domain_id = bits.next() ? 0 : 1;
     grant.key_is_read_only = bits.next();
     grant.domain_is_active = !bits.next();
-    const auto purpose = bits.next() ? auth::Purpose::write : auth::Purpose::read;
+    const auto purpose = bits.next() ? admission::Purpose::write : admission::Purpose::read;
 
     int wanted = 200;
     if (!is_known || grant.key_is_revoked || (is_expired && !never_expires)
@@ -61,12 +63,12 @@ void grant(std::string_view input)
         wanted = 401;
     } else if (grant.account_is_active && grant.domain_id == 0) {
         wanted = 404;
-    } else if (!grant.account_is_active || (purpose == auth::Purpose::write && (grant.key_is_read_only || !grant.domain_is_active))) {
+    } else if (!grant.account_is_active || (purpose == admission::Purpose::write && (grant.key_is_read_only || !grant.domain_is_active))) {
         wanted = 403;
     }
     expect(status_of(is_known ? std::optional{grant} : std::nullopt, purpose) == wanted,
            "the first rule that is broken decides");
-    const auto random = auth::random_hex(input.size() % 17);
+    const auto random = api_key::random_hex(input.size() % 17);
     expect(random.size() == 2 * (input.size() % 17), "two digits a byte");
 }
 

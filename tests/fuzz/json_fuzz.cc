@@ -1,7 +1,6 @@
 // json_fuzz.cc - application/json: accepted is what cJSON accepts and what, token by token, is RFC 8259; and then the
 // fields are those that cJSON found.
 
-#include "json.h"
 
 #include <cjson/cJSON.h>
 
@@ -9,12 +8,13 @@
 #include <optional>
 #include <set>
 
-#include "targets.h"
+#include "fuzz/targets.h"
+#include "mailboxd/form.h"
 
 namespace fuzz {
 namespace {
 
-using json::Arrays;
+using form::Arrays;
 
 constexpr std::string_view kSpace = " \t\r\n";
 constexpr std::string_view kDigits = "0123456789";
@@ -137,7 +137,7 @@ std::optional<Pairs> expected(std::string_view text, Arrays arrays)
 std::optional<Pairs> parsed(std::string_view text, Arrays arrays)
 {
     http::Fields fields;
-    if (is_refused([&] { json::parse_fields(text, arrays, fields); })) return std::nullopt;
+    if (is_refused([&] { form::parse_json(text, arrays, fields); })) return std::nullopt;
     std::erase_if(fields, [](const auto& field) { return field.first != "mailbox" && field.first != "password"; });
     return pairs_of(fields);
 }

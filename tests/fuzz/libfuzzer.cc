@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <stdexcept>
 
-#include "targets.h"
+#include "fuzz/targets.h"
 
 extern "C" int LLVMFuzzerInitialize(int*, char***)
 {

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "form.h"
-#include "targets.h"
+#include "base/strings.h"
+#include "fuzz/targets.h"
+#include "mailboxd/form.h"
 
 namespace fuzz {
 namespace {
@@ -96,7 +97,7 @@ void multipart(std::string_view input)
     Pairs changed;
     const bool refused = is_refused([&] { changed = parsed(type, body, "PUT"); });
     expect(refused ? body.find('[') != std::string_view::npos : changed == pairs, "PUT reads what POST reads");
-    if (!http::lower_case(type).starts_with("multipart/form-data")) return;
+    if (!strings::lower_case(type).starts_with("multipart/form-data")) return;
     std::size_t size = 0;
     for (const auto& [name, value] : pairs) {
         expect(body.find(value) != std::string_view::npos, "a value stands in the body as it is");

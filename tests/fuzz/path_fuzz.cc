@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "targets.h"
+#include "base/strings.h"
+#include "fuzz/targets.h"
 
 namespace fuzz {
 namespace {
@@ -53,7 +54,7 @@ void path(std::string_view input)
         check_query(request.query);
     }
     // A path is never read where the decoding of all of it says no.
-    expect(http::is_utf8(input) == is_well_formed_utf8(input), "http::is_utf8 says what the table says");
+    expect(strings::is_utf8(input) == is_well_formed_utf8(input), "http::is_utf8 says what the table says");
 }
 
 }  // namespace fuzz

@@ -7,8 +7,8 @@
 #include <bitset>
 #include <optional>
 
-#include "auth.h"
-#include "targets.h"
+#include "base/ip_range.h"
+#include "fuzz/targets.h"
 
 namespace fuzz {
 namespace {
@@ -38,31 +38,31 @@ void ranges(std::string_view input)
     auto rest = input.substr(0, input.find('\0'));
     const std::string client{take_line(rest)};
     const auto bits = bits_of(client);
-    const bool is_in = auth::is_in_ranges(client, rest);
+    const bool is_in = ip_range::is_in_ranges(client, rest);
     if (!bits) {
         expect(!is_in, "what is no address is in no range");
         return;
     }
-    expect(auth::is_in_ranges(client, client), "an address is in itself");
-    expect(auth::is_range(client), "an address is a range");
+    expect(ip_range::is_in_ranges(client, client), "an address is in itself");
+    expect(ip_range::is_range(client), "an address is a range");
     if (client.find(':') == std::string::npos) {
         for (std::size_t length = 0; length <= bits->size(); ++length) {
             const auto range = client + "/" + std::to_string(length);
-            expect(auth::is_range(range) && auth::is_in_ranges(client, range),
+            expect(ip_range::is_range(range) && ip_range::is_in_ranges(client, range),
                    "an address is in each network that it names");
-            expect(!auth::is_in_ranges("2001:db8::1", range), "IPv6 is in no network of IPv4");
+            expect(!ip_range::is_in_ranges("2001:db8::1", range), "IPv6 is in no network of IPv4");
         }
-        expect(!auth::is_in_ranges(client, "::/0"), "IPv4 is in no network of IPv6");
+        expect(!ip_range::is_in_ranges(client, "::/0"), "IPv4 is in no network of IPv6");
     }
-    expect(!auth::is_range(client + "/129") && !auth::is_range(client + "/-1") && !auth::is_range(client + "/"),
+    expect(!ip_range::is_range(client + "/129") && !ip_range::is_range(client + "/-1") && !ip_range::is_range(client + "/"),
            "a network has no other number of bits");
     // In the whole exactly if it is in one of its parts.
     bool is_in_one = false;
     for (std::size_t begin = 0; begin <= rest.size();) {
         const auto end = std::min(rest.find(' ', begin), rest.size());
         const auto part = rest.substr(begin, end - begin);
-        const bool is_in_part = auth::is_in_ranges(client, part);
-        expect(!is_in_part || auth::is_range(part), "an address is only in a range that is one");
+        const bool is_in_part = ip_range::is_in_ranges(client, part);
+        expect(!is_in_part || ip_range::is_range(part), "an address is only in a range that is one");
         // Where no number of bits is given, it is the same address.
         if (part.find('/') == std::string_view::npos)
             expect(is_in_part == (bits_of(std::string{part}) == bits), "a range without bits is one address");

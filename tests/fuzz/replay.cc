@@ -7,7 +7,7 @@
 #include <iostream>
 #include <iterator>
 
-#include "all.h"
+#include "fuzz/all.h"
 
 namespace {
 

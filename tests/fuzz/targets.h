@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "http.h"
+#include "mailboxd/http.h"
 
 namespace fuzz {
 

@@ -1,7 +1,7 @@
 // urlencoded_fuzz.cc - application/x-www-form-urlencoded.
 
-#include "form.h"
-#include "targets.h"
+#include "fuzz/targets.h"
+#include "mailboxd/form.h"
 
 namespace fuzz {
 namespace {

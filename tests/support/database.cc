@@ -1,4 +1,4 @@
-#include "database.h"
+#include "support/database.h"
 
 #include <charconv>
 #include <cstdlib>
@@ -7,10 +7,12 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "admin.h"
-#include "http.h"
-#include "migrate.h"
-#include "support.h"
+#include "db/accounts.h"
+#include "db/grants.h"
+#include "db/migrate.h"
+#include "mail/api_key.h"
+#include "mailboxd/http.h"
+#include "support/support.h"
 
 namespace database {
 namespace {
@@ -71,7 +73,7 @@ std::int64_t add_domain(Database& database, const std::string& account, const ma
     return admin::Admin{connection}.add_domain(domain, account);
 }
 
-auth::Key add_key(Database& database, const std::string& account)
+api_key::Key add_key(Database& database, const std::string& account)
 {
     auto connection = database.connect();
     admin::NewKey wanted;
@@ -196,7 +198,7 @@ Tenant::Tenant(Database& its_database)
 {
 }
 
-auth::Grant Tenant::grant()
+grants::Grant Tenant::grant()
 {
     return store.grant(key, domain.name()).value();
 }

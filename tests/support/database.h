@@ -10,11 +10,12 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "auth.h"
-#include "config.h"
-#include "db.h"
-#include "mailbox.h"
-#include "store.h"
+#include "base/config.h"
+#include "db/connection.h"
+#include "db/grants.h"
+#include "db/mailboxes.h"
+#include "mail/address.h"
+#include "mail/api_key.h"
 
 namespace database {
 
@@ -77,7 +78,7 @@ Database& shared();
 struct Tenant {
     explicit Tenant(Database& its_database = shared());
 
-    auth::Grant grant();
+    grants::Grant grant();
     mailbox::Address address(std::string_view local_part) const { return mailbox::Address::parse(local_part, domain); }
     store::NewMailbox mailbox(std::string_view local_part, std::string_view hash = "{PLAIN}first") const
     {
@@ -97,7 +98,7 @@ struct Tenant {
     std::string account;
     mailbox::Domain domain;
     std::int64_t domain_id;
-    auth::Key key;
+    api_key::Key key;
     db::Session session;
     store::Store store;
     store::Actor actor{key.id(), "192.0.2.1"};

@@ -1,4 +1,4 @@
-#include "dovecot.h"
+#include "support/dovecot.h"
 
 #include <poll.h>
 #include <sys/socket.h>

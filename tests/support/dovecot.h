@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
-#include "config.h"
-#include "support.h"
+#include "base/config.h"
+#include "support/support.h"
 
 namespace dovecot {
 

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "config.h"
+#include "base/config.h"
 
 namespace proxy {
 

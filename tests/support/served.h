@@ -1,7 +1,7 @@
 // served.h - the API in a test's own process, on the real tables.
 #pragma once
 
-#include "api.h"
+#include "mailboxd/handlers.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "database.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace served {
 

@@ -1,12 +1,14 @@
 // sources.h - the project's own files, for tests that read them. TEST_SOURCE_DIR says where they are; else here.
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace sources {
 
@@ -21,6 +23,27 @@ inline std::string contents(const std::filesystem::path& path)
     std::ifstream file{path, std::ios::binary};
     if (!file) throw std::runtime_error("cannot read " + path.string());
     return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+// All files below a folder of the project that have this extension, such as ".cc", in a fixed order.
+inline std::vector<std::filesystem::path> files(const std::filesystem::path& folder, const std::string& extension)
+{
+    std::vector<std::filesystem::path> found;
+    for (const auto& file : std::filesystem::recursive_directory_iterator{directory() / folder}) {
+        if (file.path().extension() == extension) found.push_back(file.path());
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+// The contents of all C++ files below a folder, one after the other.
+inline std::string code(const std::filesystem::path& folder)
+{
+    std::string text;
+    for (const auto* extension : {".h", ".cc"}) {
+        for (const auto& file : files(folder, extension)) text += contents(file);
+    }
+    return text;
 }
 
 }  // namespace sources

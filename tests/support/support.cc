@@ -1,4 +1,4 @@
-#include "support.h"
+#include "support/support.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include <memory>
 #include <system_error>
 
-#include "auth.h"
+#include "mail/api_key.h"
 
 namespace support {
 namespace {
@@ -32,7 +32,7 @@ constexpr int kKilled = 200;
 
 std::string unique(std::string_view prefix)
 {
-    return std::string{prefix} + auth::random_hex(6);
+    return std::string{prefix} + api_key::random_hex(6);
 }
 
 Directory::Directory()

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "http.h"
+#include "mailboxd/http.h"
 
 namespace support {
 

@@ -1,9 +1,9 @@
-#include "faults.h"
+#include "torture/faults.h"
 
-#include "../proxy.h"
-#include "../system/mail.h"
-#include "../system/process.h"
-#include "../system/story.h"
+#include "support/proxy.h"
+#include "system/harness/mail.h"
+#include "system/harness/process.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <array>

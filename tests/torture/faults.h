@@ -5,9 +5,9 @@
 
 #pragma once
 
-#include "plan.h"
+#include "torture/plan.h"
 
-#include "../system/stack.h"
+#include "system/harness/stack.h"
 
 #include <atomic>
 #include <filesystem>

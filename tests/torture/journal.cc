@@ -1,4 +1,4 @@
-#include "journal.h"
+#include "torture/journal.h"
 
 #include <algorithm>
 #include <utility>

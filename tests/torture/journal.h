@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "plan.h"
+#include "torture/plan.h"
 
 #include <functional>
 #include <map>

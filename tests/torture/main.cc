@@ -1,7 +1,7 @@
 // main.cc - `make torture`: as many rounds as wanted, on a stack of its own, with mail, and with a disk that can be full
 // where root may mount one.
 
-#include "torture.h"
+#include "torture/torture.h"
 
 #include <algorithm>
 #include <charconv>

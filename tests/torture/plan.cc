@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "torture/plan.h"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
-#include "rest.h"
+#include "torture/rest.h"
 
-#include "../system/answers.h"
-#include "../system/mail.h"
-#include "../system/process.h"
+#include "system/harness/answers.h"
+#include "system/harness/mail.h"
+#include "system/harness/process.h"
 
 #include <algorithm>
 #include <csignal>

@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "world.h"
+#include "torture/world.h"
 
 #include <string>
 

@@ -1,7 +1,7 @@
-#include "torture.h"
+#include "torture/torture.h"
 
-#include "rest.h"
-#include "world.h"
+#include "torture/rest.h"
+#include "torture/world.h"
 
 #include <algorithm>
 #include <chrono>

@@ -4,10 +4,10 @@
 
 #pragma once
 
-#include "faults.h"
-#include "plan.h"
+#include "torture/faults.h"
+#include "torture/plan.h"
 
-#include "../system/stack.h"
+#include "system/harness/stack.h"
 
 #include <cstdint>
 #include <map>

@@ -1,7 +1,7 @@
-#include "world.h"
+#include "torture/world.h"
 
-#include "../system/answers.h"
-#include "../system/mail.h"
+#include "system/harness/answers.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <array>

@@ -3,13 +3,13 @@
 
 #pragma once
 
-#include "faults.h"
-#include "journal.h"
-#include "plan.h"
+#include "torture/faults.h"
+#include "torture/journal.h"
+#include "torture/plan.h"
 
-#include "../system/http.h"
-#include "../system/stack.h"
-#include "../system/story.h"
+#include "system/harness/http.h"
+#include "system/harness/stack.h"
+#include "system/harness/story.h"
 
 #include <atomic>
 #include <condition_variable>

@@ -7,7 +7,7 @@
 
 #include <stdexcept>
 
-#include "first.h"
+#include "support/first.h"
 
 namespace {
 

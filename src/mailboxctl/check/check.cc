@@ -1,4 +1,4 @@
-#include "check.h"
+#include "mailboxctl/check/check.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -28,27 +28,27 @@
 #include <system_error>
 #include <vector>
 
-#include "admin.h"
-#include "audit.h"
-#include "db.h"
-#include "doveadm.h"
-#include "exposed.h"
-#include "finding.h"
-#include "http.h"
-#include "janitor.h"
-#include "mailbox.h"
-#include "migrate.h"
-#include "postconf.h"
-#include "postfix.h"
-#include "rights.h"
-#include "sending.h"
-#include "server.h"
-#include "smtp.h"
-#include "sockets.h"
-#include "storage.h"
-#include "store.h"
-#include "tls.h"
-#include "unicode.h"
+#include "base/strings.h"
+#include "base/check_result.h"
+#include "db/accounts.h"
+#include "db/audit.h"
+#include "db/connection.h"
+#include "db/mailboxes.h"
+#include "db/migrate.h"
+#include "db/rights.h"
+#include "db/server.h"
+#include "mail/address.h"
+#include "mail/unicode.h"
+#include "mailboxctl/check/exposed_secrets.h"
+#include "mailboxctl/check/postfix_settings.h"
+#include "mailboxctl/check/sockets.h"
+#include "mailboxctl/janitor.h"
+#include "mailboxctl/send_limit.h"
+#include "peers/dovecot.h"
+#include "peers/maildir.h"
+#include "peers/postconf.h"
+#include "peers/postfix_lookups.h"
+#include "peers/tls.h"
 
 namespace check {
 namespace {
@@ -402,7 +402,7 @@ Finding are_no_words(Program& ctl)
     while (rows.next()) {
         const auto name = rows.text(1);
         if (rows.text(2) == "account") {
-            const auto is_actor = std::any_of(audit::kActors.begin(), audit::kActors.end(), [&](auto actor) { return http::equals_ignoring_case(name, actor); });
+            const auto is_actor = std::any_of(audit::kActors.begin(), audit::kActors.end(), [&](auto actor) { return strings::equals_ignoring_case(name, actor); });
             if (is_actor && found.mark == Mark::ok) found = note("account " + name + " is called like an actor of the audit log, which shows both under that name");
             continue;
         }

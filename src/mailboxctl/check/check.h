@@ -4,7 +4,7 @@
 
 #include <ostream>
 
-#include "config.h"
+#include "base/config.h"
 
 namespace check {
 

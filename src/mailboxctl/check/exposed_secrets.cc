@@ -1,4 +1,4 @@
-#include "exposed.h"
+#include "mailboxctl/check/exposed_secrets.h"
 
 #include <sys/stat.h>
 

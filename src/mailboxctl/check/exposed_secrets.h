@@ -1,4 +1,4 @@
-// exposed.h - looks for secrets in files that every user of the system can read.
+// exposed_secrets.h - looks for secrets in files that every user of the system can read.
 #pragma once
 
 #include <map>

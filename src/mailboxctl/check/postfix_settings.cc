@@ -1,4 +1,4 @@
-#include "smtp.h"
+#include "mailboxctl/check/postfix_settings.h"
 
 #include <algorithm>
 #include <cctype>

@@ -1,11 +1,11 @@
-// smtp.h - judges the settings of an installed Postfix on which the security of its mailboxes depends.
+// postfix_settings.h - judges the settings of an installed Postfix on which the security of its mailboxes depends.
 #pragma once
 
 #include <set>
 #include <string>
 
-#include "finding.h"
-#include "postconf.h"
+#include "base/check_result.h"
+#include "peers/postconf.h"
 
 namespace smtp {
 

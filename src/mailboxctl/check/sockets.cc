@@ -1,4 +1,4 @@
-#include "sockets.h"
+#include "mailboxctl/check/sockets.h"
 
 #include <grp.h>
 #include <pwd.h>

@@ -1,8 +1,8 @@
 // sockets.h - who can use the sockets of the service, besides nginx.
 #pragma once
 
-#include "config.h"
-#include "finding.h"
+#include "base/check_result.h"
+#include "base/config.h"
 
 namespace sockets {
 

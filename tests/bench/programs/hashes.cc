@@ -17,8 +17,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "config.h"
-#include "password.h"
+#include "base/config.h"
+#include "mail/password.h"
 
 int main(int argc, char** argv)
 try {

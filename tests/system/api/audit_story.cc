@@ -1,7 +1,7 @@
 // audit_story.cc - every change by tool or API is in the audit log, by its own transaction: where that cannot be written,
 // nothing is changed. The list of commands is that of mailboxctl --help, so that a new one has to say here what it does.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <set>
 #include <sstream>

@@ -1,6 +1,6 @@
 // auth_story.cc - who is let in, and what each of them may see and do.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <ostream>

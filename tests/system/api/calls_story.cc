@@ -1,6 +1,6 @@
 // calls_story.cc - the four calls, as the clients of old make them.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <chrono>
 #include <ostream>

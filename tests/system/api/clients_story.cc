@@ -1,6 +1,6 @@
 // clients_story.cc - programs that others have written, as the original's users ran them.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <cstdlib>
 #include <fstream>

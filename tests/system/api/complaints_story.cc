@@ -1,7 +1,7 @@
 // complaints_story.cc - what the two programs say of what cannot be right: a sentence that names the thing, that nothing was
 // done, and what to do; and an exit code other than 0.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,6 @@
 // credentials_story.cc - the same mailboxes by another name: SMTP credentials, domains, and the document of all of it.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <csignal>

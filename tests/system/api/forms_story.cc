@@ -1,6 +1,6 @@
 // forms_story.cc - every form in which clients have been seen to send the same thing.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 // hostile_story.cc - input of people who try to break in: a refusal, no change, and the workers live on.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

@@ -1,7 +1,7 @@
 // mixed_story.cc - all kinds of requests, good and bad, of both APIs, to one worker that reads and one that writes, with an
 // outage in their midst: the same two live on. scripts/run-valgrind looks at these two meanwhile.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <csignal>

@@ -1,6 +1,6 @@
 // paging_story.cc - a domain read page by page.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <ostream>

@@ -1,6 +1,6 @@
 // parallel_story.cc - many at once: the database's keys decide, and the counter stays true.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <map>
 #include <ostream>

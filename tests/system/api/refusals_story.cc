@@ -1,7 +1,7 @@
 // refusals_story.cc - requests that the service refuses as a whole: which status, which
 // sentence, and that nothing in the database has changed.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 // secrets_story.cc - a password is nowhere: in no log, no table, no temporary file, no answer.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <fstream>

@@ -1,7 +1,7 @@
 // values_story.cc - the values of the parameters: which are good, which are refused with
 // a sentence that names the rule, and that nothing in the database has changed.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

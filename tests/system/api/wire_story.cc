@@ -1,7 +1,7 @@
 // wire_story.cc - what other published clients put on the wire, byte by byte: each creates a mailbox, finds it in a
 // list, changes its password and deletes it. clients_story.cc runs the two that can be had as programs.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

@@ -1,4 +1,4 @@
-#include "answers.h"
+#include "system/harness/answers.h"
 
 #include <charconv>
 #include <cstdint>

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "http.h"
+#include "system/harness/http.h"
 
 #include <cstdint>
 #include <string>

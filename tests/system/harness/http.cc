@@ -1,4 +1,4 @@
-#include "http.h"
+#include "system/harness/http.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <atomic>

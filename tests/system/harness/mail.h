@@ -6,9 +6,9 @@
 
 #pragma once
 
-#include "http.h"
-#include "process.h"
-#include "story.h"
+#include "system/harness/http.h"
+#include "system/harness/process.h"
+#include "system/harness/story.h"
 
 #include <cstdint>
 #include <functional>

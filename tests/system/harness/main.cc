@@ -5,8 +5,8 @@
 
 #include <csignal>
 
-#include "../first.h"
-#include "stack.h"
+#include "support/first.h"
+#include "system/harness/stack.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "process.h"
+#include "system/harness/process.h"
 
 #include <algorithm>
 #include <array>

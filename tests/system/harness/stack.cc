@@ -1,4 +1,4 @@
-#include "stack.h"
+#include "system/harness/stack.h"
 
 #include <algorithm>
 #include <array>

@@ -8,8 +8,8 @@
 
 #pragma once
 
-#include "http.h"
-#include "process.h"
+#include "system/harness/http.h"
+#include "system/harness/process.h"
 
 #include <cstdint>
 #include <filesystem>

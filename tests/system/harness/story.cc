@@ -1,4 +1,4 @@
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <atomic>

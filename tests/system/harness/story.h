@@ -8,9 +8,9 @@
 
 #pragma once
 
-#include "answers.h"
-#include "http.h"
-#include "stack.h"
+#include "system/harness/answers.h"
+#include "system/harness/http.h"
+#include "system/harness/stack.h"
 
 #include <future>
 #include <string>

@@ -1,4 +1,4 @@
-#include "terminal.h"
+#include "system/harness/terminal.h"
 
 #include <cerrno>
 #include <csignal>

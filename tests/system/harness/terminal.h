@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "process.h"
+#include "system/harness/process.h"
 
 namespace process {
 

@@ -4,7 +4,7 @@
 // What they were before is in beside/: own.example with bob, from a file of passwords, and alias.example. bob submits mail
 // through a service of his server's own, which does not look at his sender.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <csignal>
 #include <fstream>

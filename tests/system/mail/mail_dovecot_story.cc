@@ -1,7 +1,7 @@
 // mail_dovecot_story.cc - one set of files configures the stack's Dovecot and an operator's: what `doveconf -n` says of
 // the two differs in ports, paths and users only. And what clients notice of these files.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <filesystem>
 #include <fstream>

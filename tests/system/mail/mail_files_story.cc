@@ -1,7 +1,7 @@
 // mail_files_story.cc - the files that an operator gives to Dovecot and Postfix, asked by the two programs' own means:
 // `doveadm auth test`, `doveadm user`, `postmap -q`.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 // mail_folders_story.cc - folders over IMAP: which names they may have, what is on disk, and which are there at first.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,6 +1,6 @@
 // mail_life_story.cc - what ends with a new password, a suspension, a deletion: sessions of every kind, and no others.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <csignal>

@@ -3,7 +3,7 @@
 //
 // TEST_MAIL_MESSAGES in the environment sets how many (200); with it the figures are printed.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <atomic>

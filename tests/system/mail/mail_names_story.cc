@@ -1,7 +1,7 @@
 // mail_names_story.cc - whatever name the API accepts can log in and gets mail: tried with every printable character of
 // ASCII, in every place of a name.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <sstream>
 #include <string>

@@ -1,6 +1,6 @@
 // mail_outage_story.cc - the database is away while mail arrives: whoever sends is told to wait, and nothing is lost.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <csignal>
 #include <cstdlib>

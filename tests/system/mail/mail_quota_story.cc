@@ -1,7 +1,7 @@
 // mail_quota_story.cc - whose mailbox is full gets no mail more: by the domain's quota or its own, refused at RCPT,
 // or at the end of the message, when its size is known.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 // mail_recount_story.cc - sizes that Dovecot did not tell, or told in the wrong order, and how they are made right.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <filesystem>
 

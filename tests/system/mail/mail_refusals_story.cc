@@ -1,6 +1,6 @@
 // mail_refusals_story.cc - what is refused by SMTP, at submission and by LMTP, in which words, and at which moment.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <ostream>
 

@@ -1,7 +1,7 @@
 // mail_reports_story.cc - what Postfix tells senders about mail that it had accepted: addresses, and never the names that
 // mailboxes have inside Dovecot.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <boost/test/unit_test.hpp>
 

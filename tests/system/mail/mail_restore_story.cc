@@ -1,6 +1,6 @@
 // mail_restore_story.cc - the end of a mailbox and what comes after: made again, restored, removed, erased.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <csignal>

@@ -1,7 +1,7 @@
 // mail_same_story.cc - the stack's mail servers are configured as docs/guide.md configures new ones: by the same files, with
 // ports and paths of their own.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <filesystem>
 #include <fstream>

@@ -1,7 +1,7 @@
 // mail_sending_story.cc - how much a mailbox may send, as those who send see it: what is counted, what is refused in which
 // words, and that check and why know when nobody can send.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <memory>

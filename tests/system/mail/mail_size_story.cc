@@ -1,7 +1,7 @@
 // mail_size_story.cc - the size in the list follows the mailbox: each delivery, each message that is put in, taken out or
 // removed.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <boost/test/unit_test.hpp>
 

@@ -2,7 +2,7 @@
 // a second one, with a forged sender, through a server that saw no end there (CVE-2023-51764); and there is no BDAT where
 // Postfix has faults of that kind in it.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <ostream>
 

@@ -1,6 +1,6 @@
 // mail_stack_story.cc - what is left of a stack that has been taken down: its data, and nothing that runs or listens.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <algorithm>
 #include <fstream>

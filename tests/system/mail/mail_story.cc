@@ -1,6 +1,6 @@
 // mail_story.cc - a mailbox of the API takes mail, is read, and sends: its life from the first message to the last.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <regex>
 

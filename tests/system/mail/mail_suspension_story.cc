@@ -1,7 +1,7 @@
 // mail_suspension_story.cc - what API, IMAP, POP3, submission and SMTP answer while an account, a domain or a mailbox is
 // suspended: the table in docs/guide.md, made anew from real answers and compared.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -1,6 +1,6 @@
 // mail_tls_story.cc - passwords come encrypted; in clear only to a loopback listener that says so.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <fstream>
 #include <iterator>

@@ -1,7 +1,7 @@
 // autoconfig_story.cc - what mail programs are told of their settings, as they ask for it, and the DNS records that lead
 // them there.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <map>
 #include <regex>

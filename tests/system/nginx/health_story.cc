@@ -1,7 +1,7 @@
 // health_story.cc - /healthz and /readyz tell a pool that is full from a database that is absent; each request leaves one
 // line in the log, which may be a file that is renamed; the service manager hears how it goes.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <csignal>
 #include <filesystem>

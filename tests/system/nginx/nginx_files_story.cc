@@ -1,7 +1,7 @@
 // nginx_files_story.cc - the files that an operator includes: nginx takes every combination of them, they do what they say,
 // and the other sites of that nginx answer as before.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <csignal>
 #include <cstdint>

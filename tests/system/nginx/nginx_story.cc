@@ -1,6 +1,6 @@
 // nginx_story.cc - what nginx answers itself is an answer of the API, too.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <csignal>
 #include <ostream>

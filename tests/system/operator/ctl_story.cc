@@ -1,6 +1,6 @@
 // ctl_story.cc - mailboxctl: what an operator does, and what it says when it does not.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ctime>
 #include <filesystem>

@@ -1,7 +1,7 @@
 // database_settings_story.cc - the database server as others have set it up: all of the house works on it, or says what the
 // server lacks.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <csignal>
 #include <fstream>

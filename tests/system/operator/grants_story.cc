@@ -1,6 +1,6 @@
 // grants_story.cc - each user of the database may do what its program does, and no more.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <filesystem>
 #include <ostream>

@@ -3,7 +3,7 @@
 //
 // What it tells to do before a system runs is for `make guide`.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <atomic>
 #include <cstdlib>

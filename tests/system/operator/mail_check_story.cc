@@ -1,6 +1,6 @@
 // mail_check_story.cc - mailboxctl check, of a system with mail: what is well, and each fault by itself.
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <ctime>
 #include <filesystem>

@@ -1,8 +1,8 @@
 // mail_why_story.cc - mailboxctl why: each reason for trouble is named, with what to do, and with it nothing is wrong any
 // more; and what it says of Postfix and Dovecot is what those two do.
 
-#include "mail.h"
-#include "terminal.h"
+#include "system/harness/mail.h"
+#include "system/harness/terminal.h"
 
 #include <fstream>
 #include <ostream>

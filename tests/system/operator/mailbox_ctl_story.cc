@@ -1,7 +1,7 @@
 // mailbox_ctl_story.cc - mailboxctl mailbox and audit: what an operator does to a single mailbox, and reads of it.
 
-#include "story.h"
-#include "terminal.h"
+#include "system/harness/story.h"
+#include "system/harness/terminal.h"
 
 #include <algorithm>
 #include <cctype>

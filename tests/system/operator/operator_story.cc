@@ -1,6 +1,6 @@
 // operator_story.cc - answers that need an operator's hand, or a fault: 429, 500, 504.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <csignal>

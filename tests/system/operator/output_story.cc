@@ -1,7 +1,7 @@
 // output_story.cc - mailboxctl where its output goes nowhere: a reader that has read enough, a full disk, a closed
 // descriptor. And what it says where the database let it wait too long.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

@@ -1,7 +1,7 @@
 // removal_story.cc - what is removed with an account or a domain, what is said of it before, and how a domain comes back.
 
-#include "story.h"
-#include "terminal.h"
+#include "system/harness/story.h"
+#include "system/harness/terminal.h"
 
 #include <atomic>
 #include <ostream>

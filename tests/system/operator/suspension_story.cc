@@ -1,7 +1,7 @@
 // suspension_story.cc - what a suspension keeps shut: it is never weakened by another one, and it stays with a mailbox's
 // name when the customer deletes the mailbox and creates it again.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

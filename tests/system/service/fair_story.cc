@@ -1,7 +1,7 @@
 // fair_story.cc - many changes at once: no account waits behind another, what cannot be done in time is refused before any
 // work, and nobody hashes for a client that has gone.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <csignal>

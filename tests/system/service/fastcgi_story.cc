@@ -1,7 +1,7 @@
 // fastcgi_story.cc - whoever reaches the socket and is not nginx: truncated, aborted and
 // malformed records, straight at the service.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

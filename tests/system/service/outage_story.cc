@@ -1,8 +1,8 @@
 // outage_story.cc - the database is away: refused at once, and all well when it is back.
 
-#include "story.h"
+#include "system/harness/story.h"
 
-#include "../proxy.h"
+#include "support/proxy.h"
 
 #include <algorithm>
 #include <atomic>

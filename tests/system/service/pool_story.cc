@@ -1,6 +1,6 @@
 // pool_story.cc - the master and its workers: what dies is replaced, what runs is answered.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <csignal>

@@ -1,6 +1,6 @@
 // reload_story.cc - HUP, deadlines, and the ends that workers come to in the course of things.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <atomic>

@@ -1,6 +1,6 @@
 // several_story.cc - several mailboxes in one POST: all of them, or none.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <ostream>
 

@@ -1,7 +1,7 @@
 // slow_story.cc - clients that are slow, greedy or idle: none of them holds a worker or a place in the service's queue,
 // and the others are served.
 
-#include "story.h"
+#include "system/harness/story.h"
 
 #include <algorithm>
 #include <chrono>

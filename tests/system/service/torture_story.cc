@@ -1,9 +1,9 @@
 // torture_story.cc - a few rounds of `make torture`, in which each kind of fault comes once, but a disk that is full. By
 // another seed each time, which is in what is said of a failure.
 
-#include "../torture/torture.h"
+#include "torture/torture.h"
 
-#include "mail.h"
+#include "system/harness/mail.h"
 
 #include <random>
 #include <sstream>

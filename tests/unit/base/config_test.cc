@@ -1,6 +1,6 @@
 // config_test.cc - every setting, its range, and all that is wrong in one go.
 
-#include "config.h"
+#include "base/config.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -12,7 +12,7 @@
 #include <limits>
 #include <sstream>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 

@@ -1,6 +1,6 @@
 // json_test.cc - strict reading (RFC 8259, and nothing that cJSON takes beside it); writing to the byte.
 
-#include "json.h"
+#include "base/json.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -9,7 +9,9 @@
 #include <ctime>
 #include <limits>
 
-#include "support.h"
+#include "mailboxd/answers.h"
+#include "mailboxd/form.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using support::bytes;
@@ -19,10 +21,10 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-Pairs fields_of(std::string_view text, json::Arrays arrays = json::Arrays::allowed)
+Pairs fields_of(std::string_view text, form::Arrays arrays = form::Arrays::allowed)
 {
     http::Fields fields;
-    json::parse_fields(text, arrays, fields);
+    form::parse_json(text, arrays, fields);
     Pairs pairs;
     for (const auto& [name, value] : fields) {
         if (name == "mailbox" || name == "password") pairs.emplace_back(name, value.text());
@@ -239,9 +241,9 @@ BOOST_DATA_TEST_CASE(depth_of_a_whole_body_is_refused, data::make({"[", "{\"a\":
 BOOST_AUTO_TEST_CASE(an_array_only_where_it_is_allowed)
 {
     const std::string text = R"([{"mailbox":"a","password":"b"}])";
-    BOOST_TEST(complaint([&] { fields_of(text, json::Arrays::allowed); }) == "accepted");
-    BOOST_TEST(complaint([&] { fields_of(text, json::Arrays::refused); }) == "400 bad_json");
-    BOOST_TEST(complaint([&] { fields_of("{}", json::Arrays::refused); }) == "accepted");
+    BOOST_TEST(complaint([&] { fields_of(text, form::Arrays::allowed); }) == "accepted");
+    BOOST_TEST(complaint([&] { fields_of(text, form::Arrays::refused); }) == "400 bad_json");
+    BOOST_TEST(complaint([&] { fields_of("{}", form::Arrays::refused); }) == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(the_sentence_names_the_member)
@@ -288,16 +290,16 @@ BOOST_DATA_TEST_CASE(what_is_no_json_is_not_read, data::make({"", "[", "[]]", "{
 
 BOOST_AUTO_TEST_CASE(answers_to_the_byte)
 {
-    BOOST_TEST(json::message("Password changed") == "{\"message\":\"Password changed\"}\n");
-    BOOST_TEST(json::error("Not found", "not_found") == "{\"message\":\"Not found\",\"code\":\"not_found\"}\n");
-    BOOST_TEST(json::deleted("Mailbox has been deleted", "alice@example.org")
+    BOOST_TEST(answers::message("Password changed") == "{\"message\":\"Password changed\"}\n");
+    BOOST_TEST(answers::error("Not found", "not_found") == "{\"message\":\"Not found\",\"code\":\"not_found\"}\n");
+    BOOST_TEST(answers::deleted("Mailbox has been deleted", "alice@example.org")
                == "{\"message\":\"Mailbox has been deleted\",\"spec\":\"alice@example.org\"}\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_list_to_the_byte)
 {
-    BOOST_TEST(json::listing(0, {}, "example.org") == "{\"total_count\":0,\"items\":[]}\n");
-    BOOST_TEST(json::listing(2, {{"postmaster", 1'317'155'062, 0}, {"user", 1'317'896'556, 12}}, "samples.mailgun.org")
+    BOOST_TEST(answers::listing(0, {}, "example.org") == "{\"total_count\":0,\"items\":[]}\n");
+    BOOST_TEST(answers::listing(2, {{"postmaster", 1'317'155'062, 0}, {"user", 1'317'896'556, 12}}, "samples.mailgun.org")
                == "{\"total_count\":2,\"items\":["
                   "{\"size_bytes\":0,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\"postmaster@samples.mailgun.org\"},"
                   "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"user@samples.mailgun.org\"}]}\n");
@@ -306,9 +308,9 @@ BOOST_AUTO_TEST_CASE(a_list_to_the_byte)
 BOOST_AUTO_TEST_CASE(a_list_of_credentials_to_the_byte)
 {
     const auto as = mailbox::As::credentials;
-    BOOST_TEST(json::listing(0, {}, "example.org", as) == "{\"total_count\":0,\"items\":[]}\n");
+    BOOST_TEST(answers::listing(0, {}, "example.org", as) == "{\"total_count\":0,\"items\":[]}\n");
     const std::string longest(64, 'x');
-    BOOST_TEST(json::listing(kGreatest, {{longest, 1'317'155'062, kGreatest}, {"u", 1'317'896'556, 12}}, "b.example", as)
+    BOOST_TEST(answers::listing(kGreatest, {{longest, 1'317'155'062, kGreatest}, {"u", 1'317'896'556, 12}}, "b.example", as)
                == "{\"total_count\":9223372036854775807,\"items\":["
                   "{\"size_bytes\":9223372036854775807,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\"" + longest
                       + "@b.example\",\"login\":\"" + longest + "@b.example\"},"
@@ -317,7 +319,7 @@ BOOST_AUTO_TEST_CASE(a_list_of_credentials_to_the_byte)
 
 BOOST_AUTO_TEST_CASE(passwords_that_were_made)
 {
-    BOOST_TEST(json::generated("Done", {{"a@b", "secret"}, {"it's@b", "other"}})
+    BOOST_TEST(answers::generated("Done", {{"a@b", "secret"}, {"it's@b", "other"}})
                == "{\"message\":\"Done\",\"note\":\"Keep these passwords: they are not shown again.\","
                   "\"credentials\":{\"a@b\":\"secret\",\"it's@b\":\"other\"}}\n");
     BOOST_TEST(json::object({{"message", "Done"}, {"count", kGreatest}}) == "{\"message\":\"Done\",\"count\":9223372036854775807}\n");
@@ -332,9 +334,9 @@ BOOST_AUTO_TEST_CASE(rows_of_one_day_and_of_the_next)
                             std::int64_t{-86'400}, std::int64_t{-86'401}}) {
         items.push_back({"a", time, 0});
     }
-    auto text = json::listing(9, items, "b.example");
+    auto text = answers::listing(9, items, "b.example");
     for (const auto& item : items) {
-        const auto date = "\"created_at\":\"" + json::date(item.created_at) + "\"";
+        const auto date = "\"created_at\":\"" + answers::date(item.created_at) + "\"";
         const auto place = text.find("\"created_at\"");
         BOOST_TEST(text.substr(place, date.size()) == date);
         text.erase(0, place + date.size());
@@ -345,25 +347,25 @@ BOOST_AUTO_TEST_CASE(rows_of_one_day_and_of_the_next)
 BOOST_DATA_TEST_CASE(a_number_is_written_whole,
                      data::make({std::int64_t{1'000'000'000'000'000}, (std::int64_t{1} << 53) + 1, kGreatest - 1, kGreatest}), number)
 {
-    const auto text = json::listing(number, {{"a", 0, number}}, "b");
+    const auto text = answers::listing(number, {{"a", 0, number}}, "b");
     BOOST_TEST(text.find("\"total_count\":" + std::to_string(number) + ",") != std::string::npos, text);
     BOOST_TEST(text.find("\"size_bytes\":" + std::to_string(number) + ",") != std::string::npos, text);
 }
 
 BOOST_AUTO_TEST_CASE(text_is_escaped)
 {
-    BOOST_TEST(json::message("\"\\/\b\f\n\r\t\x01\x7F\xC3\xA9") == "{\"message\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7F\xC3\xA9\"}\n");
+    BOOST_TEST(answers::message("\"\\/\b\f\n\r\t\x01\x7F\xC3\xA9") == "{\"message\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7F\xC3\xA9\"}\n");
 }
 
 // The characters that a local part may have, and that mean something to somebody.
 BOOST_AUTO_TEST_CASE(an_address_is_not_escaped)
 {
-    BOOST_TEST(json::deleted("m", "._-$&'=^`{|}~@e.org") == "{\"message\":\"m\",\"spec\":\"._-$&'=^`{|}~@e.org\"}\n");
+    BOOST_TEST(answers::deleted("m", "._-$&'=^`{|}~@e.org") == "{\"message\":\"m\",\"spec\":\"._-$&'=^`{|}~@e.org\"}\n");
 }
 
 BOOST_DATA_TEST_CASE(a_date, data::make(kDates), row)
 {
-    BOOST_TEST(json::date(row.seconds) == row.text);
+    BOOST_TEST(answers::date(row.seconds) == row.text);
 }
 
 // The C library says the same in its own language, on every day of four years.
@@ -375,7 +377,7 @@ BOOST_AUTO_TEST_CASE(every_day_has_a_date)
         ::gmtime_r(&seconds, &utc);
         char text[64];
         std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-        BOOST_TEST(json::date(time) == text);
+        BOOST_TEST(answers::date(time) == text);
     }
 }
 

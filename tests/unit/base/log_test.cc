@@ -1,6 +1,6 @@
 // log_test.cc - one event is one line by one write, whatever is in a value.
 
-#include "log.h"
+#include "base/log.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -13,8 +13,8 @@
 
 #include <sys/stat.h>
 
-#include "sources.h"
-#include "support.h"
+#include "support/sources.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using support::bytes;

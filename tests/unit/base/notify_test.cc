@@ -1,6 +1,6 @@
 // notify_test.cc - what a service manager hears, and what is believed of it.
 
-#include "notify.h"
+#include "base/notify.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -15,7 +15,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using support::Variable;

@@ -1,6 +1,6 @@
 // secret_test.cc - a secret's bytes are gone before its memory is given back.
 
-#include "secret.h"
+#include "base/secret.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
-// admin_test.cc - what an operator adds, sees and removes, and what stays behind.
+// accounts_test.cc - what an operator adds, sees and removes, and what stays behind.
 
-#include "admin.h"
+#include "db/accounts.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <set>
 
-#include "database.h"
-#include "support.h"
+#include "db/grants.h"
+#include "mail/api_key.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using admin::NewKey;
@@ -58,7 +60,7 @@ struct Furnished : Operator {
     {
         admin.add_account(account);
         domain_id = admin.add_domain(domain, account);
-        auth::Grant grant;
+        grants::Grant grant;
         grant.domain_id = domain_id;
         store.create(grant, {mailbox("alice"), mailbox("bob")}, {"tester", ""});
         alice = database.text("SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
@@ -449,7 +451,7 @@ BOOST_DATA_TEST_CASE_F(Furnished, a_domain_changes_its_state, data::make(kSuspen
 BOOST_FIXTURE_TEST_CASE(a_key_is_added, Furnished)
 {
     const auto key = admin.add_key(key_of_account());
-    BOOST_TEST(auth::Key::parse(key.text()).has_value());
+    BOOST_TEST(api_key::Key::parse(key.text()).has_value());
     const auto found = row(admin.keys(account), key.id());
     const Strings expected{key.id(), account, "all", "read-write", "anywhere"};
     BOOST_TEST_REQUIRE(found.size() == admin.keys(account).front().size());
@@ -535,7 +537,7 @@ BOOST_FIXTURE_TEST_CASE(a_hash_with_nul_and_space_at_its_ends, Furnished)
 {
     const std::set<std::string> wanted{support::bytes("\0"), " "};
     std::set<std::string> seen;
-    const auto note = [&](const std::string& end, const auth::Key& key) {
+    const auto note = [&](const std::string& end, const api_key::Key& key) {
         if (!wanted.contains(end) || !seen.insert(end).second) return;
         database.execute("UPDATE api_key SET id = ?, hash = ? WHERE account_id = (SELECT id FROM account WHERE name = ?)", {key.id(), key.sha256(), account});
         BOOST_TEST(store.grant(key, domain.name()).has_value());
@@ -544,7 +546,7 @@ BOOST_FIXTURE_TEST_CASE(a_hash_with_nul_and_space_at_its_ends, Furnished)
     };
     admin.add_key(key_of_account());
     while (seen.size() < wanted.size()) {
-        const auto key = auth::Key::generate();
+        const auto key = api_key::Key::generate();
         note(key.sha256().substr(31), key);
     }
 }
@@ -626,7 +628,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished
     support::Process creator{[&] {
         auto own = database::session(database.config());
         store::Store creating{own};
-        auth::Grant grant;
+        grants::Grant grant;
         grant.domain_id = domain_id;
         for (int i = 0; i < 100'000; ++i) {
             const auto outcome = creating.create(grant, {mailbox("m" + std::to_string(i))}, {"tester", ""}).outcome;

@@ -1,11 +1,11 @@
 // audit_test.cc - what the audit log gives back, of whom.
 
-#include "audit.h"
+#include "db/audit.h"
 
 #include <boost/test/unit_test.hpp>
 
-#include "database.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/support.h"
 
 using boost::test_tools::per_element;
 using Strings = std::vector<std::string>;

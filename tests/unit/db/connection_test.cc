@@ -1,6 +1,6 @@
-// db_test.cc - values there and back, and what each failure is called.
+// connection_test.cc - values there and back, and what each failure is called.
 
-#include "db.h"
+#include "db/connection.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -15,9 +15,9 @@
 #include <limits>
 #include <thread>
 
-#include "database.h"
-#include "proxy.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/proxy.h"
+#include "support/support.h"
 
 namespace db {
 

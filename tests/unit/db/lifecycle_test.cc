@@ -1,6 +1,6 @@
-// life_test.cc - what an operator sees of a mailbox, living or deleted, and what becomes of it.
+// lifecycle_test.cc - what an operator sees of a mailbox, living or deleted, and what becomes of it.
 
-#include "life.h"
+#include "db/lifecycle.h"
 
 #include <algorithm>
 #include <chrono>
@@ -10,8 +10,9 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "database.h"
-#include "support.h"
+#include "db/grants.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using boost::test_tools::per_element;
@@ -173,7 +174,7 @@ struct Restoring : House {
     std::string deleted(std::string_view name, std::int64_t seconds_ago = 0)
     {
         const auto id = storage_id(name);
-        auth::Grant anybodys;
+        grants::Grant anybodys;
         anybodys.domain_id = domain_id;
         store.remove(anybodys, address(name), actor);
         database.execute("UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?", {seconds_ago, id});

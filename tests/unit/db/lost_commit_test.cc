@@ -1,6 +1,6 @@
-// store_lost_test.cc - what is true when a connection ends in the midst of a change: what was answered, exactly once.
+// lost_commit_test.cc - what is true when a connection ends in the midst of a change: what was answered, exactly once.
 
-#include "store.h"
+#include "db/mailboxes.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -11,9 +11,10 @@
 #include <optional>
 #include <thread>
 
-#include "database.h"
-#include "proxy.h"
-#include "support.h"
+#include "db/grants.h"
+#include "support/database.h"
+#include "support/proxy.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using namespace std::chrono_literals;
@@ -47,7 +48,7 @@ struct Proxied : database::Tenant {
     Config proxied_config = with_socket(database.config(), directory.path("proxy.sock"));
     db::Session proxied_session = database::session(proxied_config);
     Store proxied{proxied_session};
-    const auth::Grant may = grant();
+    const grants::Grant may = grant();
 
     // From now on this command, counted from 0, has that fate; all others pass.
     void at(int place, Fate fate)

@@ -1,7 +1,7 @@
-// store_test.cc - every operation on the real tables: what it answers and what it leaves, alone and among others.
+// mailboxes_test.cc - every operation on the real tables: what it answers and what it leaves, alone and among others.
 // (store_lost_test.cc: when connections end in its midst.)
 
-#include "store.h"
+#include "db/mailboxes.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -13,9 +13,11 @@
 #include <numeric>
 #include <thread>
 
-#include "admin.h"
-#include "database.h"
-#include "support.h"
+#include "db/accounts.h"
+#include "db/grants.h"
+#include "mail/api_key.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace store {
 
@@ -57,7 +59,7 @@ struct Tenant : database::Tenant {
     {
         return store.change_password(grant(), address(local_part), hash, actor);
     }
-    auth::Grant grant_of(db::Session& another) const { return store::Store{another}.grant(key, domain.name()).value(); }
+    grants::Grant grant_of(db::Session& another) const { return store::Store{another}.grant(key, domain.name()).value(); }
     void allow(std::int64_t mailboxes) { database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?", {mailboxes, domain_id}); }
     void update_duplicates() { database.execute("UPDATE domain SET on_duplicate = 'update' WHERE id = ?", {domain_id}); }
     std::int64_t all_session_ends()
@@ -138,7 +140,7 @@ BOOST_DATA_TEST_CASE_F(Tenant, only_active_is_active, data::make({"no_login", "d
 
 BOOST_FIXTURE_TEST_CASE(no_key_no_grant, Tenant)
 {
-    BOOST_TEST(!store.grant(auth::Key::generate(), domain.name()).has_value());
+    BOOST_TEST(!store.grant(api_key::Key::generate(), domain.name()).has_value());
 }
 
 BOOST_FIXTURE_TEST_CASE(no_domain_is_in_the_grant, Tenant)
@@ -413,7 +415,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact, Tenant)
     Tenant other;
     database.execute("UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?", {account, other.domain_id});
     database.execute("UPDATE account SET max_mailboxes = 3 WHERE name = ?", {account});
-    auth::Grant in_other;
+    grants::Grant in_other;
     in_other.domain_id = other.domain_id;
     BOOST_TEST(create({"a", "b"}).outcome == Outcome::yes);
     const auto done = other.store.create(in_other, {other.mailbox("c"), other.mailbox("d")}, actor);
@@ -448,7 +450,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact_for_a_crowd, Tenant
         const auto& mine = number % 2 == 0 ? static_cast<const Tenant&>(*this) : other;
         db::Session own{database.config().db, "", database.config()};
         store::Store creating{own};
-        auth::Grant its_domain;
+        grants::Grant its_domain;
         its_domain.domain_id = mine.domain_id;
         int count = 0;
         for (int i = 0; i < 10; ++i) {

@@ -1,6 +1,7 @@
 // migrate_test.cc - the schema comes to its version from wherever it is, and never back.
 
-#include "migrate.h"
+#include "base/strings.h"
+#include "db/migrate.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -9,9 +10,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "database.h"
-#include "http.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/support.h"
 
 using database::Content;
 using database::Database;
@@ -101,8 +101,8 @@ BOOST_AUTO_TEST_CASE(every_file_keeps_to_the_rule_of_the_semicolon)
         const auto& migration = migrations::kAll[i];
         std::string last;
         for (const auto& line : lines_of(migration.sql)) {
-            const auto code = http::trimmed(uncommented(line));
-            const bool is_comment = http::trimmed(line).starts_with("--");
+            const auto code = strings::trimmed(uncommented(line));
+            const bool is_comment = strings::trimmed(line).starts_with("--");
             if (!code.empty()) last = line;
             if (is_comment) continue;
             BOOST_TEST(line.ends_with(';') == code.ends_with(';'), migration.name << ": " << line);

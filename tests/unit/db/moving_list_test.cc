@@ -1,6 +1,6 @@
-// store_moving_test.cc - a page deep in a domain that changes while it is looked for: the page is of one moment.
+// moving_list_test.cc - a page deep in a domain that changes while it is looked for: the page is of one moment.
 
-#include "store.h"
+#include "db/mailboxes.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,9 +8,10 @@
 
 #include <atomic>
 
-#include "database.h"
-#include "proxy.h"
-#include "support.h"
+#include "db/grants.h"
+#include "support/database.h"
+#include "support/proxy.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using proxy::Fate;
@@ -90,7 +91,7 @@ struct Moving : database::Tenant {
     store::Store proxied{proxied_session};
     db::Session other_session = database::session(database.config());
     store::Store other{other_session};
-    const auth::Grant may = grant();
+    const grants::Grant may = grant();
     std::atomic<int> statements = 0;
 };
 

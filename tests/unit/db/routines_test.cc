@@ -1,6 +1,6 @@
 // routines_test.cc - triggers and functions come back as the migrations define them, whatever a restore has made of them.
 
-#include "routines.h"
+#include "db/routines.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,8 +8,8 @@
 
 #include <sstream>
 
-#include "database.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 

@@ -5,8 +5,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "database.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/support.h"
 
 
 namespace {

@@ -1,4 +1,4 @@
-// store_skip_test.cc - that `skip` finds the place that stepping over the rows would find, however the ids lie.
+// skip_test.cc - that `skip` finds the place that stepping over the rows would find, however the ids lie.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "database.h"
-#include "support.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using boost::test_tools::per_element;

@@ -1,6 +1,6 @@
-// mailbox_test.cc - what is a domain and what is an address, character by character and length by length.
+// address_test.cc - what is a domain and what is an address, character by character and length by length.
 
-#include "mailbox.h"
+#include "mail/address.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -12,8 +12,8 @@
 #include <set>
 #include <sstream>
 
-#include "sources.h"
-#include "support.h"
+#include "support/sources.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using mailbox::Address;
@@ -304,7 +304,7 @@ BOOST_AUTO_TEST_CASE(every_word_of_a_map_or_a_path_is_refused)
             if (!line.starts_with("#")) collect(line, std::regex{"static:([a-z0-9]+)"});
         }
     }
-    const auto code = sources::contents(sources::directory() / "src/api.cc") + sources::contents(sources::directory() / "src/http.cc");
+    const auto code = sources::code("src/mailboxd");
     collect(code, std::regex{"path\\[[01]\\] == \"([^\"]+)\""});
     std::smatch pattern;
     for (auto rest = code; std::regex_search(rest, pattern, std::regex{"constexpr Path k[A-Za-z]+\\{\"([^\"]+)\""}); rest = pattern.suffix()) {

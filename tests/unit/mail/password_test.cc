@@ -1,6 +1,6 @@
 // password_test.cc - which passwords are taken, and that the hash is the one Dovecot will verify.
 
-#include "password.h"
+#include "mail/password.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -16,7 +16,7 @@
 #include <cstdint>
 #include <string>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using support::bytes;

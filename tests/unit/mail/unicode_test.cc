@@ -1,6 +1,6 @@
 // unicode_test.cc - text in one spelling. What is a domain name in Unicode, mailbox_test.cc has.
 
-#include "unicode.h"
+#include "mail/unicode.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,7 +8,7 @@
 
 #include <string>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 

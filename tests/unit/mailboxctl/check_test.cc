@@ -1,6 +1,6 @@
 // check_test.cc - what `mailboxctl check` finds, and that it finds nothing where nothing is wrong.
 
-#include "check.h"
+#include "mailboxctl/check/check.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -19,10 +19,10 @@
 #include <sstream>
 #include <thread>
 
-#include "database.h"
-#include "migrate.h"
-#include "rights.h"
-#include "support.h"
+#include "db/migrate.h"
+#include "db/rights.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 

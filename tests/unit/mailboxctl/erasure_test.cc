@@ -1,6 +1,6 @@
 // erasure_test.cc - what is taken away for good, and what stays.
 
-#include "erasure.h"
+#include "mailboxctl/erasure.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -13,12 +13,12 @@
 #include <map>
 #include <regex>
 
-#include "admin.h"
-#include "database.h"
-#include "folders.h"
-#include "janitor.h"
-#include "life.h"
-#include "support.h"
+#include "db/accounts.h"
+#include "db/lifecycle.h"
+#include "mailboxctl/janitor.h"
+#include "support/database.h"
+#include "support/folders.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;

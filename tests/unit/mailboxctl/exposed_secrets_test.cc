@@ -1,6 +1,6 @@
-// exposed_test.cc - secrets in files that everybody may read are found, and others are not.
+// exposed_secrets_test.cc - secrets in files that everybody may read are found, and others are not.
 
-#include "exposed.h"
+#include "mailboxctl/check/exposed_secrets.h"
 
 #include <boost/test/unit_test.hpp>
 

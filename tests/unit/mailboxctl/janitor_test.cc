@@ -1,6 +1,6 @@
 // janitor_test.cc - whose sessions are ended, and what is removed when.
 
-#include "janitor.h"
+#include "mailboxctl/janitor.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -11,12 +11,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "admin.h"
-#include "database.h"
-#include "dovecot.h"
-#include "folders.h"
-#include "life.h"
-#include "support.h"
+#include "db/accounts.h"
+#include "db/lifecycle.h"
+#include "support/database.h"
+#include "support/dovecot.h"
+#include "support/folders.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;

@@ -1,6 +1,6 @@
-// policy_test.cc - which questions about room get to Dovecot, and what becomes of its answers.
+// quota_policy_test.cc - which questions about room get to Dovecot, and what becomes of its answers.
 
-#include "policy.h"
+#include "mailboxctl/quota_policy.h"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,6 +1,6 @@
-// sending_test.cc - how much a mailbox may send: what is counted, by which names, and what is answered.
+// send_limit_test.cc - how much a mailbox may send: what is counted, by which names, and what is answered.
 
-#include "sending.h"
+#include "mailboxctl/send_limit.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,9 +10,9 @@
 #include <thread>
 #include <vector>
 
-#include "admin.h"
-#include "database.h"
-#include "support.h"
+#include "db/accounts.h"
+#include "support/database.h"
+#include "support/support.h"
 
 namespace {
 

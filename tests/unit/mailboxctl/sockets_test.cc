@@ -1,6 +1,6 @@
 // sockets_test.cc - who can use the sockets of the service is told by name.
 
-#include "sockets.h"
+#include "mailboxctl/check/sockets.h"
 
 #include <grp.h>
 #include <poll.h>
@@ -16,7 +16,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace ut = boost::unit_test;
 

@@ -1,6 +1,6 @@
-// records_test.cc - a FastCGI request as it arrives, cut anywhere, and the records of an answer.
+// fastcgi_records_test.cc - a FastCGI request as it arrives, cut anywhere, and the records of an answer.
 
-#include "records.h"
+#include "mailboxd/fastcgi_records.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -9,7 +9,7 @@
 #include <array>
 #include <string>
 
-#include "descriptor.h"
+#include "base/descriptor.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // form_test.cc - every form of body that the published clients send, and where each is refused.
 
-#include "form.h"
+#include "mailboxd/form.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,7 +8,7 @@
 
 #include <algorithm>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using support::bytes;

@@ -1,7 +1,8 @@
-// api_test.cc - one request after the other through serve(), on the real tables: statuses, messages to the byte, and
+// handlers_test.cc - one request after the other through serve(), on the real tables: statuses, messages to the byte, and
 // which refusal comes first.
 
-#include "api.h"
+#include "base/strings.h"
+#include "mailboxd/handlers.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -10,8 +11,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "admin.h"
-#include "served.h"
+#include "db/accounts.h"
+#include "mail/api_key.h"
+#include "support/served.h"
 
 namespace data = boost::unit_test::data;
 using boost::test_tools::per_element;
@@ -418,7 +420,7 @@ BOOST_DATA_TEST_CASE_F(Served, a_domain_that_none_can_have, data::make({"-", "a.
 
 BOOST_FIXTURE_TEST_CASE(nobody_gets_in, Alice)
 {
-    for (const auto& authorization : {std::string{}, basic("api:"), basic("api:" + auth::Key::generate().text()), basic("user:" + key.text()),
+    for (const auto& authorization : {std::string{}, basic("api:"), basic("api:" + api_key::Key::generate().text()), basic("user:" + key.text()),
                                       basic("api:key-3ax6xnjp29jd6fds4gc373sgvjxteol0"), std::string{"Bearer "} + key.text()}) {
         for (const auto& call : {Call{"GET", collection()}, Call{"HEAD", collection()}, Call{"POST", collection(), kForm, "mailbox=bob&password=secret"},
                                  Call{"PUT", item("alice"), kForm, "password=secret"}, Call{"DELETE", item("alice")}}) {
@@ -433,7 +435,7 @@ BOOST_FIXTURE_TEST_CASE(nobody_gets_in, Alice)
 // The public part alone opens nothing, and it is in every log line.
 BOOST_FIXTURE_TEST_CASE(a_key_with_the_right_id_and_another_secret, Alice)
 {
-    database.execute("UPDATE api_key SET hash = ? WHERE id = ?", {auth::Key::generate().sha256(), key.id()});
+    database.execute("UPDATE api_key SET hash = ? WHERE id = ?", {api_key::Key::generate().sha256(), key.id()});
     for (const auto& call : {Call{"GET", collection()}, Call{"HEAD", collection()}, Call{"GET", collection() + "?limit=0"},
                              Call{"GET", collection() + "?skip=5"}, Call{"POST", collection(), kForm, "mailbox=bob&password=secret"},
                              Call{"PUT", item("alice"), kForm, "password=secret"}, Call{"DELETE", item("alice")}}) {
@@ -445,7 +447,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_with_the_right_id_and_another_secret, Alice)
 // A mistake in the request is not for somebody who has no right key.
 BOOST_FIXTURE_TEST_CASE(who_is_nobody_learns_nothing_else, Alice)
 {
-    const auto wrong = basic("api:" + auth::Key::generate().text());
+    const auto wrong = basic("api:" + api_key::Key::generate().text());
     for (const auto& call : {Call{"GET", collection() + "?limit=x"}, Call{"GET", "/absent.example/mailboxes"}, Call{"GET", "/a..b/mailboxes"},
                              Call{"POST", collection(), "text/plain", "x"}, Call{"PUT", item("a..b"), kForm, ""}, Call{"DELETE", item("bob")}}) {
         BOOST_TEST(outcome(serve(call, wrong)) == "401 unauthorized", call.method << ' ' << call.target);
@@ -459,7 +461,7 @@ struct TwoWorkers : Alice {
     db::Session session_of_second{config.db, config.db.password(), config};
     api::Api second{config, session_of_second};
 
-    http::Response get_from_second(const auth::Key& its_key) { return serve_by(second, {"GET", collection()}, basic("api:" + its_key.text())); }
+    http::Response get_from_second(const api_key::Key& its_key) { return serve_by(second, {"GET", collection()}, basic("api:" + its_key.text())); }
     http::Response get_from_second() { return get_from_second(key); }
     bool second_lists(std::string_view text) { return get_from_second().body.find(text) != std::string::npos; }
     // A change that the domain does not tell of, so that one sees what was kept.
@@ -638,7 +640,7 @@ struct Absent {
                           .client = "192.0.2.1", .body = Secret{call.body}},
                          trace, turn);
     }
-    http::Response serve(const Call& call) { return serve(call, basic("api:" + auth::Key::generate().text())); }
+    http::Response serve(const Call& call) { return serve(call, basic("api:" + api_key::Key::generate().text())); }
 
     support::Directory directory;
     support::Stderr standard_error;
@@ -723,7 +725,7 @@ BOOST_FIXTURE_TEST_CASE(every_byte_everywhere_is_answered, Alice)
             text(answer);
             BOOST_TEST(answer.status < 500);
             BOOST_TEST(answer.body.front() == '{');
-            BOOST_TEST(http::is_utf8(answer.body));
+            BOOST_TEST(strings::is_utf8(answer.body));
             BOOST_TEST(answer.body.find_first_of(bytes("\0\x01\x1F\t\r")) == std::string::npos);
         }
     }

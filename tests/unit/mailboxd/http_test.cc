@@ -1,6 +1,7 @@
 // http_test.cc - a request line becomes segments once, and nothing is decoded twice.
 
-#include "http.h"
+#include "base/strings.h"
+#include "mailboxd/http.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,7 +9,7 @@
 
 #include <cstdint>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using support::bytes;
@@ -279,14 +280,14 @@ BOOST_AUTO_TEST_CASE(urlencoded_adds_to_what_is_there)
 
 BOOST_DATA_TEST_CASE(this_is_utf8, data::make(kUtf8), row)
 {
-    BOOST_TEST(http::is_utf8(row.text));
+    BOOST_TEST(strings::is_utf8(row.text));
 }
 
 BOOST_DATA_TEST_CASE(this_is_no_utf8, data::make(kNotUtf8), row)
 {
-    BOOST_TEST(!http::is_utf8(row.text));
-    BOOST_TEST(!http::is_utf8("ok" + row.text));
-    BOOST_TEST(!http::is_utf8(row.text + "ok"));
+    BOOST_TEST(!strings::is_utf8(row.text));
+    BOOST_TEST(!strings::is_utf8("ok" + row.text));
+    BOOST_TEST(!strings::is_utf8(row.text + "ok"));
 }
 
 // All texts of three bytes: as many are UTF-8 as there are ways to write them.
@@ -301,7 +302,7 @@ BOOST_AUTO_TEST_CASE(of_three_bytes_just_the_right_ones_are_utf8)
         text[0] = static_cast<char>(i >> 16);
         text[1] = static_cast<char>(i >> 8);
         text[2] = static_cast<char>(i);
-        count += http::is_utf8(text) ? 1 : 0;
+        count += strings::is_utf8(text) ? 1 : 0;
     }
     BOOST_TEST(count == kOne * kOne * kOne + 2 * kOne * kTwo + kThree);
 }
@@ -311,28 +312,28 @@ BOOST_AUTO_TEST_CASE(every_code_point_of_four_bytes_is_utf8)
     for (std::uint32_t point = 0x10000; point < 0x110000; ++point) {
         const std::string text{static_cast<char>(0xF0 | point >> 18), static_cast<char>(0x80 | (point >> 12 & 0x3F)),
                                static_cast<char>(0x80 | (point >> 6 & 0x3F)), static_cast<char>(0x80 | (point & 0x3F))};
-        if (!http::is_utf8(text)) BOOST_ERROR("U+" << std::hex << point);
+        if (!strings::is_utf8(text)) BOOST_ERROR("U+" << std::hex << point);
     }
 }
 
 BOOST_AUTO_TEST_CASE(only_ascii_has_a_case)
 {
-    BOOST_TEST(http::lower_case("AZ@[`az{09\xC3\x84") == "az@[`az{09\xC3\x84");
-    BOOST_TEST(http::equals_ignoring_case("Basic", "bASIC"));
-    BOOST_TEST(http::equals_ignoring_case("", ""));
-    BOOST_TEST(!http::equals_ignoring_case("Basic", "Basi"));
-    BOOST_TEST(!http::equals_ignoring_case("Basi", "Basic"));
-    BOOST_TEST(!http::equals_ignoring_case("@", "`"));
-    BOOST_TEST(!http::equals_ignoring_case("\xC3\x84", "\xC3\xA4"));
+    BOOST_TEST(strings::lower_case("AZ@[`az{09\xC3\x84") == "az@[`az{09\xC3\x84");
+    BOOST_TEST(strings::equals_ignoring_case("Basic", "bASIC"));
+    BOOST_TEST(strings::equals_ignoring_case("", ""));
+    BOOST_TEST(!strings::equals_ignoring_case("Basic", "Basi"));
+    BOOST_TEST(!strings::equals_ignoring_case("Basi", "Basic"));
+    BOOST_TEST(!strings::equals_ignoring_case("@", "`"));
+    BOOST_TEST(!strings::equals_ignoring_case("\xC3\x84", "\xC3\xA4"));
 }
 
 BOOST_AUTO_TEST_CASE(trimming_leaves_what_is_inside)
 {
-    BOOST_TEST(http::trimmed(" \ta b\t ") == "a b");
-    BOOST_TEST(http::trimmed("a") == "a");
-    BOOST_TEST(http::trimmed("") == "");
-    BOOST_TEST(http::trimmed(" \t ") == "");
-    BOOST_TEST(http::trimmed("a\r\n") == "a\r\n");
+    BOOST_TEST(strings::trimmed(" \ta b\t ") == "a b");
+    BOOST_TEST(strings::trimmed("a") == "a");
+    BOOST_TEST(strings::trimmed("") == "");
+    BOOST_TEST(strings::trimmed(" \t ") == "");
+    BOOST_TEST(strings::trimmed("a\r\n") == "a\r\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_header_to_the_byte)

@@ -1,6 +1,6 @@
-// lane_order_test.cc - in which order waiting changes are served. Time is passed in, so each order is exact.
+// lanes_test.cc - in which order waiting changes are served. Time is passed in, so each order is exact.
 
-#include "lanes.h"
+#include "mailboxd/lanes.h"
 
 #include <boost/test/unit_test.hpp>
 

@@ -1,6 +1,7 @@
-// pages_test.cc - what is kept of the pages, for how long, and how much of it.
+// page_cache_test.cc - what is kept of the pages, for how long, and how much of it.
 
-#include "pages.h"
+#include "mail/api_key.h"
+#include "mailboxd/page_cache.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -27,11 +28,11 @@ BOOST_AUTO_TEST_SUITE(pages)
 BOOST_AUTO_TEST_CASE(each_thing_that_can_be_asked_has_its_name)
 {
     const auto domain = *mailbox::Domain::parse("a.example");
-    const auto key = auth::Key::generate();
+    const auto key = api_key::Key::generate();
     const auto name = ::pages::name(key, domain, {.limit = 12, .skip = 3});
     BOOST_TEST(name == ::pages::name(key, domain, {.limit = 12, .skip = 3}));
     BOOST_TEST(name != ::pages::name(key, domain, {.limit = 12, .skip = 3}, mailbox::As::credentials));
-    BOOST_TEST(name != ::pages::name(auth::Key::generate(), domain, {.limit = 12, .skip = 3}));
+    BOOST_TEST(name != ::pages::name(api_key::Key::generate(), domain, {.limit = 12, .skip = 3}));
     BOOST_TEST(name != ::pages::name(key, *mailbox::Domain::parse("b.example"), {.limit = 12, .skip = 3}));
     BOOST_TEST(::pages::name(key, *mailbox::Domain::parse("xn--bcher-kva.example"), {}) != ::pages::name(key, *mailbox::Domain::parse("b\xC3\xBC" "cher.example"), {}));
     BOOST_TEST(name != ::pages::name(key, domain, {.limit = 1, .skip = 23}));

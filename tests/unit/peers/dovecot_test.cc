@@ -1,6 +1,6 @@
-// doveadm_test.cc - what is asked of Dovecot, and what is made of its answers.
+// dovecot_test.cc - what is asked of Dovecot, and what is made of its answers.
 
-#include "doveadm.h"
+#include "peers/dovecot.h"
 
 #include <filesystem>
 
@@ -10,8 +10,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "dovecot.h"
-#include "support.h"
+#include "support/dovecot.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 using boost::test_tools::per_element;

@@ -1,6 +1,6 @@
-// storage_test.cc - which folders are a mailbox's, and that nothing else goes with one that is removed.
+// maildir_test.cc - which folders are a mailbox's, and that nothing else goes with one that is removed.
 
-#include "storage.h"
+#include "peers/maildir.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "support.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 namespace fs = std::filesystem;

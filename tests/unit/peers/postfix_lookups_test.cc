@@ -1,7 +1,7 @@
-// postfix_test.cc - the queries of sql/postfix as this program has them. What Postfix itself finds with them the stories
+// postfix_lookups_test.cc - the queries of sql/postfix as this program has them. What Postfix itself finds with them the stories
 // show.
 
-#include "postfix.h"
+#include "peers/postfix_lookups.h"
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,9 +10,9 @@
 #include <sstream>
 #include <string>
 
-#include "database.h"
-#include "life.h"
-#include "sources.h"
+#include "db/lifecycle.h"
+#include "support/database.h"
+#include "support/sources.h"
 
 using mailbox::State;
 

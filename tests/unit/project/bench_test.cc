@@ -7,7 +7,7 @@
 #include <regex>
 #include <string>
 
-#include "sources.h"
+#include "support/sources.h"
 
 namespace {
 
@@ -31,9 +31,7 @@ BOOST_AUTO_TEST_SUITE(bench)
 BOOST_AUTO_TEST_CASE(the_ceiling_commits_what_a_delete_commits)
 {
     std::map<std::string, std::string> ours;
-    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "src"}) {
-        ours.merge(statements(sources::contents(file.path())));
-    }
+    for (const auto& file : sources::files("src", ".cc")) ours.merge(statements(sources::contents(file)));
     const auto ceiling = statements(sources::contents(sources::directory() / "tests/bench/programs/commits.cc"));
     BOOST_TEST(ceiling.size() == 8U);
     for (const auto& [name, text] : ceiling) BOOST_TEST(ours[name] == text, name << " is another statement in src/: " << ours[name]);

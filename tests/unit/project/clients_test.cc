@@ -11,10 +11,11 @@
 #include <regex>
 #include <set>
 
-#include "admin.h"
-#include "json.h"
-#include "served.h"
-#include "sources.h"
+#include "base/json.h"
+#include "db/accounts.h"
+#include "mail/api_key.h"
+#include "support/served.h"
+#include "support/sources.h"
 
 namespace data = boost::unit_test::data;
 using boost::test_tools::per_element;
@@ -431,7 +432,7 @@ BOOST_DATA_TEST_CASE_F(Two, who_has_no_right_key_learns_that_first, data::make({
 {
     const auto is_refused = [&](const std::string& expected) { BOOST_TEST(outcome(serve({"GET", target(path)})) == expected, path); };
     BOOST_TEST(outcome(serve({"GET", target(path)}, "")) == "401 unauthorized");
-    BOOST_TEST(outcome(serve({"GET", target(path)}, basic("api:" + auth::Key::generate().text()))) == "401 unauthorized");
+    BOOST_TEST(outcome(serve({"GET", target(path)}, basic("api:" + api_key::Key::generate().text()))) == "401 unauthorized");
     admin::Admin{connection}.set_account_state(account, mailbox::State::no_login);
     is_refused("403 suspended");
     admin::Admin{connection}.revoke_key(key.id());
@@ -487,7 +488,7 @@ BOOST_FIXTURE_TEST_CASE(the_document_has_what_is_served, Credentials)
         }
     }
     std::set<std::string> served;
-    const auto source = sources::contents(sources::directory() / "src/api.cc");
+    const auto source = sources::code("src/mailboxd");
     const std::regex path{R"re(constexpr Path k\w+\{"([^"]+)")re"};
     for (std::sregex_iterator each{source.begin(), source.end(), path}, end; each != end; ++each) served.insert((*each)[1]);
     BOOST_TEST(patterns == served, per_element());

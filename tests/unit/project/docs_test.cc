@@ -19,13 +19,14 @@
 #include <string>
 #include <vector>
 
-#include "command.h"
-#include "config.h"
-#include "mailboxes.h"
-#include "sources.h"
-#include "support.h"
-#include "tenants.h"
-#include "upkeep.h"
+#include "base/config.h"
+#include "mailboxctl/account_commands.h"
+#include "mailboxctl/command.h"
+#include "mailboxctl/mailbox_commands.h"
+#include "mailboxctl/system_commands.h"
+#include "mailboxd/answers.h"
+#include "support/sources.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 
@@ -111,7 +112,7 @@ std::vector<Part> parts(const std::string& page, const std::string& macro)
 Names settings_of_the_program()
 {
     Names names;
-    const auto source = contents("src/config.cc");
+    const auto source = contents("src/base/config.cc");
     const auto begin = source.find("all{");
     for (const auto& match : matches(source.substr(begin, source.find("};", begin) - begin), std::regex{R"(\n +\{"([a-z0-9_]+)\", )"}))
         names.insert(match[1]);
@@ -240,14 +241,14 @@ Names items_with(const std::string& page, const std::string& prefix)
 Names codes_of_the_program()
 {
     Names codes;
-    const auto source = all_of("src");
+    const auto source = sources::code("src");
     for (const auto& match : matches(source, std::regex{R"re(\bError\(([0-9]{3}), (?:[^,;]*\? "([a-z_]+)" : )?"([a-z_]+)")re"})) {
         codes.insert(match[1] + " " + match[3]);
         if (!match[2].empty()) codes.insert(match[1] + " " + match[2]);
     }
     for (const auto& match : matches(source, std::regex{R"re(\b(?:refused|refusal)\(([0-9]{3}), [^;]*, "([a-z_]+)")re"}))
         codes.insert(match[1] + " " + match[2]);
-    for (const auto& match : matches(source, std::regex{R"re(\.status = ([0-9]{3}), \.body = json::error\("[^"]*", "([a-z_]+)"\))re"}))
+    for (const auto& match : matches(source, std::regex{R"re(\.status = ([0-9]{3}), \.body = answers::error\("[^"]*", "([a-z_]+)"\))re"}))
         codes.insert(match[1] + " " + match[2]);
     for (const auto& match : matches(all_of("nginx"), std::regex{R"re(return ([0-9]{3}) '\{"message":"[^"]*","code":"([a-z_]+)")re"}))
         codes.insert(match[1] + " " + match[2]);
@@ -336,10 +337,10 @@ BOOST_AUTO_TEST_CASE(each_command_with_its_options)
 
 BOOST_AUTO_TEST_CASE(each_option_of_the_programs)
 {
-    const auto service = options_in("src/main.cc");
+    const auto service = options_in("src/mailboxd/main.cc");
     BOOST_TEST(service.size() == 4U);
     compare(items_with("mailboxd.8", "Fl "), service, "mailboxd.8");
-    auto tool = options_in("src/mailboxctl.cc");
+    auto tool = options_in("src/mailboxctl/main.cc");
     BOOST_TEST(tool.size() == 2U);
     tool.insert("-V, --version");
     Names common;
@@ -352,7 +353,7 @@ BOOST_AUTO_TEST_CASE(each_option_of_the_programs)
 BOOST_AUTO_TEST_CASE(each_route_status_and_code)
 {
     Names routes;
-    const auto source = contents("src/api.cc");
+    const auto source = contents("src/mailboxd/handlers.cc");
     for (const auto& match : matches(source, std::regex{R"re(Route\{(k[A-Z][a-z]+), "([A-Z]+)")re"})) {
         std::smatch pattern;
         BOOST_TEST_REQUIRE(std::regex_search(source, pattern, std::regex{match[1] + R"re(\{"([^"]+)")re"}));
@@ -413,7 +414,7 @@ BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
 BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
 {
     Names is;
-    for (const auto& match : matches(all_of("src"), std::regex{R"re(logging::(warning|error|fatal)\("([a-z-]+)"\))re"}))
+    for (const auto& match : matches(sources::code("src"), std::regex{R"re(logging::(warning|error|fatal)\("([a-z-]+)"\))re"}))
         is.insert(match[1] + " " + match[2]);
     BOOST_TEST(is.size() > 10U);
     Names described;
@@ -426,14 +427,11 @@ BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
 BOOST_AUTO_TEST_CASE(each_test_that_a_promise_rests_on_is_there)
 {
     Names is;
-    for (const auto& directory : {"tests", "tests/system"}) {
-        for (const auto& file : std::filesystem::directory_iterator{sources::directory() / directory}) {
-            if (file.path().extension() != ".cc") continue;
-            const auto text = sources::contents(file.path());
-            const auto suites = matches(text, std::regex{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"});
-            for (const auto& match : matches(text, std::regex{"BOOST_(AUTO|FIXTURE|DATA)_TEST_CASE(_F)?\\(([A-Za-z:<>]+, )?([a-z_0-9]+)"}))
-                for (const auto& suite : suites) is.insert(suite[1] + "/" + match[4]);
-        }
+    for (const auto& file : sources::files("tests", ".cc")) {
+        const auto text = sources::contents(file);
+        const auto suites = matches(text, std::regex{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"});
+        for (const auto& match : matches(text, std::regex{"BOOST_(AUTO|FIXTURE|DATA)_TEST_CASE(_F)?\\(([A-Za-z:<>]+, )?([a-z_0-9]+)"}))
+            for (const auto& suite : suites) is.insert(suite[1] + "/" + match[4]);
     }
     std::size_t count = 0;
     for (const auto& match : matches(contents("SECURITY.md"), std::regex{"`([a-z_0-9]+/[a-z_0-9]+)`"})) {

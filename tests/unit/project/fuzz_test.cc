@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "fuzz/all.h"
-#include "sources.h"
+#include "support/sources.h"
 
 namespace data = boost::unit_test::data;
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "sources.h"
+#include "support/sources.h"
 
 namespace fs = std::filesystem;
 
@@ -29,9 +29,8 @@ std::set<std::string> suites(const std::string& folder)
 {
     const std::regex pattern{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"};
     std::set<std::string> names;
-    for (const auto& file : fs::directory_iterator{sources::directory() / folder}) {
-        if (file.path().extension() != ".cc") continue;
-        const auto text = sources::contents(file.path());
+    for (const auto& file : sources::files(folder, ".cc")) {
+        const auto text = sources::contents(file);
         for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) names.insert(match->str(1));
     }
     return names;
@@ -57,7 +56,7 @@ BOOST_AUTO_TEST_CASE(each_can_be_planted)
 
 BOOST_AUTO_TEST_CASE(each_says_what_is_wrong_and_who_should_see_it)
 {
-    const std::map<std::string, std::set<std::string>> all{{"unit", suites("tests")}, {"stories", suites("tests/system")}};
+    const std::map<std::string, std::set<std::string>> all{{"unit", suites("tests/unit")}, {"stories", suites("tests/system")}};
     for (const auto& patch : patches()) {
         BOOST_TEST_CONTEXT(patch.filename())
         {

@@ -1,4 +1,4 @@
-// lanes_test.cc - scripts/run-tests counts every story once, and a lane that dies as failed.
+// run_tests_test.cc - scripts/run-tests counts every story once, and a lane that dies as failed.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <string>
 
-#include "sources.h"
-#include "support.h"
+#include "support/sources.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
 

@@ -1,6 +1,6 @@
-// auth_test.cc - which texts are keys, and in which order a caller learns why not.
+// key_test.cc - which texts are keys, and in which order a caller learns why not.
 
-#include "auth.h"
+#include "mail/api_key.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -10,12 +10,17 @@
 
 #include <set>
 
-#include "http.h"
-#include "support.h"
+#include "base/ip_range.h"
+#include "db/grants.h"
+#include "mailboxd/admission.h"
+#include "mailboxd/http.h"
+#include "support/support.h"
 
 namespace data = boost::unit_test::data;
-using auth::Grant;
-using auth::Purpose;
+using admission::Purpose;
+using api_key::Key;
+using grants::Grant;
+using ip_range::is_range;
 using support::complaint;
 
 namespace {
@@ -192,9 +197,9 @@ std::optional<Grant> good_grant()
     return grant;
 }
 
-std::string admission(const std::optional<Grant>& grant, Purpose purpose)
+std::string result_of(const std::optional<Grant>& grant, Purpose purpose)
 {
-    return complaint([&] { auth::admit(grant, "192.0.2.1", "example.org", purpose); });
+    return complaint([&] { admission::admit(grant, "192.0.2.1", "example.org", purpose); });
 }
 
 }  // namespace
@@ -259,7 +264,7 @@ BOOST_AUTO_TEST_CASE(an_invented_key_is_seen)
 {
     BOOST_TEST(!Key::parse("").has_value());
     BOOST_TEST(!Key::parse("mbx-").has_value());
-    for (int i = 0; i < 1000; ++i) BOOST_TEST(!Key::parse("mbx-" + auth::random_base32(49)).has_value());
+    for (int i = 0; i < 1000; ++i) BOOST_TEST(!Key::parse("mbx-" + api_key::random_base32(49)).has_value());
 }
 
 BOOST_DATA_TEST_CASE(a_header_with_a_key, data::make(kHeaders), row)
@@ -276,31 +281,31 @@ BOOST_DATA_TEST_CASE(a_header_without, data::make(kBadHeaders), row)
 
 BOOST_DATA_TEST_CASE(an_address_in_ranges, data::make(kRanges), row)
 {
-    BOOST_TEST(auth::is_in_ranges(row.client, row.ranges) == row.is_in);
+    BOOST_TEST(ip_range::is_in_ranges(row.client, row.ranges) == row.is_in);
 }
 
 BOOST_DATA_TEST_CASE(a_range, data::make(kGoodRanges), row)
 {
-    BOOST_TEST(auth::is_range(row.text));
+    BOOST_TEST(ip_range::is_range(row.text));
 }
 
 BOOST_DATA_TEST_CASE(no_range, data::make(kBadRanges), row)
 {
-    BOOST_TEST(!auth::is_range(row.text));
+    BOOST_TEST(!ip_range::is_range(row.text));
 }
 
 BOOST_AUTO_TEST_CASE(a_right_key_may)
 {
-    BOOST_TEST(admission(good_grant(), Purpose::read) == "accepted");
-    BOOST_TEST(admission(good_grant(), Purpose::write) == "accepted");
+    BOOST_TEST(result_of(good_grant(), Purpose::read) == "accepted");
+    BOOST_TEST(result_of(good_grant(), Purpose::write) == "accepted");
 }
 
 BOOST_DATA_TEST_CASE(a_key_with_one_flaw, data::make(kFlaws), flaw)
 {
     auto grant = good_grant();
     flaw.apply(grant);
-    BOOST_TEST(admission(grant, Purpose::write) == flaw.complaint);
-    BOOST_TEST(admission(grant, Purpose::read) == (flaw.least == Purpose::read ? flaw.complaint : "accepted"));
+    BOOST_TEST(result_of(grant, Purpose::write) == flaw.complaint);
+    BOOST_TEST(result_of(grant, Purpose::read) == (flaw.least == Purpose::read ? flaw.complaint : "accepted"));
 }
 
 BOOST_AUTO_TEST_CASE(of_two_flaws_the_first_is_told)
@@ -310,7 +315,7 @@ BOOST_AUTO_TEST_CASE(of_two_flaws_the_first_is_told)
             auto grant = good_grant();
             kFlaws[first].apply(grant);
             kFlaws[second].apply(grant);
-            BOOST_TEST(admission(grant, Purpose::write) == kFlaws[first].complaint, kFlaws[first].why << ", and " << kFlaws[second].why);
+            BOOST_TEST(result_of(grant, Purpose::write) == kFlaws[first].complaint, kFlaws[first].why << ", and " << kFlaws[second].why);
         }
     }
 }
@@ -319,21 +324,21 @@ BOOST_AUTO_TEST_CASE(a_key_that_ends_later_is_in_force)
 {
     auto grant = good_grant();
     grant->key_expires_at = 1001;
-    BOOST_TEST(admission(grant, Purpose::write) == "accepted");
+    BOOST_TEST(result_of(grant, Purpose::write) == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(a_key_from_where_it_may)
 {
     auto grant = good_grant();
     grant->key_addresses = "198.51.100.0/24 192.0.2.0/24";
-    BOOST_TEST(admission(grant, Purpose::write) == "accepted");
+    BOOST_TEST(result_of(grant, Purpose::write) == "accepted");
 }
 
 BOOST_AUTO_TEST_CASE(the_messages_are_those_of_the_contract)
 {
     const auto message = [](const std::optional<Grant>& grant) {
         try {
-            auth::admit(grant, "192.0.2.1", "Example.org.", Purpose::read);
+            admission::admit(grant, "192.0.2.1", "Example.org.", Purpose::read);
             return std::string{};
         } catch (const http::Error& error) {
             return std::string{error.what()};
@@ -347,15 +352,15 @@ BOOST_AUTO_TEST_CASE(the_messages_are_those_of_the_contract)
 
 BOOST_AUTO_TEST_CASE(random_text)
 {
-    const auto text = auth::random_base32(10'000);
+    const auto text = api_key::random_base32(10'000);
     BOOST_TEST(text.size() == 10'000U);
     BOOST_TEST((std::set<char>{text.begin(), text.end()} == std::set<char>{kBase32.begin(), kBase32.end()}));
-    const auto hex = auth::random_hex(1000);
+    const auto hex = api_key::random_hex(1000);
     constexpr std::string_view kHex = "0123456789abcdef";
     BOOST_TEST(hex.size() == 2000U);
     BOOST_TEST((std::set<char>{hex.begin(), hex.end()} == std::set<char>{kHex.begin(), kHex.end()}));
-    BOOST_TEST(auth::random_base32(0) == "");
-    BOOST_TEST(auth::random_hex(16) != auth::random_hex(16));
+    BOOST_TEST(api_key::random_base32(0) == "");
+    BOOST_TEST(api_key::random_hex(16) != api_key::random_hex(16));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
