@@ -6,8 +6,8 @@
 
 namespace finding {
 
-// note: as it should be, or on purpose, but worth knowing. wrong: stands in the way. unknown: could not be looked at, for
-// want of a setting or of rights.
+// note: as it should be, or on purpose, but worth knowing. wrong: stands in the way. unknown: could
+// not be looked at, for want of a setting or of rights.
 enum class Mark { ok, note, wrong, unknown };
 
 inline const char* text(Mark mark)
@@ -26,8 +26,17 @@ struct Finding {
     std::string says{};  // what it is and what to do; nothing to say where all is well
 };
 
-inline Finding note(std::string says) { return {Mark::note, std::move(says)}; }
-inline Finding wrong(std::string says) { return {Mark::wrong, std::move(says)}; }
-inline Finding unknown(std::string says) { return {Mark::unknown, std::move(says)}; }
+inline Finding note(std::string says)
+{
+    return {Mark::note, std::move(says)};
+}
+inline Finding wrong(std::string says)
+{
+    return {Mark::wrong, std::move(says)};
+}
+inline Finding unknown(std::string says)
+{
+    return {Mark::unknown, std::move(says)};
+}
 
 }  // namespace finding

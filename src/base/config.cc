@@ -26,47 +26,54 @@ Number number(const std::string& text, Number least, Number greatest)
 {
     Number value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < least || value > greatest) {
+    if (error != std::errc{} || end != text.data() + text.size() || value < least
+        || value > greatest) {
         throw std::invalid_argument("must be a whole number from " + std::to_string(least) + " to "
                                     + std::to_string(greatest));
     }
     return value;
 }
 
-Take take_bytes(std::int64_t Config::* field)
+Take take_bytes(std::int64_t Config::*field)
 {
     return [=](Config& config, const std::string& text) {
         const auto bytes = text == "0" ? 0 : Config::size(text);
-        if (!bytes) throw std::invalid_argument("must be a size such as 500M, 2G or a number of bytes, at most 1024T");
+        if (!bytes)
+            throw std::invalid_argument(
+                "must be a size such as 500M, 2G or a number of bytes, at most 1024T");
         config.*field = *bytes;
     };
 }
 
 template <typename Number>
-Take take(Number Config::* field, Number least, Number greatest)
+Take take(Number Config::*field, Number least, Number greatest)
 {
-    return [=](Config& config, const std::string& text) { config.*field = number(text, least, greatest); };
+    return [=](Config& config, const std::string& text) {
+        config.*field = number(text, least, greatest);
+    };
 }
 
 template <typename Period>
-Take take(std::chrono::duration<std::int64_t, Period> Config::* field, std::int64_t least, std::int64_t greatest)
+Take take(std::chrono::duration<std::int64_t, Period> Config::*field, std::int64_t least,
+          std::int64_t greatest)
 {
     return [=](Config& config, const std::string& text) {
         config.*field = std::chrono::duration<std::int64_t, Period>{number(text, least, greatest)};
     };
 }
 
-Take take(std::string Config::* field)
+Take take(std::string Config::*field)
 {
     return [=](Config& config, const std::string& text) { config.*field = text; };
 }
 
-Take take_socket(std::string Config::* field)
+Take take_socket(std::string Config::*field)
 {
     return [=](Config& config, const std::string& text) {
         if (text.empty() || text[0] != '/') throw std::invalid_argument("must be an absolute path");
         if (text.size() >= sizeof(sockaddr_un::sun_path)) {
-            throw std::invalid_argument("is longer than the " + std::to_string(sizeof(sockaddr_un::sun_path) - 1)
+            throw std::invalid_argument("is longer than the "
+                                        + std::to_string(sizeof(sockaddr_un::sun_path) - 1)
                                         + " bytes that a socket's path can have (unix(7))");
         }
         config.*field = text;
@@ -74,14 +81,14 @@ Take take_socket(std::string Config::* field)
 }
 
 // A setting of the server, which all share.
-Take take_all(std::string Config::Database::* field)
+Take take_all(std::string Config::Database::*field)
 {
     return [=](Config& config, const std::string& text) {
         for (const auto user : Config::kDatabases) (config.*user).*field = text;
     };
 }
 
-Take take(Config::Database Config::* database, std::string Config::Database::* field)
+Take take(Config::Database Config::*database, std::string Config::Database::*field)
 {
     return [=](Config& config, const std::string& text) { config.*database.*field = text; };
 }
@@ -92,12 +99,13 @@ void take_doveadm(Config& config, const std::string& text)
     try {
         number<std::uint16_t>(text, 1, 65'535);
     } catch (const std::invalid_argument&) {
-        throw std::invalid_argument("must be a port on 127.0.0.1, or the absolute path of a socket");
+        throw std::invalid_argument(
+            "must be a port on 127.0.0.1, or the absolute path of a socket");
     }
     config.doveadm = text;
 }
 
-Take take_path(std::string Config::* field)
+Take take_path(std::string Config::*field)
 {
     return [=](Config& config, const std::string& text) {
         if (!text.starts_with('/')) throw std::invalid_argument("must be an absolute path");
@@ -107,14 +115,21 @@ Take take_path(std::string Config::* field)
 
 void take_tls_urls(Config& config, const std::string& text)
 {
-    constexpr std::array<std::string_view, 7> kSchemes{"https://", "imaps://", "pop3s://", "smtps://", "imap://", "pop3://", "smtp://"};
+    constexpr std::array<std::string_view, 7> kSchemes{
+        "https://", "imaps://", "pop3s://", "smtps://", "imap://", "pop3://", "smtp://"};
     std::istringstream words{text};
     std::vector<std::string> urls;
     for (std::string url; words >> url;) {
-        const bool is_one = std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) { return url.starts_with(scheme) && url.size() > scheme.size(); });
-        if (!is_one) throw std::invalid_argument("must be URLs of https, imaps, pop3s, smtps, imap, pop3 or smtp, with blanks between them");
+        const bool is_one =
+            std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) {
+                return url.starts_with(scheme) && url.size() > scheme.size();
+            });
+        if (!is_one)
+            throw std::invalid_argument(
+                "must be URLs of https, imaps, pop3s, smtps, imap, pop3 or smtp, with blanks between them");
         // It would be printed.
-        if (url.find('@') != std::string::npos) throw std::invalid_argument("must be without a name and password: an @ is not taken");
+        if (url.find('@') != std::string::npos)
+            throw std::invalid_argument("must be without a name and password: an @ is not taken");
         urls.push_back(url);
     }
     config.tls_urls = urls;
@@ -139,8 +154,10 @@ const std::map<std::string, Take>& settings()
         {"stop_grace", take(&Config::stop_grace, 1, 3600)},
         {"db_socket", take_all(&Config::Database::socket)},
         {"db_host", take_all(&Config::Database::host)},
-        {"db_port", [](Config& config, const std::string& text) {
-             for (const auto user : Config::kDatabases) (config.*user).port = number<std::uint16_t>(text, 1, 65'535);
+        {"db_port",
+         [](Config& config, const std::string& text) {
+        for (const auto user : Config::kDatabases)
+            (config.*user).port = number<std::uint16_t>(text, 1, 65'535);
          }},
         {"db_name", take_all(&Config::Database::name)},
         {"db_user", take(&Config::db, &Config::Database::user)},
@@ -160,7 +177,8 @@ const std::map<std::string, Take>& settings()
         {"kept_pages", take_bytes(&Config::kept_pages)},
         {"min_password", take(&Config::min_password, std::size_t{1}, std::size_t{1000})},
         {"max_password", take(&Config::max_password, std::size_t{1}, std::size_t{1000})},
-        {"argon2_memory_kib", take(&Config::argon2_memory_kib, std::size_t{8}, std::size_t{4} << 20)},
+        {"argon2_memory_kib",
+         take(&Config::argon2_memory_kib, std::size_t{8}, std::size_t{4} << 20)},
         {"argon2_passes", take(&Config::argon2_passes, 1U, 100U)},
         {"store", take_path(&Config::store)},
         {"store_user", take(&Config::store_user)},
@@ -173,11 +191,12 @@ const std::map<std::string, Take>& settings()
         {"postfix", take_path(&Config::postfix)},
         {"tls_urls", take_tls_urls},
         {"tls_ca_file", take_path(&Config::tls_ca_file)},
-    };
+        };
     return all;
 }
 
-void take_setting(Config& config, const std::string& name, const std::string& text, std::set<std::string>& seen)
+void take_setting(Config& config, const std::string& name, const std::string& text,
+                  std::set<std::string>& seen)
 {
     const auto setting = settings().find(name);
     if (setting == settings().end()) throw std::invalid_argument(name + " is not a setting");
@@ -198,10 +217,13 @@ std::string joined(const std::vector<std::string>& sentences)
 
 }  // namespace
 
-constexpr std::array<Config::Database Config::*, 5> Config::kDatabases{&Config::db, &Config::ctl_db, &Config::janitor_db, &Config::dovecot_db,
-                                                                       &Config::postfix_db};
+constexpr std::array<Config::Database Config::*, 5> Config::kDatabases{
+    &Config::db, &Config::ctl_db, &Config::janitor_db, &Config::dovecot_db, &Config::postfix_db};
 
-Config::Problems::Problems(const std::vector<std::string>& sentences) : std::runtime_error{joined(sentences)} {}
+Config::Problems::Problems(const std::vector<std::string>& sentences)
+    : std::runtime_error{joined(sentences)}
+{
+}
 
 namespace {
 
@@ -215,7 +237,8 @@ std::string first_line(const std::string& path, const std::string& what)
 {
     std::string line;
     std::ifstream file{path};
-    if (!file || !std::getline(file, line)) throw Config::Problems({path + ": " + what + " cannot be read, or the file is empty"});
+    if (!file || !std::getline(file, line))
+        throw Config::Problems({path + ": " + what + " cannot be read, or the file is empty"});
     if (line.ends_with('\r')) line.pop_back();
     return line;
 }
@@ -224,12 +247,17 @@ std::string first_line(const std::string& path, const std::string& what)
 
 std::string Config::Database::password() const
 {
-    return password_file.empty() ? std::string{} : first_line(password_file, "the password of the database user " + user + " (" + password_setting + ")");
+    return password_file.empty()
+               ? std::string{}
+               : first_line(password_file, "the password of the database user " + user + " ("
+                                               + password_setting + ")");
 }
 
 std::string Config::doveadm_key() const
 {
-    if (doveadm_key_file.empty()) throw Problems({"the setting doveadm_key_file is missing: it names the file of Dovecot's doveadm_api_key"});
+    if (doveadm_key_file.empty())
+        throw Problems(
+            {"the setting doveadm_key_file is missing: it names the file of Dovecot's doveadm_api_key"});
     return first_line(doveadm_key_file, "the key of Dovecot's doveadm (doveadm_key_file)");
 }
 
@@ -243,7 +271,9 @@ std::optional<std::int64_t> Config::size(std::string_view text)
     const auto unit = end == last ? std::string_view::npos : kUnits.find(*end);
     const bool has_unit = unit != std::string_view::npos && end + 1 == last;
     const auto shift = has_unit ? 10 * (unit + 1) : 0;
-    if (error != std::errc{} || (end != last && !has_unit) || number < 1 || number > kGreatest >> shift) return std::nullopt;
+    if (error != std::errc{} || (end != last && !has_unit) || number < 1
+        || number > kGreatest >> shift)
+        return std::nullopt;
     return number << shift;
 }
 
@@ -251,11 +281,14 @@ std::optional<std::int64_t> Config::size(std::string_view text)
 Config Config::read(const std::string& path)
 {
     std::ifstream file{path};
-    if (!file || file.peek() == std::ifstream::traits_type::eof()) throw Problems({path + ": cannot be read, or is empty"});
+    if (!file || file.peek() == std::ifstream::traits_type::eof())
+        throw Problems({path + ": cannot be read, or is empty"});
     Config config;
     config.path = path;
     using Named = std::pair<Database*, std::string>;
-    for (const auto& [database, name] : {Named{&config.ctl_db, "ctl"}, {&config.janitor_db, "janitor"}, {&config.dovecot_db, "dovecot"},
+    for (const auto& [database, name] : {Named{&config.ctl_db, "ctl"},
+                                         {&config.janitor_db, "janitor"},
+                                         {&config.dovecot_db, "dovecot"},
                                          {&config.postfix_db, "postfix"}}) {
         database->user = "mailboxd_" + name;
         database->password_setting = name + "_db_password_file";
@@ -266,10 +299,14 @@ Config Config::read(const std::string& path)
     for (std::string line; std::getline(file, line);) {
         const auto where = path + ":" + std::to_string(++number) + ": ";
         try {
-            if (std::any_of(line.begin(), line.end(), is_control)) throw std::invalid_argument("no control character may stand here");
+            if (std::any_of(line.begin(), line.end(), is_control))
+                throw std::invalid_argument("no control character may stand here");
             std::istringstream text{line};
-            if (const auto first = line.find_first_not_of(" \t"); first != std::string::npos && line[first] == '[') throw std::invalid_argument("there are no sections here");
-            for (const auto& option : po::parse_config_file(text, po::options_description{}, true).options) {
+            if (const auto first = line.find_first_not_of(" \t");
+                first != std::string::npos && line[first] == '[')
+                throw std::invalid_argument("there are no sections here");
+            for (const auto& option :
+                 po::parse_config_file(text, po::options_description{}, true).options) {
                 take_setting(config, option.string_key, option.value.at(0), seen);
             }
         } catch (const std::invalid_argument& wrong) {
@@ -278,10 +315,14 @@ Config Config::read(const std::string& path)
             problems.push_back(where + "a setting reads NAME = VALUE");
         }
     }
-    if (config.min_password > config.max_password) problems.push_back(path + ": min_password is above max_password");
-    if (config.write_socket == config.socket) problems.push_back(path + ": write_socket is the same as socket");
+    if (config.min_password > config.max_password)
+        problems.push_back(path + ": min_password is above max_password");
+    if (config.write_socket == config.socket)
+        problems.push_back(path + ": write_socket is the same as socket");
     if (config.stop_grace <= config.request_deadline) {
-        problems.push_back(path + ": stop_grace must be longer than request_deadline, or stopping cuts requests short");
+        problems.push_back(
+            path
+            + ": stop_grace must be longer than request_deadline, or stopping cuts requests short");
     }
     if (!problems.empty()) throw Problems{problems};
     return config;

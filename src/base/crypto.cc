@@ -43,7 +43,8 @@ std::string hex(std::string_view bytes)
 std::string base64(std::string_view bytes)
 {
     std::string text(sodium_base64_ENCODED_LEN(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-    sodium_bin2base64(text.data(), text.size(), data(bytes), bytes.size(), sodium_base64_VARIANT_ORIGINAL);
+    sodium_bin2base64(text.data(), text.size(), data(bytes), bytes.size(),
+                      sodium_base64_VARIANT_ORIGINAL);
     text.pop_back();  // its NUL
     return text;
 }

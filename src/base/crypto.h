@@ -14,14 +14,18 @@ void initialize();
 
 // Overwrites the bytes with zeros; the compiler cannot optimize this away.
 void wipe(char* bytes, std::size_t size);
-inline void wipe(std::string& text) { wipe(text.data(), text.size()); }
+inline void wipe(std::string& text)
+{
+    wipe(text.data(), text.size());
+}
 
 std::uint64_t random_number();
 
 std::string hex(std::string_view bytes);     // lower case
 std::string base64(std::string_view bytes);  // RFC 4648 section 4, with padding
 
-// SipHash-2-4 with a random key: equal texts have equal hashes within one process, and the hash does not reveal the text.
+// SipHash-2-4 with a random key: equal texts have equal hashes within one process, and the hash
+// does not reveal the text.
 class KeyedHash {
 public:
     KeyedHash();

@@ -16,7 +16,8 @@ constexpr int kMappedBits = 96;
 
 // An address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2).
 // `bits_before`: of the mapping, 96 or none.
-std::optional<std::array<unsigned char, 16>> parse_address(const std::string& text, int& bits_before)
+std::optional<std::array<unsigned char, 16>> parse_address(const std::string& text,
+                                                           int& bits_before)
 {
     std::array<unsigned char, 16> bytes{};
     in_addr v4{};
@@ -43,8 +44,10 @@ std::optional<Range> parse_range(std::string_view text)
     auto bits = static_cast<unsigned>(128 - bits_before);
     if (slash != std::string_view::npos) {
         const auto digits = text.substr(slash + 1);
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-        if (error != std::errc{} || end != digits.data() + digits.size() || bits > static_cast<unsigned>(128 - bits_before)) {
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+        if (error != std::errc{} || end != digits.data() + digits.size()
+            || bits > static_cast<unsigned>(128 - bits_before)) {
             return std::nullopt;
         }
     }

@@ -51,7 +51,8 @@ void add_written(cJSON* object, const char* name, const Written& value)
 
 std::string printed(const cJSON* value)
 {
-    const std::unique_ptr<char, decltype(&std::free)> text{cJSON_PrintUnformatted(value), &std::free};
+    const std::unique_ptr<char, decltype(&std::free)> text{cJSON_PrintUnformatted(value),
+                                                           &std::free};
     if (!text) throw std::bad_alloc{};
     return std::string{text.get()} + "\n";
 }
@@ -62,10 +63,13 @@ std::string object(const Members& members)
 {
     const auto value = new_object();
     for (const auto& [name, member] : members) {
-        if (const auto* number = std::get_if<std::int64_t>(&member)) add(value.get(), name, *number);
-        else if (const auto* text = std::get_if<std::string>(&member)) add(value.get(), name, *text);
+        if (const auto* number = std::get_if<std::int64_t>(&member))
+            add(value.get(), name, *number);
+        else if (const auto* text = std::get_if<std::string>(&member))
+            add(value.get(), name, *text);
         else if (const auto* flag = std::get_if<bool>(&member)) add_flag(value.get(), name, *flag);
-        else if (const auto* written = std::get_if<Written>(&member)) add_written(value.get(), name, *written);
+        else if (const auto* written = std::get_if<Written>(&member))
+            add_written(value.get(), name, *written);
         else cJSON_AddItemToObjectCS(value.get(), name, cJSON_CreateNull());
     }
     return printed(value.get());
@@ -110,7 +114,10 @@ private:
         rest_.remove_prefix(word.size());
         return true;
     }
-    void skip_space() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size())); }
+    void skip_space()
+    {
+        rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size()));
+    }
     bool digits()
     {
         const auto count = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
@@ -133,7 +140,9 @@ private:
         rest_.remove_prefix(1);
         if (kind != 'u') return std::string_view{"\"\\/bfnrt"}.find(kind) != std::string_view::npos;
         const auto hex = rest_.substr(0, 4);
-        if (hex.size() < 4 || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) return false;
+        if (hex.size() < 4
+            || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
+            return false;
         rest_.remove_prefix(4);
         return hex != "0000";
     }
@@ -190,7 +199,8 @@ Node node(const cJSON* value)
 {
     Node read;
     if (cJSON_IsString(value)) read.text = value->valuestring;
-    if (cJSON_IsNumber(value)) read.text = std::to_string(static_cast<std::int64_t>(value->valuedouble));
+    if (cJSON_IsNumber(value))
+        read.text = std::to_string(static_cast<std::int64_t>(value->valuedouble));
     for (const cJSON* member = value->child; member != nullptr; member = member->next) {
         read.members.push_back({member->string == nullptr ? "" : member->string, node(member)});
     }
@@ -227,14 +237,17 @@ std::vector<Document::Object> Document::objects() const
         if (!object.is_object) return object;
         for (const cJSON* member = value->child; member != nullptr; member = member->next) {
             const bool is_string = cJSON_IsString(member) != 0;
-            object.members.emplace_back(member->string, is_string ? std::optional<std::string_view>{member->valuestring} : std::nullopt);
+            object.members.emplace_back(
+                member->string,
+                is_string ? std::optional<std::string_view>{member->valuestring} : std::nullopt);
         }
         return object;
     };
     const cJSON* const root = tree_->tree.get();
     if (!is_array()) return {members(root)};
     std::vector<Object> objects;
-    for (const cJSON* entry = root->child; entry != nullptr; entry = entry->next) objects.push_back(members(entry));
+    for (const cJSON* entry = root->child; entry != nullptr; entry = entry->next)
+        objects.push_back(members(entry));
     return objects;
 }
 

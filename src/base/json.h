@@ -24,7 +24,8 @@ using Members = std::vector<std::pair<const char*, Value>>;
 std::string object(const Members& members);
 std::string quoted(std::string_view text);
 
-// Anything that was read: an object's or an array's members (there without names), or the text of a string or number.
+// Anything that was read: an object's or an array's members (there without names), or the text of a
+// string or number.
 struct Member;
 struct Node {
     std::string text;
@@ -39,7 +40,8 @@ std::optional<Node> parse(std::string_view text);  // nothing: it is no JSON
 // One parsed text of which the members are read in their order, each as often as it was sent.
 class Document {
 public:
-    // Returns nothing if the text is not JSON (RFC 8259), not valid UTF-8 included by the caller's own check.
+    // Returns nothing if the text is not JSON (RFC 8259), not valid UTF-8 included by the caller's
+    // own check.
     static std::optional<Document> parse(std::string_view text);
     Document(Document&&) noexcept;
     ~Document();

@@ -43,8 +43,10 @@ void open(const std::string& path)
     int file = STDERR_FILENO;
     if (!path.empty()) {
         // To open a FIFO that nobody reads would wait for ever.
-        file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-        if (file < 0 || ::fcntl(file, F_SETFL, O_APPEND) != 0) throw std::system_error(errno, std::generic_category(), "log_file: open(" + path + ")");
+        file = ::open(path.c_str(),
+                      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+        if (file < 0 || ::fcntl(file, F_SETFL, O_APPEND) != 0)
+            throw std::system_error(errno, std::generic_category(), "log_file: open(" + path + ")");
     }
     if (output != STDERR_FILENO) ::close(output);
     output = file;
@@ -56,7 +58,8 @@ bool reopen(const std::string& path)
         open(path);
         return true;
     } catch (const std::system_error& problem) {
-        logging::error("log-not-reopened")("error", problem.what())("advice", "the old file is written to");
+        logging::error("log-not-reopened")("error", problem.what())("advice",
+                                                                    "the old file is written to");
         return false;
     }
 }

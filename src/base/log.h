@@ -1,4 +1,5 @@
-// log.h - one event, one line, to stderr or a file. (Not namespace log: that is a function of <cmath>.)
+// log.h - one event, one line, to stderr or a file. (Not namespace log: that is a function of
+// <cmath>.)
 //
 //     logging::warning("worker-exit")("pid", pid)("cause", "SIGALRM");
 //
@@ -41,8 +42,17 @@ private:
     std::string text_;
 };
 
-inline Line info(std::string_view event) { return {"info", event}; }
-inline Line warning(std::string_view event) { return {"warning", event}; }
-inline Line error(std::string_view event) { return {"error", event}; }
+inline Line info(std::string_view event)
+{
+    return {"info", event};
+}
+inline Line warning(std::string_view event)
+{
+    return {"warning", event};
+}
+inline Line error(std::string_view event)
+{
+    return {"error", event};
+}
 
 }  // namespace logging

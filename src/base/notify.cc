@@ -26,23 +26,34 @@ void send(std::string_view state)
     if (address.sun_path[0] == '@') address.sun_path[0] = '\0';  // the abstract namespace
     const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (socket < 0) return;
-    ::sendto(socket, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+    ::sendto(socket, state.data(), state.size(), MSG_NOSIGNAL,
+             reinterpret_cast<const sockaddr*>(&address),
              static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
     ::close(socket);
 }
 
 }  // namespace
 
-void ready() { send("READY=1"); }
-void stopping() { send("STOPPING=1"); }
-void alive() { send("WATCHDOG=1"); }
+void ready()
+{
+    send("READY=1");
+}
+void stopping()
+{
+    send("STOPPING=1");
+}
+void alive()
+{
+    send("WATCHDOG=1");
+}
 
 // The time is by that clock which a reload of Type=notify-reload is compared with.
 void reloading()
 {
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+    send("RELOADING=1\nMONOTONIC_USEC="
+         + std::to_string(now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
 }
 
 std::optional<std::chrono::microseconds> alive_interval()

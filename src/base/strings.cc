@@ -15,16 +15,27 @@ char ascii_lower(char c)
 
 bool is_utf8(std::string_view text)
 {
-    const auto continues = [&](std::size_t i) { return i < text.size() && (text[i] & 0xC0) == 0x80; };
+    const auto continues = [&](std::size_t i) {
+        return i < text.size() && (text[i] & 0xC0) == 0x80;
+    };
     for (std::size_t i = 0; i < text.size();) {
         const auto lead = static_cast<unsigned char>(text[i]);
         std::size_t length = 0;
         std::uint32_t point = 0;
-        if (lead < 0x80) { ++i; continue; }
-        if (lead >= 0xC2 && lead < 0xE0) { length = 2; point = lead & 0x1FU; }
-        else if (lead >= 0xE0 && lead < 0xF0) { length = 3; point = lead & 0x0FU; }
-        else if (lead >= 0xF0 && lead < 0xF5) { length = 4; point = lead & 0x07U; }
-        else return false;
+        if (lead < 0x80) {
+            ++i;
+            continue;
+        }
+        if (lead >= 0xC2 && lead < 0xE0) {
+            length = 2;
+            point = lead & 0x1FU;
+        } else if (lead >= 0xE0 && lead < 0xF0) {
+            length = 3;
+            point = lead & 0x0FU;
+        } else if (lead >= 0xF0 && lead < 0xF5) {
+            length = 4;
+            point = lead & 0x07U;
+        } else return false;
         for (std::size_t k = 1; k < length; ++k) {
             if (!continues(i + k)) return false;
             point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
@@ -38,7 +49,8 @@ bool is_utf8(std::string_view text)
 
 std::size_t characters(std::string_view text)
 {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    return static_cast<std::size_t>(
+        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 bool has_control_character(std::string_view text)
@@ -46,7 +58,8 @@ bool has_control_character(std::string_view text)
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto c = static_cast<unsigned char>(text[i]);
         if (c < 0x20 || c == 0x7F) return true;
-        if (c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) return true;
+        if (c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0)
+            return true;
     }
     return false;
 }
@@ -73,7 +86,8 @@ std::string_view trimmed(std::string_view text)
 
 std::string for_shell(const std::string& text)
 {
-    constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-/";
+    constexpr std::string_view kPlain =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@._+-/";
     if (!text.empty() && text.find_first_not_of(kPlain) == std::string::npos) return text;
     std::string all = "'";
     for (const char c : text) all += c == '\'' ? std::string{"'\\''"} : std::string{c};

@@ -19,9 +19,12 @@ namespace {
 // An account's name stands in commands and logs: letters, digits, dot, hyphen, underscore.
 void check_account_name(const std::string& name)
 {
-    constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos || name[0] == '-') {
-        throw Refused("an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
+    constexpr std::string_view kAllowed =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos
+        || name[0] == '-') {
+        throw Refused(
+            "an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
     }
 }
 
@@ -29,12 +32,18 @@ void check_account_name(const std::string& name)
 void check_no_actor(db::Connection& connection, const std::string& name)
 {
     constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
-    const auto is_name = [&](std::string_view actor) { return strings::equals_ignoring_case(name, actor); };
+    const auto is_name = [&](std::string_view actor) {
+        return strings::equals_ignoring_case(name, actor);
+    };
     if (std::any_of(audit::kActors.begin(), audit::kActors.end(), is_name)) {
-        throw Refused("an account cannot be called " + name + ": the audit log uses that name for who made a change; choose another name");
+        throw Refused(
+            "an account cannot be called " + name
+            + ": the audit log uses that name for who made a change; choose another name");
     }
     if (connection.query(kKey, {name}).next()) {
-        throw Refused("an account cannot be called " + name + ": a key has that id, and the audit log would show both; choose another name");
+        throw Refused(
+            "an account cannot be called " + name
+            + ": a key has that id, and the audit log would show both; choose another name");
     }
 }
 
@@ -42,8 +51,10 @@ void check_no_actor(db::Connection& connection, const std::string& name)
 void check_label(const std::string& label)
 {
     constexpr std::size_t kLongest = 100;
-    if (!strings::is_utf8(label) || strings::has_control_character(label) || strings::characters(label) > kLongest) {
-        throw Refused("a key's label has at most 100 characters, in UTF-8, and no line end or other control character");
+    if (!strings::is_utf8(label) || strings::has_control_character(label)
+        || strings::characters(label) > kLongest) {
+        throw Refused(
+            "a key's label has at most 100 characters, in UTF-8, and no line end or other control character");
     }
 }
 
@@ -53,7 +64,8 @@ db::Value number_or_none(const std::string& setting, const std::string& value)
     if (value == "none") return db::Null{};
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size()) throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
+    if (error != std::errc{} || end != value.data() + value.size())
+        throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
     return std::int64_t{number};
 }
 
@@ -107,11 +119,14 @@ std::int64_t Admin::account_id(const std::string& name)
 {
     check_account_name(name);
     auto rows = connection_.query(kAccountId, {name});
-    if (!rows.next()) throw Refused("there is no account " + name + "; mailboxctl account list shows what there is");
+    if (!rows.next())
+        throw Refused("there is no account " + name
+                      + "; mailboxctl account list shows what there is");
     return rows.integer(1);
 }
 
-constexpr char kDomain[] = "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+constexpr char kDomain[] =
+    "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
 
 std::optional<Admin::Domain> Admin::find_domain(const std::string& name)
 {
@@ -120,7 +135,8 @@ std::optional<Admin::Domain> Admin::find_domain(const std::string& name)
     return Domain{rows.integer(1), rows.text(2)};
 }
 
-constexpr char kStates[] = "SELECT a.name, a.state, d.state FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+constexpr char kStates[] =
+    "SELECT a.name, a.state, d.state FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
 
 std::vector<Admin::Suspended> Admin::suspended_above_mailbox(const std::string& domain)
 {
@@ -146,7 +162,8 @@ std::int64_t Admin::domain_id(const std::string& name)
     throw Refused("there is no domain " + name + "; mailboxctl domain list shows what there is");
 }
 
-constexpr char kInsertAccount[] = "INSERT INTO account (name, created_at) VALUES (?, UNIX_TIMESTAMP())";
+constexpr char kInsertAccount[] =
+    "INSERT INTO account (name, created_at) VALUES (?, UNIX_TIMESTAMP())";
 
 void Admin::add_account(const std::string& name)
 {
@@ -172,7 +189,8 @@ Table Admin::accounts()
     Table table{{"ACCOUNT", "STATE", "DOMAINS", "MAILBOXES", "ALLOWANCE", "CREATED"}};
     auto rows = connection_.query(kAccounts);
     while (rows.next()) {
-        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5), time_text(rows.integer(6))});
+        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5),
+                         time_text(rows.integer(6))});
     }
     return table;
 }
@@ -194,8 +212,11 @@ constexpr char kMailAndKeys[] =
 Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
 {
     Contents found;
-    const auto add = [&](const char* name, const std::string& value) { found.settings.push_back(std::string{name} + " " + value); };
-    auto settings = domain == 0 ? connection_.query(kAccountSettings, {account}) : connection_.query(kDomainSettings, {domain});
+    const auto add = [&](const char* name, const std::string& value) {
+        found.settings.push_back(std::string{name} + " " + value);
+    };
+    auto settings = domain == 0 ? connection_.query(kAccountSettings, {account})
+                                : connection_.query(kDomainSettings, {domain});
     if (!settings.next()) return found;
     found.account = settings.text(1);
     if (settings.text(2) != mailbox::text(mailbox::State::active)) add("state", settings.text(2));
@@ -209,7 +230,8 @@ Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
         auto names = connection_.query(kDomainNames, {account});
         while (names.next()) found.domains.push_back(names.text(1));
     }
-    auto counts = connection_.query(kMailAndKeys, {account, domain, domain, account, domain, domain, account, domain, account, domain, domain});
+    auto counts = connection_.query(kMailAndKeys, {account, domain, domain, account, domain, domain,
+                                                   account, domain, account, domain, domain});
     counts.next();
     found.mailboxes = counts.integer(1);
     found.bytes = counts.integer(2);
@@ -250,10 +272,13 @@ Admin::Contents Admin::remove_account(const std::string& name)
 
 constexpr char kSetMaxOfAccount[] = "UPDATE account SET max_mailboxes = ? WHERE id = ?";
 
-void Admin::set_account(const std::string& name, const std::string& setting, const std::string& value)
+void Admin::set_account(const std::string& name, const std::string& setting,
+                        const std::string& value)
 {
     const auto id = account_id(name);
-    if (setting != "max_mailboxes") throw Refused("an account has no setting " + setting + "; mailboxctl account set --help lists them");
+    if (setting != "max_mailboxes")
+        throw Refused("an account has no setting " + setting
+                      + "; mailboxctl account set --help lists them");
     db::in_transaction(connection_, [&] {
         connection_.execute(kSetMaxOfAccount, {number_or_none(setting, value), id});
         audit("account-set", "", name);
@@ -279,19 +304,25 @@ mailbox::State Admin::set_account_state(const std::string& name, mailbox::State 
     return state;
 }
 
-constexpr char kInsertDomain[] = 
+constexpr char kInsertDomain[] =
     "INSERT INTO domain (account_id, name, unicode_name, quota_bytes, created_at) VALUES (?, ?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
 
-std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account, std::int64_t quota_bytes)
+std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account,
+                               std::int64_t quota_bytes)
 {
     if (const auto why = mailbox::obstacle_to_hosting(domain); !why.empty()) {
-        throw Refused(domain.text() + " cannot be added: " + std::string{why} + "; nothing was changed. Give the domain that stands behind the @ of its addresses");
+        throw Refused(
+            domain.text() + " cannot be added: " + std::string{why}
+            + "; nothing was changed. Give the domain that stands behind the @ of its addresses");
     }
     const auto account_number = account_id(account);
     try {
         db::in_transaction(connection_, [&] {
             const auto unicode_name = unicode::u_labels(domain.name());
-            connection_.execute(kInsertDomain, {account_number, domain.name(), unicode_name ? db::Value{*unicode_name} : db::Value{}, quota_bytes});
+            connection_.execute(kInsertDomain,
+                                {account_number, domain.name(),
+                                 unicode_name ? db::Value{*unicode_name} : db::Value{},
+                                 quota_bytes});
             audit("domain-add", domain.name(), "");
         });
     } catch (const db::DuplicateKey&) {
@@ -309,7 +340,8 @@ Table Admin::domains()
     Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "ALLOWANCE", "QUOTA", "CREATED"}};
     auto rows = connection_.query(kDomains);
     while (rows.next()) {
-        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5), rows.text(6), time_text(rows.integer(7))});
+        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5),
+                         rows.text(6), time_text(rows.integer(7))});
     }
     return table;
 }
@@ -329,12 +361,14 @@ constexpr char kSetAllowDeleteAll[] = "UPDATE domain SET allow_delete_all = ? WH
 constexpr char kSetMaxMailboxes[] = "UPDATE domain SET max_mailboxes = ? WHERE id = ?";
 constexpr char kSetQuota[] = "UPDATE domain SET quota_bytes = ? WHERE id = ?";
 
-void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value)
+void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting,
+                       const std::string& value)
 {
     const auto id = domain_id(domain.name());
     db::in_transaction(connection_, [&] {
         if (setting == "on_duplicate") {
-            if (value != "reject" && value != "update") throw Refused("on_duplicate is reject or update");
+            if (value != "reject" && value != "update")
+                throw Refused("on_duplicate is reject or update");
             connection_.execute(kSetOnDuplicate, {value, id});
         } else if (setting == "allow_delete_all") {
             if (value != "yes" && value != "no") throw Refused("allow_delete_all is yes or no");
@@ -342,9 +376,11 @@ void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting
         } else if (setting == "max_mailboxes") {
             connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
         } else if (setting == "quota_bytes") {
-            connection_.execute(kSetQuota, {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
+            connection_.execute(kSetQuota,
+                                {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
         } else {
-            throw Refused("a domain has no setting " + setting + "; mailboxctl domain set --help lists them");
+            throw Refused("a domain has no setting " + setting
+                          + "; mailboxctl domain set --help lists them");
         }
         audit("domain-set", domain.name(), "");
     });
@@ -378,8 +414,8 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
     return rows.integer(1);
 }
 
-// By the name and then the row, as the triggers come to it that a delivery starts: in the other order the two could wait
-// for each other.
+// By the name and then the row, as the triggers come to it that a delivery starts: in the other
+// order the two could wait for each other.
 constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
 constexpr char kKeepDomain[] =
     "INSERT INTO deleted_domain (id, account_id, account, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes,"
@@ -397,7 +433,8 @@ void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
     connection_.execute(kLockDomain, {name});  // from here on nobody adds a mailbox
     connection_.execute(kKeepDomain, {id});
     connection_.execute(kKeepKeys, {id});
-    store::keep_deleted(connection_, name, id, 0, std::numeric_limits<std::int64_t>::max(), audit::kOperator, store::Goes::with_domain);
+    store::keep_deleted(connection_, name, id, 0, std::numeric_limits<std::int64_t>::max(),
+                        audit::kOperator, store::Goes::with_domain);
     connection_.execute(kDeleteMailboxes, {id});
     connection_.execute(kDeleteDomain, {id});
     audit("domain-remove", name, "");
@@ -431,48 +468,61 @@ std::vector<Admin::Removed> Admin::removed_domains(const std::string& name)
     auto rows = connection_.query(kRemoved, {name});
     std::vector<Removed> found;
     while (rows.next()) {
-        found.push_back({rows.integer(1), rows.integer(2), rows.text(3), rows.text(4), rows.text(5), rows.integer(6), rows.integer(7), rows.integer(8),
-                         rows.integer(9), rows.integer(10)});
+        found.push_back({rows.integer(1), rows.integer(2), rows.text(3), rows.text(4), rows.text(5),
+                         rows.integer(6), rows.integer(7), rows.integer(8), rows.integer(9),
+                         rows.integer(10)});
     }
     return found;
 }
 
-Admin::Removed Admin::restorable(const std::string& name, std::int64_t id, std::chrono::seconds grace)
+Admin::Removed Admin::restorable(const std::string& name, std::int64_t id,
+                                 std::chrono::seconds grace)
 {
     const auto all = removed_domains(name);
     const auto living = find_domain(name);
     if (all.empty()) {
-        throw Refused(living ? "the domain " + name + " is there already, and nothing is kept of a removed one; mailboxctl domain list shows it"
-                             : "nothing is kept of a removed domain " + name + ": there was none, or it was removed longer ago than deleted_for, or"
-                                   " it was erased; mailboxctl domain list --deleted shows those that can be restored");
+        throw Refused(
+            living
+                ? "the domain " + name
+                      + " is there already, and nothing is kept of a removed one; mailboxctl domain list shows it"
+                : "nothing is kept of a removed domain " + name
+                      + ": there was none, or it was removed longer ago than deleted_for, or"
+                        " it was erased; mailboxctl domain list --deleted shows those that can be restored");
     }
-    const auto chosen = std::find_if(all.begin(), all.end(), [&](const Removed& each) { return id == 0 || each.id == id; });
+    const auto chosen = std::find_if(all.begin(), all.end(),
+                                     [&](const Removed& each) { return id == 0 || each.id == id; });
     if (chosen == all.end()) {
-        throw Refused("no removed domain " + name + " has the id " + std::to_string(id) + "; mailboxctl domain list --deleted shows those that there are");
+        throw Refused("no removed domain " + name + " has the id " + std::to_string(id)
+                      + "; mailboxctl domain list --deleted shows those that there are");
     }
     if (chosen->age >= grace.count()) {
-        throw Refused("the domain " + name + ", removed at " + time_text(chosen->deleted_at) + ", cannot be restored any more: that was possible for "
+        throw Refused("the domain " + name + ", removed at " + time_text(chosen->deleted_at)
+                      + ", cannot be restored any more: that was possible for "
                       + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
                       + " days (deleted_for), and the janitor removes its mail");
     }
     if (living) {
-        throw Refused("the name " + name + " is taken: the domain was added again after it was removed at " + time_text(chosen->deleted_at)
-                      + ", and belongs to the account " + living->account + " now. To bring the removed one back, remove the present one first"
-                      + " (mailboxctl domain remove " + name + "), then mailboxctl domain restore " + name + " --id " + std::to_string(chosen->id));
+        throw Refused(
+            "the name " + name + " is taken: the domain was added again after it was removed at "
+            + time_text(chosen->deleted_at) + ", and belongs to the account " + living->account
+            + " now. To bring the removed one back, remove the present one first"
+            + " (mailboxctl domain remove " + name + "), then mailboxctl domain restore " + name
+            + " --id " + std::to_string(chosen->id));
     }
     return *chosen;
 }
 
 constexpr char kLockRemoved[] = "SELECT id FROM deleted_domain WHERE id = ? FOR UPDATE";
-// With the id that it had, which no other domain gets. The last id is another one than before, so that nobody takes a page
-// or a range that was read before the removal for a present one.
+// With the id that it had, which no other domain gets. The last id is another one than before, so
+// that nobody takes a page or a range that was read before the removal for a present one.
 constexpr char kBringDomain[] =
     "INSERT INTO domain (id, account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, mailboxes, last_id, created_at)"
     " SELECT id, ?, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, 0, last_id + 1, created_at"
     " FROM deleted_domain WHERE id = ?";
 constexpr char kLockMailboxes[] =
     "SELECT storage_id FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL FOR UPDATE";
-// In the order that they had. Sessions from before the removal have names that are not in force any more.
+// In the order that they had. Sessions from before the removal have names that are not in force any
+// more.
 constexpr char kBringMailboxes[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
     " SELECT domain_id, ROW_NUMBER() OVER (ORDER BY place, created_at, storage_id), local_part, created_at, size_bytes, state, storage_id,"
@@ -480,7 +530,8 @@ constexpr char kBringMailboxes[] =
     " FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL";
 constexpr char kForgetMailboxes[] =
     "DELETE FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL";
-constexpr char kSetCount[] = "UPDATE domain SET mailboxes = ?, last_id = GREATEST(last_id, ?) WHERE id = ?";
+constexpr char kSetCount[] =
+    "UPDATE domain SET mailboxes = ?, last_id = GREATEST(last_id, ?) WHERE id = ?";
 constexpr char kBringKeys[] =
     "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at)"
     " SELECT k.id, k.hash, a.id, a.state, k.domain_id, k.read_only, k.addresses, k.label, k.created_at, k.expires_at, k.revoked_at"
@@ -489,14 +540,16 @@ constexpr char kForgetDomain[] = "DELETE FROM deleted_domain WHERE id = ?";  // 
 
 void Admin::restore_mailboxes(const Removed& removed)
 {
-    const auto count = static_cast<std::int64_t>(connection_.query(kLockMailboxes, {removed.name, removed.id}).count());
+    const auto count = static_cast<std::int64_t>(
+        connection_.query(kLockMailboxes, {removed.name, removed.id}).count());
     connection_.execute(kBringMailboxes, {removed.name, removed.id});
     connection_.execute(kForgetMailboxes, {removed.name, removed.id});
     store::count_ranges(connection_, removed.id, count);
     connection_.execute(kSetCount, {count, count, removed.id});
 }
 
-constexpr char kTakeTurn[] = "UPDATE account SET creations = creations + 1 WHERE id = ? AND max_mailboxes IS NOT NULL";
+constexpr char kTakeTurn[] =
+    "UPDATE account SET creations = creations + 1 WHERE id = ? AND max_mailboxes IS NOT NULL";
 constexpr char kAllowance[] =
     "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM account a JOIN domain d ON d.account_id = a.id WHERE a.id = ?"
     " GROUP BY a.id, a.max_mailboxes";
@@ -507,13 +560,16 @@ void Admin::take_allowance(std::int64_t account, const std::string& name, const 
     if (connection_.execute(kTakeTurn, {account}) == 0) return;
     auto rows = connection_.query(kAllowance, {account});
     if (!rows.next() || rows.integer(2) <= rows.integer(1)) return;
-    throw Refused("the account " + name + " may have " + rows.text(1) + " mailboxes (max_mailboxes), and would have " + rows.text(2)
-                  + " with the domain " + domain + "; nothing was restored. mailboxctl account set " + name + " max_mailboxes=" + rows.text(2) + " makes room");
+    throw Refused("the account " + name + " may have " + rows.text(1)
+                  + " mailboxes (max_mailboxes), and would have " + rows.text(2)
+                  + " with the domain " + domain + "; nothing was restored. mailboxctl account set "
+                  + name + " max_mailboxes=" + rows.text(2) + " makes room");
 }
 
 constexpr char kAccountName[] = "SELECT name FROM account WHERE id = ? FOR UPDATE";
 
-Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace, std::int64_t id, const std::string& account)
+Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace,
+                                     std::int64_t id, const std::string& account)
 {
     auto removed = restorable(domain.name(), id, grace);
     const auto other = account.empty() ? 0 : account_id(account);
@@ -522,14 +578,18 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
             auto own = connection_.query(kAccountName, {removed.account_id});
             const bool has_own = own.next();
             if (has_own && other != 0 && other != removed.account_id) {
-                throw Refused("the domain " + domain.name() + " belongs to the account " + own.text(1) + ", which is there; it comes back to that one only");
+                throw Refused("the domain " + domain.name() + " belongs to the account "
+                              + own.text(1) + ", which is there; it comes back to that one only");
             }
             if (!has_own && other == 0) {
-                throw Refused("the account " + removed.account + " that the domain " + domain.name() + " belonged to was removed, too; --account NAME"
-                              " brings the domain back into another one (mailboxctl account add NAME makes one)");
+                throw Refused(
+                    "the account " + removed.account + " that the domain " + domain.name()
+                    + " belonged to was removed, too; --account NAME"
+                      " brings the domain back into another one (mailboxctl account add NAME makes one)");
             }
             if (connection_.query(kLockRemoved, {removed.id}).count() == 0) {
-                throw Refused("the domain " + domain.name() + " cannot be restored any more: just now it was restored or erased");
+                throw Refused("the domain " + domain.name()
+                              + " cannot be restored any more: just now it was restored or erased");
             }
             const auto to = has_own ? removed.account_id : other;
             removed.account = has_own ? own.text(1) : account;
@@ -541,7 +601,8 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
             audit("domain-restore", domain.name(), "");
         });
     } catch (const db::DuplicateKey&) {
-        throw Refused("the name " + domain.name() + " is taken: it was added again just now; mailboxctl domain list shows it");
+        throw Refused("the name " + domain.name()
+                      + " is taken: it was added again just now; mailboxctl domain list shows it");
     }
     return removed;
 }
@@ -558,23 +619,29 @@ api_key::Key Admin::add_key(const NewKey& wanted)
     db::Value domain;
     if (wanted.domain) {
         auto rows = connection_.query(kDomainOfAccount, {wanted.domain->name(), account});
-        if (!rows.next()) throw Refused("account " + wanted.account + " has no domain " + wanted.domain->name());
+        if (!rows.next())
+            throw Refused("account " + wanted.account + " has no domain " + wanted.domain->name());
         domain = rows.integer(1);
     }
     std::string ranges;
     for (const auto& range : wanted.addresses) {
-        if (!ip_range::is_range(range)) throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
+        if (!ip_range::is_range(range))
+            throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
         ranges += (ranges.empty() ? "" : " ") + range;
     }
     constexpr std::size_t kLongestRanges = 1000;
-    if (ranges.size() > kLongestRanges) throw Refused("the addresses of a key have at most 1000 characters together, with a space between; add a second key, or a wider range");
+    if (ranges.size() > kLongestRanges)
+        throw Refused(
+            "the addresses of a key have at most 1000 characters together, with a space between; add a second key, or a wider range");
     auto key = api_key::Key::generate();
     const auto hex = crypto::hex(key.sha256());
     const auto id = key.id();
     db::in_transaction(connection_, [&] {
-        connection_.execute(kInsertKey, {id, hex, domain, std::int64_t{wanted.is_read_only},
-                                         ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
-                                         wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at}, account});
+        connection_.execute(kInsertKey,
+                            {id, hex, domain, std::int64_t{wanted.is_read_only},
+                             ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
+                             wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at},
+                             account});
         audit("key-add", "", id);
     });
     return key;
@@ -589,27 +656,34 @@ constexpr char kKeys[] =
 Table Admin::keys(const std::string& account)
 {
     if (!account.empty()) account_id(account);
-    Table table{{"KEY", "ACCOUNT", "DOMAIN", "MAY", "FROM", "CREATED", "EXPIRES", "REVOKED", "LABEL"}};
+    Table table{
+        {"KEY", "ACCOUNT", "DOMAIN", "MAY", "FROM", "CREATED", "EXPIRES", "REVOKED", "LABEL"}};
     auto rows = connection_.query(kKeys, {account});
     while (rows.next()) {
-        table.push_back({rows.text(1), rows.text(2), rows.is_null(3) ? "all" : rows.text(3), rows.text(4),
-                         rows.is_null(5) ? "anywhere" : rows.text(5), time_text(rows.integer(6)), last_moment(rows.integer(7)),
+        table.push_back({rows.text(1), rows.text(2), rows.is_null(3) ? "all" : rows.text(3),
+                         rows.text(4), rows.is_null(5) ? "anywhere" : rows.text(5),
+                         time_text(rows.integer(6)), last_moment(rows.integer(7)),
                          time_text(rows.integer(8)), or_dash(rows.text(9))});
     }
     return table;
 }
 
-constexpr char kRevokeKey[] = "UPDATE api_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
+constexpr char kRevokeKey[] =
+    "UPDATE api_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
 
 // Of a removed domain: it comes back with the domain, revoked.
-constexpr char kRevokeDeletedKey[] = "UPDATE deleted_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
+constexpr char kRevokeDeletedKey[] =
+    "UPDATE deleted_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
 
 void Admin::revoke_key(const std::string& id)
 {
     db::in_transaction(connection_, [&] {
-        const auto revoked = connection_.execute(kRevokeKey, {id}) + connection_.execute(kRevokeDeletedKey, {id});
+        const auto revoked =
+            connection_.execute(kRevokeKey, {id}) + connection_.execute(kRevokeDeletedKey, {id});
         if (revoked == 0) {
-            throw Refused("there is no key " + id + " that is in force; mailboxctl key list shows them by their first column");
+            throw Refused(
+                "there is no key " + id
+                + " that is in force; mailboxctl key list shows them by their first column");
         }
         audit("key-revoke", "", id);
     });

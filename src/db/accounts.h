@@ -28,14 +28,15 @@ struct NewKey {
     std::string account;
     std::optional<mailbox::Domain> domain;
     bool is_read_only = false;
-    std::int64_t expires_at = 0;             // seconds since 1970; 0: never
-    std::vector<std::string> addresses;      // ranges it may call from; none: any
+    std::int64_t expires_at = 0;         // seconds since 1970; 0: never
+    std::vector<std::string> addresses;  // ranges it may call from; none: any
     std::string label;
 };
 
 std::string time_text(std::int64_t seconds);  // 2026-01-31T12:00:00Z; - for 0
 
-// The last second before a key ends, as time_text(): a key that was given a day is valid through that day. - for 0.
+// The last second before a key ends, as time_text(): a key that was given a day is valid through
+// that day. - for 0.
 std::string last_moment(std::int64_t expires_at);
 
 // The audit log's word for a change to this state.
@@ -52,28 +53,34 @@ public:
     Table accounts();
     // What an account or a domain has, and what goes with it.
     struct Contents {
-        std::vector<std::string> domains;   // of an account, by name
+        std::vector<std::string> domains;  // of an account, by name
         std::int64_t mailboxes = 0;
-        std::int64_t bytes = 0;             // of mail
-        std::int64_t keys = 0;              // for the whole account
-        std::int64_t domain_keys = 0;       // for one domain alone
-        std::vector<std::string> settings;  // that are not as they are without a word, such as "max_mailboxes 5"
-        std::string account;                // of a domain: its account
-        bool is_empty() const { return domains.empty() && mailboxes == 0 && keys + domain_keys == 0 && settings.empty(); }
+        std::int64_t bytes = 0;        // of mail
+        std::int64_t keys = 0;         // for the whole account
+        std::int64_t domain_keys = 0;  // for one domain alone
+        std::vector<std::string>
+            settings;         // that are not as they are without a word, such as "max_mailboxes 5"
+        std::string account;  // of a domain: its account
+        bool is_empty() const
+        {
+            return domains.empty() && mailboxes == 0 && keys + domain_keys == 0 && settings.empty();
+        }
     };
     Contents contents_of_account(const std::string& name);
     Contents contents_of_domain(const mailbox::Domain& domain);
-    // With its domains, their mailboxes and its keys. Returns what went with it. Its domains can be restored into another
-    // account; nothing else comes back.
+    // With its domains, their mailboxes and its keys. Returns what went with it. Its domains can be
+    // restored into another account; nothing else comes back.
     Contents remove_account(const std::string& name);
     // max_mailboxes=NUMBER|none.
     void set_account(const std::string& name, const std::string& setting, const std::string& value);
-    // Returns the state that is in force afterwards, as mailbox::after() has it. Ends the open sessions of all its
-    // mailboxes unless it is active then. A request that would weaken the state changes nothing and is not audited.
+    // Returns the state that is in force afterwards, as mailbox::after() has it. Ends the open
+    // sessions of all its mailboxes unless it is active then. A request that would weaken the state
+    // changes nothing and is not audited.
     mailbox::State set_account_state(const std::string& name, mailbox::State wanted);
 
     // Returns its id. quota_bytes: of its mailboxes; 0: none.
-    std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account, std::int64_t quota_bytes = 0);
+    std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account,
+                            std::int64_t quota_bytes = 0);
     Table domains();
     std::vector<std::string> domain_names();  // in their order
     struct Domain {
@@ -81,7 +88,8 @@ public:
         std::string account;
     };
     std::optional<Domain> find_domain(const std::string& name);
-    // Returns what is suspended above a domain, or above a mailbox in it: the account, then the domain itself. Empty if nothing is.
+    // Returns what is suspended above a domain, or above a mailbox in it: the account, then the
+    // domain itself. Empty if nothing is.
     struct Suspended {
         std::string level;  // "account" or "domain"
         std::string name;
@@ -91,31 +99,37 @@ public:
     std::vector<Suspended> suspended_above_domain(const std::string& domain);
     // Throws Refused where there is none.
     std::int64_t domain_id(const std::string& name);
-    // on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none, quota_bytes=SIZE|none.
-    void set_domain(const mailbox::Domain& domain, const std::string& setting, const std::string& value);
-    mailbox::State set_domain_state(const mailbox::Domain& domain, mailbox::State wanted);  // as of an account
+    // on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none,
+    // quota_bytes=SIZE|none.
+    void set_domain(const mailbox::Domain& domain, const std::string& setting,
+                    const std::string& value);
+    mailbox::State set_domain_state(const mailbox::Domain& domain,
+                                    mailbox::State wanted);  // as of an account
     std::int64_t mailboxes_of_domain(const mailbox::Domain& domain);
-    // Its mailboxes go where deleted ones go: their mail stays until it is purged. Returns what went with it.
+    // Its mailboxes go where deleted ones go: their mail stays until it is purged. Returns what
+    // went with it.
     Contents remove_domain(const mailbox::Domain& domain);
 
     // Removed domains that can be restored, the last removed first.
     struct Removed {
         std::int64_t id = 0;
         std::int64_t account_id = 0;
-        std::string account;           // its name then
+        std::string account;  // its name then
         std::string name;
         std::string state;
         std::int64_t deleted_at = 0;
-        std::int64_t age = 0;          // seconds since then
-        std::int64_t mailboxes = 0;    // that come back with it
+        std::int64_t age = 0;        // seconds since then
+        std::int64_t mailboxes = 0;  // that come back with it
         std::int64_t bytes = 0;
         std::int64_t keys = 0;
     };
     std::vector<Removed> removed_domains(const std::string& name = {});  // of that name, or all
-    // Brings a removed domain back as it was: its settings and state, the mailboxes that were deleted with it, its keys and
-    // suspended names. `id`: which of several; 0: the last removed. `account`: another one, where its own was removed,
-    // too; empty: its own. Throws Refused where that cannot be, and then nothing was changed.
-    Removed restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace, std::int64_t id = 0, const std::string& account = {});
+    // Brings a removed domain back as it was: its settings and state, the mailboxes that were
+    // deleted with it, its keys and suspended names. `id`: which of several; 0: the last removed.
+    // `account`: another one, where its own was removed, too; empty: its own. Throws Refused where
+    // that cannot be, and then nothing was changed.
+    Removed restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace,
+                           std::int64_t id = 0, const std::string& account = {});
 
     api_key::Key add_key(const NewKey& wanted);
     Table keys(const std::string& account);  // empty: of all accounts

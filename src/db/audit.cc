@@ -8,7 +8,9 @@
 namespace audit {
 
 Id::Id()
-    : at{std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count()},
+    : at{std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+             .count()},
       id{static_cast<std::int64_t>(crypto::random_number() >> 2)}
 {
 }
@@ -16,10 +18,11 @@ Id::Id()
 constexpr char kInsert[] =
     "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES (?, ?, ?, ?, ?, ?, ?)";
 
-void write(db::Connection& connection, const Id& id, std::size_t number, const Actor& actor, std::string_view action,
-           std::string_view domain, std::string_view what)
+void write(db::Connection& connection, const Id& id, std::size_t number, const Actor& actor,
+           std::string_view action, std::string_view domain, std::string_view what)
 {
-    connection.execute(kInsert, {id.at, id.id + static_cast<std::int64_t>(number), actor.key_id, actor.client, action, domain, what});
+    connection.execute(kInsert, {id.at, id.id + static_cast<std::int64_t>(number), actor.key_id,
+                                 actor.client, action, domain, what});
 }
 
 namespace {
@@ -28,7 +31,8 @@ std::vector<Entry> oldest_first(db::Rows rows)
 {
     std::vector<Entry> entries;
     while (rows.next()) {
-        entries.push_back({rows.integer(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5), rows.text(6)});
+        entries.push_back({rows.integer(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5),
+                           rows.text(6)});
     }
     std::reverse(entries.begin(), entries.end());
     return entries;
@@ -48,12 +52,14 @@ constexpr char kOfAddress[] =
     "SELECT at, actor, client, action, domain, local_part FROM audit_log WHERE domain = ? AND local_part = ?"
     " ORDER BY at DESC, id DESC LIMIT ?";
 
-std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part, std::string_view domain, std::int64_t limit)
+std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part,
+                              std::string_view domain, std::int64_t limit)
 {
     return oldest_first(connection.query(kOfAddress, {domain, local_part, limit}));
 }
 
-// Three ranges of two indexes, each read from its end; with OR between them the whole log would be read.
+// Three ranges of two indexes, each read from its end; with OR between them the whole log would be
+// read.
 constexpr char kOfName[] =
     "(SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE actor = ? ORDER BY at DESC, id DESC LIMIT ?)"
     " UNION (SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE domain = ? ORDER BY at DESC, id DESC LIMIT ?)"
@@ -69,9 +75,11 @@ constexpr char kLatest[] =
     "SELECT at, actor, client, action, domain, local_part FROM audit_log WHERE domain = ? AND local_part = ? AND action IN (?, ?, ?)"
     " ORDER BY at DESC, id DESC LIMIT 1";
 
-std::optional<Entry> latest(db::Connection& connection, const Actions& actions, std::string_view domain, std::string_view what)
+std::optional<Entry> latest(db::Connection& connection, const Actions& actions,
+                            std::string_view domain, std::string_view what)
 {
-    const auto found = oldest_first(connection.query(kLatest, {domain, what, actions[0], actions[1], actions[2]}));
+    const auto found =
+        oldest_first(connection.query(kLatest, {domain, what, actions[0], actions[1], actions[2]}));
     return found.empty() ? std::nullopt : std::optional{found.front()};
 }
 

@@ -27,13 +27,15 @@ constexpr int kDuplicateKey = 1062;
 Clock::duration time_spent{};
 
 // Triggers and functions run with the rights of the user who made them.
-const std::string kAboutDefiner = "; a trigger or function runs as that user, who is not there; " + std::string{kMakeRoutines};
+const std::string kAboutDefiner =
+    "; a trigger or function runs as that user, who is not there; " + std::string{kMakeRoutines};
 
 const std::string kAboutTables = "; " + std::string{kMigrate};
 
 bool is_read_only(int error)
 {
-    return error == 1036 || error == 1290 || error == 1792 || error == 1836 || error == 1874 || error == 1881;
+    return error == 1036 || error == 1290 || error == 1792 || error == 1836 || error == 1874
+           || error == 1881;
 }
 
 // What an operator does about it, where we know that.
@@ -44,36 +46,45 @@ std::string_view advice(int error)
                " to the one that is written to";
     }
     switch (error) {
-    case 2002: case 2003: case 2005:
-        return "; is the server running, and are db_socket, db_host and db_port right?";
+    case 2002:
+    case 2003:
+    case 2005: return "; is the server running, and are db_socket, db_host and db_port right?";
     case 1040:
         return "; the server's max_connections is too small for workers, write_workers and what else connects";
-    case 1049:
-        return "; is db_name right? If so, CREATE DATABASE makes it";
-    case 1044: case 1142: case 1143: case 1370:
+    case 1049: return "; is db_name right? If so, CREATE DATABASE makes it";
+    case 1044:
+    case 1142:
+    case 1143:
+    case 1370:
         return "; is the database there? If so, its administrator gives the rights: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql";
-    case 1054: case 1146:
-        return kAboutTables;
+    case 1054:
+    case 1146: return kAboutTables;
     case 1665:
         return "; the server writes a binary log in STATEMENT format, which takes no READ COMMITTED changes: SET GLOBAL binlog_format ="
                " 'ROW' (or 'MIXED'), and the same in its configuration file";
-    case 1418: case 1419:
+    case 1418:
+    case 1419:
         return "; the server writes a binary log and lets only administrators make triggers and functions: SET GLOBAL"
                " log_bin_trust_function_creators = 1, and the same in its configuration file";
-    case 1449:
-        return kAboutDefiner;
-    case 3: case 20: case 1021: case 1026: case 1114:
+    case 1449: return kAboutDefiner;
+    case 3:
+    case 20:
+    case 1021:
+    case 1026:
+    case 1114:
         return "; the server has no room left: df of its datadir and its tmpdir, or a tablespace that may not grow";
-    default:
-        return {};
+    default: return {};
     }
 }
 
 std::string about_password(int error, const Config::Database& database)
 {
     if (error != 1045 && error != 1698) return {};
-    if (database.password_file.empty()) return "; is that user there? No password was given: " + database.password_setting + " names its file";
-    return "; is that user there, and is its password in " + database.password_file + " (" + database.password_setting + ")?";
+    if (database.password_file.empty())
+        return "; is that user there? No password was given: " + database.password_setting
+               + " names its file";
+    return "; is that user there, and is its password in " + database.password_file + " ("
+           + database.password_setting + ")?";
 }
 
 // Gives sql::SQLException our names.
@@ -83,26 +94,35 @@ auto translated(Call call)
     try {
         return call();
     } catch (const sql::SQLException& error) {
-        const auto sentence = std::string{error.what()} + " (error " + std::to_string(error.getErrorCode()) + ", SQLSTATE "
-                              + error.getSQLState() + ")" + std::string{advice(error.getErrorCode())};
+        const auto sentence =
+            std::string{error.what()} + " (error " + std::to_string(error.getErrorCode())
+            + ", SQLSTATE " + error.getSQLState() + ")" + std::string{advice(error.getErrorCode())};
         switch (error.getErrorCode()) {
-        case kDuplicateKey:
-            throw DuplicateKey{sentence};
+        case kDuplicateKey: throw DuplicateKey{sentence};
         case 1205:  // lock wait time-out
         case 1213:  // deadlock; a Galera certification conflict
         case 1020:  // record has changed since last read (MariaDB 11 under snapshot isolation)
             throw Error{Remedy::retry, sentence, error.getErrorCode()};
         case 1047:  // a Galera node outside the quorum
         case 1053:  // server shutdown in progress
-        case 1077: case 1078: case 1079:
+        case 1077:
+        case 1078:
+        case 1079:
         case 1927:  // connection was killed (MariaDB)
         case 3024:
         case 4031:  // closed by the server for idleness (MySQL, over TCP)
-        case 2002: case 2003: case 2006: case 2013: case 2014: case 2026: case 2027: case 2030: case 2055:
+        case 2002:
+        case 2003:
+        case 2006:
+        case 2013:
+        case 2014:
+        case 2026:
+        case 2027:
+        case 2030:
+        case 2055:
         case 1040:  // too many connections
             throw Error{Remedy::reconnect, sentence, error.getErrorCode()};
-        default:
-            throw Error{Remedy::give_up, sentence, error.getErrorCode()};
+        default: throw Error{Remedy::give_up, sentence, error.getErrorCode()};
         }
     }
 }
@@ -178,15 +198,17 @@ struct Connection::Parts {
     }
 };
 
-// What a session of ours relies on, whatever the server's defaults are. Two of them have different names on MariaDB (`/*M!`)
-// and MySQL (`/*!8`). Every variable here may be set by an ordinary user.
+// What a session of ours relies on, whatever the server's defaults are. Two of them have different
+// names on MariaDB (`/*M!`) and MySQL (`/*!8`). Every variable here may be set by an ordinary user.
 //
-// sql_mode: a value that does not fit is an error, not cut. Without ANSI_QUOTES, NO_BACKSLASH_ESCAPES, ORACLE and the like
-// our statements mean what they say. autocommit, completion_type: a statement outside a transaction is in force at once, and
-// COMMIT ends nothing but the transaction. innodb_lock_wait_timeout: a lock that takes longer than a few seconds is reported
-// as such, within the request's deadline. eq_range_index_dive_limit: no look into an index only to estimate how many rows a
-// value has. Each statement names or leaves one index, and that look costs as much as reading a short page. wait_timeout: a
-// worker may be idle for longer than some servers allow. The rest undoes limits that are meant for people who type.
+// sql_mode: a value that does not fit is an error, not cut. Without ANSI_QUOTES,
+// NO_BACKSLASH_ESCAPES, ORACLE and the like our statements mean what they say. autocommit,
+// completion_type: a statement outside a transaction is in force at once, and COMMIT ends nothing
+// but the transaction. innodb_lock_wait_timeout: a lock that takes longer than a few seconds is
+// reported as such, within the request's deadline. eq_range_index_dive_limit: no look into an index
+// only to estimate how many rows a value has. Each statement names or leaves one index, and that
+// look costs as much as reading a short page. wait_timeout: a worker may be idle for longer than
+// some servers allow. The rest undoes limits that are meant for people who type.
 constexpr char kSession[] =
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1, completion_type = 0,"
     " innodb_lock_wait_timeout = 5, eq_range_index_dive_limit = 1, wait_timeout = 28800, foreign_key_checks = 1,"
@@ -194,7 +216,8 @@ constexpr char kSession[] =
     " group_concat_max_len = 65536, sql_auto_is_null = 0, time_zone = '+00:00', NAMES utf8mb4"
     " /*M!100108 , max_statement_time = 0 */ /*!80000 , max_execution_time = 0 */";
 
-Connection::Connection(const Config::Database& database, const std::string& password, const Config& config, Look look)
+Connection::Connection(const Config::Database& database, const std::string& password,
+                       const Config& config, Look look)
     : parts_{std::make_unique<Parts>()}
 {
     sql::ConnectOptionsMap options;
@@ -210,17 +233,20 @@ Connection::Connection(const Config::Database& database, const std::string& pass
     options["OPT_READ_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
     options["OPT_WRITE_TIMEOUT"] = static_cast<int>(config.db_timeout.count());
     try {
-        timed([&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
+        timed(
+            [&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
         set_session();
         if (look != nullptr) look(*this);
     } catch (const Error& error) {
-        throw Unreached{error.remedy, error.what() + about_password(error.number, database), error.number};
+        throw Unreached{error.remedy, error.what() + about_password(error.number, database),
+                        error.number};
     }
 }
 
 void Connection::set_session()
 {
-    // READ COMMITTED: every statement sees all that was committed before it, and an UPDATE locks no gap.
+    // READ COMMITTED: every statement sees all that was committed before it, and an UPDATE locks no
+    // gap.
     run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE");
 }
 
@@ -228,17 +254,27 @@ Connection::~Connection() = default;
 
 std::uint64_t Connection::execute(const char* statement, Values values)
 {
-    return timed([&] { return static_cast<std::uint64_t>(parts_->bound(statement, values).executeUpdate()); });
+    return timed([&] {
+        return static_cast<std::uint64_t>(parts_->bound(statement, values).executeUpdate());
+    });
 }
 
 Rows Connection::query(const char* statement, Values values)
 {
-    return timed([&] { return Rows{std::unique_ptr<sql::ResultSet>{parts_->bound(statement, values).executeQuery()}}; });
+    return timed([&] {
+        return Rows{
+            std::unique_ptr<sql::ResultSet>{parts_->bound(statement, values).executeQuery()}};
+    });
 }
 
 void Connection::run(const std::string& statement)
 {
-    timed([&] { std::unique_ptr<sql::Statement>{parts_->connection->createStatement()}->execute(statement); });
+    timed([&] {
+        std::unique_ptr<sql::Statement>
+        {
+            parts_->connection->createStatement()
+            } -> execute(statement);
+    });
 }
 
 Transaction::~Transaction()
@@ -263,7 +299,8 @@ namespace {
 bool Outage::begin()
 {
     std::int64_t none = 0;
-    if (!try_at_.compare_exchange_strong(none, (Clock::now() + kPause).time_since_epoch().count())) return false;
+    if (!try_at_.compare_exchange_strong(none, (Clock::now() + kPause).time_since_epoch().count()))
+        return false;
     ++count_;
     return true;
 }
@@ -306,7 +343,9 @@ Connection& Session::connect()
     } catch (const Error& error) {
         const auto end = Clock::now();
         not_before_ = end - begin > kSlowAttempt ? end + kPause : end;
-        const bool has_hung = error.remedy == Remedy::reconnect && end - begin >= std::min(config_.db_connect_timeout, config_.db_timeout);
+        const bool has_hung =
+            error.remedy == Remedy::reconnect
+            && end - begin >= std::min(config_.db_connect_timeout, config_.db_timeout);
         note(has_hung ? Server::hangs : Server::answers);  // if only to refuse
         throw;
     }
@@ -315,7 +354,9 @@ Connection& Session::connect()
 void Session::note(Server server)
 {
     if (outage_ == nullptr) return;
-    if (server == Server::hangs && outage_->begin()) logging::warning("database-hangs")("advice", "all requests get 503 until it lets somebody in");
+    if (server == Server::hangs && outage_->begin())
+        logging::warning("database-hangs")("advice",
+                                           "all requests get 503 until it lets somebody in");
     if (server == Server::answers && outage_->end()) logging::info("database-back");
 }
 
@@ -343,13 +384,15 @@ void Session::note_change()
 void Session::note_failure(const Error& error)
 {
     if (outage_ != nullptr && is_read_only(error.number)) outage_->change_was_refused();
-    // One that became read_only keeps its connections: the next change makes one anew, which may lead to another server.
+    // One that became read_only keeps its connections: the next change makes one anew, which may
+    // lead to another server.
     if (error.remedy != Remedy::retry) drop();
 }
 
 void Session::try_again()
 {
-    if (outage_ != nullptr && outage_->takes_turn(config_.db_connect_timeout)) connect_if_possible();
+    if (outage_ != nullptr && outage_->takes_turn(config_.db_connect_timeout))
+        connect_if_possible();
 }
 
 std::chrono::microseconds take_time_spent()

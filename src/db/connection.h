@@ -59,8 +59,10 @@ using Value = std::variant<Null, std::int64_t, std::string_view>;
 // Written in braces, or a vector where there are many.
 class Values {
 public:
-    Values(std::initializer_list<Value> values) : values_{values.begin(), values.size()} {}  // NOLINT(google-explicit-constructor)
-    Values(const std::vector<Value>& values) : values_{values} {}                            // NOLINT(google-explicit-constructor)
+    Values(std::initializer_list<Value> values)
+        : values_{values.begin(), values.size()} {}  // NOLINT(google-explicit-constructor)
+    Values(const std::vector<Value>& values)
+        : values_{values} {}  // NOLINT(google-explicit-constructor)
     auto begin() const { return values_.begin(); }
     auto end() const { return values_.end(); }
 
@@ -98,7 +100,8 @@ public:
     // Throws Error where the database is not as its user needs it: there is no connection then.
     using Look = void (*)(Connection&);
     // Connects, READ COMMITTED, strict mode. Throws Unreached.
-    Connection(const Config::Database& database, const std::string& password, const Config& config, Look look = nullptr);
+    Connection(const Config::Database& database, const std::string& password, const Config& config,
+               Look look = nullptr);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -120,7 +123,10 @@ private:
 // sql::Connection::commit() drops errors.
 class Transaction {
 public:
-    explicit Transaction(Connection& connection) : connection_{connection} { connection_.run("START TRANSACTION"); }
+    explicit Transaction(Connection& connection) : connection_{connection}
+    {
+        connection_.run("START TRANSACTION");
+    }
     ~Transaction();
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
@@ -135,8 +141,9 @@ private:
     bool is_open_ = true;
 };
 
-// `work` as one transaction, which is begun again where the server rolled it back for another one's sake (a deadlock).
-// Throws InDoubt where COMMIT got no answer; after any other Error nothing was changed.
+// `work` as one transaction, which is begun again where the server rolled it back for another one's
+// sake (a deadlock). Throws InDoubt where COMMIT got no answer; after any other Error nothing was
+// changed.
 template <typename Work>
 void in_transaction(Connection& connection, Work work)
 {
@@ -157,16 +164,18 @@ void in_transaction(Connection& connection, Work work)
     }
 }
 
-// That the server hangs, as one worker has found and all of them shall know: none of the others waits for a time-out of its
-// own. It is over when a connection can be made again. Likewise that the server is read_only, which is over when a change was
-// made. After either everybody needs a new connection: the old one may lead to a server that another has taken over from. In
-// memory that they share.
+// That the server hangs, as one worker has found and all of them shall know: none of the others
+// waits for a time-out of its own. It is over when a connection can be made again. Likewise that
+// the server is read_only, which is over when a change was made. After either everybody needs a new
+// connection: the old one may lead to a server that another has taken over from. In memory that
+// they share.
 class Outage {
 public:
-    bool begin();  // returns whether it was not on before
+    bool begin();                                    // returns whether it was not on before
     bool end() { return try_at_.exchange(0) != 0; }  // and whether it was
     bool is_on() const { return try_at_ != 0; }
-    // Whether it is time to try whether the server is back, and the caller's turn: nobody else's while that takes `longest`.
+    // Whether it is time to try whether the server is back, and the caller's turn: nobody else's
+    // while that takes `longest`.
     bool takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay = {});
     void change_was_refused() { refuses_changes_ = true; }
     void change_was_made();
@@ -174,26 +183,30 @@ public:
     std::int64_t count() const { return count_; }
 
 private:
-    std::atomic<std::int64_t> try_at_{0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
+    std::atomic<std::int64_t> try_at_{
+        0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
     std::atomic<bool> refuses_changes_{false};
     std::atomic<std::int64_t> count_{0};
-    static_assert(std::atomic<std::int64_t>::is_always_lock_free);  // or it would be for the threads of one process
+    static_assert(std::atomic<std::int64_t>::is_always_lock_free);  // or it would be for the
+                                                                    // threads of one process
 };
 
 // A worker's one connection: made when first needed, replaced after it was lost.
 class Session {
 public:
-    Session(const Config::Database& database, std::string password, const Config& config, Connection::Look look = nullptr,
-            Outage* outage = nullptr)
-        : database_{database}, password_{std::move(password)}, config_{config}, look_{look}, outage_{outage}
+    Session(const Config::Database& database, std::string password, const Config& config,
+            Connection::Look look = nullptr, Outage* outage = nullptr)
+        : database_{database}, password_{std::move(password)}, config_{config}, look_{look},
+          outage_{outage}
     {
     }
     // Throws Error at once, without trying, while a server that let us wait is given up.
     Connection& connection();
-    // How many it has tried to make. Where it is the same as before, so is the connection; another may lead to another server.
+    // How many it has tried to make. Where it is the same as before, so is the connection; another
+    // may lead to another server.
     std::int64_t connections() const { return connections_; }
-    // One that was lost. Where that took as long as a time-out, a new one is tried at once: one statement may wait for a lock,
-    // but a server that hangs lets nobody in.
+    // One that was lost. Where that took as long as a time-out, a new one is tried at once: one
+    // statement may wait for a lock, but a server that hangs lets nobody in.
     void drop();
     bool is_given_up() const { return outage_ != nullptr && outage_->is_on(); }
     // How a transaction ended, before anybody is told.

@@ -10,20 +10,29 @@ namespace {
 
 [[noreturn]] void refuse_absent(const mailbox::Address& address)
 {
-    throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list " + address.domain()
+    throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list "
+                         + address.domain()
                          + " shows what there is, and with --deleted what there was");
 }
 
-void write_audit(db::Connection& connection, std::string_view action, const mailbox::Address& address)
+void write_audit(db::Connection& connection, std::string_view action,
+                 const mailbox::Address& address)
 {
-    audit::write(connection, {}, 0, {std::string{audit::kOperator}}, action, address.domain(), address.local_part());
+    audit::write(connection, {}, 0, {std::string{audit::kOperator}}, action, address.domain(),
+                 address.local_part());
 }
 
 Mailbox mailbox_of(const db::Rows& rows)
 {
-    Mailbox found{.id = rows.integer(1), .local_part = rows.text(2), .state = rows.text(3), .size_bytes = rows.integer(4),
-                  .quota_bytes = {}, .created_at = rows.integer(6), .storage_id = rows.text(7),
-                  .last_login = rows.integer(8), .last_delivery = rows.integer(9)};
+    Mailbox found{.id = rows.integer(1),
+                  .local_part = rows.text(2),
+                  .state = rows.text(3),
+                  .size_bytes = rows.integer(4),
+                  .quota_bytes = {},
+                  .created_at = rows.integer(6),
+                  .storage_id = rows.text(7),
+                  .last_login = rows.integer(8),
+                  .last_delivery = rows.integer(9)};
     if (!rows.is_null(5)) found.quota_bytes = rows.integer(5);
     return found;
 }
@@ -35,7 +44,8 @@ constexpr char kMailboxes[] =
     " FROM mailbox m LEFT JOIN mailbox_activity a ON a.storage_id = m.storage_id"
     " WHERE m.domain_id = ? AND m.id > ? ORDER BY m.domain_id, m.id LIMIT ?";
 
-std::vector<Mailbox> mailboxes(db::Connection& connection, std::int64_t domain_id, std::int64_t after, std::int64_t limit)
+std::vector<Mailbox> mailboxes(db::Connection& connection, std::int64_t domain_id,
+                               std::int64_t after, std::int64_t limit)
 {
     auto rows = connection.query(kMailboxes, {domain_id, after, limit});
     std::vector<Mailbox> found;
@@ -60,7 +70,8 @@ namespace {
 const std::string kDeleted =
     "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL,"
     " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox WHERE domain = ?";
-const std::string kLastFirst = " ORDER BY deleted_at DESC, domain_id DESC, created_at DESC, storage_id";
+const std::string kLastFirst =
+    " ORDER BY deleted_at DESC, domain_id DESC, created_at DESC, storage_id";
 const std::string kDeletedOfDomain = kDeleted + kLastFirst;
 const std::string kDeletedOfAddress = kDeleted + " AND local_part = ?" + kLastFirst;
 
@@ -68,8 +79,9 @@ std::vector<Deleted> deleted_of(db::Rows rows)
 {
     std::vector<Deleted> found;
     while (rows.next()) {
-        found.push_back({rows.text(1), rows.text(2), rows.integer(3), rows.integer(4), rows.integer(5), rows.text(6), rows.integer(7) != 0,
-                         rows.integer(8), rows.integer(9), rows.text(10)});
+        found.push_back({rows.text(1), rows.text(2), rows.integer(3), rows.integer(4),
+                         rows.integer(5), rows.text(6), rows.integer(7) != 0, rows.integer(8),
+                         rows.integer(9), rows.text(10)});
     }
     return found;
 }
@@ -83,18 +95,23 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Domain& 
 
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address& address)
 {
-    return deleted_of(connection.query(kDeletedOfAddress.c_str(), {address.domain(), address.local_part()}));
+    return deleted_of(
+        connection.query(kDeletedOfAddress.c_str(), {address.domain(), address.local_part()}));
 }
 
-// Sessions of a mailbox that is suspended itself end for good: after a resume they have to log in again. (Those of one that
-// is suspended by its domain or account, and that the janitor has not ended before the resume, go on.)
-constexpr char kState[] = "SELECT state FROM mailbox WHERE domain_id = ? AND local_part = ? FOR UPDATE";
+// Sessions of a mailbox that is suspended itself end for good: after a resume they have to log in
+// again. (Those of one that is suspended by its domain or account, and that the janitor has not
+// ended before the resume, go on.)
+constexpr char kState[] =
+    "SELECT state FROM mailbox WHERE domain_id = ? AND local_part = ? FOR UPDATE";
 constexpr char kSetState[] =
     "UPDATE mailbox SET state = ?, generation = generation + IF(? = 'active', 0, 1) WHERE domain_id = ? AND local_part = ?";
 
 constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?";
-constexpr char kNameState[] = "SELECT state FROM suspended_name WHERE domain_id = ? AND local_part = ? FOR UPDATE";
-constexpr char kSetNameState[] = "UPDATE suspended_name SET state = ? WHERE domain_id = ? AND local_part = ?";
+constexpr char kNameState[] =
+    "SELECT state FROM suspended_name WHERE domain_id = ? AND local_part = ? FOR UPDATE";
+constexpr char kSetNameState[] =
+    "UPDATE suspended_name SET state = ? WHERE domain_id = ? AND local_part = ?";
 constexpr char kForgetName[] = "DELETE FROM suspended_name WHERE domain_id = ? AND local_part = ?";
 constexpr char kResumeDeleted[] =
     "UPDATE deleted_mailbox SET state = 'active' WHERE domain = ? AND local_part = ? AND domain_id = ? AND purged_at IS NULL";
@@ -111,7 +128,8 @@ Set set_state(db::Connection& connection, const mailbox::Address& address, mailb
         set.has_mailbox = of_mailbox.next();
         auto of_name = connection.query(kNameState, {domain_id, name});
         if (!set.has_mailbox && !of_name.next()) refuse_absent(address);
-        set.state = mailbox::after(mailbox::state_of((set.has_mailbox ? of_mailbox : of_name).text(1)), wanted);
+        set.state = mailbox::after(
+            mailbox::state_of((set.has_mailbox ? of_mailbox : of_name).text(1)), wanted);
         const auto text = mailbox::text(set.state);
         const bool is_active = set.state == mailbox::State::active;
         if (!is_active) store::end_sessions(connection, domain_id, address);
@@ -149,21 +167,25 @@ std::int64_t suspended_without_mailbox(db::Connection& connection, std::int64_t 
 constexpr char kSuspendedName[] =
     "SELECT n.state FROM domain d JOIN suspended_name n ON n.domain_id = d.id WHERE d.name = ? AND n.local_part = ?";
 
-std::optional<std::string> suspended_without_mailbox(db::Connection& connection, const mailbox::Address& address)
+std::optional<std::string> suspended_without_mailbox(db::Connection& connection,
+                                                     const mailbox::Address& address)
 {
     auto rows = connection.query(kSuspendedName, {address.domain(), address.local_part()});
     if (!rows.next()) return std::nullopt;
     return rows.text(1);
 }
 
-constexpr char kSetQuota[] = "UPDATE mailbox SET quota_bytes = ? WHERE domain_id = ? AND local_part = ?";
+constexpr char kSetQuota[] =
+    "UPDATE mailbox SET quota_bytes = ? WHERE domain_id = ? AND local_part = ?";
 
-void set_quota(db::Connection& connection, const mailbox::Address& address, std::optional<std::int64_t> bytes)
+void set_quota(db::Connection& connection, const mailbox::Address& address,
+               std::optional<std::int64_t> bytes)
 {
     const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
     const auto value = bytes ? db::Value{*bytes} : db::Value{};
     db::in_transaction(connection, [&] {
-        if (connection.execute(kSetQuota, {value, domain_id, address.local_part()}) == 0) refuse_absent(address);
+        if (connection.execute(kSetQuota, {value, domain_id, address.local_part()}) == 0)
+            refuse_absent(address);
         write_audit(connection, "quota", address);
     });
 }
@@ -178,27 +200,35 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
     const auto text = wanted.address.text();
     auto all = deleted(connection, wanted.address);
     if (all.empty() && find(connection, wanted.address)) {
-        throw admin::Refused(text + " is there already; it was restored or made meanwhile, and of a deleted one nothing is kept");
+        throw admin::Refused(
+            text
+            + " is there already; it was restored or made meanwhile, and of a deleted one nothing is kept");
     }
     if (all.empty()) {
-        throw admin::Refused("of a deleted mailbox " + text + " nothing is kept: there was none, or its mail is removed already; mailboxctl audit ADDRESS tells, and only a backup of the mail store can have the mail");
+        throw admin::Refused(
+            "of a deleted mailbox " + text
+            + " nothing is kept: there was none, or its mail is removed already; mailboxctl audit ADDRESS tells, and only a backup of the mail store can have the mail");
     }
     const auto found = std::find_if(all.begin(), all.end(), [&](const Deleted& each) {
         return wanted.storage_id.empty() ? !each.is_purged : each.storage_id == wanted.storage_id;
     });
     if (found == all.end() && !wanted.storage_id.empty()) {
-        throw admin::Refused("no deleted mailbox " + text + " has the storage_id " + wanted.storage_id + "; mailboxctl mailbox list "
+        throw admin::Refused("no deleted mailbox " + text + " has the storage_id "
+                             + wanted.storage_id + "; mailboxctl mailbox list "
                              + wanted.address.domain() + " --deleted shows those that there are");
     }
     const auto& chosen = found == all.end() ? all.front() : *found;
     const auto of_then = text + ", deleted at " + admin::time_text(chosen.deleted_at) + ", ";
     if (chosen.is_purged) {
-        throw admin::Refused(of_then + "cannot be restored: its mail is being removed; only a backup of the mail store can have it");
+        throw admin::Refused(
+            of_then
+            + "cannot be restored: its mail is being removed; only a backup of the mail store can have it");
     }
     if (chosen.age >= grace.count()) {
-        throw admin::Refused(of_then + "cannot be restored: that was possible for "
-                             + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
-                             + " days (deleted_for), and the janitor removes its mail; a longer deleted_for keeps what it has not got to yet");
+        throw admin::Refused(
+            of_then + "cannot be restored: that was possible for "
+            + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
+            + " days (deleted_for), and the janitor removes its mail; a longer deleted_for keeps what it has not got to yet");
     }
     return chosen;
 }
@@ -209,19 +239,25 @@ std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, con
     const auto& name = wanted.address.domain();
     const auto domain = admin::Admin{connection}.find_domain(name);
     if (!domain) {
-        throw admin::Refused("the domain " + name + " was removed; mailboxctl domain restore " + name + " brings all of it back for as"
-                             " long as deleted_for says. To bring back this mailbox alone: mailboxctl domain add " + name
-                             + " --account NAME, then restore it with --of-removed-domain");
+        throw admin::Refused(
+            "the domain " + name + " was removed; mailboxctl domain restore " + name
+            + " brings all of it back for as"
+              " long as deleted_for says. To bring back this mailbox alone: mailboxctl domain add "
+            + name + " --account NAME, then restore it with --of-removed-domain");
     }
     if (domain->id != chosen.domain_id && !wanted.is_of_removed_domain) {
-        throw admin::Refused("the domain " + name + " was removed and added again since then, and belongs to the account " + domain->account
-                             + " now; if the mail of " + wanted.address.text() + " is theirs, say so with --of-removed-domain");
+        throw admin::Refused(
+            "the domain " + name
+            + " was removed and added again since then, and belongs to the account "
+            + domain->account + " now; if the mail of " + wanted.address.text()
+            + " is theirs, say so with --of-removed-domain");
     }
     return domain->id;
 }
 
-// Sessions from before the deletion have a name that is not in force any more. The size is the last that Dovecot told; it
-// counts on from what is in the store. Waits for a janitor that begins to remove the mail, and then finds nothing.
+// Sessions from before the deletion have a name that is not in force any more. The size is the last
+// that Dovecot told; it counts on from what is in the store. Waits for a janitor that begins to
+// remove the mail, and then finds nothing.
 constexpr char kRestore[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
     " SELECT ?, ?, ?, created_at, size_bytes, state, storage_id, password, generation + 1, quota_bytes"
@@ -240,19 +276,27 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
         std::int64_t id = 0;
         const auto place = store::take_place(connection, domain_id, id);
         if (place.outcome != store::Created::Outcome::yes) {
-            throw admin::Refused(store::sentence(place) + " Nothing was restored; mailboxctl domain list and account list show the allowances");
+            throw admin::Refused(
+                store::sentence(place)
+                + " Nothing was restored; mailboxctl domain list and account list show the allowances");
         }
         try {
-            if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id}) == 0) {
-                throw admin::Refused(wanted.address.text() + " cannot be restored any more: just now its mail began to be removed, or it was restored");
+            if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id})
+                == 0) {
+                throw admin::Refused(
+                    wanted.address.text()
+                    + " cannot be restored any more: just now its mail began to be removed, or it was restored");
             }
         } catch (const db::DuplicateKey&) {
-            throw admin::Refused("there is a mailbox " + name.text() + " already; restored beside it, with --as NAME, it gets another name");
+            throw admin::Refused(
+                "there is a mailbox " + name.text()
+                + " already; restored beside it, with --as NAME, it gets another name");
         }
         connection.execute(kForgetDeleted, {chosen.storage_id});
         auto now = connection.query(kStateNow, {chosen.storage_id});
         if (now.next()) chosen.state = now.text(1);
-        if (name.local_part() != wanted.address.local_part()) write_audit(connection, "restore-as", wanted.address);
+        if (name.local_part() != wanted.address.local_part())
+            write_audit(connection, "restore-as", wanted.address);
         write_audit(connection, "restore", name);
     });
     return chosen;

@@ -18,15 +18,24 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int kAttempts = 5;
-constexpr auto kPatience = 6s;         // no attempt begins after that: lock time-outs would add up
+constexpr auto kPatience = 6s;  // no attempt begins after that: lock time-outs would add up
 constexpr auto kDoubtInterval = 50ms;
 
-bool is_done(Changed changed) { return changed == Changed::yes; }
-bool is_done(const Created& created) { return created.outcome == Created::Outcome::yes; }
-bool is_done(std::int64_t removed) { return removed > 0; }
+bool is_done(Changed changed)
+{
+    return changed == Changed::yes;
+}
+bool is_done(const Created& created)
+{
+    return created.outcome == Created::Outcome::yes;
+}
+bool is_done(std::int64_t removed)
+{
+    return removed > 0;
+}
 
-void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t number, const Actor& actor,
-                 std::string_view action, const mailbox::Address& address)
+void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t number,
+                 const Actor& actor, std::string_view action, const mailbox::Address& address)
 {
     audit::write(connection, audit, number, actor, action, address.domain(), address.local_part());
 }
@@ -57,7 +66,8 @@ void uncount_in_range(db::Connection& connection, std::int64_t domain_id, std::i
     connection.execute(kUncountRange, {fine, fine, domain_id, id / kWidth});
 }
 
-constexpr char kUpdatePassword[] = "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
+constexpr char kUpdatePassword[] =
+    "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
 
 }  // namespace
 
@@ -65,12 +75,14 @@ constexpr char kEndSessions[] =
     "INSERT INTO session_end (storage_id, since)"
     " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
-void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address)
+void end_sessions(db::Connection& connection, std::int64_t domain_id,
+                  const mailbox::Address& address)
 {
     connection.execute(kEndSessions, {domain_id, address.local_part()});
 }
 
-constexpr char kEndAllSessions[] = "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
+constexpr char kEndAllSessions[] =
+    "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
 
 void end_all_sessions(db::Connection& connection)
 {
@@ -84,13 +96,15 @@ constexpr char kKeepDeleted[] =
     " ?, id"
     " FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ? FOR UPDATE";
 
-void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id, std::int64_t after,
-                  std::int64_t last, std::string_view by, Goes goes)
+void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id,
+                  std::int64_t after, std::int64_t last, std::string_view by, Goes goes)
 {
-    connection.execute(kKeepDeleted, {domain, by, std::int64_t{goes == Goes::with_domain}, domain_id, after, last});
+    connection.execute(kKeepDeleted, {domain, by, std::int64_t{goes == Goes::with_domain},
+                                      domain_id, after, last});
 }
 
-constexpr char kInsertRange[] = "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) VALUES (?, ?, ?, UNHEX(?))";
+constexpr char kInsertRange[] =
+    "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) VALUES (?, ?, ?, UNHEX(?))";
 
 void count_ranges(db::Connection& connection, std::int64_t domain_id, std::int64_t last)
 {
@@ -98,9 +112,11 @@ void count_ranges(db::Connection& connection, std::int64_t domain_id, std::int64
         std::int64_t all = 0;
         std::string counts;
         for (auto fine = first; fine < first + kWidth && fine <= last; fine += kFineWidth) {
-            const auto count = std::min(fine + kFineWidth - 1, last) - std::max(fine, std::int64_t{1}) + 1;  // there is no id 0
+            const auto count = std::min(fine + kFineWidth - 1, last)
+                               - std::max(fine, std::int64_t{1}) + 1;  // there is no id 0
             constexpr std::string_view kDigits = "0123456789ABCDEF";
-            counts += {kDigits[static_cast<std::size_t>(count / 16)], kDigits[static_cast<std::size_t>(count % 16)]};
+            counts += {kDigits[static_cast<std::size_t>(count / 16)],
+                       kDigits[static_cast<std::size_t>(count % 16)]};
             all += count;
         }
         connection.execute(kInsertRange, {domain_id, first / kWidth, all, counts});
@@ -125,7 +141,8 @@ auto Store::reading(Read read)
             return read(session_.connection());
         } catch (const db::Error& error) {
             if (error.remedy != db::Remedy::give_up) session_.drop();
-            if (error.remedy == db::Remedy::give_up || attempt == 2 || session_.is_given_up()) throw;
+            if (error.remedy == db::Remedy::give_up || attempt == 2 || session_.is_given_up())
+                throw;
         }
     }
 }
@@ -149,13 +166,16 @@ auto Store::transaction(const audit::Id& audit, Work work)
                 if (error.remedy != db::Remedy::reconnect) throw;
                 logging::warning("commit-lost")("error", error.what());
                 session_.drop();
-                if (!was_committed(audit)) throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
+                if (!was_committed(audit))
+                    throw db::Error{db::Remedy::reconnect,
+                                    "a COMMIT was lost before the server had it"};
             }
             session_.note_change();
             return outcome;
         } catch (const db::Error& error) {
             session_.note_failure(error);
-            const bool is_late = attempt == kAttempts || std::chrono::steady_clock::now() > last_begin;
+            const bool is_late =
+                attempt == kAttempts || std::chrono::steady_clock::now() > last_begin;
             if (error.remedy == db::Remedy::give_up || is_late) throw;
             logging::info("transaction-repeated")("attempt", attempt)("error", error.what());
         }
@@ -164,7 +184,8 @@ auto Store::transaction(const audit::Id& audit, Work work)
 
 // The read locks the row: if the lost transaction is still under way in the server, it
 // waits for its end instead of taking it for absent.
-constexpr char kWasCommitted[] = "SELECT 1 FROM audit_log WHERE at = ? AND id = ? LOCK IN SHARE MODE";
+constexpr char kWasCommitted[] =
+    "SELECT 1 FROM audit_log WHERE at = ? AND id = ? LOCK IN SHARE MODE";
 
 bool Store::was_committed(const audit::Id& audit)
 {
@@ -174,7 +195,8 @@ bool Store::was_committed(const audit::Id& audit)
             return session_.connection().query(kWasCommitted, {audit.at, audit.id}).count() > 0;
         } catch (const db::Error& error) {
             session_.drop();
-            if (std::chrono::steady_clock::now() >= give_up) throw InDoubt{std::string{"outcome of a COMMIT unknown: "} + error.what()};
+            if (std::chrono::steady_clock::now() >= give_up)
+                throw InDoubt{std::string{"outcome of a COMMIT unknown: "} + error.what()};
         }
         std::this_thread::sleep_for(kDoubtInterval);
     }
@@ -197,33 +219,37 @@ std::optional<grants::Grant> Store::grant(const api_key::Key& key, std::string_v
         auto rows = connection.query(kGrant, {domain, id, key.sha256()});
         if (!rows.next()) return std::nullopt;
         return grants::Grant{.key_addresses = rows.text(1),
-                           .now = rows.integer(2),
-                           .key_expires_at = rows.integer(3),
-                           .key_is_revoked = rows.integer(4) != 0,
-                           .key_is_read_only = rows.integer(5) != 0,
-                           .account_is_active = rows.integer(6) != 0,
-                           .domain_id = rows.integer(7),
-                           .domain_is_active = rows.integer(8) != 0,
-                           .domain_updates_duplicates = rows.integer(9) != 0,
-                           .domain_may_be_emptied = rows.integer(10) != 0,
-                           .domain_created_at = rows.integer(11),
-                           .account_id = rows.integer(12)};
+                             .now = rows.integer(2),
+                             .key_expires_at = rows.integer(3),
+                             .key_is_revoked = rows.integer(4) != 0,
+                             .key_is_read_only = rows.integer(5) != 0,
+                             .account_is_active = rows.integer(6) != 0,
+                             .domain_id = rows.integer(7),
+                             .domain_is_active = rows.integer(8) != 0,
+                             .domain_updates_duplicates = rows.integer(9) != 0,
+                             .domain_may_be_emptied = rows.integer(10) != 0,
+                             .domain_created_at = rows.integer(11),
+                             .account_id = rows.integer(12)};
     });
 }
 
 namespace {
 
-// Total and page from one statement, so from one view; an empty page leaves a row with the total alone. LOCATE finds an empty
-// text in every name; names are ASCII, and what is searched need not be.
+// Total and page from one statement, so from one view; an empty page leaves a row with the total
+// alone. LOCATE finds an empty text in every name; names are ASCII, and what is searched need not
+// be.
 std::string domains_statement(const std::string& order)
 {
     constexpr char kSelected[] =
         " FROM api_key k JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
         " WHERE k.id = ? AND LOCATE(?, CONVERT(d.name USING utf8mb4) COLLATE utf8mb4_bin) > 0"
         " AND ? IN ('', IF(d.state = 'active', 'active', 'disabled'))";
-    return std::string{"SELECT total.count, page.name, page.created_at, page.is_active FROM (SELECT COUNT(*) AS count"} + kSelected
-           + ") total LEFT JOIN (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active" + kSelected + " ORDER BY d." + order
-           + " LIMIT ? OFFSET ?) page ON TRUE ORDER BY page." + order;
+    return std::string{
+               "SELECT total.count, page.name, page.created_at, page.is_active FROM (SELECT COUNT(*) AS count"}
+           + kSelected
+           + ") total LEFT JOIN (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active"
+           + kSelected + " ORDER BY d." + order + " LIMIT ? OFFSET ?) page ON TRUE ORDER BY page."
+           + order;
 }
 
 }  // namespace
@@ -240,11 +266,13 @@ Domains Store::domains(std::string_view key_id, const Page& page, const Selectio
     const auto& part = selection.part_of_name;
     const auto& state = selection.state;
     return reading([&](db::Connection& connection) {
-        auto rows = connection.query(statement.c_str(), {key_id, part, state, key_id, part, state, page.limit, page.skip});
+        auto rows = connection.query(
+            statement.c_str(), {key_id, part, state, key_id, part, state, page.limit, page.skip});
         Domains domains;
         while (rows.next()) {
             domains.total = rows.integer(1);
-            if (!rows.is_null(2)) domains.items.push_back({rows.text(2), rows.integer(3), rows.integer(4) != 0});
+            if (!rows.is_null(2))
+                domains.items.push_back({rows.text(2), rows.integer(3), rows.integer(4) != 0});
         }
         return domains;
     });
@@ -254,7 +282,9 @@ constexpr char kHasDomain[] = "SELECT 1 FROM domain WHERE name = ?";
 
 bool Store::has_domain(std::string_view domain)
 {
-    return reading([&](db::Connection& connection) { return connection.query(kHasDomain, {domain}).count() > 0; });
+    return reading([&](db::Connection& connection) {
+        return connection.query(kHasDomain, {domain}).count() > 0;
+    });
 }
 
 // Where a page begins: so many mailboxes behind the first id that is at least `first_id`.
@@ -273,26 +303,31 @@ namespace {
 
 constexpr std::int64_t kBehindEverything = std::numeric_limits<std::uint32_t>::max();
 
-// The key that may read a domain, and the domain; then what is read of that one, which nobody else makes the server look at.
-// Each table is bound to the one index that serves, so the server weighs no others; these two are read as constants.
+// The key that may read a domain, and the domain; then what is read of that one, which nobody else
+// makes the server look at. Each table is bound to the one index that serves, so the server weighs
+// no others; these two are read as constants.
 const std::string kReader =
     " FROM api_key k FORCE INDEX (PRIMARY) JOIN domain d FORCE INDEX (domain_name) ON d.account_id = k.account_id";
 const std::string kMayRead =
     " WHERE k.id = ? AND k.hash = ? AND k.good_until > UNIX_TIMESTAMP() AND k.account_state = 'active'"
     " AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)";
 
-const std::string kRangeColumns = "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id";
+const std::string kRangeColumns =
+    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id";
 const std::string kJoinRanges = " JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id";
 const std::string kRangesInOrder = " ORDER BY r.domain_id, r.number";
-const std::string kRanges = kRangeColumns + " FROM domain d FORCE INDEX (domain_name)" + kJoinRanges + " WHERE d.name = ?" + kRangesInOrder;
-const std::string kRangesForReader = kRangeColumns + kReader + kJoinRanges + kMayRead + kRangesInOrder;
+const std::string kRanges = kRangeColumns + " FROM domain d FORCE INDEX (domain_name)" + kJoinRanges
+                            + " WHERE d.name = ?" + kRangesInOrder;
+const std::string kRangesForReader =
+    kRangeColumns + kReader + kJoinRanges + kMayRead + kRangesInOrder;
 
 Ranges ranges(db::Rows rows, const mailbox::Domain& domain)
 {
     Ranges ranges{.domain = domain.name()};
     ranges.all.reserve(rows.count());
     while (rows.next()) {
-        ranges.all.push_back({.number = rows.integer(1), .mailboxes = rows.integer(2), .counts = rows.text(3)});
+        ranges.all.push_back(
+            {.number = rows.integer(1), .mailboxes = rows.integer(2), .counts = rows.text(3)});
         ranges.total = rows.integer(4);
         ranges.last_id = rows.integer(5);
         ranges.domain_id = rows.integer(6);
@@ -302,9 +337,13 @@ Ranges ranges(db::Rows rows, const mailbox::Domain& domain)
 
 Position position_in(const Ranges& ranges, std::int64_t skip)
 {
-    Position position{.offset = skip, .domain_id = ranges.domain_id, .total = ranges.total, .last_id = ranges.last_id};
+    Position position{.offset = skip,
+                      .domain_id = ranges.domain_id,
+                      .total = ranges.total,
+                      .last_id = ranges.last_id};
     auto range = ranges.all.begin();
-    for (; range != ranges.all.end() && position.offset >= range->mailboxes; ++range) position.offset -= range->mailboxes;
+    for (; range != ranges.all.end() && position.offset >= range->mailboxes; ++range)
+        position.offset -= range->mailboxes;
     if (range == ranges.all.end()) return {.first_id = kBehindEverything};
     // It lies in this range. Which of the fine ones?
     position.first_id = range->number * kWidth;
@@ -318,13 +357,15 @@ Position position_in(const Ranges& ranges, std::int64_t skip)
 
 }  // namespace
 
-// By the ranges that were read for the list before, if it was of this domain: so who pages through a domain that rests
-// pays for one statement a page.
+// By the ranges that were read for the list before, if it was of this domain: so who pages through
+// a domain that rests pays for one statement a page.
 template <typename ReadRanges>
-Position Store::position_of(const mailbox::Domain& domain, std::int64_t skip, ReadRanges read_ranges)
+Position Store::position_of(const mailbox::Domain& domain, std::int64_t skip,
+                            ReadRanges read_ranges)
 {
     constexpr std::size_t kMostKept = 1000;  // of half a kilobyte
-    if (skip < kFineWidth) return {.offset = skip};  // that much stepping over costs less than a look-up
+    if (skip < kFineWidth)
+        return {.offset = skip};  // that much stepping over costs less than a look-up
     if (ranges_.domain == domain.name() && ranges_.connection == session_.connections()) {
         auto position = position_in(ranges_, skip);
         position.is_from_earlier = true;
@@ -347,7 +388,8 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
     constexpr int kTries = 3;
     return reading([&](db::Connection& connection) {
         for (int i = 0; i < kTries; ++i) {
-            const auto position = position_of(domain, skip, [&] { return connection.query(kRanges.c_str(), {domain.name()}); });
+            const auto position = position_of(
+                domain, skip, [&] { return connection.query(kRanges.c_str(), {domain.name()}); });
             auto found = look(connection, position);
             if (found) return found;
             ranges_ = {};
@@ -360,12 +402,14 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
 // one range of the primary key, in its order (ORDER BY m.id alone would make MySQL sort the
 // domain). What is the same for all comes back with each row for want of a cheaper place:
 // 16 bytes against a round trip.
-const std::string kListed = "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.id, d.version" + kReader
-                            + " JOIN mailbox m FORCE INDEX (PRIMARY) ON m.domain_id = d.id" + kMayRead;
+const std::string kListed =
+    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.id, d.version" + kReader
+    + " JOIN mailbox m FORCE INDEX (PRIMARY) ON m.domain_id = d.id" + kMayRead;
 const std::string kInOrder = " ORDER BY m.domain_id, m.id LIMIT ? OFFSET ?";
 const std::string kList = kListed + kInOrder;
 // From a position on, if that still means what it did.
-const std::string kListFrom = kListed + " AND m.id >= ? AND d.id = ? AND d.mailboxes = ? AND d.last_id = ?" + kInOrder;
+const std::string kListFrom =
+    kListed + " AND m.id >= ? AND d.id = ? AND d.mailboxes = ? AND d.last_id = ?" + kInOrder;
 
 mailbox::Mailbox listed(const db::Rows& rows)
 {
@@ -378,11 +422,13 @@ GrantedListing listed_all(db::Rows& rows)
     GrantedListing found{.version = {rows.integer(5), rows.integer(6)},
                          .listing = {.total = rows.integer(4), .items = {}}};
     found.listing.items.reserve(rows.count());
-    do found.listing.items.push_back(listed(rows)); while (rows.next());
+    do found.listing.items.push_back(listed(rows));
+    while (rows.next());
     return found;
 }
 
-std::optional<GrantedListing> Store::list(const api_key::Key& key, const mailbox::Domain& domain, const Page& page)
+std::optional<GrantedListing> Store::list(const api_key::Key& key, const mailbox::Domain& domain,
+                                          const Page& page)
 {
     const auto id = key.id();
     const auto& hash = key.sha256();
@@ -391,11 +437,15 @@ std::optional<GrantedListing> Store::list(const api_key::Key& key, const mailbox
             return connection.query(kRangesForReader.c_str(), {id, hash, domain.name()});
         });
         // Whether the ranges were kept or read just now, who may not read has cost one statement.
-        if (position.first_id == kBehindEverything && !position.is_from_earlier) return std::nullopt;
-        auto rows = position.first_id == 0
-                        ? connection.query(kList.c_str(), {id, hash, domain.name(), page.limit, position.offset})
-                        : connection.query(kListFrom.c_str(), {id, hash, domain.name(), position.first_id, position.domain_id,
-                                                               position.total, position.last_id, page.limit, position.offset});
+        if (position.first_id == kBehindEverything && !position.is_from_earlier)
+            return std::nullopt;
+        auto rows =
+            position.first_id == 0
+                ? connection.query(kList.c_str(),
+                                   {id, hash, domain.name(), page.limit, position.offset})
+                : connection.query(kListFrom.c_str(),
+                                   {id, hash, domain.name(), position.first_id, position.domain_id,
+                                    position.total, position.last_id, page.limit, position.offset});
         if (rows.next()) return listed_all(rows);
         if (position.is_from_earlier) ranges_ = {};
         return std::nullopt;
@@ -412,7 +462,9 @@ bool Store::confirm(const api_key::Key& key, const Version& version)
 {
     const auto id = key.id();
     return reading([&](db::Connection& connection) {
-        return connection.query(kConfirm, {id, key.sha256(), version.domain_id, version.number}).count() > 0;
+        return connection.query(kConfirm, {id, key.sha256(), version.domain_id, version.number})
+                   .count()
+               > 0;
     });
 }
 
@@ -424,20 +476,27 @@ constexpr char kPage[] =
     " WHERE domain_id = ? AND id >= ? ORDER BY domain_id, id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
     " WHERE d.id = ? ORDER BY m.id";
 
-bool is_current(const Position& position, std::int64_t domain_id, std::int64_t total, std::int64_t last_id)
+bool is_current(const Position& position, std::int64_t domain_id, std::int64_t total,
+                std::int64_t last_id)
 {
-    return position.first_id == 0 || (position.domain_id == domain_id && position.total == total && position.last_id == last_id);
+    return position.first_id == 0
+           || (position.domain_id == domain_id && position.total == total
+               && position.last_id == last_id);
 }
 
 Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page)
 {
-    const auto look = [&](db::Connection& connection, const Position& position) -> std::optional<Listing> {
-        auto rows = connection.query(kPage, {domain_id, position.first_id, page.limit, position.offset, domain_id});
+    const auto look = [&](db::Connection& connection,
+                          const Position& position) -> std::optional<Listing> {
+        auto rows = connection.query(
+            kPage, {domain_id, position.first_id, page.limit, position.offset, domain_id});
         Listing listing;
         while (rows.next()) {
             // Behind everything is behind everything still, unless the domain has grown that far.
-            const bool is_behind = position.first_id == kBehindEverything && rows.integer(4) <= page.skip;
-            if (!is_behind && !is_current(position, domain_id, rows.integer(4), rows.integer(5))) return std::nullopt;
+            const bool is_behind =
+                position.first_id == kBehindEverything && rows.integer(4) <= page.skip;
+            if (!is_behind && !is_current(position, domain_id, rows.integer(4), rows.integer(5)))
+                return std::nullopt;
             listing.total = rows.integer(4);
             if (!rows.is_null(1)) listing.items.push_back(listed(rows));
         }
@@ -449,9 +508,14 @@ Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const
 std::string sentence(const Created& refused)
 {
     switch (refused.outcome) {
-    case Created::Outcome::already_exists: return "Mailbox already exists: " + refused.existing->text();
-    case Created::Outcome::domain_is_full: return "The domain's allowance is used up: max_mailboxes is " + std::to_string(refused.allowance) + ".";
-    case Created::Outcome::account_is_full: return "The account's allowance is used up: max_mailboxes is " + std::to_string(refused.allowance) + ".";
+    case Created::Outcome::already_exists:
+        return "Mailbox already exists: " + refused.existing->text();
+    case Created::Outcome::domain_is_full:
+        return "The domain's allowance is used up: max_mailboxes is "
+               + std::to_string(refused.allowance) + ".";
+    case Created::Outcome::account_is_full:
+        return "The account's allowance is used up: max_mailboxes is "
+               + std::to_string(refused.allowance) + ".";
     case Created::Outcome::no_such_domain: return "The domain is gone.";
     case Created::Outcome::yes: break;
     }
@@ -461,23 +525,26 @@ std::string sentence(const Created& refused)
 namespace {
 
 // Makes other transactions that change this domain's mailboxes wait, and gives out ids.
-constexpr char kReserve[] = "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
-constexpr char kReserved[] =
-    "SELECT d.mailboxes, d.last_id, d.max_mailboxes, a.max_mailboxes"
-    " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+constexpr char kReserve[] =
+    "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
+constexpr char kReserved[] = "SELECT d.mailboxes, d.last_id, d.max_mailboxes, a.max_mailboxes"
+                             " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 constexpr char kInsertMailbox[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
     " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?)";
 constexpr char kGiveBack[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
 // Where an account has a limit, creations in all its domains wait for each other.
-constexpr char kTakeTurn[] = "UPDATE account SET creations = creations + 1 WHERE id = (SELECT account_id FROM domain WHERE id = ?)";
-// What other transactions have added and not committed does not count yet: they take their turn later.
+constexpr char kTakeTurn[] =
+    "UPDATE account SET creations = creations + 1 WHERE id = (SELECT account_id FROM domain WHERE id = ?)";
+// What other transactions have added and not committed does not count yet: they take their turn
+// later.
 constexpr char kOfAccount[] =
     "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM domain own JOIN account a ON a.id = own.account_id"
     " JOIN domain d ON d.account_id = a.id WHERE own.id = ? GROUP BY a.id, a.max_mailboxes";
 
 // Nothing: there is no such domain. Otherwise the row of kReserved.
-std::optional<db::Rows> reserve(db::Connection& connection, std::int64_t domain_id, std::int64_t count)
+std::optional<db::Rows> reserve(db::Connection& connection, std::int64_t domain_id,
+                                std::int64_t count)
 {
     if (connection.execute(kReserve, {count, count, domain_id}) == 0) return std::nullopt;
     auto reserved = connection.query(kReserved, {domain_id});
@@ -486,9 +553,11 @@ std::optional<db::Rows> reserve(db::Connection& connection, std::int64_t domain_
 }
 
 // Whether the allowances have room for what was added, to a total of so many in the domain.
-Created within_allowances(db::Connection& connection, std::int64_t domain_id, const db::Rows& reserved, std::int64_t total)
+Created within_allowances(db::Connection& connection, std::int64_t domain_id,
+                          const db::Rows& reserved, std::int64_t total)
 {
-    if (!reserved.is_null(3) && total > reserved.integer(3)) return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
+    if (!reserved.is_null(3) && total > reserved.integer(3))
+        return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
     if (reserved.is_null(4)) return {};
     connection.execute(kTakeTurn, {domain_id});
     auto together = connection.query(kOfAccount, {domain_id});
@@ -508,7 +577,8 @@ Created take_place(db::Connection& connection, std::int64_t domain_id, std::int6
     return within_allowances(connection, domain_id, *reserved, reserved->integer(1));
 }
 
-Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor)
+Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
+                      const Actor& actor)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) -> Created {
@@ -521,13 +591,16 @@ Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>&
         for (const auto& [address, password_hash] : mailboxes) {
             const auto number = done.created + done.updated;
             try {
-                connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(), api_key::random_hex(16), password_hash});
+                connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(),
+                                                    api_key::random_hex(16), password_hash});
                 ++done.created;
                 count_in_range(connection, grant.domain_id, id);
                 write_audit(connection, audit, number, actor, "create", address);
             } catch (const db::DuplicateKey&) {
-                if (!grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = address};
-                connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()});
+                if (!grant.domain_updates_duplicates)
+                    return {.outcome = Created::Outcome::already_exists, .existing = address};
+                connection.execute(kUpdatePassword,
+                                   {password_hash, grant.domain_id, address.local_part()});
                 end_sessions(connection, grant.domain_id, address);
                 ++done.updated;
                 write_audit(connection, audit, number, actor, "password", address);
@@ -536,21 +609,23 @@ Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>&
         const auto updated = static_cast<std::int64_t>(done.updated);
         if (updated > 0) connection.execute(kGiveBack, {updated, grant.domain_id});
         if (done.created == 0) return done;
-        const auto allowed = within_allowances(connection, grant.domain_id, *reserved, reserved->integer(1) - updated);
+        const auto allowed = within_allowances(connection, grant.domain_id, *reserved,
+                                               reserved->integer(1) - updated);
         return is_done(allowed) ? done : allowed;
     });
 }
 
 namespace {
 
-// Each of the names that exists in a row, or one row without any: so the allowances come with them. The names are found one
-// by one in the unique key, however many mailboxes the domain has.
+// Each of the names that exists in a row, or one row without any: so the allowances come with them.
+// The names are found one by one in the unique key, however many mailboxes the domain has.
 std::string foresee_statement(std::size_t names)
 {
     std::string places = "?";
     for (std::size_t i = 1; i < names; ++i) places += ", ?";
     return "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
-           " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN (" + places + ") WHERE d.id = ?";
+           " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN ("
+           + places + ") WHERE d.id = ?";
 }
 
 // The last name fills places that are left over.
@@ -564,9 +639,12 @@ const std::array<Foreseen, 3> kForesee{Foreseen{1}, Foreseen{10}, Foreseen{100}}
 
 Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses)
 {
-    const auto* const fitting = std::find_if(kForesee.begin(), std::prev(kForesee.end()), [&](const auto& each) { return each.names >= addresses.size(); });
+    const auto* const fitting =
+        std::find_if(kForesee.begin(), std::prev(kForesee.end()),
+                     [&](const auto& each) { return each.names >= addresses.size(); });
     std::vector<db::Value> values{grant.domain_id};
-    for (std::size_t i = 0; i < fitting->names; ++i) values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
+    for (std::size_t i = 0; i < fitting->names; ++i)
+        values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
     values.emplace_back(grant.domain_id);
     return reading([&](db::Connection& connection) -> Created {
         auto rows = connection.query(fitting->statement.c_str(), values);
@@ -577,13 +655,19 @@ Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Ad
         const bool is_account_limited = !rows.is_null(3);
         const auto of_domain = rows.integer(2);
         const auto of_account = rows.integer(3);
-        do existing.insert(rows.text(4)); while (rows.next());
-        const auto exists = [&](const mailbox::Address& address) { return existing.contains(address.local_part()); };
+        do existing.insert(rows.text(4));
+        while (rows.next());
+        const auto exists = [&](const mailbox::Address& address) {
+            return existing.contains(address.local_part());
+        };
         const auto first = std::find_if(addresses.begin(), addresses.end(), exists);
-        if (first != addresses.end() && !grant.domain_updates_duplicates) return {.outcome = Created::Outcome::already_exists, .existing = *first};
-        const auto added = static_cast<std::int64_t>(addresses.size()) - std::count_if(addresses.begin(), addresses.end(), exists);
+        if (first != addresses.end() && !grant.domain_updates_duplicates)
+            return {.outcome = Created::Outcome::already_exists, .existing = *first};
+        const auto added = static_cast<std::int64_t>(addresses.size())
+                           - std::count_if(addresses.begin(), addresses.end(), exists);
         if (added == 0) return {};
-        if (is_domain_limited && mailboxes + added > of_domain) return {.outcome = Created::Outcome::domain_is_full, .allowance = of_domain};
+        if (is_domain_limited && mailboxes + added > of_domain)
+            return {.outcome = Created::Outcome::domain_is_full, .allowance = of_domain};
         if (!is_account_limited) return {};
         auto together = connection.query(kOfAccount, {grant.domain_id});
         if (!together.next() || together.integer(2) + added <= of_account) return {};
@@ -600,12 +684,14 @@ bool Store::has_mailbox(const grants::Grant& grant, const mailbox::Address& addr
     });
 }
 
-Changed Store::change_password(const grants::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
-                               const Actor& actor)
+Changed Store::change_password(const grants::Grant& grant, const mailbox::Address& address,
+                               std::string_view password_hash, const Actor& actor)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
-        if (connection.execute(kUpdatePassword, {password_hash, grant.domain_id, address.local_part()}) == 0) {
+        if (connection.execute(kUpdatePassword,
+                               {password_hash, grant.domain_id, address.local_part()})
+            == 0) {
             return Changed::no_such_mailbox;
         }
         end_sessions(connection, grant.domain_id, address);
@@ -615,19 +701,24 @@ Changed Store::change_password(const grants::Grant& grant, const mailbox::Addres
 }
 
 // A domain whose counter is 0 has no mailbox to delete.
-constexpr char kTakeOne[] = "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
+constexpr char kTakeOne[] =
+    "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
 // Changes nothing, but locks the row as DELETE will: what is copied is what is deleted.
-constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
+constexpr char kLockMailbox[] =
+    "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
-Changed Store::remove(const grants::Grant& grant, const mailbox::Address& address, const Actor& actor)
+Changed Store::remove(const grants::Grant& grant, const mailbox::Address& address,
+                      const Actor& actor)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
-        // The domain first, as in create(): two transactions that lock in the same order cannot deadlock.
+        // The domain first, as in create(): two transactions that lock in the same order cannot
+        // deadlock.
         if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;
-        if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0) return Changed::no_such_mailbox;
+        if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0)
+            return Changed::no_such_mailbox;
         auto locked = connection.query(kMailboxId, {grant.domain_id, address.local_part()});
         locked.next();
         const auto id = locked.integer(1);
@@ -644,7 +735,8 @@ namespace {
 
 constexpr std::int64_t kMailboxesATransaction = 500;
 
-// The domain first, here too. Nothing is counted yet: how many there are is known when they are locked.
+// The domain first, here too. Nothing is counted yet: how many there are is known when they are
+// locked.
 constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?";
 constexpr char kLastId[] = "SELECT last_id FROM domain WHERE id = ?";
 constexpr char kLockOldest[] =
@@ -655,25 +747,31 @@ constexpr char kAuditAll[] =
 constexpr char kDeleteAll[] = "DELETE FROM mailbox WHERE domain_id = ? AND id > ? AND id <= ?";
 constexpr char kTakeAll[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
 
-// Of the ids up to the last one of these none is left. In the range of that one some behind it may be.
+// Of the ids up to the last one of these none is left. In the range of that one some behind it may
+// be.
 constexpr char kEmptyRangesBefore[] =
     "UPDATE mailbox_range SET mailboxes = 0, counts = '' WHERE domain_id = ? AND number < ? AND mailboxes > 0";
 constexpr char kEmptyRangeUpTo[] =
     "UPDATE mailbox_range SET mailboxes = mailboxes - ?, counts = CONCAT(REPEAT(CHAR(0), ?),"
     " CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) - ?), SUBSTR(counts, ? + 2)) WHERE domain_id = ? AND number = ?";
 
-void uncount_oldest(db::Connection& connection, std::int64_t domain_id, const std::vector<std::int64_t>& ids)
+void uncount_oldest(db::Connection& connection, std::int64_t domain_id,
+                    const std::vector<std::int64_t>& ids)
 {
     const auto last = ids.back();
-    const auto since = [&](std::int64_t first) { return std::count_if(ids.begin(), ids.end(), [&](auto id) { return id >= first; }); };
+    const auto since = [&](std::int64_t first) {
+        return std::count_if(ids.begin(), ids.end(), [&](auto id) { return id >= first; });
+    };
     const auto in_range = since(last - last % kWidth);
     const auto in_fine = since(last - last % kFineWidth);
     const auto fine = last % kWidth / kFineWidth;
     connection.execute(kEmptyRangesBefore, {domain_id, last / kWidth});
-    connection.execute(kEmptyRangeUpTo, {in_range, fine, fine, in_fine, fine, domain_id, last / kWidth});
+    connection.execute(kEmptyRangeUpTo,
+                       {in_range, fine, fine, in_fine, fine, domain_id, last / kWidth});
 }
 
-std::vector<std::int64_t> lock_oldest(db::Connection& connection, std::int64_t domain_id, std::int64_t after, std::int64_t last_id)
+std::vector<std::int64_t> lock_oldest(db::Connection& connection, std::int64_t domain_id,
+                                      std::int64_t after, std::int64_t last_id)
 {
     std::vector<std::int64_t> ids;
     auto rows = connection.query(kLockOldest, {domain_id, after, last_id, kMailboxesATransaction});
@@ -683,8 +781,8 @@ std::vector<std::int64_t> lock_oldest(db::Connection& connection, std::int64_t d
 
 }  // namespace
 
-Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
-                          std::chrono::steady_clock::time_point last_begin)
+Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& domain,
+                          const Actor& actor, std::chrono::steady_clock::time_point last_begin)
 {
     const auto id = grant.domain_id;
     const auto last_id = reading([&](db::Connection& connection) {
@@ -692,7 +790,8 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
         return rows.next() ? rows.integer(1) : 0;
     });
     Emptied emptied;
-    // Each part begins where the one before ended: up to there the server would step over all that it has not cleared away yet.
+    // Each part begins where the one before ended: up to there the server would step over all that
+    // it has not cleared away yet.
     std::int64_t after = 0;
     const auto remove_part = [&] {
         const audit::Id audit;
@@ -704,7 +803,8 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
             const auto count = static_cast<std::int64_t>(ids.size());
             uncount_oldest(connection, id, ids);
             keep_deleted(connection, domain.name(), id, after, ids.back(), actor.key_id);
-            connection.execute(kAuditAll, {audit.at, audit.id - ids.front(), actor.key_id, actor.client, domain.name(), id, after, ids.back()});
+            connection.execute(kAuditAll, {audit.at, audit.id - ids.front(), actor.key_id,
+                                           actor.client, domain.name(), id, after, ids.back()});
             connection.execute(kDeleteAll, {id, after, ids.back()});
             connection.execute(kTakeAll, {count, id});
             end_all_sessions(connection);

@@ -44,12 +44,13 @@ struct Ranges {
     struct Range {
         std::int64_t number;
         std::int64_t mailboxes;
-        std::string counts;         // a byte for each fine range
+        std::string counts;  // a byte for each fine range
     };
-    std::string domain;             // empty: of none
-    std::int64_t connection = 0;    // db::Session's connections(): a server that takes over may give out counter and id again
-    std::int64_t domain_id = 0;     // one that is removed and made again is another
-    std::int64_t total = 0;         // the domain's counter and last id then
+    std::string domain;           // empty: of none
+    std::int64_t connection = 0;  // db::Session's connections(): a server that takes over may give
+                                  // out counter and id again
+    std::int64_t domain_id = 0;   // one that is removed and made again is another
+    std::int64_t total = 0;       // the domain's counter and last id then
     std::int64_t last_id = 0;
     std::vector<Range> all = {};
 };
@@ -73,10 +74,10 @@ struct NewMailbox {
 struct Created {
     enum class Outcome { yes, already_exists, domain_is_full, account_is_full, no_such_domain };
     Outcome outcome = Outcome::yes;
-    std::size_t created = 0;                      // new ones
-    std::size_t updated = 0;                      // that existed, where the domain allows that
+    std::size_t created = 0;                        // new ones
+    std::size_t updated = 0;                        // that existed, where the domain allows that
     std::optional<mailbox::Address> existing = {};  // for already_exists
-    std::int64_t allowance = 0;                   // for domain_is_full, account_is_full
+    std::int64_t allowance = 0;                     // for domain_is_full, account_is_full
 };
 
 // Why nothing was created.
@@ -104,26 +105,30 @@ struct Domains {
 
 // Within the caller's transaction: asks for the end of the sessions that are open with an
 // old password, or on a mailbox that is suspended or goes away.
-void end_sessions(db::Connection& connection, std::int64_t domain_id, const mailbox::Address& address);
+void end_sessions(db::Connection& connection, std::int64_t domain_id,
+                  const mailbox::Address& address);
 
-// The same for all that there are: one row, since of a million mailboxes few have a session. The last statement of its
-// transaction, so that its time is that of the change, however long it takes.
+// The same for all that there are: one row, since of a million mailboxes few have a session. The
+// last statement of its transaction, so that its time is that of the change, however long it takes.
 void end_all_sessions(db::Connection& connection);
 
-// Within the caller's transaction, before they are deleted: keeps what brings the domain's mailboxes with ids above `after`
-// and up to `last` back, and locks them. `with_domain`: they come back with their domain.
+// Within the caller's transaction, before they are deleted: keeps what brings the domain's
+// mailboxes with ids above `after` and up to `last` back, and locks them. `with_domain`: they come
+// back with their domain.
 enum class Goes { alone, with_domain };
-void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id, std::int64_t after,
-                  std::int64_t last, std::string_view by, Goes goes = Goes::alone);
+void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id,
+                  std::int64_t after, std::int64_t last, std::string_view by,
+                  Goes goes = Goes::alone);
 
-// Within the caller's transaction: the counts of ranges of a domain whose mailboxes have the ids from 1 to this one.
+// Within the caller's transaction: the counts of ranges of a domain whose mailboxes have the ids
+// from 1 to this one.
 void count_ranges(db::Connection& connection, std::int64_t domain_id, std::int64_t last);
 
 // The newest migration that was applied; 0 for none.
 std::int64_t schema_version(db::Connection& connection);
 
-// Within the caller's transaction: a place for a mailbox that is inserted next, already counted; its id. Otherwise why
-// there is none.
+// Within the caller's transaction: a place for a mailbox that is inserted next, already counted;
+// its id. Otherwise why there is none.
 Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
 
 // A COMMIT got no answer, and for as long as that was asked for nobody could tell.
@@ -132,38 +137,43 @@ using db::InDoubt;
 class Store {
 public:
     // `longest_doubt`: how long a lost COMMIT is asked for.
-    explicit Store(db::Session& session, std::chrono::milliseconds longest_doubt = std::chrono::seconds{10})
+    explicit Store(db::Session& session,
+                   std::chrono::milliseconds longest_doubt = std::chrono::seconds{10})
         : session_{session}, longest_doubt_{longest_doubt}
     {
     }
 
-    // What the database knows of this key and this domain. Nothing: no such key, or another secret. Then nothing of the domain
-    // was looked at, here or in list(), whose time would tell of it.
+    // What the database knows of this key and this domain. Nothing: no such key, or another secret.
+    // Then nothing of the domain was looked at, here or in list(), whose time would tell of it.
     std::optional<grants::Grant> grant(const api_key::Key& key, std::string_view domain);
 
     // Whether anybody has it: for the log, never for an answer.
     bool has_domain(std::string_view domain);
 
-    std::optional<GrantedListing> list(const api_key::Key& key, const mailbox::Domain& domain, const Page& page);
+    std::optional<GrantedListing> list(const api_key::Key& key, const mailbox::Domain& domain,
+                                       const Page& page);
     // Whether the key still may, and the domain is still at that version.
     bool confirm(const api_key::Key& key, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
     // Each of these throws InDoubt where it cannot be told whether it was done.
 
-    // What create() would say now, without changing anything: before the hashing, which costs more than all the rest.
+    // What create() would say now, without changing anything: before the hashing, which costs more
+    // than all the rest.
     Created foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses);
     bool has_mailbox(const grants::Grant& grant, const mailbox::Address& address);
 
     // All of them or none.
-    Created create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes, const Actor& actor);
-    Changed change_password(const grants::Grant& grant, const mailbox::Address& address, std::string_view password_hash,
-                            const Actor& actor);
+    Created create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
+                   const Actor& actor);
+    Changed change_password(const grants::Grant& grant, const mailbox::Address& address,
+                            std::string_view password_hash, const Actor& actor);
     Changed remove(const grants::Grant& grant, const mailbox::Address& address, const Actor& actor);
-    // Those that the domain has now, as remove() does it, in transactions of some hundred: none lasts long, however many there
-    // are. None begins after `last_begin`, or after one that could not be made; what was committed before stays.
-    Emptied remove_all(const grants::Grant& grant, const mailbox::Domain& domain, const Actor& actor,
-                       std::chrono::steady_clock::time_point last_begin);
+    // Those that the domain has now, as remove() does it, in transactions of some hundred: none
+    // lasts long, however many there are. None begins after `last_begin`, or after one that could
+    // not be made; what was committed before stays.
+    Emptied remove_all(const grants::Grant& grant, const mailbox::Domain& domain,
+                       const Actor& actor, std::chrono::steady_clock::time_point last_begin);
 
     // A page of the selected domains that a key may see. Does not check that it is the right key.
     Domains domains(std::string_view key_id, const Page& page, const Selection& selection = {});

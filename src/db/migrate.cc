@@ -12,26 +12,28 @@
 namespace migrate {
 namespace {
 
-constexpr char kCreateVersions[] =
-    "CREATE TABLE IF NOT EXISTS schema_version ("
-    " version INT UNSIGNED NOT NULL PRIMARY KEY,"
-    " name VARCHAR(100) CHARACTER SET ascii NOT NULL,"
-    " applied_at BIGINT NOT NULL) ENGINE = InnoDB";
+constexpr char kCreateVersions[] = "CREATE TABLE IF NOT EXISTS schema_version ("
+                                   " version INT UNSIGNED NOT NULL PRIMARY KEY,"
+                                   " name VARCHAR(100) CHARACTER SET ascii NOT NULL,"
+                                   " applied_at BIGINT NOT NULL) ENGINE = InnoDB";
 constexpr char kVersions[] = "SELECT version FROM schema_version";
-constexpr char kInsertVersion[] = "INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, UNIX_TIMESTAMP())";
+constexpr char kInsertVersion[] =
+    "INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, UNIX_TIMESTAMP())";
 // MySQL takes names of up to 64 characters.
 constexpr char kLock[] = "SELECT GET_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64), 5)";
 constexpr char kUnlock[] = "SELECT RELEASE_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64))";
 
-// Which domains have a name that a person writes otherwise and that the tables do not know yet: those from before the
-// column was there, and those that another program added since.
-constexpr char kUnnamed[] = "SELECT id, name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
+// Which domains have a name that a person writes otherwise and that the tables do not know yet:
+// those from before the column was there, and those that another program added since.
+constexpr char kUnnamed[] =
+    "SELECT id, name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
 constexpr char kNameInUnicode[] = "UPDATE domain SET unicode_name = ? WHERE id = ?";
 
 void name_in_unicode(db::Connection& connection)
 {
     for (auto rows = connection.query(kUnnamed); rows.next();) {
-        if (const auto name = unicode::u_labels(rows.text(2))) connection.execute(kNameInUnicode, {*name, rows.integer(1)});
+        if (const auto name = unicode::u_labels(rows.text(2)))
+            connection.execute(kNameInUnicode, {*name, rows.integer(1)});
     }
 }
 
@@ -59,8 +61,10 @@ std::string mismatch(std::int64_t version)
 {
     if (version == newest_version()) return {};
     const bool is_old = version < newest_version();
-    return "the database has schema version " + std::to_string(version) + (is_old ? ", older" : ", newer") + " than this program's "
-           + std::to_string(newest_version()) + ": " + (is_old ? std::string{db::kMigrate} : "use the programs of the release that made it");
+    return "the database has schema version " + std::to_string(version)
+           + (is_old ? ", older" : ", newer") + " than this program's "
+           + std::to_string(newest_version()) + ": "
+           + (is_old ? std::string{db::kMigrate} : "use the programs of the release that made it");
 }
 
 void expect_no_older(db::Connection& connection)
@@ -78,7 +82,9 @@ void expect_same(db::Connection& connection)
 std::size_t apply(db::Connection& connection, std::ostream& progress)
 {
     auto locked = connection.query(kLock);
-    if (!locked.next() || locked.integer(1) != 1) throw std::runtime_error("another mailboxctl migrate is running on this database; nothing was changed; try again when it is done");
+    if (!locked.next() || locked.integer(1) != 1)
+        throw std::runtime_error(
+            "another mailboxctl migrate is running on this database; nothing was changed; try again when it is done");
     connection.run(kCreateVersions);
     std::set<std::int64_t> applied;
     auto versions = connection.query(kVersions);

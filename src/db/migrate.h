@@ -28,22 +28,24 @@ extern const std::size_t kCount;
 
 namespace migrate {
 
-// Returns a migration's statements: each ends with a semicolon at the end of a line. Lines that are comments are left out,
-// because they may end with one too.
+// Returns a migration's statements: each ends with a semicolon at the end of a line. Lines that are
+// comments are left out, because they may end with one too.
 std::vector<std::string> statements(std::string_view script);
 
 std::int64_t newest_version();
 
-// Where a database with this version is not for this program: what it has, and what to do. Otherwise empty.
+// Where a database with this version is not for this program: what it has, and what to do.
+// Otherwise empty.
 std::string mismatch(std::int64_t version);
 
-// Each a db::Connection::Look. The service runs on the next release's tables, for as long as an upgrade takes.
+// Each a db::Connection::Look. The service runs on the next release's tables, for as long as an
+// upgrade takes.
 void expect_no_older(db::Connection& connection);
 void expect_same(db::Connection& connection);
 
-// Applies what is missing, says each on `progress`, and returns how many there were. Also gives internationalised domains
-// the name that people write, where the tables do not have it yet.
-// Throws db::Error; std::runtime_error where the schema is newer than this program.
+// Applies what is missing, says each on `progress`, and returns how many there were. Also gives
+// internationalised domains the name that people write, where the tables do not have it yet. Throws
+// db::Error; std::runtime_error where the schema is newer than this program.
 std::size_t apply(db::Connection& connection, std::ostream& progress);
 
 }  // namespace migrate

@@ -11,16 +11,17 @@ namespace {
 using Columns = std::vector<std::string>;
 
 struct Right {
-    std::string verb;     // SELECT, INSERT, UPDATE, DELETE or EXECUTE
-    Columns columns;      // empty: of the whole table
-    std::string table;    // or the function
+    std::string verb;   // SELECT, INSERT, UPDATE, DELETE or EXECUTE
+    Columns columns;    // empty: of the whole table
+    std::string table;  // or the function
 };
 
 // The statements of grants.sql that are about the user, one right each.
 std::vector<Right> needed_by(std::string_view user)
 {
     const auto text = std::regex_replace(std::string{kGrants}, std::regex{"--[^\n]*"}, "");
-    static const std::regex statement{R"(GRANT\s([^;]*?)\sON\s(?:FUNCTION\s+)?(\w+)\s+TO\s'(\w+)'@)"};
+    static const std::regex statement{
+        R"(GRANT\s([^;]*?)\sON\s(?:FUNCTION\s+)?(\w+)\s+TO\s'(\w+)'@)"};
     static const std::regex verb{R"((SELECT|INSERT|UPDATE|DELETE|EXECUTE)(?:\s*\(([^)]*)\))?)"};
     static const std::regex word{R"(\w+)"};
     std::vector<Right> rights;
@@ -29,13 +30,16 @@ std::vector<Right> needed_by(std::string_view user)
         const std::string verbs = (*each)[1];
         for (std::sregex_iterator one{verbs.begin(), verbs.end(), verb}; one != end; ++one) {
             const std::string list = (*one)[2];
-            rights.push_back({(*one)[1], {std::sregex_token_iterator{list.begin(), list.end(), word}, {}}, (*each)[2]});
+            rights.push_back({(*one)[1],
+                              {std::sregex_token_iterator{list.begin(), list.end(), word}, {}},
+                              (*each)[2]});
         }
     }
     return rights;
 }
 
-// The columns that the connection's user may do anything with, and what. A view of the server's that shows nothing else.
+// The columns that the connection's user may do anything with, and what. A view of the server's
+// that shows nothing else.
 constexpr char kColumns[] =
     "SELECT table_name, column_name, UPPER(privileges) FROM information_schema.columns"
     " WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position";
@@ -64,10 +68,12 @@ std::string joined(const Columns& columns, const std::string& behind_each = {})
 // What only somebody with the right may prepare.
 std::string statement_for(const Right& right, const Columns& columns)
 {
-    if (right.verb == "SELECT") return "SELECT " + (right.columns.empty() ? "*" : joined(columns)) + " FROM " + right.table;
+    if (right.verb == "SELECT")
+        return "SELECT " + (right.columns.empty() ? "*" : joined(columns)) + " FROM " + right.table;
     if (right.verb == "DELETE") return "DELETE FROM " + right.table;
     if (right.verb == "UPDATE") return "UPDATE " + right.table + " SET " + joined(columns, " = ?");
-    return "INSERT INTO " + right.table + " (" + joined(columns) + ") VALUES (" + joined(Columns(columns.size(), "?")) + ")";
+    return "INSERT INTO " + right.table + " (" + joined(columns) + ") VALUES ("
+           + joined(Columns(columns.size(), "?")) + ")";
 }
 
 // The server's words where it refuses to prepare it; otherwise nothing.
@@ -83,13 +89,14 @@ std::string refusal(db::Connection& connection, const std::string& statement)
 }
 
 // A view of those that one may call.
-constexpr char kFunction[] = "SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_name = ?";
+constexpr char kFunction[] =
+    "SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_name = ?";
 
 std::string refusal_of_function(db::Connection& connection, const std::string& name)
 {
     if (connection.query(kFunction, {name}).count() > 0) return {};
-    return "the function " + name + " is not there or may not be called: " + std::string{db::kMakeRoutines}
-           + "; then grants.sql gives the right to call it";
+    return "the function " + name + " is not there or may not be called: "
+           + std::string{db::kMakeRoutines} + "; then grants.sql gives the right to call it";
 }
 
 // For a whole table all that can be seen of it; where nothing can, any column will be refused.
@@ -103,17 +110,19 @@ Columns columns_of(const Right& right, const Tables& visible)
     return names.empty() ? Columns{"id"} : names;
 }
 
-bool is_among(const std::vector<Right>& needed, std::string_view verb, const std::string& table, const std::string& column)
+bool is_among(const std::vector<Right>& needed, std::string_view verb, const std::string& table,
+              const std::string& column)
 {
     return std::any_of(needed.begin(), needed.end(), [&](const Right& right) {
         const auto& columns = right.columns;
         return right.verb == verb && right.table == table
-               && (columns.empty() || std::find(columns.begin(), columns.end(), column) != columns.end());
+               && (columns.empty()
+                   || std::find(columns.begin(), columns.end(), column) != columns.end());
     });
 }
 
-// Rights on more than single tables of the database, and on these such as DROP: the programs need none of them. The views
-// tell an ordinary user of its own alone.
+// Rights on more than single tables of the database, and on these such as DROP: the programs need
+// none of them. The views tell an ordinary user of its own alone.
 constexpr char kWide[] =
     "SELECT CONCAT(verb, ' on ', place) FROM ("
     "SELECT grantee, privilege_type AS verb, '*.*' AS place FROM information_schema.user_privileges"
@@ -132,20 +141,25 @@ Difference difference(db::Connection& connection, std::string_view user)
     const auto visible = visible_to(connection);
     Difference difference;
     for (const auto& right : needed) {
-        difference.refused = right.verb == "EXECUTE" ? refusal_of_function(connection, right.table)
-                                                     : refusal(connection, statement_for(right, columns_of(right, visible)));
+        difference.refused =
+            right.verb == "EXECUTE"
+                ? refusal_of_function(connection, right.table)
+                : refusal(connection, statement_for(right, columns_of(right, visible)));
         if (!difference.refused.empty()) break;
     }
-    for (auto wide = connection.query(kWide); wide.next();) difference.excess.push_back(wide.text(1));
+    for (auto wide = connection.query(kWide); wide.next();)
+        difference.excess.push_back(wide.text(1));
     for (const auto& [table, columns] : visible) {
         for (const auto& column : columns) {
             for (const std::string verb : {"SELECT", "INSERT", "UPDATE"}) {
                 const bool has = column.verbs.find(verb) != std::string::npos;
-                if (has && !is_among(needed, verb, table, column.name)) difference.excess.push_back(verb + " (" + column.name + ") on " + table);
+                if (has && !is_among(needed, verb, table, column.name))
+                    difference.excess.push_back(verb + " (" + column.name + ") on " + table);
             }
         }
         if (is_among(needed, "DELETE", table, {})) continue;
-        if (refusal(connection, "DELETE FROM " + table).empty()) difference.excess.push_back("DELETE on " + table);
+        if (refusal(connection, "DELETE FROM " + table).empty())
+            difference.excess.push_back("DELETE on " + table);
     }
     return difference;
 }

@@ -41,9 +41,11 @@ constexpr char kFunctions[] =
 std::map<Key, Stored> stored(db::Connection& connection)
 {
     std::map<Key, Stored> found;
-    for (const auto& [kind, statement] : {std::pair{Kind::trigger, kTriggers}, {Kind::function, kFunctions}}) {
+    for (const auto& [kind, statement] :
+         {std::pair{Kind::trigger, kTriggers}, {Kind::function, kFunctions}}) {
         for (auto rows = connection.query(statement); rows.next();) {
-            found[{kind, rows.text(1)}] = {normalized(rows.text(2)), normalized(rows.text(3)), rows.integer(4) != 0};
+            found[{kind, rows.text(1)}] = {normalized(rows.text(2)), normalized(rows.text(3)),
+                                           rows.integer(4) != 0};
         }
     }
     return found;
@@ -51,13 +53,15 @@ std::map<Key, Stored> stored(db::Connection& connection)
 
 bool is_as_wanted(const Stored& stored, const Routine& wanted)
 {
-    return stored.is_ours && stored.body == normalized(wanted.body) && (wanted.kind == Kind::function || stored.head == normalized(wanted.head));
+    return stored.is_ours && stored.body == normalized(wanted.body)
+           && (wanted.kind == Kind::function || stored.head == normalized(wanted.head));
 }
 
 std::string definition(const Routine& routine)
 {
     const auto separator = routine.kind == Kind::trigger ? " FOR EACH ROW " : " ";
-    return routine.name + (routine.kind == Kind::trigger ? " " : "") + routine.head + separator + routine.body;
+    return routine.name + (routine.kind == Kind::trigger ? " " : "") + routine.head + separator
+           + routine.body;
 }
 
 std::string table_of(const Routine& trigger)
@@ -67,15 +71,18 @@ std::string table_of(const Routine& trigger)
 
 constexpr char kIsMariaDb[] = "SELECT VERSION() LIKE '%MariaDB%'";
 
-// Another migrate may do the same at the same time. MariaDB replaces one in one statement, and a function keeps who may call it. MySQL cannot: a lock keeps others from
-// changing a trigger's table meanwhile.
+// Another migrate may do the same at the same time. MariaDB replaces one in one statement, and a
+// function keeps who may call it. MySQL cannot: a lock keeps others from changing a trigger's table
+// meanwhile.
 void make(db::Connection& connection, const Routine& routine, bool is_there)
 {
     const std::string kind = text(routine.kind);
     auto version = connection.query(kIsMariaDb);
     version.next();
-    if (version.integer(1) != 0) return connection.run("CREATE OR REPLACE " + kind + " " + definition(routine));
-    if (!is_there) return connection.run("CREATE " + kind + " IF NOT EXISTS " + definition(routine));
+    if (version.integer(1) != 0)
+        return connection.run("CREATE OR REPLACE " + kind + " " + definition(routine));
+    if (!is_there)
+        return connection.run("CREATE " + kind + " IF NOT EXISTS " + definition(routine));
     const bool has_lock = routine.kind == Kind::trigger;
     struct Lock {
         db::Connection* connection;
@@ -95,11 +102,13 @@ void make(db::Connection& connection, const Routine& routine, bool is_there)
 
 constexpr char kMendSizes[] =
     "UPDATE mailbox m JOIN mailbox_usage u ON u.storage_id = m.storage_id SET m.size_bytes = u.bytes WHERE m.size_bytes <> u.bytes";
-constexpr char kNewVersions[] = "UPDATE domain SET version = 0";  // the trigger gives each another number
+constexpr char kNewVersions[] =
+    "UPDATE domain SET version = 0";  // the trigger gives each another number
 
 bool is_denied(const db::Error& error)
 {
-    return error.number == 1044 || error.number == 1142 || error.number == 1227 || error.number == 1370;
+    return error.number == 1044 || error.number == 1142 || error.number == 1227
+           || error.number == 1370;
 }
 
 }  // namespace
@@ -107,10 +116,14 @@ bool is_denied(const db::Error& error)
 std::vector<Routine> all()
 {
     static const std::regex drop{R"(^\s*DROP (TRIGGER|FUNCTION) IF EXISTS (\w+);\s*$)"};
-    static const std::regex trigger{R"(^\s*CREATE TRIGGER IF NOT EXISTS (\w+) (\w+ \w+ ON \w+)\s+FOR EACH ROW\s+([\s\S]*);\s*$)"};
-    static const std::regex function{R"(^\s*CREATE FUNCTION IF NOT EXISTS (\w+)(\([\s\S]*?)\s(BEGIN\s[\s\S]*END);\s*$)"};
+    static const std::regex trigger{
+        R"(^\s*CREATE TRIGGER IF NOT EXISTS (\w+) (\w+ \w+ ON \w+)\s+FOR EACH ROW\s+([\s\S]*);\s*$)"};
+    static const std::regex function{
+        R"(^\s*CREATE FUNCTION IF NOT EXISTS (\w+)(\([\s\S]*?)\s(BEGIN\s[\s\S]*END);\s*$)"};
     std::vector<Routine> found;
-    const auto erase = [&](const std::string& name) { std::erase_if(found, [&](const Routine& each) { return each.name == name; }); };
+    const auto erase = [&](const std::string& name) {
+        std::erase_if(found, [&](const Routine& each) { return each.name == name; });
+    };
     for (std::size_t i = 0; i < migrations::kCount; ++i) {
         for (const auto& statement : migrate::statements(migrations::kAll[i].sql)) {
             std::smatch match;
@@ -138,22 +151,28 @@ std::size_t restore(db::Connection& connection, std::ostream& progress)
         const bool is_there = it != found.end();
         if (is_there && is_as_wanted(it->second, routine)) continue;
         // MariaDB replaces a trigger only where it is.
-        const bool is_elsewhere = is_there && routine.kind == Kind::trigger && it->second.head != normalized(routine.head);
+        const bool is_elsewhere = is_there && routine.kind == Kind::trigger
+                                  && it->second.head != normalized(routine.head);
         try {
             if (is_elsewhere) connection.run("DROP TRIGGER " + routine.name);
             make(connection, routine, is_there && !is_elsewhere);
         } catch (const db::Error& error) {
             if (!found.empty() || count > 0 || !is_denied(error)) throw;
-            progress << "Triggers and functions were not looked at: this database user may not see them. A user that may change tables"
-                        " can (--db-user, --db-password-file).\n";
+            progress
+                << "Triggers and functions were not looked at: this database user may not see them. A user that may change tables"
+                   " can (--db-user, --db-password-file).\n";
             return 0;
         }
         ++count;
         has_made_trigger = has_made_trigger || routine.kind == Kind::trigger;
-        progress << "made anew, because it was " << (is_there ? "different or another user's" : "missing") << ": "
-                 << (routine.kind == Kind::trigger ? "trigger " : "function ") << routine.name << '\n'
+        progress << "made anew, because it was "
+                 << (is_there ? "different or another user's" : "missing") << ": "
+                 << (routine.kind == Kind::trigger ? "trigger " : "function ") << routine.name
+                 << '\n'
                  << std::flush;
-        if (routine.kind == Kind::function) progress << "its users need their right again: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql\n";
+        if (routine.kind == Kind::function)
+            progress
+                << "its users need their right again: mariadb DATABASE </usr/share/mailboxd/sql/grants.sql\n";
     }
     if (has_made_trigger) {
         connection.execute(kMendSizes);

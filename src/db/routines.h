@@ -1,6 +1,7 @@
 // routines.h - the triggers and functions that the tables need, as the migrations define them.
 //
-// A dump without --triggers or --routines loses them, and a restore by another user gives them a definer that may not exist.
+// A dump without --triggers or --routines loses them, and a restore by another user gives them a
+// definer that may not exist.
 #pragma once
 
 #include <ostream>
@@ -16,19 +17,21 @@ enum class Kind { trigger, function };
 struct Routine {
     Kind kind{};
     std::string name;
-    std::string head;  // of a trigger: "BEFORE UPDATE ON domain"; of a function: from its parameters to its body
+    std::string head;  // of a trigger: "BEFORE UPDATE ON domain"; of a function: from its
+                       // parameters to its body
     std::string body;
 };
 
 // The last definition of each, in the order of the migrations.
 std::vector<Routine> all();
 
-// Makes each one anew that is missing, that has another body, table, moment or sql_mode, or whose definer is not the
-// connection's user. Prints a line for each on `progress`, and returns how many there were. After a trigger was made,
-// copied sizes are compared with their source and mended, and every domain gets a new version.
+// Makes each one anew that is missing, that has another body, table, moment or sql_mode, or whose
+// definer is not the connection's user. Prints a line for each on `progress`, and returns how many
+// there were. After a trigger was made, copied sizes are compared with their source and mended, and
+// every domain gets a new version.
 //
-// A user who may not see any of them finds all as they should be, and `progress` says that they were not looked at.
-// Throws db::Error.
+// A user who may not see any of them finds all as they should be, and `progress` says that they
+// were not looked at. Throws db::Error.
 std::size_t restore(db::Connection& connection, std::ostream& progress);
 
 }  // namespace routines

@@ -11,7 +11,8 @@ namespace {
 // The server looks whether it takes changes before it looks for the row.
 constexpr char kChange[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = 0";
 
-// SHOW, because not every server has each of them. max_user_connections is that of the account, if it has one.
+// SHOW, because not every server has each of them. max_user_connections is that of the account, if
+// it has one.
 constexpr char kVariables[] =
     "SHOW SESSION VARIABLES WHERE variable_name IN ('max_connections', 'max_user_connections')";
 
@@ -29,24 +30,30 @@ void try_change(db::Connection& connection)
 std::vector<finding::Finding> shortfalls(db::Connection& connection, const Config& config)
 {
     std::map<std::string, std::int64_t> variables;
-    for (auto rows = connection.query(kVariables); rows.next();) variables[rows.text(1)] = rows.integer(2);
+    for (auto rows = connection.query(kVariables); rows.next();)
+        variables[rows.text(1)] = rows.integer(2);
     const std::int64_t workers = config.workers + config.write_workers;
     std::vector<finding::Finding> found;
     const auto look = [&](const std::string& name, std::int64_t others) {
         const auto limit = variables[name];
         if (limit == 0 || limit >= 2 * workers + others) return;
         const auto says = "the server's " + name + " is " + std::to_string(limit);
-        const auto advice = ": set " + name + " = " + std::to_string(2 * workers + others) + ", or lower workers and write_workers";
+        const auto advice = ": set " + name + " = " + std::to_string(2 * workers + others)
+                            + ", or lower workers and write_workers";
         if (limit < workers + others) {
-            found.push_back(finding::wrong(says + ", and the service's workers alone need " + std::to_string(workers)
-                                           + ", so that requests get 503 and mail waits when all are busy" + advice));
+            found.push_back(finding::wrong(
+                says + ", and the service's workers alone need " + std::to_string(workers)
+                + ", so that requests get 503 and mail waits when all are busy" + advice));
         } else {
-            found.push_back(finding::note(says + ", which is too few during a reload, when there are twice as many workers" + advice));
+            found.push_back(finding::note(
+                says + ", which is too few during a reload, when there are twice as many workers"
+                + advice));
         }
     };
     look("max_connections", kOthers);
     look("max_user_connections", 0);
-    std::stable_partition(found.begin(), found.end(), [](const auto& each) { return each.mark == finding::Mark::wrong; });
+    std::stable_partition(found.begin(), found.end(),
+                          [](const auto& each) { return each.mark == finding::Mark::wrong; });
     return found;
 }
 

@@ -9,9 +9,9 @@
 namespace mailbox {
 namespace {
 
-constexpr std::size_t kMaxLocalPart = 64;   // RFC 5321 4.5.3.1.1
-constexpr std::size_t kMaxAddress = 254;    // the path of 4.5.3.1.3 without its angle brackets
-constexpr std::size_t kMaxDomain = 253;     // RFC 1035 2.3.4 as text
+constexpr std::size_t kMaxLocalPart = 64;  // RFC 5321 4.5.3.1.1
+constexpr std::size_t kMaxAddress = 254;   // the path of 4.5.3.1.3 without its angle brackets
+constexpr std::size_t kMaxDomain = 253;    // RFC 1035 2.3.4 as text
 constexpr std::size_t kMaxLabel = 63;
 constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789";
 // RFC 5321's atom without those that some part of the mail system or a published client
@@ -38,18 +38,21 @@ bool all_parts(std::string_view text, Predicate is_part)
 
 bool is_label(std::string_view label)
 {
-    return !label.empty() && label.size() <= kMaxLabel && consists_of(label, std::string{kAlphanumeric} + "-")
-           && label.front() != '-' && label.back() != '-';
+    return !label.empty() && label.size() <= kMaxLabel
+           && consists_of(label, std::string{kAlphanumeric} + "-") && label.front() != '-'
+           && label.back() != '-';
 }
 
-// What paths and maps mean by a word of their own. All are single labels, which are refused for that alone; they have a
-// sentence of their own because a domain that is called like this does harm to others.
+// What paths and maps mean by a word of their own. All are single labels, which are refused for
+// that alone; they have a sentence of their own because a domain that is called like this does harm
+// to others.
 constexpr std::array<std::string_view, 7> kWords{
     "mailboxes", "domains", "credentials", "v2", "v3", "v4",  // src/api.cc, src/http.cc, nginx/
-    "mailboxd",                                               // the transport in sql/postfix/mailboxd-master.cf
+    "mailboxd",  // the transport in sql/postfix/mailboxd-master.cf
 };
 
-// RFC 6761 keeps these out of the DNS. `check` asks about a name below the second one that nobody may have.
+// RFC 6761 keeps these out of the DNS. `check` asks about a name below the second one that nobody
+// may have.
 constexpr std::array<std::string_view, 2> kNoTopLevels{"localhost", "invalid"};
 
 // The rule that it breaks; empty: none.
@@ -60,7 +63,8 @@ std::string_view broken_rule(const std::string& local)
         return "the part before the @ may have letters a to z, digits and . _ - $ & ' = ^ ` { | } ~";
     }
     if (local.front() == '-') return "it must not begin with a hyphen";
-    if (!all_parts(local, [](std::string_view atom) { return !atom.empty(); })) return "a dot must stand between other characters";
+    if (!all_parts(local, [](std::string_view atom) { return !atom.empty(); }))
+        return "a dot must stand between other characters";
     return {};
 }
 
@@ -88,9 +92,11 @@ std::string_view obstacle_to_hosting(const Domain& domain)
         return "paths of the API and maps of Postfix use that word themselves";
     }
     const auto dot = name.rfind('.');
-    if (dot == std::string_view::npos) return "a mail domain has at least two labels, as in example.org";
+    if (dot == std::string_view::npos)
+        return "a mail domain has at least two labels, as in example.org";
     const auto top_level = name.substr(dot + 1);
-    // RFC 3696 2: no top-level domain is a number. 0x7f is one, too, to what reads addresses as C does.
+    // RFC 3696 2: no top-level domain is a number. 0x7f is one, too, to what reads addresses as C
+    // does.
     if (std::string_view{"0123456789"}.find(top_level.front()) != std::string_view::npos) {
         return "its last label begins with a digit, so programs read the name as an IP address";
     }
@@ -111,13 +117,16 @@ Address Address::parse(std::string_view text, const Domain& domain, std::string_
     if (at != std::string_view::npos) {
         named = Domain::parse(text.substr(at + 1));
         if (!named || named->name() != domain.name()) {
-            const auto* const rule = named || unicode::is_ascii(text.substr(at + 1)) ? "" : ", and no domain name by IDNA 2008";
+            const auto* const rule = named || unicode::is_ascii(text.substr(at + 1))
+                                         ? ""
+                                         : ", and no domain name by IDNA 2008";
             throw Invalid(its + "not valid: its domain is not " + domain.text() + rule);
         }
     }
     auto local = strings::lower_case(text.substr(0, at));
     if (local.empty()) throw Invalid(its + "empty");
-    if (const auto rule = broken_rule(local); !rule.empty()) throw Invalid(its + "not valid: " + std::string{rule});
+    if (const auto rule = broken_rule(local); !rule.empty())
+        throw Invalid(its + "not valid: " + std::string{rule});
     if (local.size() + 1 + domain.name().size() > kMaxAddress) {
         throw Invalid(its + "not valid: the whole address is longer than 254 bytes");
     }

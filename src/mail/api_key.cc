@@ -14,8 +14,9 @@ constexpr std::size_t kIdLength = 10;
 constexpr std::size_t kSecretLength = 32;
 constexpr std::size_t kChecksumLength = 7;
 constexpr std::size_t kKeyLength = 4 + kIdLength + kSecretLength + kChecksumLength;
-// WWW::Mailgun, and whatever else uses MIME's base64, breaks the credentials after 76 characters, and a header with a
-// line's end in it is none. Three bytes give four characters, so there is no padding either, which some leave out.
+// WWW::Mailgun, and whatever else uses MIME's base64, breaks the credentials after 76 characters,
+// and a header with a line's end in it is none. Three bytes give four characters, so there is no
+// padding either, which some leave out.
 constexpr std::string_view kUser = "api:";
 static_assert((kUser.size() + kKeyLength) % 3 == 0 && (kUser.size() + kKeyLength) / 3 * 4 <= 76);
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";  // RFC 4648 6, lower case
@@ -33,7 +34,8 @@ std::string checksum(std::string_view text)
 {
     const auto digest = sha256_of("mailboxd key checksum " + std::string{text});
     std::string encoded;
-    for (std::size_t i = 0; i < kChecksumLength; ++i) encoded += kBase32[static_cast<unsigned char>(digest[i]) & 31];
+    for (std::size_t i = 0; i < kChecksumLength; ++i)
+        encoded += kBase32[static_cast<unsigned char>(digest[i]) & 31];
     return encoded;
 }
 
@@ -51,7 +53,8 @@ std::optional<Key> Key::parse(std::string_view text)
 {
     if (text.size() != kKeyLength || !text.starts_with(kPrefix)) return std::nullopt;
     const auto body = text.substr(0, kKeyLength - kChecksumLength);
-    if (body.substr(kPrefix.size()).find_first_not_of(kBase32) != std::string_view::npos) return std::nullopt;
+    if (body.substr(kPrefix.size()).find_first_not_of(kBase32) != std::string_view::npos)
+        return std::nullopt;
     if (text.substr(body.size()) != checksum(body)) return std::nullopt;
     return Key{std::string{text}};
 }
@@ -59,17 +62,21 @@ std::optional<Key> Key::parse(std::string_view text)
 std::optional<Key> Key::from_header(std::string_view authorization)
 {
     const auto space = authorization.find(' ');
-    if (space == std::string_view::npos || !strings::equals_ignoring_case(authorization.substr(0, space), "Basic")) {
+    if (space == std::string_view::npos
+        || !strings::equals_ignoring_case(authorization.substr(0, space), "Basic")) {
         return std::nullopt;
     }
-    // Spaces alone may follow the scheme (RFC 9110 11.4). mailboxd-http.conf counts and passes on the same forms.
+    // Spaces alone may follow the scheme (RFC 9110 11.4). mailboxd-http.conf counts and passes on
+    // the same forms.
     const auto begin = authorization.find_first_not_of(' ', space);
     if (begin == std::string_view::npos || authorization[begin] == '\t') return std::nullopt;
     const auto encoded = strings::trimmed(authorization.substr(begin));
     std::array<char, 128> decoded{};
     std::size_t size = 0;
-    if (sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(), encoded.data(),
-                          encoded.size(), nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL) != 0) {
+    if (sodium_base642bin(reinterpret_cast<unsigned char*>(decoded.data()), decoded.size(),
+                          encoded.data(), encoded.size(), nullptr, &size, nullptr,
+                          sodium_base64_VARIANT_ORIGINAL)
+        != 0) {
         return std::nullopt;
     }
     const std::string_view pair{decoded.data(), size};
@@ -89,7 +96,8 @@ std::string random_hex(std::size_t bytes)
     std::string random(bytes, '\0');
     randombytes_buf(random.data(), random.size());
     std::string hex(2 * bytes + 1, '\0');
-    sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(random.data()), random.size());
+    sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(random.data()),
+                   random.size());
     hex.pop_back();
     return hex;
 }

@@ -17,8 +17,9 @@ public:
     static Key generate();
     // Nothing where form or checksum is wrong.
     static std::optional<Key> parse(std::string_view text);
-    // From `Basic base64(api:key)` (RFC 7617). The scheme's case does not matter, and any number of spaces may follow it.
-    // nginx counts requests by this header: mailboxd-http.conf must recognize whatever is accepted here.
+    // From `Basic base64(api:key)` (RFC 7617). The scheme's case does not matter, and any number of
+    // spaces may follow it. nginx counts requests by this header: mailboxd-http.conf must recognize
+    // whatever is accepted here.
     static std::optional<Key> from_header(std::string_view authorization);
 
     std::string id() const { return text_.substr(4, 10); }

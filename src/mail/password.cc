@@ -53,7 +53,10 @@ private:
     };
     static_assert(sizeof(Attributes) == 48);
 
-    static void set(Attributes attributes) { ::syscall(SYS_sched_setattr, 0, &attributes, 0); }  // refused: nothing changes
+    static void set(Attributes attributes)
+    {
+        ::syscall(SYS_sched_setattr, 0, &attributes, 0);
+    }  // refused: nothing changes
 
     Attributes before_;
     bool is_set_ = false;
@@ -68,16 +71,20 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
         const auto composed = unicode::composed(text);
         if (composed.text() != text) return check(composed.text(), owner, config);
     }
-    if (!strings::is_utf8(text)) throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
-    if (strings::has_control_character(text)) throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
+    if (!strings::is_utf8(text))
+        throw mailbox::Invalid("'password' parameter is not valid: it is not valid UTF-8");
+    if (strings::has_control_character(text))
+        throw mailbox::Invalid("'password' parameter is not valid: it has a control character");
     const auto characters = strings::characters(text);
     if (characters < config.min_password || characters > config.max_password) {
-        throw mailbox::Invalid("'password' parameter is not valid: it must have " + std::to_string(config.min_password)
-                               + " to " + std::to_string(config.max_password) + " characters");
+        throw mailbox::Invalid("'password' parameter is not valid: it must have "
+                               + std::to_string(config.min_password) + " to "
+                               + std::to_string(config.max_password) + " characters");
     }
     for (const auto& name : {owner.local_part(), owner.text(), owner.ascii(), owner.domain()}) {
         if (strings::equals_ignoring_case(text, name)) {
-            throw mailbox::Invalid("'password' parameter is not valid: it must not be the mailbox's name, address or domain");
+            throw mailbox::Invalid(
+                "'password' parameter is not valid: it must not be the mailbox's name, address or domain");
         }
     }
 }
@@ -89,7 +96,8 @@ std::string hash(std::string_view text, const Config& config)
     text = composed.text();
     char encoded[crypto_pwhash_STRBYTES];
     if (crypto_pwhash_argon2id_str(encoded, text.data(), text.size(), config.argon2_passes,
-                                   config.argon2_memory_kib * 1024) != 0) {
+                                   config.argon2_memory_kib * 1024)
+        != 0) {
         throw std::bad_alloc{};
     }
     return kScheme + encoded;
@@ -98,7 +106,8 @@ std::string hash(std::string_view text, const Config& config)
 std::optional<bool> verify(std::string_view text, const std::string& stored)
 {
     if (!stored.starts_with(kScheme)) return std::nullopt;
-    if (crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size()) == 0) return true;
+    if (crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size()) == 0)
+        return true;
     return errno == EINVAL ? std::optional{false} : std::nullopt;  // so it says that the two differ
 }
 

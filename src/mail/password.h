@@ -3,8 +3,9 @@
 // {ARGON2ID}, by libsodium. The text is checked here and forgotten: it is never
 // logged, stored or echoed.
 //
-// The text is composed first (NFC, as RFC 8265 has it for passwords). Dovecot verifies what a client sends as it is, and
-// keyboards send composed characters; so a password that a program set decomposed is the one that people type.
+// The text is composed first (NFC, as RFC 8265 has it for passwords). Dovecot verifies what a
+// client sends as it is, and keyboards send composed characters; so a password that a program set
+// decomposed is the one that people type.
 #pragma once
 
 #include <optional>
@@ -24,10 +25,12 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 // Throws std::bad_alloc when the memory cannot be had.
 std::string hash(std::string_view text, const Config& config);
 
-// Whether the text, as it is, belongs to a stored hash; nothing where that cannot be told: another scheme, no memory.
+// Whether the text, as it is, belongs to a stored hash; nothing where that cannot be told: another
+// scheme, no memory.
 std::optional<bool> verify(std::string_view text, const std::string& stored);
 
-// For a mailbox that nobody chose a password for: 24 characters, 120 random bits, or as near to that as the settings let it.
+// For a mailbox that nobody chose a password for: 24 characters, 120 random bits, or as near to
+// that as the settings let it.
 Secret generate(const mailbox::Address& owner, const Config& config);
 
 }  // namespace password

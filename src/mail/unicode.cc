@@ -51,13 +51,15 @@ bool is_ascii(std::string_view text)
 
 std::optional<std::string> a_labels(std::string_view name)
 {
-    if (name.empty() || name.find('\0') != std::string_view::npos || !strings::is_utf8(name)) return std::nullopt;
+    if (name.empty() || name.find('\0') != std::string_view::npos || !strings::is_utf8(name))
+        return std::nullopt;
     std::size_t size = 0;
     auto* const lower = u8_tolower(bytes(name), name.size(), nullptr, UNINORM_NFC, nullptr, &size);
     const auto text = taken(lower, size);
     std::uint8_t* ascii = nullptr;
     // Without TR46, which would map characters that IDNA 2008 forbids to others.
-    const auto status = idn2_lookup_u8(bytes(text), &ascii, IDN2_NFC_INPUT | IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP);
+    const auto status =
+        idn2_lookup_u8(bytes(text), &ascii, IDN2_NFC_INPUT | IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP);
     return taken(status, ascii);
 }
 
@@ -75,8 +77,8 @@ std::optional<std::string> u_labels(const std::string& name)
 Secret composed(std::string_view text)
 {
     if (is_ascii(text)) return Secret{text};
-    // NFC makes a text up to three times as long in UTF-8 (Unicode Standard Annex 15, 9). With room for that, libunistring
-    // has no need for memory of its own, which it would not wipe.
+    // NFC makes a text up to three times as long in UTF-8 (Unicode Standard Annex 15, 9). With room
+    // for that, libunistring has no need for memory of its own, which it would not wipe.
     constexpr std::size_t kGrowth = 3;
     Secret made{kGrowth * text.size()};
     std::size_t size = made.size();

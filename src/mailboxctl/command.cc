@@ -26,14 +26,18 @@ std::string or_empty(const std::string& text)
 mailbox::Domain Call::domain(const std::string& name) const
 {
     const auto parsed = mailbox::Domain::parse(name);
-    if (!parsed) throw admin::Refused(or_empty(name) + " is no domain name; an internationalised one has to be valid by IDNA 2008");
+    if (!parsed)
+        throw admin::Refused(
+            or_empty(name)
+            + " is no domain name; an internationalised one has to be valid by IDNA 2008");
     return *parsed;
 }
 
 mailbox::Address Call::address(const std::string& text) const
 {
     const auto at = text.rfind('@');
-    if (at == std::string::npos) throw admin::Refused(or_empty(text) + " is no address: it has no @");
+    if (at == std::string::npos)
+        throw admin::Refused(or_empty(text) + " is no address: it has no @");
     return address_in(text, text.substr(at + 1));
 }
 
@@ -43,14 +47,16 @@ mailbox::Address Call::address_in(const std::string& text, const std::string& do
     try {
         return mailbox::Address::parse(text, its_domain);
     } catch (const mailbox::Invalid&) {
-        throw admin::Refused(or_empty(text) + " is no address that a mailbox in " + its_domain.name() + " can have");
+        throw admin::Refused(or_empty(text) + " is no address that a mailbox in "
+                             + its_domain.name() + " can have");
     }
 }
 
 std::pair<std::string, std::string> setting(const std::string& text)
 {
     const auto equals = text.find('=');
-    if (equals == std::string::npos) throw WrongUsage("a setting reads NAME=VALUE, such as max_mailboxes=100");
+    if (equals == std::string::npos)
+        throw WrongUsage("a setting reads NAME=VALUE, such as max_mailboxes=100");
     return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
@@ -78,17 +84,21 @@ mailbox::State suspended(const Call& call)
 
 // --- output ---------------------------------------------------------------------------
 
-std::string state_sentence(const std::string& what, const std::string& command, const std::string& name, mailbox::State wanted,
-                           mailbox::State now, const std::vector<admin::Admin::Suspended>& above)
+std::string state_sentence(const std::string& what, const std::string& command,
+                           const std::string& name, mailbox::State wanted, mailbox::State now,
+                           const std::vector<admin::Admin::Suspended>& above)
 {
     const std::string text{mailbox::text(now)};
     if (now != wanted) {
-        return what + " stays " + text + ", which is stricter; nothing was changed. To let mail in again: mailboxctl " + command
-               + " resume " + strings::for_shell(name) + ", then suspend it without --disabled.";
+        return what + " stays " + text
+               + ", which is stricter; nothing was changed. To let mail in again: mailboxctl "
+               + command + " resume " + strings::for_shell(name)
+               + ", then suspend it without --disabled.";
     }
     auto sentence = what + " is " + text + ".";
     for (const auto& [level, its_name, state] : above) {
-        sentence += " Its " + level + " " + its_name + " is " + state + " still; mailboxctl " + level + " resume " + strings::for_shell(its_name) + " ends that.";
+        sentence += " Its " + level + " " + its_name + " is " + state + " still; mailboxctl "
+                    + level + " resume " + strings::for_shell(its_name) + " ends that.";
     }
     return sentence;
 }
@@ -97,7 +107,9 @@ namespace {
 
 std::string upper(std::string text)
 {
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
     return text;
 }
 
@@ -110,13 +122,15 @@ std::string text_of(const json::Value& value)
 
 void print_row(const std::vector<std::string>& row, const std::vector<std::size_t>& widths)
 {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) std::cout << row[i] << std::string(widths[i] + 2 - strings::characters(row[i]), ' ');
+    for (std::size_t i = 0; i + 1 < row.size(); ++i)
+        std::cout << row[i] << std::string(widths[i] + 2 - strings::characters(row[i]), ' ');
     std::cout << row.back() << '\n';
 }
 
 void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row)
 {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], strings::characters(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+        widths[i] = std::max(widths[i], strings::characters(row[i]));
 }
 
 // Without the line end.
@@ -152,7 +166,8 @@ void Listing::add(std::vector<json::Value> row)
     constexpr std::size_t kMostWaiting = 1000;
     if (as_json_) {
         json::Members members;
-        for (std::size_t i = 0; i < names_.size(); ++i) members.emplace_back(names_[i], std::move(row[i]));
+        for (std::size_t i = 0; i < names_.size(); ++i)
+            members.emplace_back(names_[i], std::move(row[i]));
         std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n") << json::object(members);
         if (!std::cout) throw OutputLost{};
         return;
@@ -185,7 +200,8 @@ void show(const Call& call, const json::Members& members)
     std::size_t width = 0;
     for (const auto& [name, value] : members) width = std::max(width, std::strlen(name));
     for (const auto& [name, value] : members) {
-        std::cout << std::left << std::setw(static_cast<int>(width) + 2) << name << text_of(value) << '\n';
+        std::cout << std::left << std::setw(static_cast<int>(width) + 2) << name << text_of(value)
+                  << '\n';
     }
 }
 
@@ -219,7 +235,8 @@ constexpr char kControlC = 3;
 
 class Descriptor {
 public:
-    Descriptor(const std::string& path, int flags) : number_{::open(path.c_str(), flags | O_CLOEXEC)}
+    Descriptor(const std::string& path, int flags)
+        : number_{::open(path.c_str(), flags | O_CLOEXEC)}
     {
         if (number_ < 0) throw admin::Refused(path + ": " + std::strerror(errno));
     }
@@ -238,7 +255,8 @@ Secret read_line(int descriptor, const std::string& from)
     Secret line{kLongestLine};
     std::size_t length = 0;
     for (;;) {
-        if (length == kLongestLine) throw admin::Refused(from + ": the line is too long for a password");
+        if (length == kLongestLine)
+            throw admin::Refused(from + ": the line is too long for a password");
         const auto count = ::read(descriptor, line.data() + length, 1);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw admin::Refused(from + ": " + std::strerror(errno));
@@ -257,7 +275,9 @@ class Silence {
 public:
     explicit Silence(int terminal) : terminal_{terminal}
     {
-        if (::tcgetattr(terminal_, &before_) != 0) throw admin::Refused("the terminal cannot be asked for a password; give it by --password-file");
+        if (::tcgetattr(terminal_, &before_) != 0)
+            throw admin::Refused(
+                "the terminal cannot be asked for a password; give it by --password-file");
         auto silent = before_;
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
         silent.c_cc[VEOL] = kControlC;  // ends the line, as a signal it would be lost
@@ -274,7 +294,8 @@ private:
 
 void write_to(int terminal, std::string_view text)
 {
-    if (::write(terminal, text.data(), text.size()) < 0) throw admin::Refused("the terminal is gone");
+    if (::write(terminal, text.data(), text.size()) < 0)
+        throw admin::Refused("the terminal is gone");
 }
 
 Secret ask(int terminal, const std::string& prompt)
@@ -294,13 +315,15 @@ Secret from_terminal(Ask how_often, const std::string& prompt)
         try {
             return Descriptor{"/dev/tty", O_RDWR};
         } catch (const admin::Refused&) {
-            throw WrongUsage("there is no terminal to ask for the password; give it by --password-file FILE, - for standard input");
+            throw WrongUsage(
+                "there is no terminal to ask for the password; give it by --password-file FILE, - for standard input");
         }
     }();
     auto typed = ask(terminal.number(), prompt);
     if (how_often == Ask::once) return typed;
     const auto again = ask(terminal.number(), prompt + " (again)");
-    if (typed.text() != again.text()) throw admin::Refused("the two are not the same; nothing was changed");
+    if (typed.text() != again.text())
+        throw admin::Refused("the two are not the same; nothing was changed");
     return typed;
 }
 
@@ -308,8 +331,9 @@ Secret from_terminal(Ask how_often, const std::string& prompt)
 
 void add_password_option(po::options_description& options)
 {
-    options.add_options()("password-file", po::value<std::string>()->value_name("FILE"),
-                          "take the password from the file's first line, - for standard input; otherwise it is asked for");
+    options.add_options()(
+        "password-file", po::value<std::string>()->value_name("FILE"),
+        "take the password from the file's first line, - for standard input; otherwise it is asked for");
 }
 
 Secret read_password(const Call& call, Ask how_often, const std::string& prompt)

@@ -1,6 +1,8 @@
-// command.h - what a command of mailboxctl is, and what the commands share: options, output, a password from people.
+// command.h - what a command of mailboxctl is, and what the commands share: options, output, a
+// password from people.
 //
-// Complains with WrongUsage, or like the modules that do the work with a sentence that says what to do.
+// Complains with WrongUsage, or like the modules that do the work with a sentence that says what to
+// do.
 #pragma once
 
 #include <boost/program_options.hpp>
@@ -36,18 +38,28 @@ struct Call {
     const Config& config;
 
     bool has(const char* option) const { return options.count(option) != 0; }
-    std::string text(const char* option) const { return has(option) ? options[option].as<std::string>() : std::string{}; }
+    std::string text(const char* option) const
+    {
+        return has(option) ? options[option].as<std::string>() : std::string{};
+    }
     // Both refuse tables that are of another release than this program.
-    db::Connection connect() const { return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same}; }
-    db::Session session() const { return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same}; }
+    db::Connection connect() const
+    {
+        return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same};
+    }
+    db::Session session() const
+    {
+        return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same};
+    }
     mailbox::Domain domain(const std::string& name) const;
     mailbox::Address address(const std::string& text) const;
-    mailbox::Address address_in(const std::string& text, const std::string& domain_name) const;  // a local part will do
+    mailbox::Address address_in(const std::string& text,
+                                const std::string& domain_name) const;  // a local part will do
 };
 
-// The reader of standard output is gone, as in `mailboxctl mailbox list DOMAIN | head`, or it cannot be written to.
-struct OutputLost : std::exception {
-};
+// The reader of standard output is gone, as in `mailboxctl mailbox list DOMAIN | head`, or it
+// cannot be written to.
+struct OutputLost : std::exception {};
 
 // What a command prints, which decides what is said where it cannot be printed.
 enum class Prints {
@@ -56,7 +68,8 @@ enum class Prints {
     secret,   // which is shown once
 };
 
-// Whether a change is one transaction, so that nothing was changed where the database refused a statement of it.
+// Whether a change is one transaction, so that nothing was changed where the database refused a
+// statement of it.
 enum class Changes { at_once, in_steps };
 
 struct Command {
@@ -65,10 +78,11 @@ struct Command {
     std::string_view summary;
     std::string_view details;
     po::options_description (*options)();
-    int (*run)(const Call& call);        // returns the exit status
+    int (*run)(const Call& call);  // returns the exit status
     Prints prints = Prints::outcome;
     Changes changes = Changes::at_once;
-    bool needs_configuration = true;     // otherwise the file is not read, and the call has the defaults
+    bool needs_configuration =
+        true;  // otherwise the file is not read, and the call has the defaults
 };
 
 // NAME=VALUE.
@@ -82,10 +96,12 @@ mailbox::State suspended(const Call& call);
 
 // --- output ---------------------------------------------------------------------------
 
-// Returns the message after `wanted` was asked for `what`, such as "Domain example.org": the state that is in force now. `command`
-// is the word of its level, such as "domain"; `above` is what keeps it suspended although it is active itself.
-std::string state_sentence(const std::string& what, const std::string& command, const std::string& name, mailbox::State wanted,
-                           mailbox::State now, const std::vector<admin::Admin::Suspended>& above = {});
+// Returns the message after `wanted` was asked for `what`, such as "Domain example.org": the state
+// that is in force now. `command` is the word of its level, such as "domain"; `above` is what keeps
+// it suspended although it is active itself.
+std::string state_sentence(const std::string& what, const std::string& command,
+                           const std::string& name, mailbox::State wanted, mailbox::State now,
+                           const std::vector<admin::Admin::Suspended>& above = {});
 
 void print(const admin::Table& table);
 
@@ -119,8 +135,8 @@ json::Value size_value(std::optional<std::int64_t> bytes);
 // --password-file FILE, - for standard input.
 void add_password_option(po::options_description& options);
 
-// The first line of the file, or what is typed at the terminal without being shown; a new one is asked for twice.
-// Never from the command line, which everybody on the machine can read.
+// The first line of the file, or what is typed at the terminal without being shown; a new one is
+// asked for twice. Never from the command line, which everybody on the machine can read.
 enum class Ask { once, twice };
 Secret read_password(const Call& call, Ask how_often, const std::string& prompt);
 

@@ -1,8 +1,9 @@
-// erasure.h - takes away for good what is known of an address, or of a domain with all in it: mail, rows, names.
+// erasure.h - takes away for good what is known of an address, or of a domain with all in it: mail,
+// rows, names.
 //
-// In steps, each of which can be repeated. From lock_out() on nobody can log in or restore anything, and the janitor
-// removes the mail where this program does not come to it; what is left of the names is found by running it again.
-// Throws db::Error when MySQL could not be asked.
+// In steps, each of which can be repeated. From lock_out() on nobody can log in or restore
+// anything, and the janitor removes the mail where this program does not come to it; what is left
+// of the names is found by running it again. Throws db::Error when MySQL could not be asked.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +22,14 @@ inline constexpr char kErased[] = "(erased)";
 
 struct What {
     std::string domain;
-    std::string local_part = {};   // empty: the domain itself
-    bool is_deleted_only = false;  // the mail of those that were deleted; who lives stays, and so does the audit log
+    std::string local_part = {};  // empty: the domain itself
+    bool is_deleted_only =
+        false;  // the mail of those that were deleted; who lives stays, and so does the audit log
     std::string text() const { return local_part.empty() ? domain : local_part + "@" + domain; }
 };
 
-// A regular expression (grep -iE) that finds the lines of logs that name it: an address with or without an extension, the
-// paths of the API, and any character of them percent-encoded.
+// A regular expression (grep -iE) that finds the lines of logs that name it: an address with or
+// without an extension, the paths of the API, and any character of them percent-encoded.
 std::string pattern(const What& what);
 
 class Erasure {
@@ -44,7 +46,8 @@ public:
     void lock_out();
     // Of those that were locked out.
     std::vector<std::string> storage_ids();
-    // And with each one's mail its name. What cannot be removed keeps it, and does not keep the rest from being removed.
+    // And with each one's mail its name. What cannot be removed keeps it, and does not keep the
+    // rest from being removed.
     struct Mail {
         std::int64_t files = 0;
         std::int64_t bytes = 0;

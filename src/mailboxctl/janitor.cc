@@ -23,9 +23,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t kSingle = 100;    // with more rows than that all sessions are looked at
-constexpr std::int64_t kFresh = 5;      // seconds that each look at the table is one at Dovecot, too
-constexpr auto kBetweenLooks = 10s;     // later
+constexpr std::size_t kSingle = 100;  // with more rows than that all sessions are looked at
+constexpr std::int64_t kFresh = 5;    // seconds that each look at the table is one at Dovecot, too
+constexpr auto kBetweenLooks = 10s;   // later
 
 // <storage_id>.<generation>@<domain>. Users of other kinds are not our business.
 struct Login {
@@ -42,12 +42,14 @@ std::optional<Login> login_of(const std::string& user)
     Login login{user, user.substr(0, kId), 0};
     const auto* const end = user.data() + at;
     const auto parsed = std::from_chars(user.data() + kId + 1, end, login.generation);
-    if (!storage::is_id(login.storage_id) || parsed.ptr != end || login.generation < 0) return std::nullopt;
+    if (!storage::is_id(login.storage_id) || parsed.ptr != end || login.generation < 0)
+        return std::nullopt;
     return login;
 }
 
 // The newest: they say how urgent it is.
-constexpr char kWanted[] = "SELECT storage_id, since, UNIX_TIMESTAMP() FROM session_end ORDER BY id DESC LIMIT 101";
+constexpr char kWanted[] =
+    "SELECT storage_id, since, UNIX_TIMESTAMP() FROM session_end ORDER BY id DESC LIMIT 101";
 
 struct Wanted {
     bool is_everybody = false;
@@ -83,7 +85,8 @@ const std::string& in_order_statement(std::size_t count)
         for (std::size_t i = 0; i < count; ++i) marks += i == 0 ? "?" : ", ?";
         return "SELECT m.storage_id, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
                " JOIN account a ON a.id = d.account_id"
-               " WHERE m.state = 'active' AND d.state = 'active' AND a.state = 'active' AND m.storage_id IN (" + marks + ")";
+               " WHERE m.state = 'active' AND d.state = 'active' AND a.state = 'active' AND m.storage_id IN ("
+               + marks + ")";
     }();
     return text;
 }
@@ -93,7 +96,8 @@ std::vector<std::string> out_of_order(db::Connection& connection, const std::vec
 {
     std::vector<std::string> found;
     for (std::size_t begin = 0; begin < logins.size(); begin += kSingle) {
-        std::vector<db::Value> ids(kSingle, std::string_view{});  // padded: the statement has its length
+        std::vector<db::Value> ids(kSingle,
+                                   std::string_view{});  // padded: the statement has its length
         const auto end = std::min(begin + kSingle, logins.size());
         for (auto i = begin; i < end; ++i) ids[i - begin] = logins[i].storage_id;
         auto rows = connection.query(in_order_statement(kSingle).c_str(), ids);
@@ -101,7 +105,8 @@ std::vector<std::string> out_of_order(db::Connection& connection, const std::vec
         while (rows.next()) generations.emplace(rows.text(1), rows.integer(2));
         for (auto i = begin; i < end; ++i) {
             const auto current = generations.find(logins[i].storage_id);
-            if (current == generations.end() || current->second != logins[i].generation) found.push_back(logins[i].user);
+            if (current == generations.end() || current->second != logins[i].generation)
+                found.push_back(logins[i].user);
         }
     }
     return found;
@@ -141,12 +146,16 @@ Look Sessions::look()
     for (const auto& session : doveadm_.sessions()) {
         if (!seen.insert(session.user).second) continue;
         auto login = login_of(session.user);
-        if (login && (reason->is_everybody || reason->storage_ids.contains(login->storage_id))) logins.push_back(std::move(*login));
+        if (login && (reason->is_everybody || reason->storage_ids.contains(login->storage_id)))
+            logins.push_back(std::move(*login));
     }
     const auto to_end = out_of_order(connection, logins);
     doveadm_.kick(to_end);
     last_look_ = begin;
-    Look look{.was_due = true, .ended = 0, .told = static_cast<std::int64_t>(to_end.size()), .stayed = {}};
+    Look look{.was_due = true,
+              .ended = 0,
+              .told = static_cast<std::int64_t>(to_end.size()),
+              .stayed = {}};
     std::map<std::string, int> told;
     for (const auto& user : to_end) {
         const auto before = told_.find(user);
@@ -182,20 +191,22 @@ namespace {
 
 constexpr std::int64_t kHour = 3600;  // what was sent before that counts no more (sending.h)
 constexpr std::int64_t kDay = 86'400;
-constexpr std::int64_t kLongestSpan = 31 * kDay;  // of submission_rate, whatever the operator has chosen
+constexpr std::int64_t kLongestSpan =
+    31 * kDay;  // of submission_rate, whatever the operator has chosen
 
 // First those that an earlier call has begun with.
 constexpr char kDue[] =
     "SELECT storage_id, size_bytes FROM deleted_mailbox WHERE purged_at IS NOT NULL AND storage_id > ?"
     " UNION SELECT storage_id, size_bytes FROM deleted_mailbox WHERE deleted_at <= UNIX_TIMESTAMP() - ? AND storage_id > ?"
     " ORDER BY storage_id LIMIT 100";
-// From here on it cannot be restored, and that alone makes it safe to touch its mail. A mailbox with the same storage id
-// cannot be, unless somebody changed the tables by hand.
+// From here on it cannot be restored, and that alone makes it safe to touch its mail. A mailbox
+// with the same storage id cannot be, unless somebody changed the tables by hand.
 constexpr char kBegin[] =
     "UPDATE deleted_mailbox d SET purged_at = COALESCE(purged_at, UNIX_TIMESTAMP())"
     " WHERE storage_id = ? AND (purged_at IS NOT NULL OR deleted_at <= UNIX_TIMESTAMP() - ?)"
     " AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.storage_id = d.storage_id)";
-// A delivery that was under way when it was deleted may have made the folder again: so not before it is over.
+// A delivery that was under way when it was deleted may have made the folder again: so not before
+// it is over.
 constexpr char kEnd[] =
     "DELETE FROM deleted_mailbox WHERE storage_id = ? AND purged_at IS NOT NULL AND deleted_at <= UNIX_TIMESTAMP() - ?";
 
@@ -226,7 +237,8 @@ Purged Purge::stores(Clock::time_point end)
                     store_.expect_mail();
                     is_mounted = true;
                 }
-                if (connection.execute(kBegin, {last, grace}) == 0) continue;  // it was restored meanwhile
+                if (connection.execute(kBegin, {last, grace}) == 0)
+                    continue;  // it was restored meanwhile
                 add(purged, last, store_.remove(last, end));
                 if (!purged.is_complete) return purged;
                 purged.stores += connection.execute(kEnd, {last, kWatched.count()}) > 0 ? 1 : 0;
@@ -242,27 +254,38 @@ Purged Purge::stores(Clock::time_point end)
 
 namespace {
 
-constexpr char kOldEnds[] = "SELECT id FROM session_end WHERE since <= UNIX_TIMESTAMP() - ? LIMIT 1000";
-constexpr char kOldRates[] = "SELECT storage_id FROM submission_rate WHERE since <= UNIX_TIMESTAMP() - ? LIMIT 1000";
-constexpr char kDeleteRate[] = "DELETE FROM submission_rate WHERE storage_id = ? AND since <= UNIX_TIMESTAMP() - ?";
-constexpr char kDeleteSendingRates[] = "DELETE FROM sending_rate WHERE since <= UNIX_TIMESTAMP() - ? ORDER BY since LIMIT 1000";
+constexpr char kOldEnds[] =
+    "SELECT id FROM session_end WHERE since <= UNIX_TIMESTAMP() - ? LIMIT 1000";
+constexpr char kOldRates[] =
+    "SELECT storage_id FROM submission_rate WHERE since <= UNIX_TIMESTAMP() - ? LIMIT 1000";
+constexpr char kDeleteRate[] =
+    "DELETE FROM submission_rate WHERE storage_id = ? AND since <= UNIX_TIMESTAMP() - ?";
+constexpr char kDeleteSendingRates[] =
+    "DELETE FROM sending_rate WHERE since <= UNIX_TIMESTAMP() - ? ORDER BY since LIMIT 1000";
 constexpr char kOldKeys[] =
     "SELECT id FROM api_key WHERE revoked_at <= UNIX_TIMESTAMP() - ? OR expires_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
 constexpr char kDeleteKey[] = "DELETE FROM api_key WHERE id = ?";
-constexpr char kOldAudit[] = "DELETE FROM audit_log WHERE at <= (UNIX_TIMESTAMP() - ?) * 1000000 ORDER BY at LIMIT 1000";
-constexpr char kEmptyRanges[] = "SELECT domain_id, number FROM mailbox_range WHERE mailboxes = 0 LIMIT 1000";
-constexpr char kOldDomains[] = "SELECT id FROM deleted_domain WHERE deleted_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
-constexpr char kDeleteDomain[] = "DELETE FROM deleted_domain WHERE id = ? AND deleted_at <= UNIX_TIMESTAMP() - ?";  // its keys go, too
+constexpr char kOldAudit[] =
+    "DELETE FROM audit_log WHERE at <= (UNIX_TIMESTAMP() - ?) * 1000000 ORDER BY at LIMIT 1000";
+constexpr char kEmptyRanges[] =
+    "SELECT domain_id, number FROM mailbox_range WHERE mailboxes = 0 LIMIT 1000";
+constexpr char kOldDomains[] =
+    "SELECT id FROM deleted_domain WHERE deleted_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
+constexpr char kDeleteDomain[] =
+    "DELETE FROM deleted_domain WHERE id = ? AND deleted_at <= UNIX_TIMESTAMP() - ?";  // its keys
+                                                                                       // go, too
 // Of domains that are gone for good.
 constexpr char kOldNames[] =
     "SELECT DISTINCT n.domain_id FROM suspended_name n LEFT JOIN domain d ON d.id = n.domain_id LEFT JOIN deleted_domain k ON k.id = n.domain_id"
     " WHERE d.id IS NULL AND k.id IS NULL LIMIT 1000";
 constexpr char kDeleteNames[] = "DELETE FROM suspended_name WHERE domain_id = ?";
-constexpr char kDeleteRange[] = "DELETE FROM mailbox_range WHERE domain_id = ? AND number = ? AND mailboxes = 0";
+constexpr char kDeleteRange[] =
+    "DELETE FROM mailbox_range WHERE domain_id = ? AND number = ? AND mailboxes = 0";
 
 }  // namespace
 
-// Looked for without locks and deleted one by one: nobody who writes such a row has to wait, or is waited for.
+// Looked for without locks and deleted one by one: nobody who writes such a row has to wait, or is
+// waited for.
 Purged purge_rows(db::Session& session, const Config& config, Clock::time_point end)
 {
     auto& connection = session.connection();
@@ -277,24 +300,39 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
             purged.is_complete = Clock::now() < end;
         }
     };
-    one_by_one("session_end", [&] { return connection.query(kOldEnds, {kDay}); },
-               [&](const db::Rows& old) { return connection.execute(kForget, {old.integer(1)}); });
-    one_by_one("submission_rate", [&] { return connection.query(kOldRates, {kLongestSpan}); },
-               [&](const db::Rows& old) { return connection.execute(kDeleteRate, {old.text(1), kLongestSpan}); });
+    one_by_one(
+        "session_end", [&] { return connection.query(kOldEnds, {kDay}); },
+        [&](const db::Rows& old) { return connection.execute(kForget, {old.integer(1)}); });
+    one_by_one(
+        "submission_rate", [&] { return connection.query(kOldRates, {kLongestSpan}); },
+        [&](const db::Rows& old) {
+        return connection.execute(kDeleteRate, {old.text(1), kLongestSpan});
+        });
     while (purged.is_complete) {
         const auto deleted = connection.execute(kDeleteSendingRates, {kHour});
         if (deleted == 0) break;
         purged.rows["sending_rate"] += static_cast<std::int64_t>(deleted);
         purged.is_complete = Clock::now() < end;
     }
-    one_by_one("api_key", [&] { return connection.query(kOldKeys, {audited, audited}); },
-               [&](const db::Rows& old) { return connection.execute(kDeleteKey, {old.text(1)}); });
-    one_by_one("deleted_domain", [&] { return connection.query(kOldDomains, {grace}); },
-               [&](const db::Rows& old) { return connection.execute(kDeleteDomain, {old.integer(1), grace}); });
-    one_by_one("suspended_name", [&] { return connection.query(kOldNames); },
-               [&](const db::Rows& old) { return connection.execute(kDeleteNames, {old.integer(1)}); });
-    one_by_one("mailbox_range", [&] { return connection.query(kEmptyRanges); },
-               [&](const db::Rows& old) { return connection.execute(kDeleteRange, {old.integer(1), old.integer(2)}); });
+    one_by_one(
+        "api_key",
+        [&] {
+        return connection.query(kOldKeys, {audited, audited});
+        },
+        [&](const db::Rows& old) { return connection.execute(kDeleteKey, {old.text(1)}); });
+    one_by_one(
+        "deleted_domain", [&] { return connection.query(kOldDomains, {grace}); },
+        [&](const db::Rows& old) {
+        return connection.execute(kDeleteDomain, {old.integer(1), grace});
+        });
+    one_by_one(
+        "suspended_name", [&] { return connection.query(kOldNames); },
+        [&](const db::Rows& old) { return connection.execute(kDeleteNames, {old.integer(1)}); });
+    one_by_one(
+        "mailbox_range", [&] { return connection.query(kEmptyRanges); },
+        [&](const db::Rows& old) {
+        return connection.execute(kDeleteRange, {old.integer(1), old.integer(2)});
+        });
     while (purged.is_complete) {
         const auto count = connection.execute(kOldAudit, {audited});
         if (count == 0) break;
@@ -304,7 +342,8 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
     return purged;
 }
 
-Recounted recount_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm, Clock::time_point end)
+Recounted recount_doubtful(db::Session& session, const Config& config,
+                           const doveadm::Client& doveadm, Clock::time_point end)
 {
     constexpr std::int64_t kAtOnce = 100;
     auto& connection = session.connection();
@@ -313,11 +352,14 @@ Recounted recount_doubtful(db::Session& session, const Config& config, const dov
     for (;;) {
         const auto doubtful = recount::doubtful(connection, last, kAtOnce);
         if (doubtful.empty()) return done;
-        if (last.empty()) storage::Store{config.store}.expect_mail();  // where it is not mounted, all would be counted as empty
+        if (last.empty())
+            storage::Store{config.store}
+                .expect_mail();  // where it is not mounted, all would be counted as empty
         for (const auto& each : doubtful) {
             last = each.storage_id;
             try {
-                const auto size = recount::mailbox(connection, doveadm, each.storage_id, each.domain);
+                const auto size =
+                    recount::mailbox(connection, doveadm, each.storage_id, each.domain);
                 ++done.mailboxes;
                 if (size && size->bytes != size->before) ++done.mended;
             } catch (const doveadm::Unasked&) {
@@ -332,8 +374,8 @@ Recounted recount_doubtful(db::Session& session, const Config& config, const dov
     }
 }
 
-// One statement, so that a mailbox that is deleted or restored meanwhile is in one of the two. A folder is made after its
-// row, so the folders are read first.
+// One statement, so that a mailbox that is deleted or restored meanwhile is in one of the two. A
+// folder is made after its row, so the folders are read first.
 constexpr char kKnown[] =
     "SELECT storage_id FROM mailbox WHERE storage_id LIKE CONCAT(?, '%')"
     " UNION ALL SELECT storage_id FROM deleted_mailbox WHERE storage_id LIKE CONCAT(?, '%')";
@@ -362,7 +404,8 @@ Purged Purge::remove_unknown(std::string_view id, Clock::time_point end)
 
 std::string become_owner_of_store(const Config& config)
 {
-    if (config.store.empty()) throw std::runtime_error("the setting store is missing: it names the mail store's folder");
+    if (config.store.empty())
+        throw std::runtime_error("the setting store is missing: it names the mail store's folder");
     privileges::drop(config.store_user, "store_user");
     return config.store;
 }
@@ -371,7 +414,9 @@ namespace {
 
 struct Tools {
     explicit Tools(const Config& its_config)
-        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config, migrate::expect_same}, doveadm{config}
+        : config{its_config}, session{config.janitor_db, config.janitor_db.password(), config,
+                                      migrate::expect_same},
+          doveadm{config}
     {
         become_owner_of_store(config);
     }
@@ -385,7 +430,8 @@ struct Tools {
 // Whoever made a file may have put a line end into its name.
 std::string on_one_line(std::string path)
 {
-    std::replace_if(path.begin(), path.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
+    std::replace_if(
+        path.begin(), path.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
     return path;
 }
 
@@ -408,26 +454,36 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
     attempt([&] {
         const auto ended = end_sessions(tools.sessions);
         out << "sessions ended: " << ended.users << '\n';
-        if (ended.stayed > 0) throw std::runtime_error(std::to_string(ended.stayed) + " users have sessions that do not end; doveadm who shows their processes");
+        if (ended.stayed > 0)
+            throw std::runtime_error(
+                std::to_string(ended.stayed)
+                + " users have sessions that do not end; doveadm who shows their processes");
     });
     attempt([&] {
         const auto purged = Purge{tools.session, config}.stores(kNoEnd);
         for (const auto& [id, removed] : purged.removed) {
-            out << "removed " << id << ": " << removed.files << " files of " << removed.bytes << " bytes\n";
+            out << "removed " << id << ": " << removed.files << " files of " << removed.bytes
+                << " bytes\n";
         }
-        out << "mailboxes removed: " << purged.stores << ", with " << purged.files << " files of " << purged.bytes << " bytes\n";
-        for (const auto& [id, why] : purged.failed) out << "FAILED: " << id << " could not be removed: " << why << '\n';
+        out << "mailboxes removed: " << purged.stores << ", with " << purged.files << " files of "
+            << purged.bytes << " bytes\n";
+        for (const auto& [id, why] : purged.failed)
+            out << "FAILED: " << id << " could not be removed: " << why << '\n';
         is_well = is_well && purged.failed.empty();
     });
     attempt([&] {
         const auto done = recount_doubtful(tools.session, config, tools.doveadm, kNoEnd);
-        if (done.mailboxes > 0) out << "sizes in doubt counted anew: " << done.mailboxes << ", of which " << done.mended << " were wrong\n";
-        for (const auto& [id, why] : done.failed) out << "FAILED: " << id << " could not be counted: " << why << '\n';
+        if (done.mailboxes > 0)
+            out << "sizes in doubt counted anew: " << done.mailboxes << ", of which " << done.mended
+                << " were wrong\n";
+        for (const auto& [id, why] : done.failed)
+            out << "FAILED: " << id << " could not be counted: " << why << '\n';
         is_well = is_well && done.failed.empty();
     });
     attempt([&] {
         const auto purged = purge_rows(tools.session, config, kNoEnd);
-        for (const auto& [table, count] : purged.rows) out << "expired rows removed from " << table << ": " << count << '\n';
+        for (const auto& [table, count] : purged.rows)
+            out << "expired rows removed from " << table << ": " << count << '\n';
     });
     attempt([&] {
         Purge purge{tools.session, config};
@@ -437,12 +493,14 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
                 out << "no mailbox has the folder " << config.store << '/' << prefix << '/' << id;
                 if (orphans == Orphans::remove) {
                     const auto purged = purge.remove_unknown(id, kNoEnd);
-                    out << "; removed, with " << purged.files << " files of " << purged.bytes << " bytes";
+                    out << "; removed, with " << purged.files << " files of " << purged.bytes
+                        << " bytes";
                 }
                 out << '\n';
             }
         }
-        for (const auto& path : purge.strangers()) out << "not a mailbox's folder, left alone: " << on_one_line(path) << '\n';
+        for (const auto& path : purge.strangers())
+            out << "not a mailbox's folder, left alone: " << on_one_line(path) << '\n';
     });
     return is_well;
 }
@@ -511,17 +569,19 @@ public:
             const auto look = tools_.sessions.look();
             if (look.ended > 0) logging::info("sessions-ended")("users", look.ended);
             for (const auto& user : look.stayed) {
-                logging::error("session-stays")("user", user)("advice", "its process does not end by itself; doveadm who shows it");
+                logging::error("session-stays")("user", user)(
+                    "advice", "its process does not end by itself; doveadm who shows it");
             }
         });
         stores_.go_on(tools_.session, [&](Clock::time_point end) {
             const auto purged = Purge{tools_.session, tools_.config}.stores(end);
             for (const auto& [id, why] : purged.failed) {
-                if (unremoved_.insert(id).second) logging::error("store-not-removed")("storage_id", id)("error", why);
+                if (unremoved_.insert(id).second)
+                    logging::error("store-not-removed")("storage_id", id)("error", why);
             }
             for (const auto& [id, removed] : purged.removed) {
-                logging::info("store-removed")("storage_id", id)("files", removed.files)("bytes", removed.bytes)(
-                    "complete", removed.is_complete ? "yes" : "no");
+                logging::info("store-removed")("storage_id", id)("files", removed.files)(
+                    "bytes", removed.bytes)("complete", removed.is_complete ? "yes" : "no");
             }
             if (purged.stores > 0) logging::info("mailboxes-purged")("count", purged.stores);
             return purged.is_complete;
@@ -529,17 +589,22 @@ public:
         sizes_.go_on(tools_.session, [&](Clock::time_point end) {
             const auto done = recount_doubtful(tools_.session, tools_.config, tools_.doveadm, end);
             if (done.mended > 0) logging::info("sizes-mended")("count", done.mended);
-            if (!done.failed.empty()) throw std::runtime_error("mailbox " + done.failed[0].first + ": " + done.failed[0].second);
+            if (!done.failed.empty())
+                throw std::runtime_error("mailbox " + done.failed[0].first + ": "
+                                         + done.failed[0].second);
             return done.is_complete;
         });
         rows_.go_on(tools_.session, [&](Clock::time_point end) {
             const auto purged = purge_rows(tools_.session, tools_.config, end);
-            for (const auto& [table, count] : purged.rows) logging::info("rows-purged")("table", table)("count", count);
+            for (const auto& [table, count] : purged.rows)
+                logging::info("rows-purged")("table", table)("count", count);
             return purged.is_complete;
         });
         orphans_.go_on(tools_.session, [&](Clock::time_point /*end*/) {
-            for (const auto& id : Purge{tools_.session, tools_.config}.unknown(storage::prefix(prefix_))) {
-                logging::warning("unknown-folder")("storage_id", id)("advice", "mailboxctl janitor --orphans removes it");
+            for (const auto& id :
+                 Purge{tools_.session, tools_.config}.unknown(storage::prefix(prefix_))) {
+                logging::warning("unknown-folder")("storage_id", id)(
+                    "advice", "mailboxctl janitor --orphans removes it");
             }
             prefix_ = (prefix_ + 1) % storage::kPrefixes;
             return prefix_ == 0;
@@ -573,7 +638,8 @@ void watch(const Config& config)
     for (;;) {
         pulse.beat();
         watch.step();
-        const timespec interval{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds{kInterval}.count()};
+        const timespec interval{.tv_sec = 0,
+                                .tv_nsec = std::chrono::nanoseconds{kInterval}.count()};
         if (::sigtimedwait(&ends, nullptr, &interval) > 0) break;
     }
     notify::stopping();

@@ -32,9 +32,9 @@ using Clock = std::chrono::steady_clock;
 inline constexpr std::chrono::seconds kWatched{120};
 
 struct Look {
-    bool was_due = false;             // otherwise nothing was asked but the table
-    std::int64_t ended = 0;           // users whose sessions were told to end, now for the first time
-    std::int64_t told = 0;            // all of them, who were told before and are still there, too
+    bool was_due = false;    // otherwise nothing was asked but the table
+    std::int64_t ended = 0;  // users whose sessions were told to end, now for the first time
+    std::int64_t told = 0;   // all of them, who were told before and are still there, too
     std::vector<std::string> stayed;  // those who were told kPatience times in vain, once
 };
 
@@ -43,7 +43,10 @@ inline constexpr int kPatience = 10;
 
 class Sessions {
 public:
-    Sessions(db::Session& session, const doveadm::Client& doveadm) : session_{session}, doveadm_{doveadm} {}
+    Sessions(db::Session& session, const doveadm::Client& doveadm)
+        : session_{session}, doveadm_{doveadm}
+    {
+    }
 
     // One statement where nothing is to be done. Throws db::Error, doveadm::Failed.
     Look look();
@@ -71,18 +74,24 @@ struct Purged {
     std::int64_t stores = 0;
     std::int64_t files = 0;
     std::int64_t bytes = 0;
-    std::vector<std::pair<std::string, storage::Removed>> removed;  // of which mailbox, as far as this call
-    std::vector<std::pair<std::string, std::string>> failed;        // of which it could not be, and why
-    std::map<std::string, std::int64_t> rows;                       // by table
+    std::vector<std::pair<std::string, storage::Removed>>
+        removed;  // of which mailbox, as far as this call
+    std::vector<std::pair<std::string, std::string>> failed;  // of which it could not be, and why
+    std::map<std::string, std::int64_t> rows;                 // by table
 };
 
 class Purge {
 public:
-    // Opens the store for a work of its own: it may have been mounted since the last one, or not be any more.
-    Purge(db::Session& session, const Config& config) : session_{session}, config_{config}, store_{config.store} {}
+    // Opens the store for a work of its own: it may have been mounted since the last one, or not be
+    // any more.
+    Purge(db::Session& session, const Config& config)
+        : session_{session}, config_{config}, store_{config.store}
+    {
+    }
 
-    // The mail of those that were deleted longer ago than they can be restored, and of those that are to be erased. What
-    // cannot be removed does not keep the rest from it; the next call tries again.
+    // The mail of those that were deleted longer ago than they can be restored, and of those that
+    // are to be erased. What cannot be removed does not keep the rest from it; the next call tries
+    // again.
     Purged stores(Clock::time_point end);
 
     // Folders below the store's folder `prefix` that no row knows.
@@ -102,18 +111,20 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
 // --- sizes that are in doubt ----------------------------------------------------------
 
 struct Recounted {
-    bool is_complete = true;                              // otherwise the time was over; the next call goes on
+    bool is_complete = true;  // otherwise the time was over; the next call goes on
     std::int64_t mailboxes = 0;
-    std::int64_t mended = 0;                              // of which the size was another one
+    std::int64_t mended = 0;                                  // of which the size was another one
     std::vector<std::pair<std::string, std::string>> failed;  // of which it could not be, and why
 };
 
 // Counts the mailboxes anew of which Dovecot told two sizes within seconds, once they are at rest.
-Recounted recount_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm, Clock::time_point end);
+Recounted recount_doubtful(db::Session& session, const Config& config,
+                           const doveadm::Client& doveadm, Clock::time_point end);
 
 // --- the program ----------------------------------------------------------------------
 
-// Takes on the identity of the mail store's owner, for good: what root removes might be anything. Returns its folder.
+// Takes on the identity of the mail store's owner, for good: what root removes might be anything.
+// Returns its folder.
 std::string become_owner_of_store(const Config& config);
 
 enum class Orphans { report, remove };

@@ -1,6 +1,7 @@
 // mailboxctl - the operator's front door: the command line.
 //
-// The commands are in tenants.cc, mailboxes.cc and upkeep.cc, each a table that names options and function.
+// The commands are in tenants.cc, mailboxes.cc and upkeep.cc, each a table that names options and
+// function.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,9 +19,9 @@
 #include <string>
 #include <vector>
 
+#include "base/config.h"
 #include "base/crypto.h"
 #include "base/strings.h"
-#include "base/config.h"
 #include "base/version.h"
 #include "db/accounts.h"
 #include "db/connection.h"
@@ -50,9 +51,10 @@ const std::vector<Command>& commands()
 po::options_description common_options()
 {
     po::options_description options;
-    options.add_options()
-        ("config,c", po::value<std::string>()->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration")
-        ("help,h", "explain the command");
+    options.add_options()(
+        "config,c",
+        po::value<std::string>()->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"),
+        "configuration")("help,h", "explain the command");
     return options;
 }
 
@@ -66,19 +68,23 @@ std::string usage(const Command& command)
 
 void print_help()
 {
-    std::cout << "Usage: mailboxctl [--config FILE] COMMAND [ARGUMENT]... [OPTION]...\n\n"
-                 "A first mailbox, from nothing:\n"
-                 "  mailboxctl account add demo\n"
-                 "  mailboxctl domain add example.org --account demo\n"
-                 "  mailboxctl key add --account demo\n"
-                 "  curl -u api:KEY https://HOST/example.org/mailboxes -d mailbox=alice -d password=PASSWORD\n\n"
-                 "Commands (mailboxctl COMMAND --help explains one):\n";
+    std::cout
+        << "Usage: mailboxctl [--config FILE] COMMAND [ARGUMENT]... [OPTION]...\n\n"
+           "A first mailbox, from nothing:\n"
+           "  mailboxctl account add demo\n"
+           "  mailboxctl domain add example.org --account demo\n"
+           "  mailboxctl key add --account demo\n"
+           "  curl -u api:KEY https://HOST/example.org/mailboxes -d mailbox=alice -d password=PASSWORD\n\n"
+           "Commands (mailboxctl COMMAND --help explains one):\n";
     for (const auto& command : commands()) {
-        std::cout << "  " << std::left << std::setw(44) << usage(command).substr(11) << command.summary << '\n';
+        std::cout << "  " << std::left << std::setw(44) << usage(command).substr(11)
+                  << command.summary << '\n';
     }
-    std::cout << "\nOptions of every command:\n" << common_options()
-              << "  -V [ --version ]       print the version and leave\n"
-                 "\nExit status: 0 done, 1 refused or failed (nothing was changed, unless it says so), 2 wrong usage.\n";
+    std::cout
+        << "\nOptions of every command:\n"
+        << common_options()
+        << "  -V [ --version ]       print the version and leave\n"
+           "\nExit status: 0 done, 1 refused or failed (nothing was changed, unless it says so), 2 wrong usage.\n";
 }
 
 void print_help(const Command& command)
@@ -108,13 +114,16 @@ const Command& take_command(std::vector<std::string>& words)
     }
     std::string similar;
     for (const auto& command : commands()) {
-        if (command.name.starts_with(words[places[0]] + " ")) similar += (similar.empty() ? "; there are " : ", ") + std::string{command.name};
+        if (command.name.starts_with(words[places[0]] + " "))
+            similar += (similar.empty() ? "; there are " : ", ") + std::string{command.name};
     }
-    throw WrongUsage("there is no command " + words[places[0]] + (places.size() > 1 ? " " + words[places[1]] : "") + similar);
+    throw WrongUsage("there is no command " + words[places[0]]
+                     + (places.size() > 1 ? " " + words[places[1]] : "") + similar);
 }
 
-// Refuses a whole key, or most of one, wherever it stands: other users of the machine see it in the list of processes, and the
-// shell's history keeps it. A mistyped key is refused, too, because most of its secret is right.
+// Refuses a whole key, or most of one, wherever it stands: other users of the machine see it in the
+// list of processes, and the shell's history keeps it. A mistyped key is refused, too, because most
+// of its secret is right.
 void refuse_keys(const std::vector<std::string>& words)
 {
     constexpr std::string_view kPrefix = "mbx-";
@@ -122,24 +131,30 @@ void refuse_keys(const std::vector<std::string>& words)
     constexpr std::size_t kLeastLength = 40;  // of 49 characters
     for (const auto& word : words) {
         const auto text = strings::lower_case(word);
-        for (auto at = text.find(kPrefix); at != std::string::npos; at = text.find(kPrefix, at + 1)) {
+        for (auto at = text.find(kPrefix); at != std::string::npos;
+             at = text.find(kPrefix, at + 1)) {
             const auto begin = at + kPrefix.size();
-            const auto end = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789", begin), text.size());
+            const auto end = std::min(
+                text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789", begin), text.size());
             if (end - begin < kLeastLength) continue;
             const auto id = text.substr(begin, kIdLength);
-            throw admin::Refused("the arguments contain the whole API key " + id + ". Nothing was done. The process list and the shell's history "
-                                 "show the key to others, so revoke it: mailboxctl key revoke " + id + ". Commands take the id alone: " + id);
+            throw admin::Refused("the arguments contain the whole API key " + id
+                                 + ". Nothing was done. The process list and the shell's history "
+                                   "show the key to others, so revoke it: mailboxctl key revoke "
+                                 + id + ". Commands take the id alone: " + id);
         }
     }
 }
 
-// Opens what the caller has closed, for reading only: otherwise the database's connection could get the number of standard
-// output, and what is printed would go there. Writing to it fails then, as it does for any program with a closed output.
+// Opens what the caller has closed, for reading only: otherwise the database's connection could get
+// the number of standard output, and what is printed would go there. Writing to it fails then, as
+// it does for any program with a closed output.
 void open_standard_files()
 {
     for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (::fcntl(number, F_GETFD) >= 0) continue;
-        if (::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) throw std::runtime_error("/dev/null cannot be opened");
+        if (::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            throw std::runtime_error("/dev/null cannot be opened");
     }
 }
 
@@ -174,10 +189,12 @@ bool is_reader_gone()
     if (prints == command::Prints::listing && is_reader_gone()) end_by_sigpipe();
     // What failed may have failed long ago; the next write says why.
     if (error == 0 && ::write(STDOUT_FILENO, "\n", 1) < 0) error = errno;
-    auto sentence = "standard output cannot be written to" + (error == 0 ? std::string{} : " (" + std::string{std::strerror(error)} + ")");
+    auto sentence = "standard output cannot be written to"
+                    + (error == 0 ? std::string{} : " (" + std::string{std::strerror(error)} + ")");
     if (prints == command::Prints::outcome) sentence += "; what was asked for is done";
     if (prints == command::Prints::secret) {
-        sentence += "; what was asked for is done, but nobody has seen the key or password: replace it (key revoke and key add, or mailbox passwd)";
+        sentence +=
+            "; what was asked for is done, but nobody has seen the key or password: replace it (key revoke and key add, or mailbox passwd)";
     }
     throw std::runtime_error(sentence);
 }
@@ -195,7 +212,9 @@ int run(std::vector<std::string> words)
     const auto is_one_of = [](const char* first, const char* second) {
         return [=](const std::string& word) { return word == first || word == second; };
     };
-    const bool wants_help = words.empty() || std::any_of(words.begin(), words.end(), is_one_of("--help", "-h")) || words[0] == "help";
+    const bool wants_help = words.empty()
+                            || std::any_of(words.begin(), words.end(), is_one_of("--help", "-h"))
+                            || words[0] == "help";
     if (std::any_of(words.begin(), words.end(), is_one_of("--version", "-V"))) {
         std::cout << "mailboxctl " << kVersion << '\n';
         return flushed(0, command::Prints::listing);
@@ -219,42 +238,58 @@ int run(std::vector<std::string> words)
     positions.add("argument", -1);
     po::variables_map options;
     namespace style = po::command_line_style;
-    const int whole_names = style::unix_style & ~style::allow_guessing;  // --password is not the beginning of another one
+    const int whole_names =
+        style::unix_style
+        & ~style::allow_guessing;  // --password is not the beginning of another one
     try {
-        po::store(po::command_line_parser(words).style(whole_names).options(all).positional(positions).run(), options);
+        po::store(po::command_line_parser(words)
+                      .style(whole_names)
+                      .options(all)
+                      .positional(positions)
+                      .run(),
+                  options);
         po::notify(options);
     } catch (const po::error& error) {
         throw WrongUsage(error.what());
     }
     const auto is_needed = [](const std::string& argument) { return !argument.starts_with('['); };
-    const auto needed = std::count_if(command.arguments.begin(), command.arguments.end(), is_needed);
-    if (arguments.size() < static_cast<std::size_t>(needed) || arguments.size() > command.arguments.size()) {
+    const auto needed =
+        std::count_if(command.arguments.begin(), command.arguments.end(), is_needed);
+    if (arguments.size() < static_cast<std::size_t>(needed)
+        || arguments.size() > command.arguments.size()) {
         throw WrongUsage("usage: " + usage(command));
     }
-    const auto config = command.needs_configuration ? Config::read(options["config"].as<std::string>()) : Config{};
+    const auto config =
+        command.needs_configuration ? Config::read(options["config"].as<std::string>()) : Config{};
     crypto::initialize();
     if (command.prints == command::Prints::secret && !is_writable(STDOUT_FILENO)) {
-        throw admin::Refused("standard output is closed, and what would be shown there is shown only once");
+        throw admin::Refused(
+            "standard output is closed, and what would be shown there is shown only once");
     }
     try {
         return flushed(command.run({options, arguments, config}), command.prints);
     } catch (const command::OutputLost&) {
         complain_of_output(command.prints, 0);
     } catch (const db::InDoubt& error) {
-        throw std::runtime_error(std::string{error.what()} + "; the connection was lost while the change was being made, and nobody knows whether it is"
-                                 " made: look before you repeat the command (mailboxctl audit shows what was changed)");
+        throw std::runtime_error(
+            std::string{error.what()}
+            + "; the connection was lost while the change was being made, and nobody knows whether it is"
+              " made: look before you repeat the command (mailboxctl audit shows what was changed)");
     } catch (const db::Unreached&) {
         throw;
     } catch (const db::Error& error) {
         if (command.prints == command::Prints::listing) throw;
         if (command.changes == command::Changes::in_steps) {
-            throw std::runtime_error(std::string{error.what()} + "; what was done before stays, and the command can be repeated");
+            throw std::runtime_error(
+                std::string{error.what()}
+                + "; what was done before stays, and the command can be repeated");
         }
         throw admin::Refused(error.what());
     }
 }
 
-// Where it was refused, or the database not reached, nothing was changed. Some sentences say so themselves.
+// Where it was refused, or the database not reached, nothing was changed. Some sentences say so
+// themselves.
 std::string with_outcome(const std::string& sentence)
 {
     if (sentence.find("othing was ") != std::string::npos) return sentence;
@@ -275,10 +310,12 @@ int main(int argc, char** argv)
         open_standard_files();
         return run({argv + 1, argv + argc});
     } catch (const WrongUsage& wrong) {
-        std::cerr << "mailboxctl: " << wrong.what() << "; nothing was done. mailboxctl --help explains\n";
+        std::cerr << "mailboxctl: " << wrong.what()
+                  << "; nothing was done. mailboxctl --help explains\n";
         return command::kUsage;
     } catch (const Config::Problems& problems) {
-        std::cerr << "mailboxctl: " << problems.what() << "\nNothing was done; mailboxd.conf(5) has the settings.\n";
+        std::cerr << "mailboxctl: " << problems.what()
+                  << "\nNothing was done; mailboxd.conf(5) has the settings.\n";
         return command::kUsage;
     } catch (const admin::Refused& refused) {
         return complain(with_outcome(refused.what()));

@@ -38,7 +38,8 @@ std::string value(const Attributes& request, const std::string& name)
     return found == request.end() ? std::string{} : found->second;
 }
 
-// The recipients of the message that Postfix is taking, as far as Dovecot has been asked about them and had no objection.
+// The recipients of the message that Postfix is taking, as far as Dovecot has been asked about them
+// and had no objection.
 struct Message {
     std::string instance;
     std::vector<std::string> recipients;
@@ -60,7 +61,8 @@ std::string answer_to(const Attributes& request, Message& message, const Ask& as
         again["protocol_state"] = "RCPT";
         again["recipient"] = recipient;
         const auto answer = ask(again);
-        // It refuses the message for all of its recipients, so the sender has to learn which of them is meant.
+        // It refuses the message for all of its recipients, so the sender has to learn which of
+        // them is meant.
         if (answer != kNoObjection) return answer + ": " + recipient;
     }
     return kNoObjection;
@@ -69,14 +71,18 @@ std::string answer_to(const Attributes& request, Message& message, const Ask& as
 // A connection for each question: while Dovecot restarts, an old one would be lost with the answer.
 class Connection {
 public:
-    explicit Connection(const std::string& path) : number_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+    explicit Connection(const std::string& path)
+        : number_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
     {
         constexpr timeval kPatience{.tv_sec = 5, .tv_usec = 0};
         ::setsockopt(number_, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
         ::setsockopt(number_, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
         sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-        std::memcpy(address.sun_path, path.c_str(), std::min(path.size(), sizeof address.sun_path - 1));
-        if (number_ < 0 || ::connect(number_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail(path);
+        std::memcpy(address.sun_path, path.c_str(),
+                    std::min(path.size(), sizeof address.sun_path - 1));
+        if (number_ < 0
+            || ::connect(number_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+            fail(path);
     }
     ~Connection() { ::close(number_); }
     Connection(const Connection&) = delete;
@@ -100,7 +106,10 @@ public:
     }
 
 private:
-    [[noreturn]] static void fail(const std::string& what) { throw std::system_error{errno, std::generic_category(), what}; }
+    [[noreturn]] static void fail(const std::string& what)
+    {
+        throw std::system_error{errno, std::generic_category(), what};
+    }
 
     int number_;
 };
@@ -119,8 +128,11 @@ int run(const command::Call& call)
 {
     auto path = call.arguments[0];
     if (path.starts_with(kUnix)) path.erase(0, kUnix.size());
-    if (!path.starts_with('/')) throw command::WrongUsage("the socket " + call.arguments[0] + " has to be an absolute path");
-    serve(std::cin, std::cout, [&](const Attributes& request) { return ask_dovecot(path, request); });
+    if (!path.starts_with('/'))
+        throw command::WrongUsage("the socket " + call.arguments[0]
+                                  + " has to be an absolute path");
+    serve(std::cin, std::cout,
+          [&](const Attributes& request) { return ask_dovecot(path, request); });
     return 0;
 }
 
@@ -135,7 +147,9 @@ void serve(std::istream& in, std::ostream& out, const Ask& ask)
             answer = answer_to(request, message, ask);
         } catch (const std::exception& error) {
             // Not to standard error: spawn(8) leads that to Postfix, like the answers.
-            ::syslog(LOG_MAIL | LOG_WARNING, "mailboxctl quota-policy: the room for a message is not known: %s", error.what());
+            ::syslog(LOG_MAIL | LOG_WARNING,
+                     "mailboxctl quota-policy: the room for a message is not known: %s",
+                     error.what());
         }
         out << "action=" << answer << "\n\n" << std::flush;
     }
@@ -143,11 +157,18 @@ void serve(std::istream& in, std::ostream& out, const Ask& ask)
 
 command::Command command()
 {
-    return {"quota-policy", {"SOCKET"}, "answer Postfix whether a message has room in its mailboxes",
-            "Postfix starts it (spawn(8), see mailboxd-master.cf). It reads requests of Postfix's policy protocol from\n"
-            "standard input and asks Dovecot by the socket of its service quota-status: about each recipient, and about all\n"
-            "of them again when the size of the message is known. It accepts what it cannot ask about.",
-            command::no_options, run, command::Prints::outcome, command::Changes::at_once, false};
+    return {
+        "quota-policy",
+        {"SOCKET"},
+        "answer Postfix whether a message has room in its mailboxes",
+        "Postfix starts it (spawn(8), see mailboxd-master.cf). It reads requests of Postfix's policy protocol from\n"
+        "standard input and asks Dovecot by the socket of its service quota-status: about each recipient, and about all\n"
+        "of them again when the size of the message is known. It accepts what it cannot ask about.",
+        command::no_options,
+        run,
+        command::Prints::outcome,
+        command::Changes::at_once,
+        false};
 }
 
 }  // namespace policy

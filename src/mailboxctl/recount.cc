@@ -5,7 +5,8 @@ namespace {
 
 constexpr char kUsage[] = "SELECT bytes, messages FROM mailbox_usage WHERE storage_id = ?";
 constexpr char kInsert[] = "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (?, ?, ?)";
-// Only what was read before is written over. told_at = 0: this size is in no doubt (0007-doubtful-sizes.sql).
+// Only what was read before is written over. told_at = 0: this size is in no doubt
+// (0007-doubtful-sizes.sql).
 constexpr char kUpdate[] =
     "UPDATE mailbox_usage SET bytes = ?, messages = ?, told_at = 0 WHERE storage_id = ? AND bytes = ? AND messages = ?";
 
@@ -23,9 +24,13 @@ std::optional<Told> told(db::Connection& connection, const std::string& storage_
 }
 
 // False where somebody else was faster.
-bool write(db::Connection& connection, const std::string& user, const std::string& storage_id, const std::optional<Told>& before, const Told& now)
+bool write(db::Connection& connection, const std::string& user, const std::string& storage_id,
+           const std::optional<Told>& before, const Told& now)
 {
-    if (before) return connection.execute(kUpdate, {now.bytes, now.messages, storage_id, before->bytes, before->messages}) > 0;
+    if (before)
+        return connection.execute(
+                   kUpdate, {now.bytes, now.messages, storage_id, before->bytes, before->messages})
+               > 0;
     try {
         connection.execute(kInsert, {user, now.bytes, now.messages});
         return true;
@@ -36,7 +41,8 @@ bool write(db::Connection& connection, const std::string& user, const std::strin
 
 }  // namespace
 
-std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm, const std::string& storage_id, const std::string& domain)
+std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm,
+                            const std::string& storage_id, const std::string& domain)
 {
     constexpr int kTries = 5;
     constexpr int kNoReferencedRow = 1452;
@@ -52,13 +58,16 @@ std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& d
             if (write(connection, user, storage_id, before, now)) {
                 const auto again = doveadm.count(user);
                 if (!again) return std::nullopt;
-                if ((again->bytes == now.bytes && again->messages == now.messages) || i == kTries) return Size{*first, now.bytes, now.messages};
+                if ((again->bytes == now.bytes && again->messages == now.messages) || i == kTries)
+                    return Size{*first, now.bytes, now.messages};
             }
         } catch (const db::Error& error) {
             if (error.number == kNoReferencedRow) return std::nullopt;  // deleted just now
             throw;
         }
-        if (i == kTries) throw doveadm::Failed("the mailbox " + user + " changes all the time; its size is told with its next change");
+        if (i == kTries)
+            throw doveadm::Failed("the mailbox " + user
+                                  + " changes all the time; its size is told with its next change");
     }
 }
 
@@ -73,7 +82,8 @@ constexpr char kDoubtful[] =
     "SELECT storage_id, SUBSTRING_INDEX(username, '@', -1) FROM mailbox_usage"
     " WHERE doubtful_at > 0 AND doubtful_at < UNIX_TIMESTAMP() - 10 AND storage_id > ? ORDER BY storage_id LIMIT ?";
 
-std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& after, std::int64_t limit)
+std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& after,
+                               std::int64_t limit)
 {
     auto rows = connection.query(kDoubtful, {after, limit});
     std::vector<Doubtful> found;

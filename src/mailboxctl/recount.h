@@ -1,7 +1,8 @@
-// recount.h - the size of a mailbox as its mail is now: Dovecot counts it, and mailbox_usage gets what it counted.
+// recount.h - the size of a mailbox as its mail is now: Dovecot counts it, and mailbox_usage gets
+// what it counted.
 //
-// Dovecot tells each size by itself when it changes something. That is not enough for mail that came by another way, such
-// as a restored Maildir, or where two processes told in the same moment.
+// Dovecot tells each size by itself when it changes something. That is not enough for mail that
+// came by another way, such as a restored Maildir, or where two processes told in the same moment.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,11 @@ struct Size {
     std::int64_t messages = 0;
 };
 
-// Counts the mailbox with this storage id, which is in this domain. Empty: there is none, or it was deleted meanwhile.
-// What Dovecot tells meanwhile is not written over: then it is counted again. Throws doveadm::Failed where Dovecot cannot
-// say, db::Error where the database cannot be asked.
-std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm, const std::string& storage_id, const std::string& domain);
+// Counts the mailbox with this storage id, which is in this domain. Empty: there is none, or it was
+// deleted meanwhile. What Dovecot tells meanwhile is not written over: then it is counted again.
+// Throws doveadm::Failed where Dovecot cannot say, db::Error where the database cannot be asked.
+std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm,
+                            const std::string& storage_id, const std::string& domain);
 
 // Whether the tables know of any mail.
 bool is_there_mail(db::Connection& connection);
@@ -34,6 +36,7 @@ struct Doubtful {
     std::string domain;
 };
 // In the order of their storage ids, from behind one.
-std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& after, std::int64_t limit);
+std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& after,
+                               std::int64_t limit);
 
 }  // namespace recount

@@ -27,7 +27,8 @@ constexpr char kEnd[] = "END-OF-MESSAGE";
 std::string storage_id_of(std::string_view login)
 {
     const auto id = login.substr(0, kIdLength);
-    const bool is_ours = login.size() > kIdLength && login[kIdLength] == '.' && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    const bool is_ours = login.size() > kIdLength && login[kIdLength] == '.'
+                         && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
     return std::string{is_ours ? id : ""};
 }
 
@@ -55,19 +56,23 @@ constexpr char kCount[] =
 constexpr char kBegin[] =
     "INSERT INTO sending_rate (kind, name, since, recipients) VALUES (?, ?, UNIX_TIMESTAMP(), 0) ON DUPLICATE KEY UPDATE"
     " recipients = IF(since + ? <= UNIX_TIMESTAMP(), 0, recipients), since = IF(since + ? <= UNIX_TIMESTAMP(), UNIX_TIMESTAMP(), since)";
-constexpr char kAdd[] = "UPDATE sending_rate SET recipients = recipients + ? WHERE kind = ? AND name = ?";
+constexpr char kAdd[] =
+    "UPDATE sending_rate SET recipients = recipients + ? WHERE kind = ? AND name = ?";
 
 std::string refusal(const Count& count, std::int64_t recipients)
 {
     const bool is_mailbox = count.kind == "mailbox";
     const auto who = is_mailbox ? std::string{"This mailbox"}
-                     : count.kind == "domain" ? "The mailboxes of " + count.name + " together"
-                                              : std::string{"The mailboxes of this account together"};
+                     : count.kind == "domain"
+                         ? "The mailboxes of " + count.name + " together"
+                         : std::string{"The mailboxes of this account together"};
     const auto may = who + " may send to " + std::to_string(count.limit) + " recipients an hour";
     const auto has = "; this message has " + std::to_string(recipients);
-    if (recipients > count.limit) return "550 5.5.3 " + may + has + ": send it in parts, an hour apart";
-    return "450 4.7.1 " + may + " and " + (is_mailbox ? "has" : "have") + " sent to " + std::to_string(count.recipients) + has
-           + ": try again at " + admin::time_text(count.until);
+    if (recipients > count.limit)
+        return "550 5.5.3 " + may + has + ": send it in parts, an hour apart";
+    return "450 4.7.1 " + may + " and " + (is_mailbox ? "has" : "have") + " sent to "
+           + std::to_string(count.recipients) + has + ": try again at "
+           + admin::time_text(count.until);
 }
 
 // DUNNO where there is room in all of them.
@@ -82,7 +87,8 @@ std::string verdict(const std::vector<Count>& counts, std::int64_t recipients)
 
 }  // namespace
 
-std::vector<Count> counts(db::Connection& connection, std::string_view storage_id, std::int64_t send_limit)
+std::vector<Count> counts(db::Connection& connection, std::string_view storage_id,
+                          std::int64_t send_limit)
 {
     auto names = connection.query(kNames, {storage_id});
     if (!names.next()) return {};
@@ -101,7 +107,8 @@ std::vector<Count> counts(db::Connection& connection, std::string_view storage_i
 bool is_counted(const Request& request, std::int64_t send_limit)
 {
     const auto stage = value(request, "protocol_state");
-    return send_limit > 0 && !storage_id_of(value(request, "sasl_username")).empty() && (stage == kEnd || stage == "DATA");
+    return send_limit > 0 && !storage_id_of(value(request, "sasl_username")).empty()
+           && (stage == kEnd || stage == "DATA");
 }
 
 std::string decide(db::Connection& connection, const Request& request, std::int64_t send_limit)
@@ -117,10 +124,12 @@ std::string decide(db::Connection& connection, const Request& request, std::int6
         db::in_transaction(connection, [&] {
             // Everybody locks the account's row first, so nobody waits for each other.
             const auto names = counts(connection, id, send_limit);
-            for (const auto& each : names) connection.execute(kBegin, {each.kind, each.name, kSpan, kSpan});
+            for (const auto& each : names)
+                connection.execute(kBegin, {each.kind, each.name, kSpan, kSpan});
             answer = verdict(counts(connection, id, send_limit), recipients);
             if (answer != "DUNNO") throw Full{};
-            for (const auto& each : names) connection.execute(kAdd, {recipients, each.kind, each.name});
+            for (const auto& each : names)
+                connection.execute(kAdd, {recipients, each.kind, each.name});
         });
     } catch (const Full&) {
         // Rolled back.
@@ -167,11 +176,14 @@ void serve(const Config& config, std::istream& in, std::ostream& out)
         // Once more where the server ended an idle connection.
         for (int attempt = 1; action.empty(); ++attempt) {
             try {
-                if (!session) session.emplace(config.postfix_db, config.postfix_db.password(), config);
+                if (!session)
+                    session.emplace(config.postfix_db, config.postfix_db.password(), config);
                 action = decide(session->connection(), request, config.send_limit);
             } catch (const db::Error& error) {
                 session->drop();
-                if (error.remedy == db::Remedy::reconnect && attempt == 1 && dynamic_cast<const db::Unreached*>(&error) == nullptr) continue;
+                if (error.remedy == db::Remedy::reconnect && attempt == 1
+                    && dynamic_cast<const db::Unreached*>(&error) == nullptr)
+                    continue;
                 action = is_away(error);
             } catch (const Config::Problems& problems) {
                 action = is_away(problems);  // its password cannot be read
@@ -184,7 +196,8 @@ void serve(const Config& config, std::istream& in, std::ostream& out)
 std::string ask(const std::string& socket)
 {
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-    if (socket.size() >= sizeof address.sun_path) throw std::runtime_error(socket + ": the path is too long for a socket");
+    if (socket.size() >= sizeof address.sun_path)
+        throw std::runtime_error(socket + ": the path is too long for a socket");
     std::memcpy(address.sun_path, socket.data(), socket.size());
     const struct Connection {
         int number = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -192,19 +205,24 @@ std::string ask(const std::string& socket)
     } connection;
     const timeval patience{.tv_sec = 10, .tv_usec = 0};
     ::setsockopt(connection.number, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (::connect(connection.number, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (::connect(connection.number, reinterpret_cast<const sockaddr*>(&address), sizeof address)
+        != 0) {
         throw std::runtime_error(socket + ": " + std::generic_category().message(errno));
     }
-    const std::string request = "request=smtpd_access_policy\nprotocol_state=DATA\nrecipient_count=1\nsasl_username="
-                                + std::string(kIdLength, '0') + ".1@invalid\n\n";
-    if (::send(connection.number, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+    const std::string request =
+        "request=smtpd_access_policy\nprotocol_state=DATA\nrecipient_count=1\nsasl_username="
+        + std::string(kIdLength, '0') + ".1@invalid\n\n";
+    if (::send(connection.number, request.data(), request.size(), MSG_NOSIGNAL)
+        != static_cast<ssize_t>(request.size())) {
         throw std::runtime_error(socket + ": " + std::generic_category().message(errno));
     }
     std::string answer;
     std::array<char, 1024> piece{};
     while (answer.find("\n\n") == std::string::npos) {
         const auto size = ::recv(connection.number, piece.data(), piece.size(), 0);
-        if (size <= 0) throw std::runtime_error(socket + ": no answer" + (answer.empty() ? "" : " but " + answer));
+        if (size <= 0)
+            throw std::runtime_error(socket + ": no answer"
+                                     + (answer.empty() ? "" : " but " + answer));
         answer.append(piece.data(), static_cast<std::size_t>(size));
     }
     return answer.substr(0, answer.find('\n'));

@@ -17,6 +17,7 @@ void recognize(const std::optional<Grant>& grant, std::string_view client);
 
 // Returns where the key may do that; throws http::Error 401, 403 or 404 otherwise,
 // in that order, so that nobody without a right key learns more than that.
-void admit(const std::optional<Grant>& grant, std::string_view client, std::string_view domain, Purpose purpose);
+void admit(const std::optional<Grant>& grant, std::string_view client, std::string_view domain,
+           Purpose purpose);
 
 }  // namespace admission

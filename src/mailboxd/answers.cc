@@ -13,7 +13,8 @@ namespace {
 // often share it, so that is kept from one to the next.
 class Dates {
 public:
-    static constexpr std::size_t kLength = std::char_traits<char>::length("Tue, 27 Sep 2011 20:24:22 GMT");
+    static constexpr std::size_t kLength =
+        std::char_traits<char>::length("Tue, 27 Sep 2011 20:24:22 GMT");
 
     std::string_view text(std::int64_t seconds_since_1970)
     {
@@ -25,7 +26,8 @@ public:
             text_ = with_day_of(seconds_since_1970);
         }
         const std::array<std::int64_t, 3> parts{second / 3600, second / 60 % 60, second % 60};
-        for (std::size_t i = 0; i < parts.size(); ++i) put_two_digits(&text_[kDayLength + 3 * i], parts[i]);
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            put_two_digits(&text_[kDayLength + 3 * i], parts[i]);
         return text_;
     }
 
@@ -41,7 +43,8 @@ private:
     static std::string with_day_of(std::int64_t seconds_since_1970)
     {
         constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-        constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+        constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
         const std::time_t time = seconds_since_1970;
         std::tm utc{};
         ::gmtime_r(&time, &utc);
@@ -78,15 +81,19 @@ std::string deleted(std::string_view message, std::string_view spec)
 // cJSON writes the frame; the rows are put between its brackets as text, each byte once:
 // what they hold is digits, a date, and an address, none of which JSON escapes. A tree of
 // four nodes a row took 140 us for a page of 100.
-std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain, mailbox::As as)
+std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items,
+                    std::string_view domain, mailbox::As as)
 {
     auto text = json::object({{"total_count", total}, {"items", json::Written{"[]"}}});
     constexpr std::string_view kEnd = "]}\n";
     text.resize(text.size() - kEnd.size());
 
-    constexpr std::string_view kSize = R"(,{"size_bytes":)", kDate = R"(,"created_at":")", kMailbox = R"(","mailbox":")", kLogin = R"(","login":")", kRowEnd = R"("})";
+    constexpr std::string_view kSize = R"(,{"size_bytes":)", kDate = R"(,"created_at":")",
+                               kMailbox = R"(","mailbox":")", kLogin = R"(","login":")",
+                               kRowEnd = R"("})";
     constexpr std::size_t kMostDigits = 20;
-    constexpr auto kRow = kSize.size() + kMostDigits + kDate.size() + Dates::kLength + kMailbox.size() + kLogin.size() + 1 + kRowEnd.size();
+    constexpr auto kRow = kSize.size() + kMostDigits + kDate.size() + Dates::kLength
+                          + kMailbox.size() + kLogin.size() + 1 + kRowEnd.size();
     const std::size_t addresses = as == mailbox::As::credentials ? 2 : 1;  // in a row
     auto most = text.size() + items.size() * (kRow + addresses * (domain.size() + 1)) + kEnd.size();
     for (const auto& item : items) most += addresses * item.local_part.size();
@@ -105,7 +112,9 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
     Dates dates;
     for (const auto& item : items) {
         put(&item == items.data() ? kSize.substr(1) : kSize);
-        place = static_cast<std::size_t>(std::to_chars(&text[place], &text[place] + kMostDigits, item.size_bytes).ptr - text.data());
+        place = static_cast<std::size_t>(
+            std::to_chars(&text[place], &text[place] + kMostDigits, item.size_bytes).ptr
+            - text.data());
         put(kDate);
         put(dates.text(item.created_at));
         put_address(kMailbox, item.local_part);
@@ -131,7 +140,8 @@ std::string generated(std::string_view message, const Logins& logins)
 
 namespace {
 
-// What the clients read, as far as it is true here: mail to names below the domain is not taken, and none is sorted out.
+// What the clients read, as far as it is true here: mail to names below the domain is not taken,
+// and none is sorted out.
 json::Written members_of(const mailbox::Hosted& domain)
 {
     return {json::object({{"name", domain.name},

@@ -1,6 +1,7 @@
 // answers.h - the bodies of the service's answers.
 //
-// Each is compact JSON that ends with one line end. Its members stand in the order that the clients know.
+// Each is compact JSON that ends with one line end. Its members stand in the order that the clients
+// know.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ namespace answers {
 std::string message(std::string_view message);
 std::string error(std::string_view message, std::string_view code);
 std::string deleted(std::string_view message, std::string_view spec);
-std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items, std::string_view domain,
-                    mailbox::As as = mailbox::As::mailbox);
+std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items,
+                    std::string_view domain, mailbox::As as = mailbox::As::mailbox);
 
 // A change that made passwords, each beside its login. They are nowhere else.
 using Logins = std::vector<std::pair<std::string, std::string_view>>;

@@ -35,10 +35,12 @@ std::optional<Record> first_record(std::string_view bytes)
     const auto size = kHeaderSize + length + byte_at(bytes, 6);
     const auto version = static_cast<unsigned char>(bytes[0]);
     if (version == kVersion && bytes.size() < size) return std::nullopt;
-    return Record{version, static_cast<unsigned char>(bytes[1]), bytes.substr(kHeaderSize, length), size};
+    return Record{version, static_cast<unsigned char>(bytes[1]), bytes.substr(kHeaderSize, length),
+                  size};
 }
 
-// A length as section 3.4 has it, in one byte or four, taken off the front. Nothing where it is cut short.
+// A length as section 3.4 has it, in one byte or four, taken off the front. Nothing where it is cut
+// short.
 std::optional<std::size_t> take_length(std::string_view& bytes)
 {
     constexpr std::size_t kIsLong = 0x80;
@@ -49,7 +51,8 @@ std::optional<std::size_t> take_length(std::string_view& bytes)
         return first;
     }
     if (bytes.size() < 4) return std::nullopt;
-    const auto length = (first & ~kIsLong) << 24U | byte_at(bytes, 1) << 16U | byte_at(bytes, 2) << 8U | byte_at(bytes, 3);
+    const auto length = (first & ~kIsLong) << 24U | byte_at(bytes, 1) << 16U
+                        | byte_at(bytes, 2) << 8U | byte_at(bytes, 3);
     bytes.remove_prefix(4);
     return length;
 }
@@ -94,8 +97,11 @@ std::optional<std::string> Incoming::parameter(std::string_view name) const
     for (std::string_view rest = params; !rest.empty();) {
         const auto name_length = take_length(rest);
         const auto value_length = take_length(rest);
-        if (!name_length || !value_length || rest.size() < *name_length || rest.size() - *name_length < *value_length) break;
-        if (rest.substr(0, *name_length) == name) return std::string{rest.substr(*name_length, *value_length)};
+        if (!name_length || !value_length || rest.size() < *name_length
+            || rest.size() - *name_length < *value_length)
+            break;
+        if (rest.substr(0, *name_length) == name)
+            return std::string{rest.substr(*name_length, *value_length)};
         rest.remove_prefix(*name_length + *value_length);
     }
     return std::nullopt;
@@ -104,7 +110,8 @@ std::optional<std::string> Incoming::parameter(std::string_view name) const
 int Incoming::request_id() const
 {
     const auto text = bytes();
-    return text.size() < kHeaderSize ? 0 : static_cast<int>(byte_at(text, 2) << 8U | byte_at(text, 3));
+    return text.size() < kHeaderSize ? 0
+                                     : static_cast<int>(byte_at(text, 2) << 8U | byte_at(text, 3));
 }
 
 void Answer::add(std::string_view text)
@@ -120,13 +127,16 @@ void Answer::send(int connection)
     static constexpr std::array<unsigned char, 8> kRequestComplete{};
     add_record(kStdout, nullptr, 0);
     add_record(kEndRequest, kRequestComplete.data(), kRequestComplete.size());
-    [[maybe_unused]] const auto written = ::writev(connection, parts_.data(), static_cast<int>(parts_.size()));
+    [[maybe_unused]] const auto written =
+        ::writev(connection, parts_.data(), static_cast<int>(parts_.size()));
 }
 
 void Answer::add_record(unsigned char type, const void* content, std::size_t length)
 {
-    headers_.push_back({kVersion, type, static_cast<unsigned char>(request_id_ >> 8), static_cast<unsigned char>(request_id_),
-                        static_cast<unsigned char>(length >> 8), static_cast<unsigned char>(length), 0, 0});
+    headers_.push_back({kVersion, type, static_cast<unsigned char>(request_id_ >> 8),
+                        static_cast<unsigned char>(request_id_),
+                        static_cast<unsigned char>(length >> 8), static_cast<unsigned char>(length),
+                        0, 0});
     parts_.push_back({headers_.back().data(), kHeaderSize});
     parts_.push_back({const_cast<void*>(content), length});
 }

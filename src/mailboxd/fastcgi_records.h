@@ -1,7 +1,9 @@
-// fastcgi_records.h - FastCGI records (FastCGI 1.0, sections 3.3, 3.4, 5.5 and 8): a request as it arrives, and an answer.
+// fastcgi_records.h - FastCGI records (FastCGI 1.0, sections 3.3, 3.4, 5.5 and 8): a request as it
+// arrives, and an answer.
 //
-// Incoming is for the gate, which looks at requests without serving them. A worker reads the same bytes again by libfcgi,
-// which alone judges whether they are right. Nothing here throws for what was sent.
+// Incoming is for the gate, which looks at requests without serving them. A worker reads the same
+// bytes again by libfcgi, which alone judges whether they are right. Nothing here throws for what
+// was sent.
 #pragma once
 
 #include <sys/uio.h>
@@ -26,14 +28,15 @@ public:
 
     void add(std::string_view bytes);
 
-    // Returns true when nothing more is needed: the body's stream has ended, the sender has aborted the request, more came
-    // than is kept, or the bytes are no FastCGI.
+    // Returns true when nothing more is needed: the body's stream has ended, the sender has aborted
+    // the request, more came than is kept, or the bytes are no FastCGI.
     bool is_complete() const { return is_complete_; }
 
     // What has come, at most `most` bytes.
     std::string_view bytes() const { return {bytes_.text().substr(0, size_)}; }
 
-    // The value of a CGI variable; nothing where the parameters do not have it or are malformed before it.
+    // The value of a CGI variable; nothing where the parameters do not have it or are malformed
+    // before it.
     std::optional<std::string> parameter(std::string_view name) const;
 
     // The number that the answer's records must have; 0 where none has come.
@@ -49,8 +52,9 @@ private:
     bool is_complete_ = false;
 };
 
-// An answer, which leaves by one write: libfcgi's own stream takes one for each 8 KiB. The socket blocks, so only a
-// time-out ends that early. An error needs no report: whoever has hung up gets no answer.
+// An answer, which leaves by one write: libfcgi's own stream takes one for each 8 KiB. The socket
+// blocks, so only a time-out ends that early. An error needs no report: whoever has hung up gets no
+// answer.
 class Answer {
 public:
     explicit Answer(int request_id) : request_id_{request_id} {}

@@ -21,12 +21,15 @@ namespace {
 
 enum class Wanted { any, all };
 
-void take_object(const json::Document::Object& object, Wanted wanted, http::Fields& fields, mailbox::As as)
+void take_object(const json::Document::Object& object, Wanted wanted, http::Fields& fields,
+                 mailbox::As as)
 {
-    if (!object.is_object) refuse_json("The JSON body must be an object, or on POST an array of objects.");
+    if (!object.is_object)
+        refuse_json("The JSON body must be an object, or on POST an array of objects.");
     std::set<std::string_view> names;
     for (const auto& [name, text] : object.members) {
-        const bool is_ours = name == "mailbox" || name == "password" || (name == "login" && as == mailbox::As::credentials);
+        const bool is_ours = name == "mailbox" || name == "password"
+                             || (name == "login" && as == mailbox::As::credentials);
         if (!names.insert(name).second) {
             refuse_json("The JSON body has a member twice: '" + std::string{name} + "'.");
         }
@@ -35,7 +38,8 @@ void take_object(const json::Document::Object& object, Wanted wanted, http::Fiel
     }
     if (wanted == Wanted::any) return;
     if (as == mailbox::As::mailbox) {
-        if (names.count("mailbox") + names.count("password") != 2) refuse_json("Each object of the JSON array must have 'mailbox' and 'password'.");
+        if (names.count("mailbox") + names.count("password") != 2)
+            refuse_json("Each object of the JSON array must have 'mailbox' and 'password'.");
     } else if (names.count("mailbox") + names.count("login") == 0) {
         refuse_json("Each object of the JSON array must have 'login'.");
     }
@@ -48,7 +52,8 @@ void parse_json(std::string_view text, Arrays arrays, http::Fields& fields, mail
     if (!strings::is_utf8(text)) refuse_json("The JSON body is not valid UTF-8.");
     const auto document = json::Document::parse(text);
     if (!document) refuse_json("The body is not valid JSON (RFC 8259).");
-    if (document->is_array() && arrays == Arrays::refused) refuse_json("The JSON body must be an object here.");
+    if (document->is_array() && arrays == Arrays::refused)
+        refuse_json("The JSON body must be an object here.");
     const auto wanted = document->is_array() ? Wanted::all : Wanted::any;
     for (const auto& object : document->objects()) take_object(object, wanted, fields, as);
 }
@@ -67,7 +72,10 @@ std::optional<std::string> parameter(std::string_view header, std::string_view n
         const auto equals = header.find_first_of("=;", begin);
         if (equals == std::string_view::npos) return std::nullopt;
         const auto key = strings::trimmed(header.substr(begin, equals - begin));
-        if (header[equals] == ';') { i = equals; continue; }
+        if (header[equals] == ';') {
+            i = equals;
+            continue;
+        }
         std::string value;
         i = header.find_first_not_of(" \t", equals + 1);
         if (i < header.size() && header[i] == '"') {
@@ -102,11 +110,12 @@ std::optional<std::string_view> take_line(std::string_view& text)
     return line;
 }
 
-// Whether a Content-Transfer-Encoding leaves the content as it is (RFC 2045 6.2). Nobody who sends a form uses another
-// one, and the encoded text would be taken for the password.
+// Whether a Content-Transfer-Encoding leaves the content as it is (RFC 2045 6.2). Nobody who sends
+// a form uses another one, and the encoded text would be taken for the password.
 bool is_identity(std::string_view encoding)
 {
-    return strings::equals_ignoring_case(encoding, "7bit") || strings::equals_ignoring_case(encoding, "8bit")
+    return strings::equals_ignoring_case(encoding, "7bit")
+           || strings::equals_ignoring_case(encoding, "8bit")
            || strings::equals_ignoring_case(encoding, "binary");
 }
 
@@ -123,8 +132,10 @@ std::string take_part_name(std::string_view& text)
         const auto value = strings::trimmed(line->substr(std::min(colon + 1, line->size())));
         if (strings::equals_ignoring_case(header, "Content-Disposition")) {
             name = parameter(value, "name");
-        } else if (strings::equals_ignoring_case(header, "Content-Transfer-Encoding") && !is_identity(value)) {
-            refuse_multipart("A part of the multipart body has a Content-Transfer-Encoding; it must be 7bit, 8bit or binary.");
+        } else if (strings::equals_ignoring_case(header, "Content-Transfer-Encoding")
+                   && !is_identity(value)) {
+            refuse_multipart(
+                "A part of the multipart body has a Content-Transfer-Encoding; it must be 7bit, 8bit or binary.");
         }
     }
     if (!name) refuse_multipart("A part of the multipart body has no name.");
@@ -139,16 +150,20 @@ std::optional<Boundary> take_boundary_end(std::string_view& text)
 {
     const bool is_closing = text.starts_with("--");
     auto rest = text.substr(is_closing ? 2 : 0);
-    const auto line = is_closing && rest.find("\r\n") == std::string_view::npos ? std::exchange(rest, {}) : take_line(rest);
+    const auto line = is_closing && rest.find("\r\n") == std::string_view::npos
+                          ? std::exchange(rest, {})
+                          : take_line(rest);
     if (!line || !strings::trimmed(*line).empty()) return std::nullopt;
     text = rest;
     return is_closing ? Boundary::closing : Boundary::between;
 }
 
 // Takes everything up to the next boundary and that, too; returns what stood before it.
-std::string_view take_to_boundary(std::string_view& text, const std::string& delimiter, Boundary& boundary)
+std::string_view take_to_boundary(std::string_view& text, const std::string& delimiter,
+                                  Boundary& boundary)
 {
-    for (auto end = text.find(delimiter); end != std::string_view::npos; end = text.find(delimiter, end + 1)) {
+    for (auto end = text.find(delimiter); end != std::string_view::npos;
+         end = text.find(delimiter, end + 1)) {
         auto rest = text.substr(end + delimiter.size());
         const auto found = take_boundary_end(rest);
         if (!found) continue;
@@ -157,24 +172,28 @@ std::string_view take_to_boundary(std::string_view& text, const std::string& del
         boundary = *found;
         return before;
     }
-    refuse_multipart("The multipart body has no closing boundary, or not the one that its Content-Type names.");
+    refuse_multipart(
+        "The multipart body has no closing boundary, or not the one that its Content-Type names.");
 }
 
 // RFC 2046 5.1.1: [preamble CRLF] --boundary [spaces] CRLF part … CRLF --boundary-- …
 // A part's own Content-Length says nothing that the boundary does not.
 void parse_multipart(std::string_view body, std::string_view boundary_text, http::Fields& fields)
 {
-    if (boundary_text.empty() || boundary_text.size() > 70) refuse_multipart("The multipart boundary must have 1 to 70 characters.");
+    if (boundary_text.empty() || boundary_text.size() > 70)
+        refuse_multipart("The multipart boundary must have 1 to 70 characters.");
     const auto delimiter = "\r\n--" + std::string{boundary_text};
     auto text = body;
     auto boundary = Boundary::between;
-    std::optional<Boundary> first;  // the first may stand at the very beginning, without a line end before it
+    std::optional<Boundary>
+        first;  // the first may stand at the very beginning, without a line end before it
     if (text.starts_with(std::string_view{delimiter}.substr(2))) {
         auto rest = text.substr(delimiter.size() - 2);
         first = take_boundary_end(rest);
         if (first) text = rest;
     }
-    if (first) boundary = *first; else take_to_boundary(text, delimiter, boundary);
+    if (first) boundary = *first;
+    else take_to_boundary(text, delimiter, boundary);
     while (boundary == Boundary::between) {
         auto name = take_part_name(text);
         fields.emplace_back(std::move(name), Secret{take_to_boundary(text, delimiter, boundary)});
@@ -188,12 +207,14 @@ void parse_multipart(std::string_view body, std::string_view boundary_text, http
     throw Error(400, "bad_parameter", sentence);
 }
 
-// The parameter that a field gives a value of: its name, or its name with brackets behind it. Empty for all other fields.
+// The parameter that a field gives a value of: its name, or its name with brackets behind it. Empty
+// for all other fields.
 std::string_view repeatable_parameter(std::string_view name, mailbox::As as)
 {
     for (const std::string_view parameter : {"mailbox", "password", "login"}) {
         if (parameter == "login" && as != mailbox::As::credentials) continue;
-        if (name == parameter || (name.starts_with(parameter) && name[parameter.size()] == '[')) return parameter;
+        if (name == parameter || (name.starts_with(parameter) && name[parameter.size()] == '['))
+            return parameter;
     }
     return {};
 }
@@ -207,16 +228,19 @@ std::optional<std::size_t> number_in(std::string_view brackets, std::string_view
     const auto [end, error] = std::from_chars(brackets.data() + 1, last, number);
     if (error != std::errc{} || end != last || *last != ']') {
         const std::string name{parameter};
-        refuse_array("'" + name + "' parameter has brackets with something else than a number in them; several are written " + name + "=, "
-                     + name + "[]= or " + name + "[0]=");
+        refuse_array(
+            "'" + name
+            + "' parameter has brackets with something else than a number in them; several are written "
+            + name + "=, " + name + "[]= or " + name + "[0]=");
     }
     return number;
 }
 
 // The fields of one parameter.
 struct Repeated {
-    std::vector<std::size_t> places;                            // of all its values among the fields
-    std::vector<std::pair<std::size_t, std::size_t>> numbered;  // the number and the place of those that have a number
+    std::vector<std::size_t> places;  // of all its values among the fields
+    std::vector<std::pair<std::size_t, std::size_t>>
+        numbered;  // the number and the place of those that have a number
 };
 
 // Puts the values of a parameter into the order of their numbers. Returns these.
@@ -229,7 +253,8 @@ std::vector<std::size_t> put_in_order(http::Fields& fields, Repeated& repeated)
         numbers.push_back(number);
         values.push_back(std::move(fields[place].second));
     }
-    for (std::size_t i = 0; i < values.size(); ++i) fields[repeated.places[i]].second = std::move(values[i]);
+    for (std::size_t i = 0; i < values.size(); ++i)
+        fields[repeated.places[i]].second = std::move(values[i]);
     return numbers;
 }
 
@@ -253,14 +278,19 @@ void join_arrays(http::Fields& fields, mailbox::As as)
     std::optional<std::vector<std::size_t>> expected;
     for (auto& [parameter, repeated] : all) {
         if (repeated.numbered.size() != repeated.places.size()) {
-            refuse_array("'" + std::string{parameter} + "' parameter is given without a number in brackets, and another one with it; all need one, or none");
+            refuse_array(
+                "'" + std::string{parameter}
+                + "' parameter is given without a number in brackets, and another one with it; all need one, or none");
         }
         const auto numbers = put_in_order(fields, repeated);
         if (std::adjacent_find(numbers.begin(), numbers.end()) != numbers.end()) {
-            refuse_array("'" + std::string{parameter} + "' parameter has the same number in brackets twice");
+            refuse_array("'" + std::string{parameter}
+                         + "' parameter has the same number in brackets twice");
         }
         if (expected && *expected != numbers) {
-            refuse_array("'" + std::string{parameter} + "' parameter has other numbers in brackets than the one that it is paired with");
+            refuse_array(
+                "'" + std::string{parameter}
+                + "' parameter has other numbers in brackets than the one that it is paired with");
         }
         expected = numbers;
     }
@@ -268,7 +298,8 @@ void join_arrays(http::Fields& fields, mailbox::As as)
 
 namespace {
 
-// True if a Content-Encoding leaves the body as it is: it is empty, or names identity alone (RFC 9110 8.4).
+// True if a Content-Encoding leaves the body as it is: it is empty, or names identity alone (RFC
+// 9110 8.4).
 bool is_unencoded(std::string_view encoding)
 {
     for (std::size_t begin = 0; begin < encoding.size();) {
@@ -286,12 +317,16 @@ http::Fields parse(const http::Request& request, mailbox::As as)
 {
     http::Fields fields;
     const auto body = request.body.text();
-    // Clients send a type on everything; where a body is wanted, its type counts even if it is empty.
+    // Clients send a type on everything; where a body is wanted, its type counts even if it is
+    // empty.
     if (body.empty() && request.method != "POST" && request.method != "PUT") return fields;
     if (!is_unencoded(request.content_encoding)) {
-        throw Error(415, "unsupported_encoding", "The body has a Content-Encoding, which is not supported: send it without one, uncompressed");
+        throw Error(
+            415, "unsupported_encoding",
+            "The body has a Content-Encoding, which is not supported: send it without one, uncompressed");
     }
-    const auto type = strings::lower_case(strings::trimmed(request.content_type.substr(0, request.content_type.find(';'))));
+    const auto type = strings::lower_case(
+        strings::trimmed(request.content_type.substr(0, request.content_type.find(';'))));
     if (type.empty() || type == "application/x-www-form-urlencoded") {
         http::parse_urlencoded(body, "body", fields);
     } else if (type == "multipart/form-data") {
@@ -301,8 +336,9 @@ http::Fields parse(const http::Request& request, mailbox::As as)
     } else if (type == "application/json") {
         parse_json(body, request.method == "POST" ? Arrays::allowed : Arrays::refused, fields, as);
     } else {
-        throw Error(415, "unsupported_type",
-                    "The body must be application/x-www-form-urlencoded, multipart/form-data or application/json.");
+        throw Error(
+            415, "unsupported_type",
+            "The body must be application/x-www-form-urlencoded, multipart/form-data or application/json.");
     }
     if (type != "application/json") join_arrays(fields, as);
     return fields;

@@ -75,9 +75,11 @@ void wipe(std::string& progress)
 
 enum class Sent { yes, queue_is_full, nobody_is_there };
 
-Sent send_job(int gate_end, const JobHeader& header, std::string_view progress, const std::array<int, kJobDescriptors>& descriptors)
+Sent send_job(int gate_end, const JobHeader& header, std::string_view progress,
+              const std::array<int, kJobDescriptors>& descriptors)
 {
-    std::array<iovec, 2> parts{{{const_cast<JobHeader*>(&header), sizeof header}, {const_cast<char*>(progress.data()), progress.size()}}};
+    std::array<iovec, 2> parts{{{const_cast<JobHeader*>(&header), sizeof header},
+                                {const_cast<char*>(progress.data()), progress.size()}}};
     DescriptorSpace space{};
     auto message = message_of(parts, &space);
     cmsghdr* const rights = CMSG_FIRSTHDR(&message);
@@ -89,8 +91,9 @@ Sent send_job(int gate_end, const JobHeader& header, std::string_view progress, 
     return errno == EAGAIN || errno == ENOBUFS ? Sent::queue_is_full : Sent::nobody_is_there;
 }
 
-// A file in memory for libfcgi to read from. It appends, because libfcgi writes an answer to whom it reads from, if it is
-// asked about itself (FCGI_GET_VALUES): that must not overwrite what is still to be read.
+// A file in memory for libfcgi to read from. It appends, because libfcgi writes an answer to whom
+// it reads from, if it is asked about itself (FCGI_GET_VALUES): that must not overwrite what is
+// still to be read.
 Descriptor file_of(std::string_view bytes)
 {
     Descriptor file{::memfd_create("request", MFD_CLOEXEC)};
@@ -100,13 +103,15 @@ Descriptor file_of(std::string_view bytes)
         if (written <= 0) fail("write to memory");
         bytes.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (::lseek(file.number(), 0, SEEK_SET) != 0 || ::fcntl(file.number(), F_SETFL, O_APPEND) != 0) fail("fcntl");
+    if (::lseek(file.number(), 0, SEEK_SET) != 0 || ::fcntl(file.number(), F_SETFL, O_APPEND) != 0)
+        fail("fcntl");
     return file;
 }
 
 // --- Who asks -----------------------------------------------------------------------------
 
-// The lane of a client that no worker has recognised yet. IPv6 hands out whole networks, so /64 is one client.
+// The lane of a client that no worker has recognised yet. IPv6 hands out whole networks, so /64 is
+// one client.
 std::string lane_of_client(const std::string& address)
 {
     std::array<char, 16> bytes{};
@@ -129,7 +134,7 @@ struct Visit {
     bool is_whole = false;
     std::uint64_t caller = 0;  // names the Authorization header; 0: none
     std::string progress{};
-    Descriptor reports{};    // while a worker has it
+    Descriptor reports{};  // while a worker has it
 };
 
 // That this process may use.
@@ -144,13 +149,17 @@ unsigned processors()
 lanes::Limits limits_of(const Config& config)
 {
     const auto hashing = config.write_socket.empty() ? config.workers : config.write_workers;
-    return {.workers = workers_of(config), .processors = std::min(hashing, processors()), .waiting = config.waiting_changes};
+    return {.workers = workers_of(config),
+            .processors = std::min(hashing, processors()),
+            .waiting = config.waiting_changes};
 }
 
 class Gate {
 public:
     Gate(int listener, int gate_end, const Config& config, Board& board)
-        : listener_{listener}, gate_end_{gate_end}, config_{config}, board_{board}, lanes_{limits_of(config)}
+        : listener_{listener}, gate_end_{gate_end}, config_{config}, board_{board}, lanes_{
+                                                                                        limits_of(
+                                                                                            config)}
     {
         raise_descriptor_limit();
         if (!events_.is_open()) fail("epoll_create1");
@@ -161,7 +170,8 @@ public:
     {
         while (!is_over()) {
             std::array<epoll_event, 64> events{};
-            const int count = ::epoll_pwait(events_.number(), events.data(), static_cast<int>(events.size()), patience(), &waiting);
+            const int count = ::epoll_pwait(events_.number(), events.data(),
+                                            static_cast<int>(events.size()), patience(), &waiting);
             signals::reopen_log_if_told(config_.log_file);
             if (signals::is_told_to_stop()) stop_listening();
             for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)]);
@@ -174,9 +184,11 @@ public:
 
 private:
     static constexpr std::uint64_t kListener = 0;
-    static constexpr std::uint64_t kReports = std::uint64_t{1} << 63U;  // of the visit with this bit added
+    static constexpr std::uint64_t kReports = std::uint64_t{1}
+                                              << 63U;  // of the visit with this bit added
 
-    // Three descriptors a visit: the connection, and while a worker has it its reports and the request's file.
+    // Three descriptors a visit: the connection, and while a worker has it its reports and the
+    // request's file.
     void raise_descriptor_limit()
     {
         rlimit limit{};
@@ -190,7 +202,9 @@ private:
     void watch(int operation, int descriptor, std::uint32_t what, std::uint64_t id)
     {
         epoll_event event{.events = what, .data = {.u64 = id}};
-        if (::epoll_ctl(events_.number(), operation, descriptor, &event) != 0 && operation != EPOLL_CTL_DEL) fail("epoll_ctl");
+        if (::epoll_ctl(events_.number(), operation, descriptor, &event) != 0
+            && operation != EPOLL_CTL_DEL)
+            fail("epoll_ctl");
     }
 
     // What workers have they finish without the gate.
@@ -203,10 +217,7 @@ private:
     }
 
     // While something waits, somebody may become late, or pressed, without any event.
-    int patience() const
-    {
-        return lanes_.waiting() > 0 || reading_ > 0 ? 50 : -1;
-    }
+    int patience() const { return lanes_.waiting() > 0 || reading_ > 0 ? 50 : -1; }
 
     void handle(const epoll_event& event)
     {
@@ -228,7 +239,10 @@ private:
             const auto id = ++last_id_;
             watch(EPOLL_CTL_ADD, connection.number(), EPOLLIN, id);
             const auto most = std::max<std::size_t>(config_.max_body, 64 * 1024) + 128 * 1024;
-            auto& visit = visits_.try_emplace(id, Visit{std::move(connection), records::Incoming{most}, Clock::now()}).first->second;
+            auto& visit = visits_
+                              .try_emplace(id, Visit{std::move(connection), records::Incoming{most},
+                                                     Clock::now()})
+                              .first->second;
             ++reading_;
             read_more(id, visit);
         }
@@ -242,7 +256,8 @@ private:
     void read_more(std::uint64_t id, Visit& visit)
     {
         for (;;) {
-            const auto count = ::recv(visit.connection.number(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+            const auto count =
+                ::recv(visit.connection.number(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
             if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
             if (count > 0) {
                 const auto size = static_cast<std::size_t>(count);
@@ -279,9 +294,16 @@ private:
         const auto authorization = visit.incoming.parameter("HTTP_AUTHORIZATION").value_or("");
         if (!authorization.empty()) visit.caller = name_of(authorization);
         const auto known = accounts_.find(visit.caller);
-        const auto lane = known != accounts_.end() ? lane_of_account(known->second)
-                                                   : lane_of_client(visit.incoming.parameter("REMOTE_ADDR").value_or(""));
-        enter(id, visit, {.id = id, .lane = lane, .needs_hash = needs_hash, .deadline = visit.arrived + config_.request_deadline}, now);
+        const auto lane =
+            known != accounts_.end()
+                ? lane_of_account(known->second)
+                : lane_of_client(visit.incoming.parameter("REMOTE_ADDR").value_or(""));
+        enter(id, visit,
+              {.id = id,
+               .lane = lane,
+               .needs_hash = needs_hash,
+               .deadline = visit.arrived + config_.request_deadline},
+              now);
     }
 
     // Of a caller only a keyed hash is kept.
@@ -305,11 +327,15 @@ private:
 
     void refuse(std::uint64_t id, Visit& visit, Clock::duration expected)
     {
-        const auto seconds = std::clamp<std::int64_t>(std::chrono::ceil<std::chrono::seconds>(expected).count(), 1, 30);
+        const auto seconds = std::clamp<std::int64_t>(
+            std::chrono::ceil<std::chrono::seconds>(expected).count(), 1, 30);
         const auto retry = "Retry-After: " + std::to_string(seconds);
-        const http::Response response{.status = 503,
-                                      .body = answers::error("Too many changes are waiting; nothing was changed: try again later", "unavailable"),
-                                      .extra_header = retry};
+        const http::Response response{
+            .status = 503,
+            .body =
+                answers::error("Too many changes are waiting; nothing was changed: try again later",
+                               "unavailable"),
+            .extra_header = retry};
         const auto header = http::cgi_header(response);
         records::Answer answer{visit.incoming.request_id()};
         answer.add(header);
@@ -329,9 +355,12 @@ private:
     static void log(const Visit& visit, std::string_view status, std::string_view detail)
     {
         auto line = logging::info("request");
-        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - visit.arrived);
-        line("id", visit.incoming.parameter("REQUEST_ID").value_or(""))("client", visit.incoming.parameter("REMOTE_ADDR").value_or(""));
-        line("key", "-")("method", visit.incoming.parameter("REQUEST_METHOD").value_or(""))("route", "-")("status", status);
+        const auto waited =
+            std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - visit.arrived);
+        line("id", visit.incoming.parameter("REQUEST_ID").value_or(""))(
+            "client", visit.incoming.parameter("REMOTE_ADDR").value_or(""));
+        line("key", "-")("method", visit.incoming.parameter("REQUEST_METHOD").value_or(""))(
+            "route", "-")("status", status);
         line("ms", "0.0")("db_ms", "0.0")("waited_ms", waited.count())("detail", detail);
     }
 
@@ -360,12 +389,14 @@ private:
     Sent hand_over(std::uint64_t id, Visit& visit, const lanes::Change& change)
     {
         std::array<int, 2> ends{};
-        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) return Sent::queue_is_full;
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
+            return Sent::queue_is_full;
         visit.reports = Descriptor{ends[0]};
         const Descriptor workers_end{ends[1]};
         const auto request = file_of(visit.incoming.bytes());
-        const auto sent = send_job(gate_end_, {visit.arrived, change.deadline}, visit.progress,
-                                   {visit.connection.number(), request.number(), workers_end.number()});
+        const auto sent =
+            send_job(gate_end_, {visit.arrived, change.deadline}, visit.progress,
+                     {visit.connection.number(), request.number(), workers_end.number()});
         if (sent != Sent::yes) return sent;
         wipe(visit.progress);
         watch(EPOLL_CTL_ADD, visit.reports.number(), EPOLLIN, id | kReports);
@@ -378,7 +409,8 @@ private:
         for (;;) {
             Report report{};
             progress_.resize(kMostProgress);
-            std::array<iovec, 2> parts{{{&report, sizeof report}, {progress_.data(), progress_.size()}}};
+            std::array<iovec, 2> parts{
+                {{&report, sizeof report}, {progress_.data(), progress_.size()}}};
             auto message = message_of(parts);
             const auto count = ::recvmsg(visit.reports.number(), &message, MSG_DONTWAIT);
             if (count < 0 && errno == EAGAIN) return;
@@ -449,7 +481,8 @@ private:
 Jobs open_jobs()
 {
     std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) fail("socketpair");
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
+        fail("socketpair");
     return {Descriptor{ends[0]}, Descriptor{ends[1]}};
 }
 
@@ -478,7 +511,8 @@ Received receive(int worker_end)
 
 bool send(int reports, const Report& report, std::string_view progress)
 {
-    std::array<iovec, 2> parts{{{const_cast<Report*>(&report), sizeof report}, {const_cast<char*>(progress.data()), progress.size()}}};
+    std::array<iovec, 2> parts{{{const_cast<Report*>(&report), sizeof report},
+                                {const_cast<char*>(progress.data()), progress.size()}}};
     const auto message = message_of(parts);
     return ::sendmsg(reports, &message, MSG_NOSIGNAL) >= 0;
 }
@@ -493,9 +527,11 @@ std::chrono::milliseconds age(std::string_view msec)
     double seconds = 0;
     const auto [end, error] = std::from_chars(msec.data(), msec.data() + msec.size(), seconds);
     if (error != std::errc{}) return 0ms;
-    const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto now =
+        std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
     const auto age = now - seconds;
-    return age > 0 && age < 3600 ? std::chrono::milliseconds{static_cast<std::int64_t>(age * 1000)} : 0ms;
+    return age > 0 && age < 3600 ? std::chrono::milliseconds{static_cast<std::int64_t>(age * 1000)}
+                                 : 0ms;
 }
 
 int run(int listener, int gate_end, const Config& config, Board& board, pid_t master)

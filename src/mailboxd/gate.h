@@ -1,11 +1,14 @@
-// gate.h - the process in front of the workers that change something: accepts every request at once, keeps those that
-// wait in fair lanes by account, and hands each to a worker when it is its turn.
+// gate.h - the process in front of the workers that change something: accepts every request at
+// once, keeps those that wait in fair lanes by account, and hands each to a worker when it is its
+// turn.
 //
-// nginx never sees a full queue: what cannot be answered in time is refused with 503 by the gate, before any work. A worker
-// may give a request back between two hashes; the gate keeps the request's bytes and connection for that. It does not know
-// SQL, keys or passwords: a worker tells it which account a request belongs to.
+// nginx never sees a full queue: what cannot be answered in time is refused with 503 by the gate,
+// before any work. A worker may give a request back between two hashes; the gate keeps the
+// request's bytes and connection for that. It does not know SQL, keys or passwords: a worker tells
+// it which account a request belongs to.
 //
-// If the gate dies, requests that wait are lost (nginx answers 502), and workers finish what they have.
+// If the gate dies, requests that wait are lost (nginx answers 502), and workers finish what they
+// have.
 #pragma once
 
 #include <sys/types.h>
@@ -29,7 +32,8 @@ struct Board {
     std::atomic<bool> is_pressed{false};  // a worker that hashes should pause after this hash
 };
 
-// The two ends of the queue of jobs from a gate to its workers, a socket pair. A job goes to exactly one worker.
+// The two ends of the queue of jobs from a gate to its workers, a socket pair. A job goes to
+// exactly one worker.
 struct Jobs {
     Descriptor gate_end;
     Descriptor worker_end;
@@ -44,10 +48,11 @@ struct Job {
     Descriptor reports;     // to the gate, which takes its end for the end of the job
     Clock::time_point arrived;
     Clock::time_point deadline;
-    std::string progress;   // of the report that paused it; empty: it is new
+    std::string progress;  // of the report that paused it; empty: it is new
 };
 
-// The next job; nothing where another worker was faster. is_over: the gate has gone, and no job comes any more.
+// The next job; nothing where another worker was faster. is_over: the gate has gone, and no job
+// comes any more.
 struct Received {
     std::optional<Job> job;
     bool is_over = false;
@@ -69,11 +74,12 @@ struct Report {
 // Returns false where the gate has gone.
 bool send(int reports, const Report& report, std::string_view progress = {});
 
-// How many workers belong to a gate: as many as are configured, and one for accounts that have no other. So no account can
-// occupy all of them.
+// How many workers belong to a gate: as many as are configured, and one for accounts that have no
+// other. So no account can occupy all of them.
 unsigned workers_of(const Config& config);
 
-// How long ago nginx had the whole request, by its $msec; 0 where that is not told, or the clock was set meanwhile.
+// How long ago nginx had the whole request, by its $msec; 0 where that is not told, or the clock
+// was set meanwhile.
 std::chrono::milliseconds age(std::string_view msec);
 
 // Serves until TERM or the master's death, and then what waits; returns the exit code.

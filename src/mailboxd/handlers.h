@@ -17,14 +17,17 @@ namespace api {
 
 // What the log line says of a request beside its answer.
 struct Trace {
-    std::string key_id;          // public part of the key; empty: none given
+    std::string key_id;            // public part of the key; empty: none given
     std::string_view route = "-";  // pattern, never the path
-    std::string detail;          // for the operator, what the answer does not say
+    std::string detail;            // for the operator, what the answer does not say
 };
 
 class Api {
 public:
-    Api(const Config& config, db::Session& session) : config_{config}, store_{session}, pages_{config.kept_pages} {}
+    Api(const Config& config, db::Session& session)
+        : config_{config}, store_{session}, pages_{config.kept_pages}
+    {
+    }
     // Throws turn::Paused and turn::Abandoned, where `turn` does.
     http::Response serve(http::Raw raw, Trace& trace, turn::Turn& turn);
 

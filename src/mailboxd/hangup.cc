@@ -25,7 +25,8 @@ struct Query {
     inet_diag_req_v2 request{};
 };
 
-bool set_end(const std::string& address, const std::string& port, int family, __be32* to_address, __be16& to_port)
+bool set_end(const std::string& address, const std::string& port, int family, __be32* to_address,
+             __be16& to_port)
 {
     std::uint16_t number = 0;
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
@@ -46,8 +47,10 @@ std::optional<Query> query_for(std::string_view connection)
     const int family = client.find(':') == std::string::npos ? AF_INET : AF_INET6;
     Query query;
     auto& id = query.request.id;
-    if (!set_end(server, server_port, family, static_cast<__be32*>(id.idiag_src), id.idiag_sport)) return std::nullopt;
-    if (!set_end(client, client_port, family, static_cast<__be32*>(id.idiag_dst), id.idiag_dport)) return std::nullopt;
+    if (!set_end(server, server_port, family, static_cast<__be32*>(id.idiag_src), id.idiag_sport))
+        return std::nullopt;
+    if (!set_end(client, client_port, family, static_cast<__be32*>(id.idiag_dst), id.idiag_dport))
+        return std::nullopt;
     id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
     query.request.sdiag_family = static_cast<__u8>(family);
     query.request.sdiag_protocol = IPPROTO_TCP;

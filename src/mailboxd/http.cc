@@ -1,6 +1,5 @@
 #include "mailboxd/http.h"
 
-
 #include <algorithm>
 #include <cstdint>
 
@@ -21,15 +20,18 @@ std::string decoded_segment(std::string_view segment)
 {
     const auto bytes = percent_decoded(segment, Plus::is_plus, "path");
     const std::string text{bytes.text()};
-    if (text.find('\0') != std::string::npos) throw Error(400, "bad_path", "The path has an encoded NUL.");
-    if (text.find('/') != std::string::npos) throw Error(400, "bad_path", "The path has an encoded slash (%2F) in a segment.");
+    if (text.find('\0') != std::string::npos)
+        throw Error(400, "bad_path", "The path has an encoded NUL.");
+    if (text.find('/') != std::string::npos)
+        throw Error(400, "bad_path", "The path has an encoded slash (%2F) in a segment.");
     if (!strings::is_utf8(text)) throw Error(400, "bad_path", "The path is not valid UTF-8.");
     return text;
 }
 
 std::vector<std::string> decoded_path(std::string_view path)
 {
-    if (path.empty() || path[0] != '/') throw Error(400, "bad_path", "The path must begin with a slash.");
+    if (path.empty() || path[0] != '/')
+        throw Error(400, "bad_path", "The path must begin with a slash.");
     std::vector<std::string> segments;
     for (std::size_t begin = 1; begin <= path.size();) {
         const auto end = std::min(path.find('/', begin), path.size());
@@ -62,14 +64,21 @@ std::string_view reason(int status)
 Request parse(Raw raw)
 {
     const auto question = std::min(raw.target.find('?'), raw.target.size());
-    Request request{raw.method, raw.authorization, raw.client, raw.content_type, raw.content_encoding,
+    Request request{raw.method,
+                    raw.authorization,
+                    raw.client,
+                    raw.content_type,
+                    raw.content_encoding,
                     decoded_path(raw.target.substr(0, question)),
-                    raw.target.substr(std::min(question + 1, raw.target.size())), std::move(raw.body)};
+                    raw.target.substr(std::min(question + 1, raw.target.size())),
+                    std::move(raw.body)};
     auto& path = request.path;
-    // The original's base was /v2, later /v3, and its clients ask for domains under /v4. Otherwise two segments are
+    // The original's base was /v2, later /v3, and its clients ask for domains under /v4. Otherwise
+    // two segments are
     // /<domain>/mailboxes, whatever the domain's name.
     const bool is_of_domains = path.size() > 1 && path[1] == "domains";
-    const bool is_version = path[0] == "v2" || path[0] == "v3" || (path[0] == "v4" && is_of_domains);
+    const bool is_version =
+        path[0] == "v2" || path[0] == "v3" || (path[0] == "v4" && is_of_domains);
     if (is_version && (path.size() > 2 || is_of_domains)) path.erase(path.begin());
     return request;
 }
@@ -84,7 +93,9 @@ Secret percent_decoded(std::string_view text, Plus plus, std::string_view where)
             const int high = i + 1 < text.size() ? hex_value(text[i + 1]) : -1;
             const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
             if (high < 0 || low < 0) {
-                throw Error(400, "bad_encoding", "The " + std::string{where} + " has a % that two hexadecimal digits do not follow.");
+                throw Error(400, "bad_encoding",
+                            "The " + std::string{where}
+                                + " has a % that two hexadecimal digits do not follow.");
             }
             c = static_cast<char>(high * 16 + low);
             i += 2;
@@ -106,8 +117,9 @@ void parse_urlencoded(std::string_view text, std::string_view where, Fields& fie
         if (pair.empty()) continue;
         const auto equals = std::min(pair.find('='), pair.size());
         const auto name = percent_decoded(pair.substr(0, equals), Plus::is_space, where);
-        fields.emplace_back(name.text(),
-                            percent_decoded(pair.substr(std::min(equals + 1, pair.size())), Plus::is_space, where));
+        fields.emplace_back(
+            name.text(),
+            percent_decoded(pair.substr(std::min(equals + 1, pair.size())), Plus::is_space, where));
     }
 }
 
@@ -115,8 +127,12 @@ std::string cgi_header(const Response& response)
 {
     std::string text;
     text.reserve(200);
-    text.append("Status: ").append(std::to_string(response.status)).append(" ").append(reason(response.status));
-    text.append("\r\nContent-Type: application/json\r\nContent-Length: ").append(std::to_string(response.body.size()));
+    text.append("Status: ")
+        .append(std::to_string(response.status))
+        .append(" ")
+        .append(reason(response.status));
+    text.append("\r\nContent-Type: application/json\r\nContent-Length: ")
+        .append(std::to_string(response.body.size()));
     if (!response.extra_header.empty()) text.append("\r\n").append(response.extra_header);
     return text.append("\r\n\r\n");
 }

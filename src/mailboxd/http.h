@@ -28,11 +28,11 @@ struct Error : std::runtime_error {
 // What the worker hands over: the CGI variables that we use, and the body.
 struct Raw {
     std::string_view method;
-    std::string_view target;         // REQUEST_URI, never decoded or merged
+    std::string_view target;  // REQUEST_URI, never decoded or merged
     std::string_view authorization;
     std::string_view content_type;
     std::string_view content_encoding = {};
-    std::string_view client;         // REMOTE_ADDR
+    std::string_view client;  // REMOTE_ADDR
     Secret body;
 };
 
@@ -44,8 +44,8 @@ struct Request {
     std::string_view client;
     std::string_view content_type;
     std::string_view content_encoding;
-    std::vector<std::string> path;   // decoded segments, without an API version in front
-    std::string_view query;          // as sent
+    std::vector<std::string> path;  // decoded segments, without an API version in front
+    std::string_view query;         // as sent
     Secret body;
 };
 
@@ -63,9 +63,9 @@ void parse_urlencoded(std::string_view text, std::string_view where, Fields& fie
 
 struct Response {
     int status = 200;
-    std::string body;                             // JSON with a line end
-    std::string_view extra_header = {};           // a whole line without its end, or empty
-    bool worker_is_sound = true;                  // false: a fault of ours; a fresh process is the repair
+    std::string body;                    // JSON with a line end
+    std::string_view extra_header = {};  // a whole line without its end, or empty
+    bool worker_is_sound = true;         // false: a fault of ours; a fresh process is the repair
 };
 
 // What stands before the body in the CGI answer: Status, Content-Type, Content-Length.

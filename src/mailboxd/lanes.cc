@@ -58,11 +58,13 @@ Clock::duration Lanes::used_by(const Named::value_type& lane, Clock::time_point 
 
 bool Lanes::is_processor_free() const
 {
-    const auto hashing = std::count_if(running_.begin(), running_.end(), [](const auto& entry) { return entry.second.is_hashing; });
+    const auto hashing = std::count_if(running_.begin(), running_.end(),
+                                       [](const auto& entry) { return entry.second.is_hashing; });
     return hashing < static_cast<std::ptrdiff_t>(limits_.processors);
 }
 
-// Short changes are always fresh, so they pass the lane's own batches. The batches still get every second turn.
+// Short changes are always fresh, so they pass the lane's own batches. The batches still get every
+// second turn.
 std::optional<Change> Lanes::take_from(Lane& lane)
 {
     const bool can_hash = is_processor_free();
@@ -75,7 +77,9 @@ std::optional<Change> Lanes::take_from(Lane& lane)
         lane.is_begun_next = false;
         return take(lane.begun, lane.begun.begin());
     }
-    const auto fresh = std::find_if(lane.fresh.begin(), lane.fresh.end(), [&](const Change& change) { return can_hash || !change.needs_hash; });
+    const auto fresh =
+        std::find_if(lane.fresh.begin(), lane.fresh.end(),
+                     [&](const Change& change) { return can_hash || !change.needs_hash; });
     if (fresh == lane.fresh.end()) return std::nullopt;
     lane.is_begun_next = fresh->needs_hash;
     return take(lane.fresh, fresh);
@@ -105,7 +109,8 @@ std::optional<Change> Lanes::take_next(Clock::time_point now)
 
 void Lanes::stop_hashing(Id id)
 {
-    if (const auto found = running_.find(id); found != running_.end()) found->second.is_hashing = false;
+    if (const auto found = running_.find(id); found != running_.end())
+        found->second.is_hashing = false;
 }
 
 std::optional<Change> Lanes::finish(Id id, Clock::time_point now)
@@ -126,8 +131,11 @@ std::vector<Change> Lanes::take_if(Condition condition)
     std::vector<Change> taken;
     for (auto& [name, lane] : lanes_) {
         for (auto* queue : {&lane.fresh, &lane.begun}) {
-            const auto kept_end = std::stable_partition(queue->begin(), queue->end(), [&](const Change& change) { return !condition(change); });
-            taken.insert(taken.end(), std::make_move_iterator(kept_end), std::make_move_iterator(queue->end()));
+            const auto kept_end =
+                std::stable_partition(queue->begin(), queue->end(),
+                                      [&](const Change& change) { return !condition(change); });
+            taken.insert(taken.end(), std::make_move_iterator(kept_end),
+                         std::make_move_iterator(queue->end()));
             queue->erase(kept_end, queue->end());
         }
     }
@@ -141,7 +149,8 @@ bool Lanes::remove(Id id)
 
 std::vector<Id> Lanes::take_late(Clock::time_point now)
 {
-    // While nothing runs, one is tried whatever the last hashes took: otherwise a wrong estimate would never be corrected.
+    // While nothing runs, one is tried whatever the last hashes took: otherwise a wrong estimate
+    // would never be corrected.
     const auto hash_time = running_.empty() ? Clock::duration{} : hash_time_;
     std::vector<Id> late;
     for (const auto& change : take_if([&](const Change& waiting) {
@@ -157,9 +166,13 @@ std::optional<Id> Lanes::take_surplus()
 {
     if (waiting() <= limits_.waiting) return std::nullopt;
     const auto weight = [](const auto& lane) {
-        return std::pair{hashes_waiting(lane.second), lane.second.fresh.size() + lane.second.begun.size()};
+        return std::pair{hashes_waiting(lane.second),
+                         lane.second.fresh.size() + lane.second.begun.size()};
     };
-    auto& longest = std::max_element(lanes_.begin(), lanes_.end(), [&](const auto& left, const auto& right) { return weight(left) < weight(right); })->second;
+    auto& longest =
+        std::max_element(lanes_.begin(), lanes_.end(), [&](const auto& left, const auto& right) {
+            return weight(left) < weight(right);
+        })->second;
     auto& queue = longest.fresh.empty() ? longest.begun : longest.fresh;
     const auto id = queue.back().id;
     queue.pop_back();
@@ -202,7 +215,8 @@ Clock::duration Lanes::expected(const std::string& name, std::size_t hashes) con
         }
     }
     const auto share = static_cast<std::int64_t>(std::min(own * (others + 1), all));
-    const auto alone = static_cast<std::int64_t>(hashes);  // one worker makes all hashes of a change
+    const auto alone =
+        static_cast<std::int64_t>(hashes);  // one worker makes all hashes of a change
     return std::max(share * hash_time_ / limits_.processors, alone * hash_time_);
 }
 
@@ -210,10 +224,12 @@ bool Lanes::is_pressed(Clock::time_point now) const
 {
     Clock::duration most{};
     for (const auto& [id, running] : running_) {
-        if (running.is_hashing) most = std::max(most, used_by(*lanes_.find(running.change.lane), now));
+        if (running.is_hashing)
+            most = std::max(most, used_by(*lanes_.find(running.change.lane), now));
     }
     return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-        // Whatever could run has been taken, so this one waits for a processor, or for a worker of its own lane.
+        // Whatever could run has been taken, so this one waits for a processor, or for a worker of
+        // its own lane.
         if (!lane.second.fresh.empty()) return true;
         return !lane.second.begun.empty() && used_by(lane, now) + kSlack < most;
     });

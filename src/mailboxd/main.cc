@@ -20,8 +20,8 @@
 #include <system_error>
 #include <vector>
 
-#include "base/crypto.h"
 #include "base/config.h"
+#include "base/crypto.h"
 #include "base/notify.h"
 #include "base/privileges.h"
 #include "base/version.h"
@@ -48,17 +48,23 @@ void remove_stale(const std::string& path, const sockaddr_un& address)
 {
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (probe < 0) fail("socket");
-    const int connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    const int connected =
+        ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const int error = errno;
     ::close(probe);
-    if (connected == 0 || error == EAGAIN) throw std::runtime_error("socket " + path + " is in use: another mailboxd runs on it; stop that one, or name another path");
+    if (connected == 0 || error == EAGAIN)
+        throw std::runtime_error(
+            "socket " + path
+            + " is in use: another mailboxd runs on it; stop that one, or name another path");
     if (error == ECONNREFUSED && ::unlink(path.c_str()) != 0) fail("unlink(" + path + ")");
 }
 
 gid_t group_id(const std::string& name)
 {
     const group* const found = ::getgrnam(name.c_str());
-    if (found == nullptr) throw std::runtime_error("socket_group: there is no group " + name + "; make it, or name another");
+    if (found == nullptr)
+        throw std::runtime_error("socket_group: there is no group " + name
+                                 + "; make it, or name another");
     return found->gr_gid;
 }
 
@@ -73,8 +79,11 @@ int open_socket(const std::string& path, const Config& config)
     const auto old_mask = ::umask(0777);  // nobody may connect before owner and mode are right
     const int bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     ::umask(old_mask);
-    if (bound != 0) fail("the socket's folder has to be there, for who starts mailboxd to write to: bind(" + path + ")");
-    if (!config.socket_group.empty() && ::chown(path.c_str(), static_cast<uid_t>(-1), group_id(config.socket_group)) != 0) {
+    if (bound != 0)
+        fail("the socket's folder has to be there, for who starts mailboxd to write to: bind("
+             + path + ")");
+    if (!config.socket_group.empty()
+        && ::chown(path.c_str(), static_cast<uid_t>(-1), group_id(config.socket_group)) != 0) {
         fail("chown(" + path + ", " + config.socket_group + ")");
     }
     if (::chmod(path.c_str(), 0660) != 0) fail("chmod(" + path + ")");
@@ -86,7 +95,8 @@ int open_socket(const std::string& path, const Config& config)
 void forbid_core()
 {
     const rlimit none{.rlim_cur = 0, .rlim_max = 0};
-    if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) fail("forbid core");
+    if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0)
+        fail("forbid core");
 }
 
 master::Settings read_settings(const std::string& path)
@@ -96,30 +106,36 @@ master::Settings read_settings(const std::string& path)
     return {std::move(config), std::move(password), migrate::expect_no_older};
 }
 
-// A folder that a setting's file is made in. What the units make when they start may be absent before.
+// A folder that a setting's file is made in. What the units make when they start may be absent
+// before.
 void expect_folder(const std::string& setting, const std::string& file)
 {
     const auto folder = std::filesystem::path{file}.parent_path().string();
     if (file.empty() || ::access(folder.c_str(), X_OK) == 0) return;
     const auto says = setting + ": " + folder + ": " + std::strerror(errno);
-    if (!file.starts_with("/run/") && !file.starts_with("/var/log/mailboxd/")) throw std::runtime_error(says + "; make it, or name another");
+    if (!file.starts_with("/run/") && !file.starts_with("/var/log/mailboxd/"))
+        throw std::runtime_error(says + "; make it, or name another");
     std::cout << "note: " << says << "; mailboxd.socket and mailboxd.service make theirs\n";
 }
 
-// A server that takes no changes at present can still answer lists. One that never takes them as it is set is refused.
+// A server that takes no changes at present can still answer lists. One that never takes them as it
+// is set is refused.
 void look_at_server(db::Connection& connection, const Config& config)
 {
     try {
         server::try_change(connection);
     } catch (const db::Error& error) {
         if (!db::is_read_only(error)) throw;
-        std::cout << "note: until the server takes changes, the service answers lists and refuses changes with 503: " << error.what() << '\n';
+        std::cout
+            << "note: until the server takes changes, the service answers lists and refuses changes with 503: "
+            << error.what() << '\n';
     }
-    for (const auto& each : server::shortfalls(connection, config)) std::cout << "note: " << each.says << '\n';
+    for (const auto& each : server::shortfalls(connection, config))
+        std::cout << "note: " << each.says << '\n';
 }
 
-// -t: the configuration was read; now what else a start needs: groups, folders, and as the user who is to run it, who on
-// HUP reads them again, the files; the database and its schema.
+// -t: the configuration was read; now what else a start needs: groups, folders, and as the user who
+// is to run it, who on HUP reads them again, the files; the database and its schema.
 int test(const std::string& path, const Config& config)
 {
     if (::geteuid() == 0 && !config.socket_group.empty()) group_id(config.socket_group);
@@ -133,27 +149,36 @@ int test(const std::string& path, const Config& config)
     const auto problem = migrate::mismatch(version);
     if (version < migrate::newest_version()) throw std::runtime_error(problem);
     if (!problem.empty()) std::cout << "note: " << problem << "; until then this one serves\n";
-    else look_at_server(session.connection(), settings.config);  // a newer release's tables may be others
-    std::cout << path << " is right; the database answers and has schema version " << version << ".\n";
+    else
+        look_at_server(session.connection(),
+                       settings.config);  // a newer release's tables may be others
+    std::cout << path << " is right; the database answers and has schema version " << version
+              << ".\n";
     return 0;
 }
 
 std::vector<master::Pool> open_pools(const Config& config)
 {
     const bool is_one = config.write_socket.empty();
-    std::vector<master::Pool> pools{{.name = "read", .listener = -1, .size = &Config::workers, .has_gate = is_one}};
-    if (!is_one) pools.push_back({.name = "write", .listener = -1, .size = &Config::write_workers, .has_gate = true});
+    std::vector<master::Pool> pools{
+        {.name = "read", .listener = -1, .size = &Config::workers, .has_gate = is_one}};
+    if (!is_one)
+        pools.push_back(
+            {.name = "write", .listener = -1, .size = &Config::write_workers, .has_gate = true});
     if (const int inherited = notify::inherited_sockets(); inherited > 0) {
         if (static_cast<std::size_t>(inherited) != pools.size()) {
-            throw std::runtime_error("the service manager handed over " + std::to_string(inherited) + " sockets, the configuration names "
-                                     + std::to_string(pools.size())
-                                     + ": make mailboxd.socket match (systemctl edit mailboxd.socket), then restart both units");
+            throw std::runtime_error(
+                "the service manager handed over " + std::to_string(inherited)
+                + " sockets, the configuration names " + std::to_string(pools.size())
+                + ": make mailboxd.socket match (systemctl edit mailboxd.socket), then restart both units");
         }
         for (int i = 0; i < inherited; ++i) {
             const int socket = 3 + i;
             pools[static_cast<std::size_t>(i)].listener = socket;
             pools[static_cast<std::size_t>(i)].is_inherited = true;
-            if (::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0) fail("fcntl on inherited socket");
+            if (::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0
+                || ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0)
+                fail("fcntl on inherited socket");
         }
         return pools;
     }
@@ -166,25 +191,27 @@ int run(int argc, char** argv)
 {
     std::string path;
     po::options_description options{"Options"};
-    options.add_options()
-        ("config,c", po::value(&path)->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"), "configuration")
-        ("test,t", "check configuration, database and schema version, then leave")
-        ("help,h", "print this and leave")
-        ("version,V", "print the version and leave");
+    options.add_options()(
+        "config,c",
+        po::value(&path)->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"),
+        "configuration")("test,t", "check configuration, database and schema version, then leave")(
+        "help,h", "print this and leave")("version,V", "print the version and leave");
     po::variables_map given;
     try {
         po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
         po::notify(given);
     } catch (const po::error& error) {
-        std::cerr << "mailboxd: " << error.what() << "; nothing was started. mailboxd --help lists the options\n";
+        std::cerr << "mailboxd: " << error.what()
+                  << "; nothing was started. mailboxd --help lists the options\n";
         return kUsage;
     }
     if (given.count("help") != 0) {
-        std::cout << "Usage: mailboxd [OPTION]...\n"
-                     "Answers the Mailboxes API over FastCGI behind nginx. Stays in the foreground and logs to\n"
-                     "standard error or log_file. TERM stops it after what runs has been answered; HUP reads\n"
-                     "the configuration again; USR1 opens log_file again.\n\n"
-                  << options;
+        std::cout
+            << "Usage: mailboxd [OPTION]...\n"
+               "Answers the Mailboxes API over FastCGI behind nginx. Stays in the foreground and logs to\n"
+               "standard error or log_file. TERM stops it after what runs has been answered; HUP reads\n"
+               "the configuration again; USR1 opens log_file again.\n\n"
+            << options;
         return 0;
     }
     if (given.count("version") != 0) {
@@ -209,7 +236,8 @@ int main(int argc, char** argv)
     try {
         return run(argc, argv);
     } catch (const Config::Problems& problems) {
-        std::cerr << "mailboxd: " << problems.what() << "\nNothing was started; mailboxd.conf(5) has the settings.\n";
+        std::cerr << "mailboxd: " << problems.what()
+                  << "\nNothing was started; mailboxd.conf(5) has the settings.\n";
         return kUsage;
     } catch (const std::exception& error) {
         std::cerr << "mailboxd: " << error.what() << "; nothing was started\n";

@@ -47,12 +47,14 @@ using Shared = std::unique_ptr<Value, Unshare>;
 template <typename Value>
 Shared<Value> shared()
 {
-    void* memory = ::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        ::mmap(nullptr, sizeof(Value), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
     return Shared<Value>{new (memory) Value{}};
 }
 
-// What the gate and the workers of a pool and a generation have in common. It is there as long as one of them is.
+// What the gate and the workers of a pool and a generation have in common. It is there as long as
+// one of them is.
 struct Channel {
     gate::Jobs jobs = gate::open_jobs();
     Shared<gate::Board> board = shared<gate::Board>();
@@ -65,12 +67,12 @@ struct Slot {
     const Pool* pool;
     Role role;
     unsigned generation;
-    std::shared_ptr<Channel> channel;  // nullptr: the pool has no gate
+    std::shared_ptr<Channel> channel;                          // nullptr: the pool has no gate
     Shared<worker::Status> status = shared<worker::Status>();  // with the process
-    pid_t pid = 0;                   // 0: to be started at start_at
+    pid_t pid = 0;                                             // 0: to be started at start_at
     Clock::time_point start_at{};
     Clock::time_point started{};
-    Clock::duration back_off{};      // how long the next start was put off
+    Clock::duration back_off{};  // how long the next start was put off
     Phase phase = Phase::working;
     Clock::time_point ask_at{};
     Clock::time_point kill_at{};
@@ -85,10 +87,12 @@ std::string cause_of(int wait_status)
 class Master {
 public:
     Master(Settings settings, const std::vector<Pool>& pools, std::function<Settings()> reload)
-        : settings_{std::make_unique<Settings>(std::move(settings))}, pools_{pools}, reload_{std::move(reload)}
+        : settings_{std::make_unique<Settings>(std::move(settings))}, pools_{pools},
+          reload_{std::move(reload)}
     {
         ::sigemptyset(&signals_);
-        for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1}) ::sigaddset(&signals_, signal);
+        for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1})
+            ::sigaddset(&signals_, signal);
         ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
     }
 
@@ -112,11 +116,17 @@ public:
 private:
     void add_slots(const Pool& pool)
     {
-        const auto size = pool.has_gate ? gate::workers_of(settings_->config) : settings_->config.*pool.size;
+        const auto size =
+            pool.has_gate ? gate::workers_of(settings_->config) : settings_->config.*pool.size;
         const auto channel = pool.has_gate ? std::make_shared<Channel>() : nullptr;
-        if (channel) slots_.push_back(Slot{.pool = &pool, .role = Role::gate, .generation = generation_, .channel = channel});
+        if (channel)
+            slots_.push_back(Slot{
+                .pool = &pool, .role = Role::gate, .generation = generation_, .channel = channel});
         for (unsigned i = 0; i < size; ++i) {
-            slots_.push_back(Slot{.pool = &pool, .role = Role::worker, .generation = generation_, .channel = channel});
+            slots_.push_back(Slot{.pool = &pool,
+                                  .role = Role::worker,
+                                  .generation = generation_,
+                                  .channel = channel});
         }
     }
 
@@ -126,11 +136,14 @@ private:
         const auto& config = settings_->config;
         if (slot.role == Role::gate) {
             slot.status->stage = worker::Stage::serving;
-            return gate::run(slot.pool->listener, slot.channel->jobs.gate_end.number(), config, *slot.channel->board, master_pid);
+            return gate::run(slot.pool->listener, slot.channel->jobs.gate_end.number(), config,
+                             *slot.channel->board, master_pid);
         }
-        const auto source = slot.channel ? worker::Source{slot.channel->jobs.worker_end.number(), slot.channel->board.get()}
+        const auto source = slot.channel ? worker::Source{slot.channel->jobs.worker_end.number(),
+                                                          slot.channel->board.get()}
                                          : worker::Source{slot.pool->listener};
-        return worker::run(source, config, settings_->db_password, settings_->look, *outage_, master_pid, *slot.status);
+        return worker::run(source, config, settings_->db_password, settings_->look, *outage_,
+                           master_pid, *slot.status);
     }
 
     // The child runs and ends where it was forked; it never returns into the loop.
@@ -165,8 +178,10 @@ private:
         }
         for (const auto& slot : slots_) {
             if (!slot.channel) continue;
-            if (slot.channel != own.channel || own.role != Role::gate) slot.channel->jobs.gate_end.reset();
-            if (slot.channel != own.channel || own.role != Role::worker) slot.channel->jobs.worker_end.reset();
+            if (slot.channel != own.channel || own.role != Role::gate)
+                slot.channel->jobs.gate_end.reset();
+            if (slot.channel != own.channel || own.role != Role::worker)
+                slot.channel->jobs.worker_end.reset();
         }
     }
 
@@ -179,14 +194,18 @@ private:
 
     static void put_off(Slot& slot)
     {
-        slot.back_off = std::clamp<Clock::duration>(slot.back_off * 2, kFirstBackOff, kLongestBackOff);
+        slot.back_off =
+            std::clamp<Clock::duration>(slot.back_off * 2, kFirstBackOff, kLongestBackOff);
         slot.start_at = Clock::now() + slot.back_off;
     }
 
     void receive(Clock::duration patience)
     {
-        const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(std::max<Clock::duration>(patience, 0s)).count();
-        const timespec timeout{.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
+        const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                     std::max<Clock::duration>(patience, 0s))
+                                     .count();
+        const timespec timeout{.tv_sec = nanoseconds / 1'000'000'000,
+                               .tv_nsec = nanoseconds % 1'000'000'000};
         switch (::sigtimedwait(&signals_, nullptr, &timeout)) {
         case SIGTERM:
         case SIGINT:
@@ -202,15 +221,14 @@ private:
                 notify::ready();
             }
             break;
-        case SIGUSR1:
-            reopen_log();
-            break;
+        case SIGUSR1: reopen_log(); break;
         default:  // CHLD, or a deadline: the loop looks at both
             break;
         }
     }
 
-    // A worker that answers a request does so when it is done; until then it writes to the old file.
+    // A worker that answers a request does so when it is done; until then it writes to the old
+    // file.
     void reopen_log() const
     {
         if (!logging::reopen(settings_->config.log_file)) return;
@@ -229,7 +247,8 @@ private:
             settings_ = std::move(settings);
             outage_ = std::move(outage);
         } catch (const std::exception& problem) {
-            logging::error("reload-refused")("problem", problem.what())("advice", "the old configuration stays in force");
+            logging::error("reload-refused")("problem", problem.what())(
+                "advice", "the old configuration stays in force");
             return;
         }
         // The same sockets with, perhaps, another length of their queues.
@@ -266,7 +285,8 @@ private:
         slot.ask_at = now;
         // One that still waits for its database has taken no request, and takes none any more.
         auto stage = worker::Stage::starting;
-        const bool is_dismissed = slot.status->stage.compare_exchange_strong(stage, worker::Stage::dismissed);
+        const bool is_dismissed =
+            slot.status->stage.compare_exchange_strong(stage, worker::Stage::dismissed);
         if (is_dismissed && slot.pid != 0) ::kill(slot.pid, SIGKILL);
         slot.kill_at = now + settings_->config.stop_grace;
     }
@@ -282,20 +302,24 @@ private:
     {
         const auto now = Clock::now();
         for (auto& slot : slots_) {
-            if (slot.phase == Phase::asked_after_its_gate && !has_gate_running(slot)) ask_to_stop(slot, now);
+            if (slot.phase == Phase::asked_after_its_gate && !has_gate_running(slot))
+                ask_to_stop(slot, now);
         }
     }
 
     void forget_the_retired()
     {
-        slots_.remove_if([](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        slots_.remove_if(
+            [](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
     }
 
     void reap()
     {
         int wait_status = 0;
         for (pid_t pid = 0; (pid = ::waitpid(-1, &wait_status, WNOHANG)) > 0;) {
-            const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& candidate) { return candidate.pid == pid; });
+            const auto slot =
+                std::find_if(slots_.begin(), slots_.end(),
+                             [&](const Slot& candidate) { return candidate.pid == pid; });
             if (slot != slots_.end()) bury(*slot, wait_status);
         }
         ask_those_without_a_gate();
@@ -306,11 +330,16 @@ private:
     void bury(Slot& slot, int wait_status)
     {
         const bool is_dismissed = slot.status->stage == worker::Stage::dismissed;
-        const bool has_ended_well = is_dismissed || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0);
-        const bool is_useless = slot.status->stage == worker::Stage::starting || (slot.status->requests <= 1 && !has_ended_well && !WIFSIGNALED(wait_status));
-        const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - slot.started).count();
+        const bool has_ended_well =
+            is_dismissed || (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0);
+        const bool is_useless =
+            slot.status->stage == worker::Stage::starting
+            || (slot.status->requests <= 1 && !has_ended_well && !WIFSIGNALED(wait_status));
+        const auto age =
+            std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - slot.started).count();
         auto line = has_ended_well ? logging::info("worker-exit") : logging::warning("worker-exit");
-        line("pid", slot.pid)("pool", slot.role == Role::gate ? "gate" : slot.pool->name)("cause", cause_of(wait_status));
+        line("pid", slot.pid)("pool", slot.role == Role::gate ? "gate" : slot.pool->name)(
+            "cause", cause_of(wait_status));
         line("age", std::to_string(age) + "s")("requests", slot.status->requests.load());
         slot.pid = 0;
         if (slot.phase == Phase::asked_to_stop) return;
@@ -320,7 +349,10 @@ private:
             slot.back_off = {};
             slot.start_at = {};
         }
-        line("respawn", std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(slot.back_off).count()) + "ms");
+        line("respawn",
+             std::to_string(
+                 std::chrono::duration_cast<std::chrono::milliseconds>(slot.back_off).count())
+                 + "ms");
     }
 
     void meet_deadlines()
@@ -330,7 +362,9 @@ private:
         for (auto& slot : slots_) {
             if (slot.phase != Phase::asked_to_stop || slot.pid == 0 || now < slot.ask_at) continue;
             const bool is_over = now >= slot.kill_at;
-            if (is_over) logging::warning("worker-killed")("pid", slot.pid)("advice", "it did not stop within stop_grace");
+            if (is_over)
+                logging::warning("worker-killed")("pid", slot.pid)(
+                    "advice", "it did not stop within stop_grace");
             ::kill(slot.pid, is_over ? SIGKILL : SIGTERM);
             slot.ask_at = now + kAskAgain;
         }
@@ -342,7 +376,8 @@ private:
         if (const auto due = pulse_.due()) shortest = std::min(shortest, *due - Clock::now());
         for (const auto& slot : slots_) {
             if (slot.pid == 0) shortest = std::min(shortest, slot.start_at - Clock::now());
-            if (slot.phase == Phase::asked_to_stop) shortest = std::min(shortest, slot.ask_at - Clock::now());
+            if (slot.phase == Phase::asked_to_stop)
+                shortest = std::min(shortest, slot.ask_at - Clock::now());
         }
         return shortest;
     }

@@ -19,10 +19,10 @@ namespace master {
 
 // One listening socket and the processes that serve it.
 struct Pool {
-    std::string name;      // "read" or "write", for the log
+    std::string name;  // "read" or "write", for the log
     int listener;
-    unsigned Config::* size;
-    bool has_gate;         // whether it serves changes, so that hashing is shared (gate.h)
+    unsigned Config::*size;
+    bool has_gate;              // whether it serves changes, so that hashing is shared (gate.h)
     bool is_inherited = false;  // from a service manager, whose setting of the backlog counts
 };
 

@@ -4,7 +4,8 @@
 
 namespace pages {
 
-std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as)
+std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page,
+                 mailbox::As as)
 {
     auto text = key.sha256();
     text += as == mailbox::As::mailbox ? " mailboxes " : " credentials ";

@@ -19,7 +19,8 @@
 namespace pages {
 
 // What was asked for, and with which key, its secret included.
-std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page, mailbox::As as = mailbox::As::mailbox);
+std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page,
+                 mailbox::As as = mailbox::As::mailbox);
 
 struct Kept {
     std::string name;

@@ -29,7 +29,8 @@ void handle(int signal, void (*handler)(int))
 
 }  // namespace
 
-// INT and HUP of a terminal reach the whole process group. They are ignored here, because the master passes on what they mean.
+// INT and HUP of a terminal reach the whole process group. They are ignored here, because the
+// master passes on what they mean.
 sigset_t prepare()
 {
     handle(SIGTERM, note_stop);

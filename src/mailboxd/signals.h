@@ -1,4 +1,5 @@
-// signals.h - what the master tells its child processes: TERM stops one, USR1 makes it open its log again.
+// signals.h - what the master tells its child processes: TERM stops one, USR1 makes it open its log
+// again.
 //
 // Both stay blocked except while a process waits for work, so nothing is ever cut in half.
 #pragma once

@@ -1,7 +1,8 @@
 // turn.h - how the hashing that a change needs takes turns with that of other changes.
 //
-// A handler asks for its turn before each hash. The worker's Turn may end the request there by throwing: nothing has been
-// changed by then, because a transaction begins only after the last hash.
+// A handler asks for its turn before each hash. The worker's Turn may end the request there by
+// throwing: nothing has been changed by then, because a transaction begins only after the last
+// hash.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +27,8 @@ public:
     // Hashes that were made before a pause, in the request's order.
     virtual const std::vector<std::string>& hashes() const = 0;
 
-    // Returns when the next hash may be made, of which `left` are missing. Throws Paused, Abandoned, or http::Error 503 if
-    // they cannot be made in time.
+    // Returns when the next hash may be made, of which `left` are missing. Throws Paused,
+    // Abandoned, or http::Error 503 if they cannot be made in time.
     virtual void wait_for_hash(std::size_t left) = 0;
     virtual void add(std::string hash) = 0;
 

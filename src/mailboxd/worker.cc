@@ -88,7 +88,8 @@ struct Body {
 
 Body refused(int status, const std::string& sentence, std::string_view code)
 {
-    return {.bytes = {}, .refusal = http::Response{.status = status, .body = answers::error(sentence, code)}};
+    return {.bytes = {},
+            .refusal = http::Response{.status = status, .body = answers::error(sentence, code)}};
 }
 
 Body read_body(const FCGX_Request& request, std::size_t most)
@@ -101,13 +102,15 @@ Body read_body(const FCGX_Request& request, std::size_t most)
         return refused(400, "Content-Length is not a number", "bad_length");
     }
     if (error == std::errc::result_out_of_range || length > most) {
-        return refused(413, "The body is larger than " + std::to_string(most) + " bytes", "body_too_large");
+        return refused(413, "The body is larger than " + std::to_string(most) + " bytes",
+                       "body_too_large");
     }
     Secret bytes{length};
     const auto size = static_cast<int>(length);
     const auto taken = FCGX_GetStr(bytes.data(), size, request.in);
     if (FCGX_GetError(request.in) != 0) return {};
-    if (taken != size) return refused(400, "The body is shorter than its Content-Length", "bad_length");
+    if (taken != size)
+        return refused(400, "The body is shorter than its Content-Length", "bad_length");
     return {.bytes = std::move(bytes), .refusal = {}};
 }
 
@@ -115,8 +118,8 @@ Body read_body(const FCGX_Request& request, std::size_t most)
 constexpr int kClientClosedRequest = 499;
 constexpr char kClientGone[] = "client-gone";
 
-// A worker that came through a gate sees its deadline itself, between two hashes. It is killed only so much later, if it hangs.
-// nginx waits 5 s longer than the deadline.
+// A worker that came through a gate sees its deadline itself, between two hashes. It is killed only
+// so much later, if it hangs. nginx waits 5 s longer than the deadline.
 constexpr std::chrono::seconds kGrace{3};
 
 // How often an idle worker checks whether to retry a database that hangs.
@@ -132,7 +135,8 @@ bool has_hung_up(int connection)
 std::vector<std::string> lines(std::string_view text)
 {
     std::vector<std::string> all;
-    for (; !text.empty(); text.remove_prefix(all.back().size() + 1)) all.emplace_back(text.substr(0, text.find('\n')));
+    for (; !text.empty(); text.remove_prefix(all.back().size() + 1))
+        all.emplace_back(text.substr(0, text.find('\n')));
     return all;
 }
 
@@ -147,8 +151,8 @@ std::string joined(const std::vector<std::string>& lines)
 class OwnTurn final : public turn::Turn {
 public:
     // `job`, `board`: nullptr where there is no gate.
-    OwnTurn(int connection, std::string_view client, std::chrono::steady_clock::time_point deadline, const gate::Job* job,
-            const gate::Board* board)
+    OwnTurn(int connection, std::string_view client, std::chrono::steady_clock::time_point deadline,
+            const gate::Job* job, const gate::Board* board)
         : connection_{connection}, client_{client}, deadline_{deadline}, job_{job}, board_{board}
     {
         if (job_ != nullptr) hashes_ = lines(job_->progress);
@@ -166,18 +170,25 @@ public:
     {
         if (has_hung_up(connection_)) throw turn::Abandoned{};
         const auto now = std::chrono::steady_clock::now();
-        // Not of a short request that comes at once: its client may have closed only its own direction.
-        const bool is_long = left > 1 || made_ > 0 || (job_ != nullptr && now - job_->arrived > kShort);
+        // Not of a short request that comes at once: its client may have closed only its own
+        // direction.
+        const bool is_long =
+            left > 1 || made_ > 0 || (job_ != nullptr && now - job_->arrived > kShort);
         if (is_long && hangup::is_closed_by_client(client_)) {
             is_abandoned_ = true;
-            throw http::Error(503, "unavailable", "The client closed its end of the connection; nothing was changed");
+            throw http::Error(503, "unavailable",
+                              "The client closed its end of the connection; nothing was changed");
         }
         if (now + static_cast<int>(left) * hash_time() > deadline_) {
-            throw http::Error(503, "unavailable", "There is not enough time left for this request; nothing was changed: try again later");
+            throw http::Error(
+                503, "unavailable",
+                "There is not enough time left for this request; nothing was changed: try again later");
         }
         // At least one is made in each turn, so that a request gets on.
-        const bool is_asked_to_pause = board_ != nullptr && made_ > 0 && board_->is_pressed.load(std::memory_order_relaxed);
-        if (is_asked_to_pause && report(gate::Report::Kind::paused, left, joined(hashes_))) throw turn::Paused{};
+        const bool is_asked_to_pause =
+            board_ != nullptr && made_ > 0 && board_->is_pressed.load(std::memory_order_relaxed);
+        if (is_asked_to_pause && report(gate::Report::Kind::paused, left, joined(hashes_)))
+            throw turn::Paused{};
         hash_begin_ = now;
     }
 
@@ -195,12 +206,16 @@ public:
 private:
     static constexpr std::chrono::seconds kShort{1};
 
-    std::chrono::nanoseconds hash_time() const { return made_ == 0 ? std::chrono::nanoseconds{0} : spent_ / made_; }
+    std::chrono::nanoseconds hash_time() const
+    {
+        return made_ == 0 ? std::chrono::nanoseconds{0} : spent_ / made_;
+    }
 
     // Returns whether a gate was there to read it.
     bool report(gate::Report::Kind kind, std::size_t left, std::string_view progress = {}) const
     {
-        return job_ != nullptr && gate::send(job_->reports.number(), {kind, account_, left, hash_time()}, progress);
+        return job_ != nullptr
+               && gate::send(job_->reports.number(), {kind, account_, left, hash_time()}, progress);
     }
 
     int connection_;
@@ -218,10 +233,10 @@ private:
 
 class Worker {
 public:
-    Worker(const Source& source, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
-           pid_t master, Status& status)
-        : source_{source}, config_{config}, session_{config.db, db_password, config, look, &outage}, api_{config, session_},
-          master_{master}, status_{status}
+    Worker(const Source& source, const Config& config, const std::string& db_password,
+           db::Connection::Look look, db::Outage& outage, pid_t master, Status& status)
+        : source_{source}, config_{config}, session_{config.db, db_password, config, look, &outage},
+          api_{config, session_}, master_{master}, status_{status}
     {
     }
 
@@ -233,11 +248,15 @@ public:
         if (::getppid() != master_) return 0;  // it died before we asked to be told
         connect_early();
         const int events = watch(source_.descriptor);
-        if (auto stage = Stage::starting; !status_.stage.compare_exchange_strong(stage, Stage::serving)) return 0;
+        if (auto stage = Stage::starting;
+            !status_.stage.compare_exchange_strong(stage, Stage::serving))
+            return 0;
         logging::info("worker-serving")("pid", ::getpid());
         while (!signals::is_told_to_stop() && goes_on()) {
             epoll_event event{};
-            const int count = ::epoll_pwait(events, &event, 1, session_.is_given_up() ? static_cast<int>(kTryInterval.count()) : -1, &waiting);
+            const int count = ::epoll_pwait(
+                events, &event, 1,
+                session_.is_given_up() ? static_cast<int>(kTryInterval.count()) : -1, &waiting);
             signals::reopen_log_if_told(config_.log_file);
             if (count == 0) session_.try_again();
             if (count > 0) take();
@@ -250,7 +269,8 @@ public:
 private:
     bool goes_on() const
     {
-        return is_sound_ && !is_over_ && (config_.max_requests == 0 || status_.requests < config_.max_requests);
+        return is_sound_ && !is_over_
+               && (config_.max_requests == 0 || status_.requests < config_.max_requests);
     }
 
     // So that the first request need not wait; where it fails, that request says so.
@@ -270,7 +290,8 @@ private:
             auto received = gate::receive(source_.descriptor);
             is_over_ = received.is_over;
             if (!received.job) return false;
-            serve(std::move(received.job->request), received.job->connection.number(), &*received.job);
+            serve(std::move(received.job->request), received.job->connection.number(),
+                  &*received.job);
             return true;
         }
         Descriptor connection{::accept4(source_.descriptor, nullptr, nullptr, SOCK_CLOEXEC)};
@@ -285,16 +306,19 @@ private:
     {
         const auto now = std::chrono::steady_clock::now();
         const auto deadline = job != nullptr ? job->deadline : now + config_.request_deadline;
-        const auto left = std::max(std::chrono::ceil<std::chrono::seconds>(deadline - now), std::chrono::seconds{1});
+        const auto left = std::max(std::chrono::ceil<std::chrono::seconds>(deadline - now),
+                                   std::chrono::seconds{1});
         arm(left + (job != nullptr ? kGrace : std::chrono::seconds{0}));
         limit_io(connection, config_.io_timeout);
         read(std::move(from), connection, deadline, job);
         arm(std::chrono::seconds{0});
     }
 
-    // keepConnection makes FCGX_Accept_r read from the descriptor that it is given and return an error where it would
-    // otherwise close it and block in an accept of its own. After an error libfcgi has closed it.
-    void read(Descriptor from, int connection, std::chrono::steady_clock::time_point deadline, const gate::Job* job)
+    // keepConnection makes FCGX_Accept_r read from the descriptor that it is given and return an
+    // error where it would otherwise close it and block in an accept of its own. After an error
+    // libfcgi has closed it.
+    void read(Descriptor from, int connection, std::chrono::steady_clock::time_point deadline,
+              const gate::Job* job)
     {
         FCGX_Request request;
         FCGX_InitRequest(&request, -1, 0);
@@ -303,7 +327,8 @@ private:
         if (FCGX_Accept_r(&request) == 0 && is_whole(request)) {
             exchange(request, connection, deadline, job);
         } else {
-            logging::warning("bad-fastcgi")("advice", "something other than nginx talks to the socket, or nginx hung up");
+            logging::warning("bad-fastcgi")(
+                "advice", "something other than nginx talks to the socket, or nginx hung up");
         }
         const int still_open = request.ipcFd;
         FCGX_Free(&request, 0);
@@ -317,7 +342,8 @@ private:
         while (FCGX_GetStr(ignored.data(), ignored.size(), request.in) > 0) {}
     }
 
-    void exchange(FCGX_Request& request, int connection, std::chrono::steady_clock::time_point deadline, const gate::Job* job)
+    void exchange(FCGX_Request& request, int connection,
+                  std::chrono::steady_clock::time_point deadline, const gate::Job* job)
     {
         const auto begin = std::chrono::steady_clock::now();
         db::take_time_spent();
@@ -326,10 +352,13 @@ private:
             logging::warning("body-cut")("id", parameter(request, "REQUEST_ID"));
             return;
         }
-        OwnTurn turn{connection, parameter(request, "CLIENT_CONNECTION"), deadline, job, source_.board};
+        OwnTurn turn{connection, parameter(request, "CLIENT_CONNECTION"), deadline, job,
+                     source_.board};
         api::Trace trace;
         try {
-            const auto response = body.refusal ? *std::move(body.refusal) : serve(request, *std::move(body.bytes), turn, trace);
+            const auto response = body.refusal
+                                      ? *std::move(body.refusal)
+                                      : serve(request, *std::move(body.bytes), turn, trace);
             const auto header = http::cgi_header(response);
             records::Answer answer{request.requestId};
             answer.add(header);
@@ -349,12 +378,15 @@ private:
         }
     }
 
-    http::Response serve(const FCGX_Request& request, Secret body, turn::Turn& turn, api::Trace& trace)
+    http::Response serve(const FCGX_Request& request, Secret body, turn::Turn& turn,
+                         api::Trace& trace)
     {
         // Its client has had an answer from nginx by now, or will before ours is there.
         if (gate::age(parameter(request, "REQUEST_TIME_FLOAT")) > config_.request_deadline) {
             trace.detail = "late";
-            return {.status = 503, .body = answers::error("Temporarily unavailable", "unavailable"), .extra_header = "Retry-After: 1"};
+            return {.status = 503,
+                    .body = answers::error("Temporarily unavailable", "unavailable"),
+                    .extra_header = "Retry-After: 1"};
         }
         return api_.serve({.method = parameter(request, "REQUEST_METHOD"),
                            .target = parameter(request, "REQUEST_URI"),
@@ -369,17 +401,22 @@ private:
     static void log_request(const FCGX_Request& request, int status, const api::Trace& trace,
                             std::chrono::steady_clock::time_point begin, const gate::Job* job)
     {
-        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
+        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::steady_clock::now() - begin);
         const auto milliseconds = [](std::chrono::microseconds time) {
             const auto tenths = time.count() / 100;
             return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
         };
         auto line = logging::info("request");
         line("id", parameter(request, "REQUEST_ID"))("client", parameter(request, "REMOTE_ADDR"));
-        line("key", trace.key_id.empty() ? "-" : trace.key_id)("method", parameter(request, "REQUEST_METHOD"));
+        line("key", trace.key_id.empty() ? "-" : trace.key_id)(
+            "method", parameter(request, "REQUEST_METHOD"));
         line("route", trace.route)("status", status);
         line("ms", milliseconds(spent))("db_ms", milliseconds(db::take_time_spent()));
-        if (job != nullptr) line("waited_ms", std::chrono::duration_cast<std::chrono::milliseconds>(begin - job->arrived).count());
+        if (job != nullptr)
+            line("waited_ms",
+                 std::chrono::duration_cast<std::chrono::milliseconds>(begin - job->arrived)
+                     .count());
         if (!trace.detail.empty()) line("detail", trace.detail);
     }
 
@@ -395,8 +432,8 @@ private:
 
 }  // namespace
 
-int run(const Source& source, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
-        pid_t master, Status& status)
+int run(const Source& source, const Config& config, const std::string& db_password,
+        db::Connection::Look look, db::Outage& outage, pid_t master, Status& status)
 {
     return Worker{source, config, db_password, look, outage, master, status}.serve_until_told();
 }

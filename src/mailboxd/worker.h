@@ -17,7 +17,8 @@
 
 namespace worker {
 
-// From starting it goes on once: the worker has begun to wait for requests, or its master will not have it any more.
+// From starting it goes on once: the worker has begun to wait for requests, or its master will not
+// have it any more.
 enum class Stage { starting, serving, dismissed };
 
 // What a worker shows its master, in memory that both see.
@@ -28,12 +29,12 @@ struct Status {
 
 // Where a worker's requests come from.
 struct Source {
-    int descriptor;                    // a listening socket, or the worker's end of a gate's jobs
+    int descriptor;                      // a listening socket, or the worker's end of a gate's jobs
     const gate::Board* board = nullptr;  // the gate's; nullptr: a listening socket
 };
 
 // Serves until TERM, max_requests or the master's death; returns the exit code.
-int run(const Source& source, const Config& config, const std::string& db_password, db::Connection::Look look, db::Outage& outage,
-        pid_t master, Status& status);
+int run(const Source& source, const Config& config, const std::string& db_password,
+        db::Connection::Look look, db::Outage& outage, pid_t master, Status& status);
 
 }  // namespace worker

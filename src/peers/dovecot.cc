@@ -46,7 +46,8 @@ std::vector<Answer> answers_of(const std::string& text, const std::string& where
     if (root) {
         for (const auto& [name, each] : root->members) {
             if (each.members.size() != 3) break;
-            answers.push_back({each.members[0].value.text != "doveadmResponse", each.members[1].value});
+            answers.push_back(
+                {each.members[0].value.text != "doveadmResponse", each.members[1].value});
         }
     }
     if (answers.empty()) fail<Unasked>(where, "its answer is not understood");
@@ -63,22 +64,28 @@ std::string member(const json::Node& node, std::string_view name)
 
 [[noreturn]] void refuse(const Answer& answer, const std::string& where)
 {
-    fail(where, "it refused: " + member(answer.payload, "type") + " " + member(answer.payload, "exitCode"));
+    fail(where, "it refused: " + member(answer.payload, "type") + " "
+                    + member(answer.payload, "exitCode"));
 }
 
 }  // namespace
 
-Client::Client(const Config& config, std::chrono::seconds deadline) : key_file_{config.doveadm_key_file}, where_{config.doveadm}, deadline_{deadline}
+Client::Client(const Config& config, std::chrono::seconds deadline)
+    : key_file_{config.doveadm_key_file}, where_{config.doveadm}, deadline_{deadline}
 {
-    if (where_.empty()) throw Failed("the setting doveadm is missing: it says where Dovecot's doveadm listens for HTTP");
+    if (where_.empty())
+        throw Failed(
+            "the setting doveadm is missing: it says where Dovecot's doveadm listens for HTTP");
     credentials_ = crypto::base64(config.doveadm_key());
 }
 
 std::string Client::ask(const std::string& commands) const
 {
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle{curl_easy_init(), curl_easy_cleanup};
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle{curl_easy_init(),
+                                                                     curl_easy_cleanup};
     const auto authorization = "Authorization: X-Dovecot-API " + credentials_;
-    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers{nullptr, curl_slist_free_all};
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers{nullptr,
+                                                                        curl_slist_free_all};
     for (const char* line : {authorization.c_str(), "Content-Type: application/json", "Expect:"}) {
         headers.reset(curl_slist_append(headers.release(), line));
     }
@@ -100,19 +107,24 @@ std::string Client::ask(const std::string& commands) const
     set(CURLOPT_NOSIGNAL, 1L);
     const auto result = curl_easy_perform(handle.get());
     if (result == CURLE_OPERATION_TIMEDOUT) fail(where_, "it does not answer");
-    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_GOT_NOTHING) fail<Unasked>(where_, "it answers, but not by HTTP");
+    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_GOT_NOTHING)
+        fail<Unasked>(where_, "it answers, but not by HTTP");
     long reason = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_OS_ERRNO, &reason);
-    if (result == CURLE_COULDNT_CONNECT && reason == EACCES) fail<Unasked>(where_, "it is not for this user to connect to");
+    if (result == CURLE_COULDNT_CONNECT && reason == EACCES)
+        fail<Unasked>(where_, "it is not for this user to connect to");
     if (result != CURLE_OK) fail(where_, curl_easy_strerror(result));
     long status = 0;
     curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status == 401) fail<WrongKey>(where_, "401: put Dovecot's doveadm_api_key into " + key_file_ + " (doveadm_key_file), or the other way round");
+    if (status == 401)
+        fail<WrongKey>(where_, "401: put Dovecot's doveadm_api_key into " + key_file_
+                                   + " (doveadm_key_file), or the other way round");
     if (status != 200) fail<Unasked>(where_, "its answer is " + std::to_string(status));
     return answer;
 }
 
-// Each connection by itself: in a list by users Dovecot 2.3.19 closes the array behind the first one.
+// Each connection by itself: in a list by users Dovecot 2.3.19 closes the array behind the first
+// one.
 std::vector<Session> Client::sessions() const
 {
     const auto answers = answers_of(ask(R"([["who",{"separateConnections":true},"who"]])"), where_);
@@ -130,19 +142,25 @@ void Client::kick(const std::vector<std::string>& users) const
     for (std::size_t begin = 0; begin < users.size(); begin += kAtOnce) {
         std::string commands;
         for (std::size_t i = begin; i < std::min(begin + kAtOnce, users.size()); ++i) {
-            commands += std::string{commands.empty() ? "[" : ","} + R"(["kick",{"mask":[)" + json::quoted(users[i]) + R"(]},"kick"])";
+            commands += std::string{commands.empty() ? "[" : ","} + R"(["kick",{"mask":[)"
+                        + json::quoted(users[i]) + R"(]},"kick"])";
         }
         for (const auto& answer : answers_of(ask(commands + "]"), where_)) {
-            if (answer.is_error && member(answer.payload, "exitCode") != kNobody) refuse(answer, where_);
+            if (answer.is_error && member(answer.payload, "exitCode") != kNobody)
+                refuse(answer, where_);
         }
     }
 }
 
-std::optional<std::map<std::string, std::string>> Client::user(const std::string& name, const std::string& service) const
+std::optional<std::map<std::string, std::string>> Client::user(const std::string& name,
+                                                               const std::string& service) const
 {
-    const auto by = service.empty() ? "" : R"(,"authInfo":[)" + json::quoted("service=" + service) + "]";
-    const auto answers = answers_of(ask(R"([["user",{"userMask":[)" + json::quoted(name) + "]" + by + R"(},"user"]])"), where_);
-    if (answers[0].is_error && member(answers[0].payload, "exitCode") != kNoUser) refuse(answers[0], where_);
+    const auto by =
+        service.empty() ? "" : R"(,"authInfo":[)" + json::quoted("service=" + service) + "]";
+    const auto answers = answers_of(
+        ask(R"([["user",{"userMask":[)" + json::quoted(name) + "]" + by + R"(},"user"]])"), where_);
+    if (answers[0].is_error && member(answers[0].payload, "exitCode") != kNoUser)
+        refuse(answers[0], where_);
     if (answers[0].is_error) return std::nullopt;
     std::map<std::string, std::string> settings;
     for (const auto& [its_name, user] : answers[0].payload.members) {
@@ -152,19 +170,23 @@ std::optional<std::map<std::string, std::string>> Client::user(const std::string
     return settings;
 }
 
-// By `mailbox status`, which counts what is new in a folder, too. `quota get` tells whole kilobytes only, and it wants a
-// plugin that Dovecot's own configuration need not load.
+// By `mailbox status`, which counts what is new in a folder, too. `quota get` tells whole kilobytes
+// only, and it wants a plugin that Dovecot's own configuration need not load.
 std::optional<Client::Counted> Client::count(const std::string& name) const
 {
-    const auto answers = answers_of(ask(R"([["mailboxStatus",{"user":)" + json::quoted(name)
-                                        + R"(,"field":["vsize","messages"],"mailboxMask":["*"]},"status"]])"), where_);
-    if (answers[0].is_error && member(answers[0].payload, "exitCode") != kNoUser) refuse(answers[0], where_);
+    const auto answers =
+        answers_of(ask(R"([["mailboxStatus",{"user":)" + json::quoted(name)
+                       + R"(,"field":["vsize","messages"],"mailboxMask":["*"]},"status"]])"),
+                   where_);
+    if (answers[0].is_error && member(answers[0].payload, "exitCode") != kNoUser)
+        refuse(answers[0], where_);
     if (answers[0].is_error) return std::nullopt;
     Counted counted;
     const auto add = [&](std::int64_t& sum, const std::string& text) {
         std::int64_t number = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (error != std::errc{} || end != text.data() + text.size()) fail(where_, "it did not count the folders of " + name);
+        if (error != std::errc{} || end != text.data() + text.size())
+            fail(where_, "it did not count the folders of " + name);
         sum += number;
     };
     for (const auto& [index, folder] : answers[0].payload.members) {

@@ -43,11 +43,13 @@ public:
     // Their processes are told to end. The names are taken as they are, but * and ? in
     // one would mean others, too.
     void kick(const std::vector<std::string>& users) const;
-    // What userdb says of an address, or to one of its services of a name: settings by their names. Nothing: it knows nobody.
-    std::optional<std::map<std::string, std::string>> user(const std::string& name, const std::string& service = {}) const;
+    // What userdb says of an address, or to one of its services of a name: settings by their names.
+    // Nothing: it knows nobody.
+    std::optional<std::map<std::string, std::string>> user(const std::string& name,
+                                                           const std::string& service = {}) const;
 
-    // How much mail a user has in all its folders, counted from the mail that is there. Who never had
-    // mail has no folder, and none of it. Empty: userdb knows nobody of that name.
+    // How much mail a user has in all its folders, counted from the mail that is there. Who never
+    // had mail has no folder, and none of it. Empty: userdb knows nobody of that name.
     struct Counted {
         std::int64_t bytes = 0;
         std::int64_t messages = 0;
@@ -58,7 +60,7 @@ private:
     std::string ask(const std::string& commands) const;
 
     std::string key_file_;
-    std::string where_;      // a port on loopback, or a socket
+    std::string where_;  // a port on loopback, or a socket
     std::string credentials_;
     std::chrono::seconds deadline_;
 };

@@ -41,10 +41,12 @@ struct CloseFolder {
     void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-// The entries of a folder, one after the other, so that the first can be removed before the last was read.
+// The entries of a folder, one after the other, so that the first can be removed before the last
+// was read.
 class Entries {
 public:
-    Entries(Descriptor folder, const std::string& path) : path_{path}, entries_{::fdopendir(folder.number())}
+    Entries(Descriptor folder, const std::string& path)
+        : path_{path}, entries_{::fdopendir(folder.number())}
     {
         if (!entries_) fail(path);
         folder.release();  // closed with the entries
@@ -77,15 +79,17 @@ std::vector<std::string> names_in(Descriptor folder, const std::string& path)
 }
 
 struct Removal {
-    dev_t device = 0;       // what is mounted below is not ours
+    dev_t device = 0;  // what is mounted below is not ours
     Clock::time_point end{};
     Removed removed{};
 
-    // A folder with all in it, a file, a link itself. What somebody else removes meanwhile is removed.
+    // A folder with all in it, a file, a link itself. What somebody else removes meanwhile is
+    // removed.
     void remove(int parent, const std::string& name, const std::string& path, int depth)
     {
         struct stat status {};
-        if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return ignore_absence(path);
+        if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+            return ignore_absence(path);
         if (S_ISDIR(status.st_mode)) return remove_folder(parent, name, path, status.st_dev, depth);
         if (::unlinkat(parent, name.c_str(), 0) != 0) return ignore_absence(path);
         ++removed.files;
@@ -94,9 +98,11 @@ struct Removal {
     }
 
 private:
-    void remove_folder(int parent, const std::string& name, const std::string& path, dev_t its_device, int depth)
+    void remove_folder(int parent, const std::string& name, const std::string& path,
+                       dev_t its_device, int depth)
     {
-        if (its_device != device || depth > kDeepest) throw std::system_error(EXDEV, std::generic_category(), path);
+        if (its_device != device || depth > kDeepest)
+            throw std::system_error(EXDEV, std::generic_category(), path);
         auto folder = open_folder(parent, name, path);
         if (!folder) return;
         Entries entries{std::move(*folder), path};
@@ -118,7 +124,8 @@ private:
 bool is_folder(int parent, const std::string& name)
 {
     struct stat status {};
-    return ::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+    return ::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0
+           && S_ISDIR(status.st_mode);
 }
 
 std::string prefix_of(std::string_view id)
@@ -135,10 +142,12 @@ bool is_id(std::string_view name)
 
 std::string prefix(int number)
 {
-    return {kDigits[static_cast<std::size_t>(number) / 16], kDigits[static_cast<std::size_t>(number) % 16]};
+    return {kDigits[static_cast<std::size_t>(number) / 16],
+            kDigits[static_cast<std::size_t>(number) % 16]};
 }
 
-Store::Store(const std::string& path) : path_{path}, folder_{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}
+Store::Store(const std::string& path)
+    : path_{path}, folder_{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}
 {
     if (folder_ < 0) fail(path);
 }
@@ -178,7 +187,8 @@ std::vector<std::string> Store::ids(std::string_view prefix) const
     Entries entries{std::move(*folder), path};
     std::vector<std::string> names;
     while (const auto name = entries.next()) {
-        if (is_id(*name) && name->starts_with(prefix) && is_folder(entries.folder(), *name)) names.push_back(*name);
+        if (is_id(*name) && name->starts_with(prefix) && is_folder(entries.folder(), *name))
+            names.push_back(*name);
     }
     std::sort(names.begin(), names.end());
     return names;
@@ -191,7 +201,8 @@ std::vector<std::string> Store::misfits(std::string_view prefix) const
     if (::fstat(folder_, &status) != 0) fail(path_);
     const auto owner = ::geteuid() == 0 ? status.st_uid : ::geteuid();
     const auto fits = [&](int parent, const std::string& name) {
-        if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT;
+        if (::fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+            return errno == ENOENT;
         return S_ISDIR(status.st_mode) && status.st_uid == owner;
     };
     if (!fits(folder_, std::string{prefix})) return {path};
@@ -210,7 +221,8 @@ namespace {
 // One of "00" to "ff", and a folder.
 bool is_prefix(int store, const std::string& name)
 {
-    return name.size() == 2 && name.find_first_not_of(kDigits) == std::string::npos && is_folder(store, name);
+    return name.size() == 2 && name.find_first_not_of(kDigits) == std::string::npos
+           && is_folder(store, name);
 }
 
 }  // namespace
@@ -218,8 +230,12 @@ bool is_prefix(int store, const std::string& name)
 void Store::expect_mail() const
 {
     const auto names = names_in(Descriptor{::openat(folder_, ".", kFolder)}, path_);
-    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return is_prefix(folder_, name); })) return;
-    throw std::runtime_error(path_ + " has no mailbox's folder at all, though there was mail: is the store mounted there?");
+    if (std::any_of(names.begin(), names.end(),
+                    [&](const std::string& name) { return is_prefix(folder_, name); }))
+        return;
+    throw std::runtime_error(
+        path_
+        + " has no mailbox's folder at all, though there was mail: is the store mounted there?");
 }
 
 std::vector<std::string> Store::strangers() const
@@ -236,8 +252,10 @@ std::vector<std::string> Store::strangers() const
         Entries entries{std::move(*folder), path};
         while (const auto name = entries.next()) {
             const std::string_view id = std::string_view{*name}.substr(0, name->find('.'));
-            const bool is_ours = is_id(id) && id.starts_with(prefix)
-                                 && (id == *name ? is_folder(entries.folder(), *name) : *name == std::string{id} + std::string{kRemoved});
+            const bool is_ours =
+                is_id(id) && id.starts_with(prefix)
+                && (id == *name ? is_folder(entries.folder(), *name)
+                                : *name == std::string{id} + std::string{kRemoved});
             if (!is_ours) found.push_back(path + "/" + *name);
         }
     }

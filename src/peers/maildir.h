@@ -1,8 +1,9 @@
-// maildir.h - the mail store's folders: STORE/2e/2ec1…, one for each mailbox, named by its storage id.
+// maildir.h - the mail store's folders: STORE/2e/2ec1…, one for each mailbox, named by its storage
+// id.
 //
-// Works as the store's user, and follows no symbolic link: a folder is what lies below the store, and nothing else is
-// ever removed. Removing can be stopped by a deadline, or die, at any moment; the next call goes on. Complains with
-// std::system_error.
+// Works as the store's user, and follows no symbolic link: a folder is what lies below the store,
+// and nothing else is ever removed. Removing can be stopped by a deadline, or die, at any moment;
+// the next call goes on. Complains with std::system_error.
 #pragma once
 
 #include <chrono>
@@ -38,12 +39,14 @@ public:
     // The folder and all in it. First it is out of its place, in one step.
     Removed remove(std::string_view id, Clock::time_point end);
 
-    // The ids below one of the 256 folders "00" to "ff" that have a folder; nothing if that one is not there.
+    // The ids below one of the 256 folders "00" to "ff" that have a folder; nothing if that one is
+    // not there.
     std::vector<std::string> ids(std::string_view prefix) const;
-    // As paths, what stands there in a folder's place: a file, a link, a folder of another user than the store's owner.
+    // As paths, what stands there in a folder's place: a file, a link, a folder of another user
+    // than the store's owner.
     std::vector<std::string> misfits(std::string_view prefix) const;
-    // For who looks for mail that there was: throws std::runtime_error where there is no such folder at all, since then what
-    // is here may be not the store but where it is mounted.
+    // For who looks for mail that there was: throws std::runtime_error where there is no such
+    // folder at all, since then what is here may be not the store but where it is mounted.
     void expect_mail() const;
     // Whatever else lies in the store, as paths: a mailbox's folder is nowhere else.
     std::vector<std::string> strangers() const;

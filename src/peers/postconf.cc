@@ -56,9 +56,11 @@ const std::map<std::string, std::string>& Postfix::settings() const
     if (settings_) return *settings_;
     settings_.emplace();
     for (const auto& option : {"-P", ""}) {
-        for (const auto& line : lines(option[0] == '\0' ? std::vector<std::string>{"-x"} : std::vector<std::string>{option, "-x"})) {
+        for (const auto& line : lines(option[0] == '\0' ? std::vector<std::string>{"-x"}
+                                                        : std::vector<std::string>{option, "-x"})) {
             const auto at = line.find(" =");
-            if (at != std::string::npos) settings_->emplace(line.substr(0, at), line.substr(std::min(line.size(), at + 3)));
+            if (at != std::string::npos)
+                settings_->emplace(line.substr(0, at), line.substr(std::min(line.size(), at + 3)));
         }
     }
     return *settings_;
@@ -83,7 +85,9 @@ std::set<std::string> Postfix::tables() const
     static const std::regex table{R"(mysql:(/[^ ,;{}]*/mailboxd-\w+\.cf))"};
     std::set<std::string> files;
     for (const auto& all : {run("postconf", {"-x"}), run("postconf", {"-P", "-x"})}) {
-        for (std::sregex_iterator each{all.text.begin(), all.text.end(), table}, end; each != end; ++each) files.insert((*each)[1]);
+        for (std::sregex_iterator each{all.text.begin(), all.text.end(), table}, end; each != end;
+             ++each)
+            files.insert((*each)[1]);
     }
     return files;
 }
@@ -105,19 +109,23 @@ Postfix::Answer Postfix::look_up(const std::string& key, const std::string& tabl
     return in_one_line(run("postmap", {"-q", key, table}));
 }
 
-Postfix::Answer Postfix::run(const std::string& program, const std::vector<std::string>& arguments) const
+Postfix::Answer Postfix::run(const std::string& program,
+                             const std::vector<std::string>& arguments) const
 {
     // Not everybody has the folder of the system's programs among those where a shell looks.
-    std::string command = "PATH=$PATH:/usr/sbin:/usr/local/sbin; " + program + " -c " + strings::for_shell(folder_);
+    std::string command =
+        "PATH=$PATH:/usr/sbin:/usr/local/sbin; " + program + " -c " + strings::for_shell(folder_);
     for (const auto& argument : arguments) command += " " + strings::for_shell(argument);
     FILE* const pipe = ::popen((command + " 2>&1 </dev/null").c_str(), "re");
     if (pipe == nullptr) throw std::runtime_error(program + " cannot be started");
     Answer answer;
     std::array<char, 4096> piece{};
-    while (const auto size = std::fread(piece.data(), 1, piece.size(), pipe)) answer.text.append(piece.data(), size);
+    while (const auto size = std::fread(piece.data(), 1, piece.size(), pipe))
+        answer.text.append(piece.data(), size);
     const int status = ::pclose(pipe);
     // About settings that nothing knows or uses, on standard error like the complaints.
-    answer.text = std::regex_replace(answer.text, std::regex{"(^|\n)postconf: warning: [^\n]*"}, "");
+    answer.text =
+        std::regex_replace(answer.text, std::regex{"(^|\n)postconf: warning: [^\n]*"}, "");
     if (answer.text.starts_with('\n')) answer.text.erase(0, 1);
     answer.is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     while (!answer.text.empty() && answer.text.back() == '\n') answer.text.pop_back();

@@ -1,7 +1,8 @@
-// postconf.h - what Postfix's own programs say, by the files that are installed: postconf(1) and postmap(1).
+// postconf.h - what Postfix's own programs say, by the files that are installed: postconf(1) and
+// postmap(1).
 //
-// That takes root, as a rule, since passwords are in the tables' files. Throws std::runtime_error where no program can be
-// started at all.
+// That takes root, as a rule, since passwords are in the tables' files. Throws std::runtime_error
+// where no program can be started at all.
 #pragma once
 
 #include <map>
@@ -29,7 +30,8 @@ public:
         std::string program;  // such as smtpd
     };
     const std::vector<Service>& services() const;
-    // A setting as it is for one service: by its own option in master.cf, otherwise as in main.cf. Empty: not set.
+    // A setting as it is for one service: by its own option in master.cf, otherwise as in main.cf.
+    // Empty: not set.
     std::string setting_of(const std::string& service, const std::string& name) const;
     bool is_own_setting(const std::string& service, const std::string& name) const;
     // The files of our tables that main.cf and master.cf lead to.
@@ -42,7 +44,8 @@ public:
 private:
     Answer run(const std::string& program, const std::vector<std::string>& arguments) const;
     std::vector<std::string> lines(const std::vector<std::string>& arguments) const;  // of postconf
-    const std::map<std::string, std::string>& settings() const;  // all of main.cf, and SERVICE/NAME of master.cf
+    const std::map<std::string, std::string>& settings()
+        const;  // all of main.cf, and SERVICE/NAME of master.cf
 
     std::string folder_;
     mutable std::optional<std::vector<Service>> services_;

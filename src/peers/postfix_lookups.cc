@@ -11,8 +11,9 @@ struct Lookup {
     std::string letters{};  // of what its question marks stand for
 };
 
-// mysql_table(5): `%s` is the key, `%u` what stands before its last @, `%d` what stands behind it, and `%%` is %. In our
-// files the first three stand in quotes of their own, so that they can be bound.
+// mysql_table(5): `%s` is the key, `%u` what stands before its last @, `%d` what stands behind it,
+// and `%%` is %. In our files the first three stand in quotes of their own, so that they can be
+// bound.
 Lookup lookup_of(std::string_view query)
 {
     Lookup lookup;
@@ -43,17 +44,22 @@ const Lookup& lookup(std::string_view table)
 
 }  // namespace
 
-// Beyond ASCII there is nothing to be found. CONVERT makes a question mark of such a letter, which no address of ours has;
-// but MySQL 9 refuses to convert one that is bound.
-std::optional<std::string> find(db::Connection& connection, std::string_view table, std::string_view asked)
+// Beyond ASCII there is nothing to be found. CONVERT makes a question mark of such a letter, which
+// no address of ours has; but MySQL 9 refuses to convert one that is bound.
+std::optional<std::string> find(db::Connection& connection, std::string_view table,
+                                std::string_view asked)
 {
     std::string key{asked};
-    std::replace_if(key.begin(), key.end(), [](char c) { return (c & 0x80) != 0; }, '?');
+    std::replace_if(
+        key.begin(), key.end(), [](char c) { return (c & 0x80) != 0; }, '?');
     const auto at = key.rfind('@');
     const auto& [statement, letters] = lookup(table);
     std::vector<db::Value> values;
     const std::string_view whole{key};
-    for (const char letter : letters) values.emplace_back(letter == 's' ? whole : letter == 'u' ? whole.substr(0, at) : whole.substr(at + 1));
+    for (const char letter : letters)
+        values.emplace_back(letter == 's'   ? whole
+                            : letter == 'u' ? whole.substr(0, at)
+                                            : whole.substr(at + 1));
     auto rows = connection.query(statement.c_str(), values);
     if (!rows.next()) return std::nullopt;
     return rows.text(1);

@@ -15,7 +15,8 @@
 namespace tls {
 namespace {
 
-// libcurl's lines about a certificate: `Expire Date:2027-01-31 12:00:00 GMT`, as GnuTLS has it. 0: there is none.
+// libcurl's lines about a certificate: `Expire Date:2027-01-31 12:00:00 GMT`, as GnuTLS has it. 0:
+// there is none.
 std::int64_t date(const curl_slist* lines, std::string_view name)
 {
     for (; lines != nullptr; lines = lines->next) {
@@ -33,7 +34,8 @@ std::int64_t date(const curl_slist* lines, std::string_view name)
 
 Shown certificate(const std::string& url, const std::string& ca_file, std::chrono::seconds deadline)
 {
-    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle{curl_easy_init(), curl_easy_cleanup};
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle{curl_easy_init(),
+                                                                     curl_easy_cleanup};
     std::array<char, CURL_ERROR_SIZE> complaint{};
     const auto set = [&](CURLoption option, auto value) {
         const auto result = curl_easy_setopt(handle.get(), option, value);
@@ -52,11 +54,14 @@ Shown certificate(const std::string& url, const std::string& ca_file, std::chron
     set(CURLOPT_TIMEOUT, static_cast<long>(deadline.count()));
     set(CURLOPT_NOSIGNAL, 1L);
     const auto result = curl_easy_perform(handle.get());
-    if (result != CURLE_OK) return {.problem = complaint[0] != '\0' ? complaint.data() : curl_easy_strerror(result)};
+    if (result != CURLE_OK)
+        return {.problem = complaint[0] != '\0' ? complaint.data() : curl_easy_strerror(result)};
     const curl_certinfo* chain = nullptr;
     curl_easy_getinfo(handle.get(), CURLINFO_CERTINFO, &chain);
     if (chain == nullptr || chain->num_of_certs == 0) return {.problem = "it shows no certificate"};
-    return {.problem = {}, .valid_from = date(chain->certinfo[0], "start date:"), .valid_until = date(chain->certinfo[0], "expire date:")};
+    return {.problem = {},
+            .valid_from = date(chain->certinfo[0], "start date:"),
+            .valid_until = date(chain->certinfo[0], "expire date:")};
 }
 
 }  // namespace tls

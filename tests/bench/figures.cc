@@ -52,12 +52,16 @@ double percentile(std::vector<double> values, double share)
 void Table::add(Figure figure)
 {
     clear_progress();
-    if (figures_.empty()) std::printf("%s %s %s %s\n", padded("figure", 66).c_str(), padded("value", 9).c_str(), padded("goal", 15).c_str(), "least … greatest of the rounds");
+    if (figures_.empty())
+        std::printf("%s %s %s %s\n", padded("figure", 66).c_str(), padded("value", 9).c_str(),
+                    padded("goal", 15).c_str(), "least … greatest of the rounds");
     const auto [least, greatest] = std::minmax_element(figure.rounds.begin(), figure.rounds.end());
     const auto value = number(figure.value()) + (figure.unit.empty() ? "" : " " + figure.unit);
-    std::printf("%s %s %s %s … %s (%zu)%s\n", padded(figure.name, 66).c_str(), padded(value, 9).c_str(),
-                padded(std::string{word(figure.direction)} + " " + number(figure.goal), 15).c_str(), number(*least).c_str(),
-                number(*greatest).c_str(), figure.rounds.size(), figure.is_met() ? "" : "   SHORT");
+    std::printf("%s %s %s %s … %s (%zu)%s\n", padded(figure.name, 66).c_str(),
+                padded(value, 9).c_str(),
+                padded(std::string{word(figure.direction)} + " " + number(figure.goal), 15).c_str(),
+                number(*least).c_str(), number(*greatest).c_str(), figure.rounds.size(),
+                figure.is_met() ? "" : "   SHORT");
     std::fflush(stdout);
     figures_.push_back(std::move(figure));
 }
@@ -73,11 +77,14 @@ std::string Table::json() const
 {
     std::string text = "[\n";
     for (const auto& figure : figures_) {
-        const auto [least, greatest] = std::minmax_element(figure.rounds.begin(), figure.rounds.end());
+        const auto [least, greatest] =
+            std::minmax_element(figure.rounds.begin(), figure.rounds.end());
         char line[512];
-        std::snprintf(line, sizeof line,
-                      R"(  {"figure": "%s", "value": %.6g, "goal": %g, "direction": "%s", "rounds": %zu, "min": %.6g, "max": %.6g})",
-                      figure.name.c_str(), figure.value(), figure.goal, word(figure.direction), figure.rounds.size(), *least, *greatest);
+        std::snprintf(
+            line, sizeof line,
+            R"(  {"figure": "%s", "value": %.6g, "goal": %g, "direction": "%s", "rounds": %zu, "min": %.6g, "max": %.6g})",
+            figure.name.c_str(), figure.value(), figure.goal, word(figure.direction),
+            figure.rounds.size(), *least, *greatest);
         text += line;
         text += &figure == &figures_.back() ? "\n" : ",\n";
     }

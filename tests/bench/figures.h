@@ -11,7 +11,10 @@ enum class Direction { at_least, at_most };
 
 // Of a sorted or unsorted list that is not empty; `share` from 0 to 1.
 double percentile(std::vector<double> values, double share);
-inline double median(std::vector<double> values) { return percentile(std::move(values), 0.5); }
+inline double median(std::vector<double> values)
+{
+    return percentile(std::move(values), 0.5);
+}
 
 enum class Value { median, greatest };
 
@@ -19,11 +22,14 @@ struct Figure {
     std::string name;
     double goal;
     Direction direction;
-    std::string unit;               // for people; empty for a ratio
+    std::string unit;  // for people; empty for a ratio
     std::vector<double> rounds;
-    Value kind = Value::median;     // what of the rounds is its value
+    Value kind = Value::median;  // what of the rounds is its value
     double value() const { return percentile(rounds, kind == Value::median ? 0.5 : 1); }
-    bool is_met() const { return direction == Direction::at_least ? value() >= goal : value() <= goal; }
+    bool is_met() const
+    {
+        return direction == Direction::at_least ? value() >= goal : value() <= goal;
+    }
 };
 
 // Prints each line as soon as it is known.

@@ -52,7 +52,8 @@ public:
         }
     }
 
-    // Reads what is there. The status once the answer is whole, 0 where the connection ended before.
+    // Reads what is there. The status once the answer is whole, 0 where the connection ended
+    // before.
     std::optional<int> receive()
     {
         for (;;) {
@@ -86,7 +87,8 @@ private:
         address.sin_family = AF_INET;
         address.sin_port = htons(static_cast<std::uint16_t>(port_));
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail("connect");
+        if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+            fail("connect");
     }
 
     // Onto the same number, which epoll is then told again.
@@ -121,8 +123,10 @@ private:
             closes_ = head_.find("\r\nConnection: close\r\n") != std::string::npos;
             constexpr std::string_view kLength = "\r\nContent-Length: ";
             const auto length = head_.find(kLength);
-            if (length == std::string::npos) throw std::runtime_error("an answer without Content-Length: " + head_);
-            std::from_chars(head_.data() + length + kLength.size(), head_.data() + head_.size(), left_);
+            if (length == std::string::npos)
+                throw std::runtime_error("an answer without Content-Length: " + head_);
+            std::from_chars(head_.data() + length + kLength.size(), head_.data() + head_.size(),
+                            left_);
         }
         left_ -= std::min(left_, bytes.size());
     }
@@ -140,7 +144,7 @@ private:
     friend class Loop;
     int port_;
     int socket_ = -1;
-    bool was_reopened_ = true;      // epoll does not know it yet
+    bool was_reopened_ = true;  // epoll does not know it yet
     std::optional<Request> request_;
     Clock::time_point due_{};
     std::array<char, 65536> buffer_{};
@@ -183,19 +187,24 @@ public:
     // Until `patience` is over or something has come: the connections that are free again.
     std::vector<Connection*> wait(Clock::duration patience)
     {
-        const auto nanoseconds = std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::nanoseconds>(patience).count());
-        const timespec timeout{.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
+        const auto nanoseconds = std::max<std::int64_t>(
+            0, std::chrono::duration_cast<std::chrono::nanoseconds>(patience).count());
+        const timespec timeout{.tv_sec = nanoseconds / 1'000'000'000,
+                               .tv_nsec = nanoseconds % 1'000'000'000};
         std::array<epoll_event, 64> events{};
-        const int count = ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &timeout, nullptr);
+        const int count = ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()),
+                                         &timeout, nullptr);
         std::vector<Connection*> freed;
         for (int i = 0; i < count; ++i) {
-            auto& connection = *static_cast<Connection*>(events.at(static_cast<std::size_t>(i)).data.ptr);
+            auto& connection =
+                *static_cast<Connection*>(events.at(static_cast<std::size_t>(i)).data.ptr);
             const auto status = connection.receive();
             if (connection.was_reopened_) watch(connection);
             if (!status) continue;
             --under_way_;
             auto& times = *status == 200 ? result.milliseconds : result.others[*status];
-            times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - connection.due()).count());
+            times.push_back(
+                std::chrono::duration<double, std::milli>(Clock::now() - connection.due()).count());
             freed.push_back(&connection);
         }
         return freed;
@@ -207,7 +216,8 @@ private:
     void watch(Connection& connection)
     {
         epoll_event event{.events = EPOLLIN, .data = {.ptr = &connection}};
-        if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket(), &event) != 0 && errno != EEXIST) fail("epoll_ctl");
+        if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.socket(), &event) != 0 && errno != EEXIST)
+            fail("epoll_ctl");
         connection.was_reopened_ = false;
     }
 
@@ -231,23 +241,30 @@ std::string Result::described_errors() const
     std::string text;
     for (const auto& [status, times] : others) {
         if (!text.empty()) text += ", ";
-        text += std::to_string(times.size()) + (status == 0 ? std::string{" without an answer"} : " times " + std::to_string(status));
+        text += std::to_string(times.size())
+                + (status == 0 ? std::string{" without an answer"}
+                               : " times " + std::to_string(status));
     }
     return text;
 }
 
 std::string get(const std::string& target, const std::string& key)
 {
-    return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + http::basic(key) + "\r\n\r\n";
+    return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + http::basic(key)
+           + "\r\n\r\n";
 }
 
-std::string with_form(const std::string& method, const std::string& target, const std::string& key, const std::string& form)
+std::string with_form(const std::string& method, const std::string& target, const std::string& key,
+                      const std::string& form)
 {
-    return method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + http::basic(key)
-           + "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: " + std::to_string(form.size()) + "\r\n\r\n" + form;
+    return method + " " + target
+           + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: " + http::basic(key)
+           + "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
+           + std::to_string(form.size()) + "\r\n\r\n" + form;
 }
 
-Result closed_loop(int port, int connections, std::chrono::duration<double> duration, const Next& next)
+Result closed_loop(int port, int connections, std::chrono::duration<double> duration,
+                   const Next& next)
 {
     Loop loop{port, static_cast<std::size_t>(connections)};
     const auto begin = Clock::now();
@@ -299,7 +316,8 @@ Result open_loop(int port, double rate, std::chrono::duration<double> duration, 
             auto request = next();
             if (!request) break;
             waiting.emplace_back(std::move(*request), due);
-            due += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>{gap(random)});
+            due += std::chrono::duration_cast<Clock::duration>(
+                std::chrono::duration<double>{gap(random)});
         }
         for (const auto& connection : loop.connections()) {
             if (waiting.empty()) break;
@@ -312,7 +330,8 @@ Result open_loop(int port, double rate, std::chrono::duration<double> duration, 
             waiting.pop_front();
             continue;
         }
-        loop.wait(due < end ? std::min<Clock::duration>(due - Clock::now(), 1s) : Clock::duration{100ms});
+        loop.wait(due < end ? std::min<Clock::duration>(due - Clock::now(), 1s)
+                            : Clock::duration{100ms});
     }
     loop.result.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     return std::move(loop.result);

@@ -36,32 +36,39 @@ class Drawing {
 public:
     explicit Drawing(const std::string& title)
     {
-        text_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(kWidth) + "\" height=\"" + number(kHeight) + "\" viewBox=\"0 0 "
-                + number(kWidth) + " " + number(kHeight) + "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
+        text_ = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(kWidth)
+                + "\" height=\"" + number(kHeight) + "\" viewBox=\"0 0 " + number(kWidth) + " "
+                + number(kHeight)
+                + "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
                 + "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n";
         write(kLeft, 30, title, "font-size=\"16\" font-weight=\"bold\"");
     }
     void write(double x, double y, const std::string& text, const std::string& attributes = "")
     {
-        text_ += "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + attributes + ">" + escaped(text) + "</text>\n";
+        text_ += "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" " + attributes + ">"
+                 + escaped(text) + "</text>\n";
     }
     void line(double x1, double y1, double x2, double y2, const char* colour)
     {
-        text_ += "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) + "\" y2=\"" + number(y2) + "\" stroke=\"" + colour + "\"/>\n";
+        text_ += "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2)
+                 + "\" y2=\"" + number(y2) + "\" stroke=\"" + colour + "\"/>\n";
     }
     void box(double x, double y, double width, double height, const char* colour)
     {
-        text_ += "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) + "\" height=\"" + number(height) + "\" fill=\"" + colour + "\"/>\n";
+        text_ += "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width)
+                 + "\" height=\"" + number(height) + "\" fill=\"" + colour + "\"/>\n";
     }
     void polyline(const std::vector<std::pair<double, double>>& points, const char* colour)
     {
-        text_ += std::string{"<polyline fill=\"none\" stroke-width=\"2\" stroke=\""} + colour + "\" points=\"";
+        text_ += std::string{"<polyline fill=\"none\" stroke-width=\"2\" stroke=\""} + colour
+                 + "\" points=\"";
         for (const auto& [x, y] : points) text_ += number(x) + "," + number(y) + " ";
         text_ += "\"/>\n";
     }
     void dot(double x, double y, const char* colour)
     {
-        text_ += "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"3\" fill=\"" + colour + "\"/>\n";
+        text_ += "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"3\" fill=\""
+                 + colour + "\"/>\n";
     }
     void legend(const std::vector<std::string>& names)
     {
@@ -81,9 +88,14 @@ public:
             line(kLeft, y, kWidth - kRight, y, value == 0 ? "#222" : "#ddd");
             write(kLeft - 8, y + 4, number(value), "text-anchor=\"end\"");
         }
-        write(0, 0, title, "text-anchor=\"middle\" transform=\"translate(18," + number(kTop + kInnerHeight / 2) + ") rotate(-90)\"");
+        write(0, 0, title,
+              "text-anchor=\"middle\" transform=\"translate(18," + number(kTop + kInnerHeight / 2)
+                  + ") rotate(-90)\"");
     }
-    void horizontal_title(const std::string& title) { write(kLeft + kInnerWidth / 2, kHeight - 14, title, "text-anchor=\"middle\""); }
+    void horizontal_title(const std::string& title)
+    {
+        write(kLeft + kInnerWidth / 2, kHeight - 14, title, "text-anchor=\"middle\"");
+    }
     std::string done() const { return text_ + "</svg>\n"; }
 
     // The next round number above.
@@ -108,9 +120,12 @@ private:
 
 }  // namespace
 
-std::string lines(const std::string& title, const Axis& horizontal, const Axis& vertical, const std::vector<Series>& series)
+std::string lines(const std::string& title, const Axis& horizontal, const Axis& vertical,
+                  const std::vector<Series>& series)
 {
-    const auto place = [&](double x) { return horizontal.scale == Scale::logarithmic ? std::log10(x) : x; };
+    const auto place = [&](double x) {
+        return horizontal.scale == Scale::logarithmic ? std::log10(x) : x;
+    };
     double least = HUGE_VAL, greatest = -HUGE_VAL, top = 0;
     std::vector<std::string> names;
     for (const auto& [name, points] : series) {
@@ -122,7 +137,9 @@ std::string lines(const std::string& title, const Axis& horizontal, const Axis& 
         }
     }
     top = Drawing::top_for(top);
-    const auto across = [&](double x) { return kLeft + kInnerWidth * (place(x) - least) / (greatest - least); };
+    const auto across = [&](double x) {
+        return kLeft + kInnerWidth * (place(x) - least) / (greatest - least);
+    };
     Drawing drawing{title};
     drawing.legend(names);
     drawing.vertical_axis(vertical.title, top);
@@ -134,7 +151,8 @@ std::string lines(const std::string& title, const Axis& horizontal, const Axis& 
     for (std::size_t i = 0; i < series.size(); ++i) {
         const char* const colour = kColours.at(i % kColours.size());
         std::vector<std::pair<double, double>> points;
-        for (const auto& [x, y] : series[i].points) points.emplace_back(across(x), kTop + kInnerHeight * (1 - y / top));
+        for (const auto& [x, y] : series[i].points)
+            points.emplace_back(across(x), kTop + kInnerHeight * (1 - y / top));
         drawing.polyline(points, colour);
         if (points.size() > 20) continue;
         for (const auto& [x, y] : points) drawing.dot(x, y, colour);
@@ -142,8 +160,8 @@ std::string lines(const std::string& title, const Axis& horizontal, const Axis& 
     return drawing.done();
 }
 
-std::string bars(const std::string& title, const std::string& vertical, const std::vector<std::string>& legends,
-                 const std::vector<Group>& groups)
+std::string bars(const std::string& title, const std::string& vertical,
+                 const std::vector<std::string>& legends, const std::vector<Group>& groups)
 {
     double top = 0;
     for (const auto& group : groups) {
@@ -161,10 +179,12 @@ std::string bars(const std::string& title, const std::string& vertical, const st
             const auto& [height, label] = groups[g].bars[i];
             const double x = begin + width * static_cast<double>(i);
             const double y = kTop + kInnerHeight * (1 - height / top);
-            drawing.box(x + 2, y, width - 4, kTop + kInnerHeight - y, kColours.at(i % kColours.size()));
+            drawing.box(x + 2, y, width - 4, kTop + kInnerHeight - y,
+                        kColours.at(i % kColours.size()));
             drawing.write(x + width / 2, y - 5, label, "text-anchor=\"middle\" font-size=\"10\"");
         }
-        drawing.write(kLeft + room * (static_cast<double>(g) + 0.5), kTop + kInnerHeight + 19, groups[g].name, "text-anchor=\"middle\"");
+        drawing.write(kLeft + room * (static_cast<double>(g) + 0.5), kTop + kInnerHeight + 19,
+                      groups[g].name, "text-anchor=\"middle\"");
     }
     return drawing.done();
 }

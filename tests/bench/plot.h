@@ -12,16 +12,18 @@ struct Series {
     std::vector<std::pair<double, double>> points;
 };
 
-// At equal distances whatever their values are: the marks of the horizontal axis are the points themselves.
+// At equal distances whatever their values are: the marks of the horizontal axis are the points
+// themselves.
 enum class Scale { linear, logarithmic };
 
 struct Axis {
     std::string title;
     Scale scale = Scale::linear;
-    std::vector<std::pair<double, std::string>> marks = {};   // empty: chosen by itself
+    std::vector<std::pair<double, std::string>> marks = {};  // empty: chosen by itself
 };
 
-std::string lines(const std::string& title, const Axis& horizontal, const Axis& vertical, const std::vector<Series>& series);
+std::string lines(const std::string& title, const Axis& horizontal, const Axis& vertical,
+                  const std::vector<Series>& series);
 
 // Groups of bars; each bar has its own label above it.
 struct Bar {
@@ -30,9 +32,9 @@ struct Bar {
 };
 struct Group {
     std::string name;
-    std::vector<Bar> bars;      // one for each legend
+    std::vector<Bar> bars;  // one for each legend
 };
-std::string bars(const std::string& title, const std::string& vertical, const std::vector<std::string>& legends,
-                 const std::vector<Group>& groups);
+std::string bars(const std::string& title, const std::string& vertical,
+                 const std::vector<std::string>& legends, const std::vector<Group>& groups);
 
 }  // namespace plot

@@ -19,7 +19,8 @@ using namespace std::chrono_literals;
 
 }  // namespace
 
-Service::Service(const std::filesystem::path& program, const std::filesystem::path& configuration, const std::filesystem::path& log)
+Service::Service(const std::filesystem::path& program, const std::filesystem::path& configuration,
+                 const std::filesystem::path& log)
     : log_{log}
 {
     const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -34,7 +35,8 @@ Service::Service(const std::filesystem::path& program, const std::filesystem::pa
     ::close(out);
     const auto is_ready = [&] {
         const auto lines = new_lines();
-        return std::any_of(lines.begin(), lines.end(), [](const auto& line) { return line.starts_with("info ready "); });
+        return std::any_of(lines.begin(), lines.end(),
+                           [](const auto& line) { return line.starts_with("info ready "); });
     };
     if (!process::eventually(is_ready, 15s, 1ms)) {
         ::kill(master_, SIGKILL);
@@ -94,7 +96,8 @@ double cpu_seconds(const std::vector<pid_t>& processes)
 double pss(pid_t process)
 {
     const auto path = "/proc/" + std::to_string(process) + "/smaps_rollup";
-    const auto text = ::geteuid() == 0 ? process::run({"cat", path}) : process::run({"sudo", "-n", "cat", path});
+    const auto text =
+        ::geteuid() == 0 ? process::run({"cat", path}) : process::run({"sudo", "-n", "cat", path});
     std::istringstream lines{text.out};
     for (std::string word; lines >> word;) {
         double kib = 0;

@@ -14,13 +14,14 @@ namespace service {
 class Service {
 public:
     // Returns when it listens.
-    Service(const std::filesystem::path& program, const std::filesystem::path& configuration, const std::filesystem::path& log);
+    Service(const std::filesystem::path& program, const std::filesystem::path& configuration,
+            const std::filesystem::path& log);
     ~Service();
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
 
     pid_t master() const { return master_; }
-    std::vector<pid_t> workers() const;   // those for reading first
+    std::vector<pid_t> workers() const;  // those for reading first
     // The lines of its log since the last call.
     std::vector<std::string> new_lines();
 

@@ -1,5 +1,6 @@
-// mail.cc - figures about mail: how soon a new mailbox works, what many logins at once cost, what the stack takes while
-// nobody asks anything of it. They are printed, and nothing is asserted about time.
+// mail.cc - figures about mail: how soon a new mailbox works, what many logins at once cost, what
+// the stack takes while nobody asks anything of it. They are printed, and nothing is asserted about
+// time.
 
 #define BOOST_TEST_MODULE figures
 #include <boost/test/unit_test.hpp>
@@ -37,7 +38,8 @@ constexpr int kLogins = 300;
 constexpr int kRounds = 5;
 
 struct Figures : mail::Story {
-    void teardown() {}  // under load Dovecot says that it has to queue, which is what is measured here
+    void teardown() {
+    }  // under load Dovecot says that it has to queue, which is what is measured here
 
     // Of one part: its first process leads a session, in which all the others are.
     std::vector<std::string> processes(const std::string& part) const
@@ -133,7 +135,8 @@ struct Figures : mail::Story {
 BOOST_FIXTURE_TEST_CASE(nothing_to_do, Figures)
 {
     constexpr int kSeconds = 20;
-    const std::vector<std::string> parts{"mariadb", "mailboxd", "dovecot", "janitor", "postfix", "nginx"};
+    const std::vector<std::string> parts{"mariadb", "mailboxd", "dovecot",
+                                         "janitor", "postfix",  "nginx"};
     // What its start has left ends after some time.
     std::this_thread::sleep_for(std::chrono::seconds{30});
     std::map<std::string, std::uint64_t> before;
@@ -141,15 +144,18 @@ BOOST_FIXTURE_TEST_CASE(nothing_to_do, Figures)
         before[part] = switches(processes(part));
     }
     std::this_thread::sleep_for(std::chrono::seconds{kSeconds});
-    std::cout << "The whole stack while nothing is asked of it: processes, memory, times in a second that one wakes\n";
+    std::cout
+        << "The whole stack while nothing is asked of it: processes, memory, times in a second that one wakes\n";
     double memory = 0;
     double wakes = 0;
     std::size_t count = 0;
     for (const auto& part : parts) {
         const auto all = processes(part);
-        const auto its_wakes = static_cast<double>(switches(all) - std::min(switches(all), before[part])) / kSeconds;
+        const auto its_wakes =
+            static_cast<double>(switches(all) - std::min(switches(all), before[part])) / kSeconds;
         const auto its_memory = mebibytes(all);
-        print(part, text(all.size(), ", ", 0) + text(its_memory, " MiB, ", 0) + text(its_wakes, "", 1));
+        print(part,
+              text(all.size(), ", ", 0) + text(its_memory, " MiB, ", 0) + text(its_wakes, "", 1));
         memory += its_memory;
         wakes += its_wakes;
         count += all.size();
@@ -167,20 +173,22 @@ BOOST_FIXTURE_TEST_CASE(a_new_mailbox, Figures)
         BOOST_TEST_REQUIRE(create(who, name).status == 200);
         const auto answered = Clock::now();
         auto message = std::async(std::launch::async, [&] {
-            while (!smtp().send("you@example.net", {who.address(name)}, mail::message("First")).starts_with("250 ")) {
-            }
+            while (!smtp()
+                        .send("you@example.net", {who.address(name)}, mail::message("First"))
+                        .starts_with("250 ")) {}
             return since(answered);
         });
-        while (!mail::Imap{endpoint("IMAP")}.login(who.address(name), story::kPassword).starts_with("OK ")) {
-        }
+        while (!mail::Imap{endpoint("IMAP")}
+                    .login(who.address(name), story::kPassword)
+                    .starts_with("OK ")) {}
         opened.push_back(since(answered));
         accepted.push_back(message.get());
     }
     std::cout << "From the API's answer to a POST, " << kMailboxes << " times: median, maximum\n";
     for (const auto& [what, times] : {std::pair{"to the first message that is accepted", accepted},
                                       std::pair{"to the first login over IMAP", opened}}) {
-        print(what, text(median(times) * 1000, " ms, ", 0) +
-                        text(*std::max_element(times.begin(), times.end()) * 1000, " ms", 0));
+        print(what, text(median(times) * 1000, " ms, ", 0)
+                        + text(*std::max_element(times.begin(), times.end()) * 1000, " ms", 0));
     }
 }
 
@@ -218,7 +226,10 @@ BOOST_FIXTURE_TEST_CASE(many_logins, Figures)
         std::vector<std::unique_ptr<mail::Pop3>> clients;
         for (int i = 0; i < kLogins; ++i) {
             clients.push_back(std::make_unique<mail::Pop3>(endpoint("POP3")));
-            BOOST_TEST_REQUIRE(clients.back()->ask("USER " + who.address("user" + std::to_string(i % kMailboxes))).starts_with("+OK"));
+            BOOST_TEST_REQUIRE(
+                clients.back()
+                    ->ask("USER " + who.address("user" + std::to_string(i % kMailboxes)))
+                    .starts_with("+OK"));
         }
         const auto used = processor("dovecot");
         begin = Clock::now();
@@ -243,9 +254,10 @@ BOOST_FIXTURE_TEST_CASE(many_logins, Figures)
             BOOST_TEST(answer.starts_with("+OK"), answer);
         }
     }
-    std::cout << kLogins << " logins over POP3 at once, beside as many hashes on " << cores << " cores: median of " << kRounds
-              << " rounds, and all\n";
-    const auto print_all = [](const std::string& what, const std::vector<double>& values, const std::string& unit, int digits) {
+    std::cout << kLogins << " logins over POP3 at once, beside as many hashes on " << cores
+              << " cores: median of " << kRounds << " rounds, and all\n";
+    const auto print_all = [](const std::string& what, const std::vector<double>& values,
+                              const std::string& unit, int digits) {
         std::string all;
         for (const auto value : values) {
             all += (all.empty() ? "" : " ") + text(value, "", digits);
@@ -254,5 +266,6 @@ BOOST_FIXTURE_TEST_CASE(many_logins, Figures)
     };
     print_all("their time, to that of the hashes (aim: at most 1.2)", by_time, "", 2);
     print_all("Dovecot's processor time, to that of the hashes", by_processor, "", 2);
-    print_all("memory of the authentication processes, at most (aim: at most 120 MiB)", memory, " MiB", 0);
+    print_all("memory of the authentication processes, at most (aim: at most 120 MiB)", memory,
+              " MiB", 0);
 }

@@ -1,5 +1,5 @@
-// outage.cc - figures about bad days: the database is away under load, somebody tries wrong keys, many connections are idle or
-// slow. They are printed, and nothing is asserted about time.
+// outage.cc - figures about bad days: the database is away under load, somebody tries wrong keys,
+// many connections are idle or slow. They are printed, and nothing is asserted about time.
 
 #define BOOST_TEST_MODULE figures
 #include <boost/test/unit_test.hpp>
@@ -35,7 +35,8 @@ struct Bad : story::Story {
     {
         house.up();
         who = tenant();
-        BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(), story::hundred("user")).status == 200);
+        BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(), story::hundred("user")).status
+                           == 200);
     }
     void teardown() const { check_counters(); }  // the log has errors, as it should
 
@@ -45,7 +46,10 @@ struct Bad : story::Story {
     }
     http::Request changing() const
     {
-        return {"PUT", who.mailbox("user1"), {{"Authorization", http::basic(who.key)}}, http::form({{"password", story::kPassword}})};
+        return {"PUT",
+                who.mailbox("user1"),
+                {{"Authorization", http::basic(who.key)}},
+                http::form({{"password", story::kPassword}})};
     }
 
     story::Tenant who;
@@ -65,14 +69,16 @@ Asked ask(const http::Server& server, const http::Request& request)
     return {begin, Clock::now(), status};
 }
 
-// Clients that ask one request after the other while this exists; who is refused waits for a moment.
+// Clients that ask one request after the other while this exists; who is refused waits for a
+// moment.
 class Load {
 public:
     Load(const Bad& story, int lists, int changes)
     {
         for (int i = 0; i < lists + changes; ++i) {
-            clients_.emplace_back([this, server = story.house.server(),
-                                   request = i < lists ? story.listing(story.who.key) : story.changing()] {
+            clients_.emplace_back(
+                [this, server = story.house.server(),
+                 request = i < lists ? story.listing(story.who.key) : story.changing()] {
                 while (!is_over_) {
                     const auto asked = ask(server, request);
                     {
@@ -131,7 +137,8 @@ std::string milliseconds(double seconds)
     return text(seconds * 1000, " ms", seconds < 0.01 ? 1 : 0);
 }
 
-// What came of the requests that were under way or begun between the two moments, and of the first behind.
+// What came of the requests that were under way or begun between the two moments, and of the first
+// behind.
 void print_outage(const std::vector<Asked>& all, Clock::time_point away, Clock::time_point back)
 {
     std::map<int, int> counts;
@@ -156,11 +163,13 @@ void print_outage(const std::vector<Asked>& all, Clock::time_point away, Clock::
             }
         }
         if (asked.status == 200 && asked.end > back) {
-            first_after = std::min(first_after, std::chrono::duration<double>(asked.end - back).count());
+            first_after =
+                std::min(first_after, std::chrono::duration<double>(asked.end - back).count());
         }
     }
     print("longest time to a 503", milliseconds(longest));
-    print("of those that were asked after the first had been answered", milliseconds(longest_known));
+    print("of those that were asked after the first had been answered",
+          milliseconds(longest_known));
     print("from its return to the first 200", milliseconds(first_after));
 }
 
@@ -185,7 +194,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_stopped, Bad)
     const auto back = Clock::now();
     starts.join();
     std::this_thread::sleep_for(2s);
-    std::cout << "The database is stopped for " << kAway.count() << " s, and whoever wants to connect is refused; 12 clients list, 4 change:\n";
+    std::cout << "The database is stopped for " << kAway.count()
+              << " s, and whoever wants to connect is refused; 12 clients list, 4 change:\n";
     print_outage(load.end(), away, back);
     print("workers that were replaced", house.workers() == workers ? "none" : "some");
 }
@@ -202,7 +212,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Bad)
     }
     const auto back = Clock::now();
     std::this_thread::sleep_for(2s);
-    std::cout << "The database hangs for " << (3 * kAway).count() << " s (SIGSTOP): it takes connections and says nothing\n";
+    std::cout << "The database hangs for " << (3 * kAway).count()
+              << " s (SIGSTOP): it takes connections and says nothing\n";
     print_outage(load.end(), away, back);
     print("workers that were replaced", house.workers() == workers ? "none" : "some");
 }
@@ -220,8 +231,10 @@ struct Guessed : Bad {
         const auto path = house.directory() / "nginx" / "nginx.conf";
         std::ifstream file{path};
         std::string text{std::istreambuf_iterator<char>{file}, {}};
-        const auto limits = "include \"" + (house.directory() / "nginx" / "mailboxd-limits.conf").string() + "\";";
-        const auto server = "include \"" + (house.directory() / "nginx" / "mailboxd-server.conf").string() + "\";";
+        const auto limits =
+            "include \"" + (house.directory() / "nginx" / "mailboxd-limits.conf").string() + "\";";
+        const auto server =
+            "include \"" + (house.directory() / "nginx" / "mailboxd-server.conf").string() + "\";";
         if (const auto at = text.find(limits); at != std::string::npos) {
             text.erase(at, limits.size());
         }
@@ -234,20 +247,25 @@ struct Guessed : Bad {
         ::kill(nginx, SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {
             const auto now = process::children(nginx);
-            return std::none_of(now.begin(), now.end(), [&](pid_t pid) { return std::find(old.begin(), old.end(), pid) != old.end(); });
+            return std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+                return std::find(old.begin(), old.end(), pid) != old.end();
+            });
         }));
     }
 
     std::map<std::string, double> statements() const
     {
         std::map<std::string, double> all;
-        for (const auto& row : house.sql("SHOW GLOBAL STATUS WHERE variable_name IN ('Com_stmt_execute', 'Questions', 'Handler_read_next')")) {
+        for (
+            const auto& row : house.sql(
+                "SHOW GLOBAL STATUS WHERE variable_name IN ('Com_stmt_execute', 'Questions', 'Handler_read_next')")) {
             all[row.at(0)] = std::stod(row.at(1));
         }
         return all;
     }
 
-    // A right key's lists, one each 25 ms, which is within its own limit: median, 99 of a hundred, and how many were refused.
+    // A right key's lists, one each 25 ms, which is within its own limit: median, 99 of a hundred,
+    // and how many were refused.
     std::string right_key() const
     {
         std::vector<double> seconds;
@@ -261,8 +279,11 @@ struct Guessed : Bad {
                 seconds.push_back(asked.seconds());
             }
         }
-        const auto served = seconds.empty() ? "none was served" : milliseconds(percentile(seconds, 50)) + ", " + milliseconds(percentile(seconds, 99));
-        return served + ", " + std::to_string(refused) + " of " + std::to_string(kRight) + " refused";
+        const auto served = seconds.empty() ? "none was served"
+                                            : milliseconds(percentile(seconds, 50)) + ", "
+                                                  + milliseconds(percentile(seconds, 99));
+        return served + ", " + std::to_string(refused) + " of " + std::to_string(kRight)
+               + " refused";
     }
 
     // Asks so many times with what each call of `key` gives.
@@ -294,7 +315,8 @@ struct Guessed : Bad {
         const auto after = statements();
         print(what, by_status(counts) + ", " + text(count / seconds, " a second", 0));
         for (const auto& [name, number] : after) {
-            print("  " + name + ", a right key's among them", text(number - before.at(name), "", 0));
+            print("  " + name + ", a right key's among them",
+                  text(number - before.at(name), "", 0));
         }
         if (!meanwhile.empty()) {
             print("  a right key's lists meanwhile: median, p99", meanwhile);
@@ -302,13 +324,15 @@ struct Guessed : Bad {
     }
 };
 
-// Of the right form, and of the same id as another: who knows that much of a key, from a log for instance.
+// Of the right form, and of the same id as another: who knows that much of a key, from a log for
+// instance.
 std::string of_same_id(const std::string& key)
 {
     auto wrong = key.substr(0, 14) + api_key::random_base32(32);
     const auto labelled = "mailboxd key checksum " + wrong;
     std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-    ::crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(labelled.data()), labelled.size());
+    ::crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(labelled.data()),
+                         labelled.size());
     for (std::size_t i = 0; i < 7; ++i) {
         wrong += "abcdefghijklmnopqrstuvwxyz234567"[digest[i] & 31U];
     }
@@ -333,8 +357,10 @@ BOOST_FIXTURE_TEST_CASE(wrong_keys, Guessed)
         std::cout << "Wrong keys from one address, " << kGuessers << " connections at a time, "
                   << (is_limited ? "with mailboxd-limits.conf\n" : "without limits\n");
         print("a right key's lists, nothing else: median, p99", right_key());
-        flood("100,000 keys of the right form, each another", kWrong, [] { return api_key::Key::generate().text(); });
-        flood("10,000 keys of a key's id, with other secrets", kWrong / 10, [this] { return of_same_id(who.key); });
+        flood("100,000 keys of the right form, each another", kWrong,
+              [] { return api_key::Key::generate().text(); });
+        flood("10,000 keys of a key's id, with other secrets", kWrong / 10,
+              [this] { return of_same_id(who.key); });
         flood("10,000 keys whose checksum is wrong", kWrong / 10, mistyped);
     }
     limit(false);
@@ -362,13 +388,18 @@ BOOST_FIXTURE_TEST_CASE(idle_and_slow, Bad)
         const auto first = lists();
         alone.insert(alone.end(), first.begin(), first.end());
         const auto idle = http::open_many(house.server().port(), many, "");
-        const auto headers = http::open_many(house.server().port(), 100, "GET " + who.mailboxes() + head + "X-Slow: ");
-        const auto bodies = http::open_many(house.server().port(), 100, "PUT " + who.mailbox("user1") + head + "Content-Length: 100\r\n\r\npass");
+        const auto headers = http::open_many(house.server().port(), 100,
+                                             "GET " + who.mailboxes() + head + "X-Slow: ");
+        const auto bodies = http::open_many(house.server().port(), 100,
+                                            "PUT " + who.mailbox("user1") + head
+                                                + "Content-Length: 100\r\n\r\npass");
         const auto second = lists();
         beside.insert(beside.end(), second.begin(), second.end());
     }
     std::cout << "A list of 100, one after the other: median, p99\n";
-    print("nothing else", milliseconds(percentile(alone, 50)) + ", " + milliseconds(percentile(alone, 99)));
-    print("beside " + std::to_string(many) + " idle connections, 100 slow headers and 100 slow bodies",
+    print("nothing else",
+          milliseconds(percentile(alone, 50)) + ", " + milliseconds(percentile(alone, 99)));
+    print("beside " + std::to_string(many)
+              + " idle connections, 100 slow headers and 100 slow bodies",
           milliseconds(percentile(beside, 50)) + ", " + milliseconds(percentile(beside, 99)));
 }

@@ -41,7 +41,8 @@ std::vector<std::string> parts_of(std::string_view text)
 bool is_label(const std::string& label)
 {
     return !label.empty() && label.size() < 64 && label.front() != '-' && label.back() != '-'
-           && std::all_of(label.begin(), label.end(), [](char c) { return is_letter_or_digit(c) || c == '-'; });
+           && std::all_of(label.begin(), label.end(),
+                          [](char c) { return is_letter_or_digit(c) || c == '-'; });
 }
 
 bool is_domain(std::string_view name)
@@ -72,7 +73,8 @@ std::optional<Address> parsed(std::string_view text, const Domain& domain)
     } catch (const mailbox::Invalid& invalid) {
         const std::string sentence = invalid.what();
         expect(sentence.starts_with("'mailbox' parameter"), "a refusal names the parameter");
-        expect(std::all_of(sentence.begin(), sentence.end(), [](char c) { return c >= ' ' && c <= '~'; }),
+        expect(std::all_of(sentence.begin(), sentence.end(),
+                           [](char c) { return c >= ' ' && c <= '~'; }),
                "a refusal is plain text");
         return std::nullopt;
     }
@@ -88,13 +90,17 @@ void check_same(std::string_view text, const Address& address, const Domain& dom
 std::optional<Domain> check_domain(std::string_view text)
 {
     const auto domain = Domain::parse(text);
-    const auto lower = strings::lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
-    expect(domain.has_value() == is_domain(lower), "a domain is accepted exactly if the rules say so");
+    const auto lower =
+        strings::lower_case(text.ends_with('.') ? text.substr(0, text.size() - 1) : text);
+    expect(domain.has_value() == is_domain(lower),
+           "a domain is accepted exactly if the rules say so");
     if (!domain) return domain;
     expect(domain->name() == lower, "a domain is itself in lower case, without the dot at its end");
-    for (const auto& spelling : {domain->name(), domain->name() + ".", upper_case(domain->name())}) {
+    for (const auto& spelling :
+         {domain->name(), domain->name() + ".", upper_case(domain->name())}) {
         const auto again = Domain::parse(spelling);
-        expect(again && again->name() == domain->name(), "every spelling of a domain is the same domain");
+        expect(again && again->name() == domain->name(),
+               "every spelling of a domain is the same domain");
     }
     return domain;
 }

@@ -18,8 +18,10 @@ inline std::ostream& operator<<(std::ostream& out, const Target& target)
 }
 
 constexpr Target kTargets[] = {
-    {"path", path}, {"basic", basic},         {"grant", grant},     {"ranges", ranges}, {"urlencoded", urlencoded},
-    {"json", json}, {"multipart", multipart}, {"address", address}, {"config", config}, {"answer", answer},
+    {"path", path},           {"basic", basic},           {"grant", grant},
+    {"ranges", ranges},       {"urlencoded", urlencoded}, {"json", json},
+    {"multipart", multipart}, {"address", address},       {"config", config},
+    {"answer", answer},
 };
 
 }  // namespace fuzz

@@ -1,4 +1,5 @@
-// basic_fuzz.cc - the Authorization header: accepted is what a second reader, written for this, accepts.
+// basic_fuzz.cc - the Authorization header: accepted is what a second reader, written for this,
+// accepts.
 
 #include <sodium.h>
 
@@ -12,7 +13,8 @@
 namespace fuzz {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 // RFC 4648 4, all bits behind the last byte zero; the padding is whole or left out.
@@ -20,7 +22,8 @@ std::optional<std::string> decoded(std::string_view text)
 {
     const auto end = std::min(text.find('='), text.size());
     const auto padding = text.size() - end;
-    if (text.find_first_not_of('=', end) != std::string_view::npos || padding > 2) return std::nullopt;
+    if (text.find_first_not_of('=', end) != std::string_view::npos || padding > 2)
+        return std::nullopt;
     if (padding > 0 && text.size() % 4 != 0) return std::nullopt;
     std::string bytes;
     unsigned bits = 0;
@@ -55,7 +58,8 @@ std::string checksum(std::string_view body)
 {
     const auto text = "mailboxd key checksum " + std::string{body};
     std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-    crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(text.data()),
+                       text.size());
     std::string sum;
     for (std::size_t i = 0; i < 7; ++i) sum += kBase32[digest[i] & 31];
     return sum;
@@ -72,12 +76,14 @@ bool is_key(std::string_view text)
 std::optional<std::string> expected(std::string_view header)
 {
     const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
-    if (header.size() < 6 || strings::lower_case(header.substr(0, 6)) != "basic ") return std::nullopt;
+    if (header.size() < 6 || strings::lower_case(header.substr(0, 6)) != "basic ")
+        return std::nullopt;
     header.remove_prefix(6);
     while (!header.empty() && header.front() == ' ') header.remove_prefix(1);
     while (!header.empty() && is_blank(header.back())) header.remove_suffix(1);
     const auto pair = decoded(header);
-    if (!pair || !pair->starts_with("api:") || !is_key(std::string_view{*pair}.substr(4))) return std::nullopt;
+    if (!pair || !pair->starts_with("api:") || !is_key(std::string_view{*pair}.substr(4)))
+        return std::nullopt;
     return pair->substr(4);
 }
 
@@ -85,7 +91,8 @@ void check(std::string_view header)
 {
     const auto wanted = expected(header);
     const auto key = api_key::Key::from_header(header);
-    expect(key.has_value() == wanted.has_value(), "a header is accepted exactly if the second reader accepts it");
+    expect(key.has_value() == wanted.has_value(),
+           "a header is accepted exactly if the second reader accepts it");
     if (!key) return;
     expect(key->text() == *wanted, "the key is the one in the header");
     expect(key->id() == wanted->substr(4, 10), "its id is its first ten characters");
@@ -115,7 +122,8 @@ void basic(std::string_view input)
     constexpr std::array kEnds{"", "=", "==", "===", " ", " \t", "\n", "A"};
     const auto choice = input.empty() ? std::size_t{0} : static_cast<unsigned char>(input.front());
     check(kSchemes[choice & 3] + encoded(kUsers[choice >> 2 & 3] + key) + kEnds[choice >> 4 & 7]);
-    expect(api_key::Key::from_header("Basic " + encoded("api:" + key)).has_value(), "a right key is accepted");
+    expect(api_key::Key::from_header("Basic " + encoded("api:" + key)).has_value(),
+           "a right key is accepted");
     // One character of it changed is a wrong one.
     if (input.empty()) return;
     auto wrong = key;

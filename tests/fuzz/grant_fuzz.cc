@@ -1,4 +1,5 @@
-// grant_fuzz.cc - what the database says of a key → whether it may: the first rule that is broken decides.
+// grant_fuzz.cc - what the database says of a key → whether it may: the first rule that is broken
+// decides.
 
 #include "db/grants.h"
 #include "fuzz/targets.h"
@@ -49,7 +50,9 @@ void grant(std::string_view input)
     grants::Grant grant;
     grant.now = 1000;
     if (!never_expires) grant.key_expires_at = is_expired ? 1000 : 1001;
-    if (has_addresses) grant.key_addresses = is_called_from_one ? "198.51.100.0/24 192.0.2.0/24" : "198.51.100.0/24";
+    if (has_addresses)
+        grant.key_addresses =
+            is_called_from_one ? "198.51.100.0/24 192.0.2.0/24" : "198.51.100.0/24";
     grant.key_is_revoked = bits.next();
     grant.account_is_active = !bits.next();
     grant.domain_id = bits.next() ? 0 : 1;
@@ -63,7 +66,9 @@ void grant(std::string_view input)
         wanted = 401;
     } else if (grant.account_is_active && grant.domain_id == 0) {
         wanted = 404;
-    } else if (!grant.account_is_active || (purpose == admission::Purpose::write && (grant.key_is_read_only || !grant.domain_is_active))) {
+    } else if (!grant.account_is_active
+               || (purpose == admission::Purpose::write
+                   && (grant.key_is_read_only || !grant.domain_is_active))) {
         wanted = 403;
     }
     expect(status_of(is_known ? std::optional{grant} : std::nullopt, purpose) == wanted,

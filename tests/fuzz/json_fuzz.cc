@@ -1,6 +1,5 @@
-// json_fuzz.cc - application/json: accepted is what cJSON accepts and what, token by token, is RFC 8259; and then the
-// fields are those that cJSON found.
-
+// json_fuzz.cc - application/json: accepted is what cJSON accepts and what, token by token, is RFC
+// 8259; and then the fields are those that cJSON found.
 
 #include <cjson/cJSON.h>
 
@@ -31,12 +30,14 @@ Value parsed_by_cjson(std::string_view text)
     const char* end = nullptr;
     Value value{cJSON_ParseWithLengthOpts(text.data(), text.size(), &end, 0)};
     if (!value
-        || text.substr(static_cast<std::size_t>(end - text.data())).find_first_not_of(kSpace) != std::string_view::npos)
+        || text.substr(static_cast<std::size_t>(end - text.data())).find_first_not_of(kSpace)
+               != std::string_view::npos)
         return nullptr;
     return value;
 }
 
-// The length of a string's token, 0 where it is none; cJSON has seen that it ends, and which escapes there are.
+// The length of a string's token, 0 where it is none; cJSON has seen that it ends, and which
+// escapes there are.
 std::size_t string_token(std::string_view text)
 {
     for (std::size_t i = 1; i < text.size(); ++i) {
@@ -46,7 +47,8 @@ std::size_t string_token(std::string_view text)
         ++i;
         const auto hex = text.substr(std::min(i + 1, text.size()), 4);
         if (text[i] == 'u'
-            && (hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos || hex == "0000"))
+            && (hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos
+                || hex == "0000"))
             return 0;
     }
     return 0;
@@ -77,7 +79,8 @@ std::size_t number_token(std::string_view text)
     return rest.empty() ? token.size() : 0;
 }
 
-// Whether each token of a text that cJSON accepts is one of RFC 8259, and none is deeper than we go.
+// Whether each token of a text that cJSON accepts is one of RFC 8259, and none is deeper than we
+// go.
 bool has_strict_tokens(std::string_view text)
 {
     int depth = 0;
@@ -96,7 +99,9 @@ bool has_strict_tokens(std::string_view text)
         } else if (c == '-' || kDigits.find(c) != std::string_view::npos) {
             size = number_token(text);
         } else {
-            size = text.starts_with("true") || text.starts_with("null") ? 4 : text.starts_with("false") ? 5 : 0;
+            size = text.starts_with("true") || text.starts_with("null") ? 4
+                   : text.starts_with("false")                          ? 5
+                                                                        : 0;
         }
         if (size == 0) return false;
         text.remove_prefix(size);
@@ -138,7 +143,9 @@ std::optional<Pairs> parsed(std::string_view text, Arrays arrays)
 {
     http::Fields fields;
     if (is_refused([&] { form::parse_json(text, arrays, fields); })) return std::nullopt;
-    std::erase_if(fields, [](const auto& field) { return field.first != "mailbox" && field.first != "password"; });
+    std::erase_if(fields, [](const auto& field) {
+        return field.first != "mailbox" && field.first != "password";
+    });
     return pairs_of(fields);
 }
 
@@ -162,8 +169,8 @@ void check_sending(std::string_view mailbox, std::string_view password)
         return is_well_formed_utf8(text) && text.find('\0') == std::string_view::npos;
     };
     if (!is_text(mailbox) || !is_text(password)) return;
-    const auto object = R"({ "mailbox" : ")" + escaped(mailbox) + "\"\t,\r\n\"password\":\"" + escaped(password)
-                        + R"(", "x": [{}, null, -0.5e+5]})";
+    const auto object = R"({ "mailbox" : ")" + escaped(mailbox) + "\"\t,\r\n\"password\":\""
+                        + escaped(password) + R"(", "x": [{}, null, -0.5e+5]})";
     const Pairs one{{"mailbox", std::string{mailbox}}, {"password", std::string{password}}};
     expect(parsed(object, Arrays::refused) == one, "what was sent is what arrives");
     auto two = one;
@@ -185,14 +192,16 @@ void json(std::string_view input)
                "accepted is what cJSON accepts and RFC 8259 allows, with the same fields");
         if (!pairs) continue;
         for (const auto& [name, value] : *pairs) {
-            expect(is_well_formed_utf8(value) && value.find('\0') == std::string::npos, "a field is UTF-8 without NUL");
+            expect(is_well_formed_utf8(value) && value.find('\0') == std::string::npos,
+                   "a field is UTF-8 without NUL");
         }
         for (const auto* const more : {"x", "{}", ",", "]", "\"", "\f"}) {
             expect(!parsed(std::string{input} + more, arrays), "no text stands behind the value");
         }
         expect(parsed(" \t\r\n" + std::string{input} + "\r\n", arrays) == pairs,
                "space around the value changes nothing");
-        expect(!parsed("\xEF\xBB\xBF" + std::string{input}, arrays), "a byte order mark is no JSON");
+        expect(!parsed("\xEF\xBB\xBF" + std::string{input}, arrays),
+               "a byte order mark is no JSON");
     }
 }
 

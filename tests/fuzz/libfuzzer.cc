@@ -1,5 +1,5 @@
-// libfuzzer.cc - libFuzzer's way to one target; FUZZ_TARGET is its name. A property that does not hold leaves as an
-// exception that nobody catches, which libFuzzer reports with the input.
+// libfuzzer.cc - libFuzzer's way to one target; FUZZ_TARGET is its name. A property that does not
+// hold leaves as an exception that nobody catches, which libFuzzer reports with the input.
 
 #include <sodium.h>
 

@@ -21,7 +21,8 @@ Pairs parsed(std::string_view type, std::string_view body, std::string_view meth
 std::string quoted(std::string_view text)
 {
     std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    for (const char c : text)
+        quoted += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
     return quoted + "\"";
 }
 
@@ -29,12 +30,16 @@ std::string quoted(std::string_view text)
 std::string boundary_for(const Pairs& pairs)
 {
     std::string boundary = "x";
-    const auto is_in = [&](const auto& pair) { return pair.second.find("--" + boundary) != std::string::npos; };
-    while (std::any_of(pairs.begin(), pairs.end(), is_in)) boundary += boundary.size() % 3 == 0 ? 'x' : '-';
+    const auto is_in = [&](const auto& pair) {
+        return pair.second.find("--" + boundary) != std::string::npos;
+    };
+    while (std::any_of(pairs.begin(), pairs.end(), is_in))
+        boundary += boundary.size() % 3 == 0 ? 'x' : '-';
     return boundary;
 }
 
-// As clients write it: with and without the parts' own headers, a preamble, a line end behind the last boundary.
+// As clients write it: with and without the parts' own headers, a preamble, a line end behind the
+// last boundary.
 enum class Style { plain, ornate };
 
 std::string written(const Pairs& pairs, const std::string& boundary, Style style)
@@ -42,8 +47,10 @@ std::string written(const Pairs& pairs, const std::string& boundary, Style style
     const bool ornate = style == Style::ornate;
     std::string body = ornate ? "preamble\r\n" : "";
     for (const auto& [name, value] : pairs) {
-        body += "--" + boundary + (ornate ? " \t\r\nContent-Type: text/plain; name=other\r\n" : "\r\n");
-        body += (ornate ? "content-disposition : form-data ;Name= " : "Content-Disposition: form-data; name=")
+        body +=
+            "--" + boundary + (ornate ? " \t\r\nContent-Type: text/plain; name=other\r\n" : "\r\n");
+        body += (ornate ? "content-disposition : form-data ;Name= "
+                        : "Content-Disposition: form-data; name=")
                 + quoted(name);
         body += ornate ? "; filename=\"a;name=b\"\r\nContent-Length: 0\r\n\r\n" : "\r\n\r\n";
         body += value + "\r\n";
@@ -56,22 +63,29 @@ void check_sending(const Pairs& sent)
     const auto boundary = boundary_for(sent);
     if (boundary.size() > 70) return;
     // The names of arrays arrive without their brackets.
-    if (std::any_of(sent.begin(), sent.end(), [](const auto& pair) { return is_array(pair.first); })) return;
-    expect(parsed("multipart/form-data; boundary=" + boundary, written(sent, boundary, Style::plain)) == sent,
-           "what was sent is what arrives");
+    if (std::any_of(sent.begin(), sent.end(),
+                    [](const auto& pair) { return is_array(pair.first); }))
+        return;
+    expect(
+        parsed("multipart/form-data; boundary=" + boundary, written(sent, boundary, Style::plain))
+            == sent,
+        "what was sent is what arrives");
     expect(parsed("Multipart/Form-Data ;charset=utf-8; BOUNDARY=" + quoted(boundary),
                   written(sent, boundary, Style::ornate))
                == sent,
            "what was sent with every ornament is what arrives");
 }
 
-// Names and values of the fuzzer's own making, each behind its length. No line end in a name: a header is one line.
+// Names and values of the fuzzer's own making, each behind its length. No line end in a name: a
+// header is one line.
 Pairs pairs_in(std::string_view input)
 {
     Pairs pairs;
     const auto take = [&] {
         const auto length =
-            input.empty() ? 0 : std::min<std::size_t>(static_cast<unsigned char>(input[0]), input.size() - 1);
+            input.empty()
+                ? 0
+                : std::min<std::size_t>(static_cast<unsigned char>(input[0]), input.size() - 1);
         const std::string text{input.substr(std::min<std::size_t>(1, input.size()), length)};
         input.remove_prefix(std::min(length + 1, input.size()));
         return text;
@@ -96,7 +110,8 @@ void multipart(std::string_view input)
     // Only an array is a matter of the method.
     Pairs changed;
     const bool refused = is_refused([&] { changed = parsed(type, body, "PUT"); });
-    expect(refused ? body.find('[') != std::string_view::npos : changed == pairs, "PUT reads what POST reads");
+    expect(refused ? body.find('[') != std::string_view::npos : changed == pairs,
+           "PUT reads what POST reads");
     if (!strings::lower_case(type).starts_with("multipart/form-data")) return;
     std::size_t size = 0;
     for (const auto& [name, value] : pairs) {

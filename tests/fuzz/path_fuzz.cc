@@ -10,8 +10,12 @@ namespace {
 
 http::Request parsed(std::string_view target)
 {
-    return http::parse(
-        {.method = "GET", .target = target, .authorization = {}, .content_type = {}, .client = {}, .body = {}});
+    return http::parse({.method = "GET",
+                        .target = target,
+                        .authorization = {},
+                        .content_type = {},
+                        .client = {},
+                        .body = {}});
 }
 
 void check_path(std::string_view target, const http::Request& request)
@@ -20,8 +24,10 @@ void check_path(std::string_view target, const http::Request& request)
     expect(path.starts_with('/'), "a path begins with a slash");
     const auto segments = static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
     const bool has_version = request.path.size() == segments - 1;
-    expect(has_version || request.path.size() == segments, "every slash begins a segment, but for a version's");
-    expect(!has_version || path.starts_with("/v") || path.starts_with("/%"), "only a version is dropped");
+    expect(has_version || request.path.size() == segments,
+           "every slash begins a segment, but for a version's");
+    expect(!has_version || path.starts_with("/v") || path.starts_with("/%"),
+           "only a version is dropped");
 
     std::string again = has_version ? "/v3" : "";
     for (const auto& segment : request.path) {
@@ -30,7 +36,8 @@ void check_path(std::string_view target, const http::Request& request)
         expect(is_well_formed_utf8(segment), "a segment is UTF-8");
         again += "/" + percent_encoded(segment);
     }
-    expect(parsed(again).path == request.path, "what was decoded and is encoded again is the same path");
+    expect(parsed(again).path == request.path,
+           "what was decoded and is encoded again is the same path");
 }
 
 void check_query(std::string_view query)
@@ -49,12 +56,14 @@ void path(std::string_view input)
     if (!is_refused([&] { request = parsed(input); })) {
         check_path(input, request);
         const auto question = input.find('?');
-        expect(request.query == (question == std::string_view::npos ? "" : input.substr(question + 1)),
+        expect(request.query
+                   == (question == std::string_view::npos ? "" : input.substr(question + 1)),
                "the query is what stands behind the first question mark");
         check_query(request.query);
     }
     // A path is never read where the decoding of all of it says no.
-    expect(strings::is_utf8(input) == is_well_formed_utf8(input), "http::is_utf8 says what the table says");
+    expect(strings::is_utf8(input) == is_well_formed_utf8(input),
+           "http::is_utf8 says what the table says");
 }
 
 }  // namespace fuzz

@@ -54,7 +54,8 @@ void ranges(std::string_view input)
         }
         expect(!ip_range::is_in_ranges(client, "::/0"), "IPv4 is in no network of IPv6");
     }
-    expect(!ip_range::is_range(client + "/129") && !ip_range::is_range(client + "/-1") && !ip_range::is_range(client + "/"),
+    expect(!ip_range::is_range(client + "/129") && !ip_range::is_range(client + "/-1")
+               && !ip_range::is_range(client + "/"),
            "a network has no other number of bits");
     // In the whole exactly if it is in one of its parts.
     bool is_in_one = false;
@@ -62,10 +63,12 @@ void ranges(std::string_view input)
         const auto end = std::min(rest.find(' ', begin), rest.size());
         const auto part = rest.substr(begin, end - begin);
         const bool is_in_part = ip_range::is_in_ranges(client, part);
-        expect(!is_in_part || ip_range::is_range(part), "an address is only in a range that is one");
+        expect(!is_in_part || ip_range::is_range(part),
+               "an address is only in a range that is one");
         // Where no number of bits is given, it is the same address.
         if (part.find('/') == std::string_view::npos)
-            expect(is_in_part == (bits_of(std::string{part}) == bits), "a range without bits is one address");
+            expect(is_in_part == (bits_of(std::string{part}) == bits),
+                   "a range without bits is one address");
         is_in_one = is_in_one || is_in_part;
         begin = end + 1;
     }

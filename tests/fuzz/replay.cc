@@ -1,4 +1,5 @@
-// replay.cc - runs every target over its corpus, DIRECTORY/TARGET/*; for the coverage of all of them together.
+// replay.cc - runs every target over its corpus, DIRECTORY/TARGET/*; for the coverage of all of
+// them together.
 
 #include <sodium.h>
 
@@ -25,7 +26,8 @@ int main(int argc, char** argv)
 {
     try {
         if (argc != 2 || sodium_init() < 0) throw std::runtime_error("usage: replay DIRECTORY");
-        for (const auto& target : fuzz::kTargets) replay(target, std::filesystem::path{argv[1]} / target.name);
+        for (const auto& target : fuzz::kTargets)
+            replay(target, std::filesystem::path{argv[1]} / target.name);
         return 0;
     } catch (const std::exception& error) {
         std::cerr << "replay: " << error.what() << '\n';

@@ -22,17 +22,19 @@ bool is_well_formed_utf8(std::string_view text)
         Range lead, second;
     };
     static constexpr Row kTable[] = {
-        {1, {0x00, 0x7F}, {0x00, 0xFF}}, {2, {0xC2, 0xDF}, {0x80, 0xBF}}, {3, {0xE0, 0xE0}, {0xA0, 0xBF}},
-        {3, {0xE1, 0xEC}, {0x80, 0xBF}}, {3, {0xED, 0xED}, {0x80, 0x9F}}, {3, {0xEE, 0xEF}, {0x80, 0xBF}},
-        {4, {0xF0, 0xF0}, {0x90, 0xBF}}, {4, {0xF1, 0xF3}, {0x80, 0xBF}}, {4, {0xF4, 0xF4}, {0x80, 0x8F}},
+        {1, {0x00, 0x7F}, {0x00, 0xFF}}, {2, {0xC2, 0xDF}, {0x80, 0xBF}},
+        {3, {0xE0, 0xE0}, {0xA0, 0xBF}}, {3, {0xE1, 0xEC}, {0x80, 0xBF}},
+        {3, {0xED, 0xED}, {0x80, 0x9F}}, {3, {0xEE, 0xEF}, {0x80, 0xBF}},
+        {4, {0xF0, 0xF0}, {0x90, 0xBF}}, {4, {0xF1, 0xF3}, {0x80, 0xBF}},
+        {4, {0xF4, 0xF4}, {0x80, 0x8F}},
     };
     const auto is_in = [](char c, Range range) {
         const auto byte = static_cast<unsigned char>(c);
         return byte >= range.least && byte <= range.greatest;
     };
     while (!text.empty()) {
-        const auto* const row =
-            std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& r) { return is_in(text[0], r.lead); });
+        const auto* const row = std::find_if(std::begin(kTable), std::end(kTable),
+                                             [&](const Row& r) { return is_in(text[0], r.lead); });
         if (row == std::end(kTable) || text.size() < row->length) return false;
         for (std::size_t i = 1; i < row->length; ++i) {
             if (!is_in(text[i], i == 1 ? row->second : Range{0x80, 0xBF})) return false;

@@ -34,7 +34,8 @@ void check_sending(std::string_view input)
         sent.emplace_back(name, take_line(input));
         if (is_array(sent.back().first)) return;  // its name arrives without the brackets
     }
-    expect(parsed(encoded(sent), "application/x-www-form-urlencoded") == sent, "what was sent is what arrives");
+    expect(parsed(encoded(sent), "application/x-www-form-urlencoded") == sent,
+           "what was sent is what arrives");
 }
 
 }  // namespace
@@ -44,10 +45,13 @@ void urlencoded(std::string_view input)
     check_sending(input);
     Pairs pairs;
     const bool refused = is_refused([&] { pairs = parsed(input, ""); });
-    expect(refused == is_refused([&] { parsed(input, "Application/X-WWW-Form-Urlencoded ; charset=utf-8"); }),
+    expect(refused == is_refused([&] {
+               parsed(input, "Application/X-WWW-Form-Urlencoded ; charset=utf-8");
+           }),
            "type and charset change nothing");
     if (refused) {
-        expect(input.find_first_of("%[") != std::string_view::npos, "only percent-encoding and arrays can be wrong");
+        expect(input.find_first_of("%[") != std::string_view::npos,
+               "only percent-encoding and arrays can be wrong");
         return;
     }
     expect(parsed(encoded(pairs), "") == pairs, "what was read and is written again is the same");

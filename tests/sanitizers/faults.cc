@@ -1,5 +1,5 @@
-// faults.cc - commits the fault that is named: each has to end in a report before `make asan` may believe that
-// there is none.
+// faults.cc - commits the fault that is named: each has to end in a report before `make asan` may
+// believe that there is none.
 //
 // Linked as the programs are, and does it where a worker would: in a child that ends by _exit(2).
 

@@ -8,8 +8,8 @@
 
 namespace {
 
-// GCC's two libraries have a function of this name each, and libubsan's call reaches libasan's, so that what
-// libubsan says would go to stderr.
+// GCC's two libraries have a function of this name each, and libubsan's call reaches libasan's, so
+// that what libubsan says would go to stderr.
 [[gnu::constructor]] void aim_libubsan()
 {
     void* const library = ::dlopen("libubsan.so.1", RTLD_LAZY | RTLD_NOLOAD);
@@ -22,8 +22,8 @@ namespace {
 
 extern "C" {
 
-// ABRT is how an assertion ends, of ours or of the standard library. A program whose fault was reported ends by it, too,
-// rather than by an exit code: much as it would without sanitizers.
+// ABRT is how an assertion ends, of ours or of the standard library. A program whose fault was
+// reported ends by it, too, rather than by an exit code: much as it would without sanitizers.
 const char* __asan_default_options()
 {
     return "log_path=" SANITIZER_REPORTS

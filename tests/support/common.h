@@ -1,4 +1,5 @@
-// common.h - the headers that most tests include, compiled once for all of them (the Makefile's PRECOMPILED).
+// common.h - the headers that most tests include, compiled once for all of them (the Makefile's
+// PRECOMPILED).
 //
 // Every test still includes what it uses: this file only saves time.
 #pragma once

@@ -22,17 +22,21 @@ std::string decoded(const std::string& text)
     return std::string{http::percent_decoded(text, http::Plus::is_plus, "TEST_DB_URL").text()};
 }
 
-// From mysql://USER:PASSWORD@HOST:PORT/ or mysql://USER:PASSWORD@localhost/?socket=PATH. A password goes into a file, as
-// a Config wants it.
+// From mysql://USER:PASSWORD@HOST:PORT/ or mysql://USER:PASSWORD@localhost/?socket=PATH. A password
+// goes into a file, as a Config wants it.
 Config::Database server()
 {
     const char* const url = std::getenv("TEST_DB_URL");
-    if (url == nullptr) throw std::runtime_error("this test needs a database server: start it with scripts/run-tests unit");
-    static const std::regex form{R"(mysql://([^:@/]+)(?::([^@/]*))?@([^:@/?]+)(?::([0-9]{1,5}))?/?(?:\?socket=(.+))?)"};
+    if (url == nullptr)
+        throw std::runtime_error(
+            "this test needs a database server: start it with scripts/run-tests unit");
+    static const std::regex form{
+        R"(mysql://([^:@/]+)(?::([^@/]*))?@([^:@/?]+)(?::([0-9]{1,5}))?/?(?:\?socket=(.+))?)"};
     std::cmatch found;
     if (!std::regex_match(url, found, form)) {
-        throw std::runtime_error("the database server's address is not of the form mysql://USER:PASSWORD@HOST:PORT/"
-                                 " or mysql://USER:PASSWORD@localhost/?socket=PATH");
+        throw std::runtime_error(
+            "the database server's address is not of the form mysql://USER:PASSWORD@HOST:PORT/"
+            " or mysql://USER:PASSWORD@localhost/?socket=PATH");
     }
     Config::Database where;
     where.user = decoded(found[1]);
@@ -54,7 +58,8 @@ Config created()
     try {
         connection(outside).run("CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
     } catch (const db::Error& error) {
-        throw std::runtime_error(std::string{"the tests' database server does not make a database: "} + error.what());
+        throw std::runtime_error(
+            std::string{"the tests' database server does not make a database: "} + error.what());
     }
     return config(name);
 }
@@ -67,7 +72,8 @@ std::string add_account(Database& database)
     return name;
 }
 
-std::int64_t add_domain(Database& database, const std::string& account, const mailbox::Domain& domain)
+std::int64_t add_domain(Database& database, const std::string& account,
+                        const mailbox::Domain& domain)
 {
     auto connection = database.connect();
     return admin::Admin{connection}.add_domain(domain, account);
@@ -133,14 +139,16 @@ Database::~Database()
 std::int64_t Database::number(const char* statement, db::Values values)
 {
     auto rows = connection_.query(statement, values);
-    if (!rows.next() || rows.count() != 1) throw std::logic_error("not one row: " + std::string{statement});
+    if (!rows.next() || rows.count() != 1)
+        throw std::logic_error("not one row: " + std::string{statement});
     return rows.integer(1);
 }
 
 std::string Database::text(const char* statement, db::Values values)
 {
     auto rows = connection_.query(statement, values);
-    if (!rows.next() || rows.count() != 1) throw std::logic_error("not one row: " + std::string{statement});
+    if (!rows.next() || rows.count() != 1)
+        throw std::logic_error("not one row: " + std::string{statement});
     return rows.text(1);
 }
 
@@ -164,7 +172,8 @@ void Database::run(const std::string& statement)
 
 User::User(Database& database) : database_{database}, name_{support::unique("mailboxd_test_")} {}
 
-// GRANT takes the database's name for a pattern, in which an underscore is any character: escaped it is one.
+// GRANT takes the database's name for a pattern, in which an underscore is any character: escaped
+// it is one.
 User::User(Database& database, const std::string& password) : User{database}
 {
     const auto pattern = std::regex_replace(database_.name(), std::regex{"_"}, "\\_");
@@ -188,13 +197,10 @@ Database& shared()
 }
 
 Tenant::Tenant(Database& its_database)
-    : database{its_database},
-      account{add_account(database)},
+    : database{its_database}, account{add_account(database)},
       domain{mailbox::Domain::parse(support::unique("d") + ".example").value()},
-      domain_id{add_domain(database, account, domain)},
-      key{add_key(database, account)},
-      session{database::session(database.config())},
-      store{session}
+      domain_id{add_domain(database, account, domain)}, key{add_key(database, account)},
+      session{database::session(database.config())}, store{session}
 {
 }
 
@@ -215,33 +221,39 @@ std::int64_t Tenant::counter()
 
 std::vector<std::string> Tenant::names()
 {
-    return database.column("SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id", {domain_id});
+    return database.column("SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id",
+                           {domain_id});
 }
 
 std::vector<std::string> Tenant::audit()
 {
-    return database.column("SELECT CONCAT(action, ' ', local_part) FROM audit_log WHERE domain = ? AND actor = ? ORDER BY at, id",
-                           {domain.name(), actor.key_id});
+    return database.column(
+        "SELECT CONCAT(action, ' ', local_part) FROM audit_log WHERE domain = ? AND actor = ? ORDER BY at, id",
+        {domain.name(), actor.key_id});
 }
 
 std::int64_t Tenant::session_ends(std::string_view local_part)
 {
-    return database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?", {storage_id(local_part)});
+    return database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?",
+                           {storage_id(local_part)});
 }
 
 std::string Tenant::storage_id(std::string_view local_part)
 {
-    return database.text("SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
+    return database.text("SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = ?",
+                         {domain_id, local_part});
 }
 
 std::int64_t Tenant::generation(std::string_view local_part)
 {
-    return database.number("SELECT generation FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
+    return database.number("SELECT generation FROM mailbox WHERE domain_id = ? AND local_part = ?",
+                           {domain_id, local_part});
 }
 
 std::string Tenant::password(std::string_view local_part)
 {
-    return database.text("SELECT password FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
+    return database.text("SELECT password FROM mailbox WHERE domain_id = ? AND local_part = ?",
+                         {domain_id, local_part});
 }
 
 }  // namespace database

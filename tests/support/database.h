@@ -1,6 +1,8 @@
-// database.h - databases of the tests' own on the server that scripts/run-tests starts or is given, and tenants in them.
+// database.h - databases of the tests' own on the server that scripts/run-tests starts or is given,
+// and tenants in them.
 //
-// Whatever is made there is named mailboxd_test_ and something, and nothing else is touched: it may be anybody's server.
+// Whatever is made there is named mailboxd_test_ and something, and nothing else is touched: it may
+// be anybody's server.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +27,8 @@ Config config(const std::string& name);
 // Neither of the two can be copied or moved, and their Config has to outlive a Session.
 db::Connection connection(const Config& config);
 db::Session session(const Config& config);
-// Whether the server is there for these tests alone, so that its settings may be changed: a test's precondition.
+// Whether the server is there for these tests alone, so that its settings may be changed: a test's
+// precondition.
 boost::test_tools::assertion_result is_private(boost::unit_test::test_unit_id);
 
 // A new database, with the migrations or empty; dropped when it ends.
@@ -42,7 +45,8 @@ public:
     db::Connection connect() const { return connection(config_); }
 
     // The administrator's own view, on a connection of its own.
-    std::int64_t number(const char* statement, db::Values values = {});  // of one row with one column
+    std::int64_t number(const char* statement,
+                        db::Values values = {});  // of one row with one column
     std::string text(const char* statement, db::Values values = {});
     std::vector<std::string> column(const char* statement, db::Values values = {});
     std::uint64_t execute(const char* statement, db::Values values = {});
@@ -79,16 +83,20 @@ struct Tenant {
     explicit Tenant(Database& its_database = shared());
 
     grants::Grant grant();
-    mailbox::Address address(std::string_view local_part) const { return mailbox::Address::parse(local_part, domain); }
-    store::NewMailbox mailbox(std::string_view local_part, std::string_view hash = "{PLAIN}first") const
+    mailbox::Address address(std::string_view local_part) const
+    {
+        return mailbox::Address::parse(local_part, domain);
+    }
+    store::NewMailbox mailbox(std::string_view local_part,
+                              std::string_view hash = "{PLAIN}first") const
     {
         return {address(local_part), std::string{hash}};
     }
 
-    std::int64_t rows();                         // mailboxes that there are
-    std::int64_t counter();                      // and that the domain says there are
-    std::vector<std::string> names();            // in the order of their ids
-    std::vector<std::string> audit();            // `create alice`, in the order written
+    std::int64_t rows();               // mailboxes that there are
+    std::int64_t counter();            // and that the domain says there are
+    std::vector<std::string> names();  // in the order of their ids
+    std::vector<std::string> audit();  // `create alice`, in the order written
     std::int64_t session_ends(std::string_view local_part);
     std::string storage_id(std::string_view local_part);
     std::int64_t generation(std::string_view local_part);

@@ -23,21 +23,25 @@ std::string received(int connection)
         all.append(buffer, static_cast<std::size_t>(count));
         std::smatch length;
         const auto end = all.find("\r\n\r\n");
-        if (end == std::string::npos || !std::regex_search(all, length, std::regex{"Content-Length: ([0-9]+)"})) continue;
+        if (end == std::string::npos
+            || !std::regex_search(all, length, std::regex{"Content-Length: ([0-9]+)"}))
+            continue;
         if (all.size() >= end + 4 + std::stoul(length[1])) return all;
     }
 }
 
 }  // namespace
 
-Server::Server(Reply reply) : reply_{std::move(reply)}, listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+Server::Server(Reply reply)
+    : reply_{std::move(reply)}, listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
     config_.doveadm = directory_.path("http");
     config_.doveadm_key_file = directory_.write("key", "Aladdin's\n");
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, config_.doveadm.c_str(), sizeof address.sun_path - 1);
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_, 10) != 0) {
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0
+        || ::listen(listener_, 10) != 0) {
         throw std::runtime_error("no socket at " + config_.doveadm);
     }
     thread_ = std::thread{[this] { serve(); }};
@@ -65,7 +69,8 @@ void Server::serve()
             reply = reply_(end == std::string::npos ? "" : request.substr(end + 4));
         }
         while (reply == "wait" && !is_over_) ::poll(nullptr, 0, 10);
-        static_cast<void>(::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL));  // who does not listen any more has left
+        static_cast<void>(::send(connection, reply.data(), reply.size(),
+                                 MSG_NOSIGNAL));  // who does not listen any more has left
         ::close(connection);
     }
 }
@@ -78,8 +83,10 @@ std::vector<std::string> Server::requests() const
 
 std::string answer(const std::string& body)
 {
-    return "HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 23:00:58 GMT\r\nContent-Length: " + std::to_string(body.size())
-           + "\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n\r\n" + body;
+    return "HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 23:00:58 GMT\r\nContent-Length: "
+           + std::to_string(body.size())
+           + "\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
+           + body;
 }
 
 std::string Users::reply(const std::string& body)
@@ -87,7 +94,8 @@ std::string Users::reply(const std::string& body)
     std::string rows;
     if (body.find("\"who\"") != std::string::npos) {
         for (const auto& user : connected) {
-            rows += (rows.empty() ? "" : ",") + std::string{"{\"username\":\""} + user + "\",\"service\":\"imap\",\"pid\":\"1\",\"ip\":\"192.0.2.1\"}";
+            rows += (rows.empty() ? "" : ",") + std::string{"{\"username\":\""} + user
+                    + "\",\"service\":\"imap\",\"pid\":\"1\",\"ip\":\"192.0.2.1\"}";
         }
         return answer("[[\"doveadmResponse\",[" + rows + "],\"who\"]]");
     }
@@ -96,8 +104,9 @@ std::string Users::reply(const std::string& body)
         const auto user = match->str(1);
         kicked.push_back(user);
         const auto count = std::erase(connected, user);
-        rows += std::string{rows.empty() ? "" : ","} + (count > 0 ? "[\"doveadmResponse\",[{\"result\":\"" + user + "\"}],\"kick\"]"
-                                                                  : "[\"error\",{\"type\":\"exitCode\", \"exitCode\":68},\"kick\"]");
+        rows += std::string{rows.empty() ? "" : ","}
+                + (count > 0 ? "[\"doveadmResponse\",[{\"result\":\"" + user + "\"}],\"kick\"]"
+                             : "[\"error\",{\"type\":\"exitCode\", \"exitCode\":68},\"kick\"]");
     }
     return answer("[" + rows + "]");
 }

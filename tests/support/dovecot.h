@@ -1,5 +1,5 @@
-// dovecot.h - the doveadm side of a Dovecot: answers HTTP on a socket as 2.3 does, for the twins of what talks to it. The
-// stories have the real one.
+// dovecot.h - the doveadm side of a Dovecot: answers HTTP on a socket as 2.3 does, for the twins of
+// what talks to it. The stories have the real one.
 #pragma once
 
 #include <atomic>

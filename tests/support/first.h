@@ -1,5 +1,6 @@
-// first.h - where TEST_FIRST is set in the environment, the tests end at the first that fails: those behind it are left out,
-// and whatever has been started is taken down as always. For scripts/mutants, which wants to know whether there is one.
+// first.h - where TEST_FIRST is set in the environment, the tests end at the first that fails:
+// those behind it are left out, and whatever has been started is taken down as always. For
+// scripts/mutants, which wants to know whether there is one.
 #pragma once
 
 #include <cstdlib>
@@ -17,25 +18,29 @@ class Ending : public boost::unit_test::test_observer {
 public:
     Ending()
     {
-        if (std::getenv("TEST_FIRST") != nullptr) boost::unit_test::framework::register_observer(*this);
+        if (std::getenv("TEST_FIRST") != nullptr)
+            boost::unit_test::framework::register_observer(*this);
     }
     ~Ending() override { boost::unit_test::framework::deregister_observer(*this); }
     Ending(const Ending&) = delete;
     Ending& operator=(const Ending&) = delete;
 
     int priority() override { return 10; }  // behind what collects the results
-    void test_unit_finish(const boost::unit_test::test_unit& unit, unsigned long /*elapsed*/) override
+    void test_unit_finish(const boost::unit_test::test_unit& unit,
+                          unsigned long /*elapsed*/) override
     {
         if (has_ended_ || boost::unit_test::results_collector.results(unit.p_id).passed()) return;
         has_ended_ = true;
-        boost::unit_test::traverse_test_tree(boost::unit_test::framework::master_test_suite(), off_, true);
+        boost::unit_test::traverse_test_tree(boost::unit_test::framework::master_test_suite(), off_,
+                                             true);
     }
 
 private:
     struct Off : boost::unit_test::test_tree_visitor {
         void visit(const boost::unit_test::test_case& each) override
         {
-            boost::unit_test::framework::get(each.p_id, boost::unit_test::TUT_CASE).p_run_status.value = boost::unit_test::test_unit::RS_DISABLED;
+            boost::unit_test::framework::get(each.p_id, boost::unit_test::TUT_CASE)
+                .p_run_status.value = boost::unit_test::test_unit::RS_DISABLED;
         }
     } off_;
     bool has_ended_ = false;

@@ -31,7 +31,8 @@ sockaddr_un address_of(const std::string& path)
 {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path) throw std::length_error("a socket's path is too long: " + path);
+    if (path.size() >= sizeof address.sun_path)
+        throw std::length_error("a socket's path is too long: " + path);
     std::memcpy(address.sun_path, path.data(), path.size());
     return address;
 }
@@ -77,14 +78,17 @@ int connected(const Config::Database& server)
     if (!server.socket.empty()) {
         const auto address = address_of(server.socket);
         const int made = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (::connect(made, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return made;
+        if (::connect(made, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+            return made;
         ::close(made);
         return -1;
     }
     addrinfo wanted{};
     wanted.ai_socktype = SOCK_STREAM;
     addrinfo* first = nullptr;
-    if (::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &wanted, &first) != 0) return -1;
+    if (::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &wanted, &first)
+        != 0)
+        return -1;
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses{first, &::freeaddrinfo};
     for (const auto* address = first; address != nullptr; address = address->ai_next) {
         const int made = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -98,7 +102,8 @@ int connected(const Config::Database& server)
 // count up), and not COM_QUIT, COM_STMT_SEND_LONG_DATA and COM_STMT_CLOSE.
 bool is_answered(std::string_view packet)
 {
-    return packet[3] == 0 && packet.size() > kHeader && std::string_view{"\x01\x18\x19"}.find(packet[kHeader]) == std::string_view::npos;
+    return packet[3] == 0 && packet.size() > kHeader
+           && std::string_view{"\x01\x18\x19"}.find(packet[kHeader]) == std::string_view::npos;
 }
 
 // Takes a whole packet (three bytes of length, one that counts within the command) off
@@ -106,7 +111,9 @@ bool is_answered(std::string_view packet)
 std::string take_packet(std::string& bytes)
 {
     if (bytes.size() < kHeader) return {};
-    const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<std::size_t>(static_cast<unsigned char>(bytes[i]));
+    };
     const auto size = kHeader + (byte(0) | byte(1) << 8 | byte(2) << 16);
     if (bytes.size() < size) return {};
     auto packet = bytes.substr(0, size);
@@ -125,7 +132,8 @@ std::string query(std::string_view statement)
 
 std::ostream& operator<<(std::ostream& out, Fate fate)
 {
-    constexpr std::array kNames{"passes", "lost", "unanswered", "answer lost", "lost slowly", "arrives late", "refused"};
+    constexpr std::array kNames{"passes",      "lost",         "unanswered", "answer lost",
+                                "lost slowly", "arrives late", "refused"};
     return out << kNames.at(static_cast<std::size_t>(fate));
 }
 
@@ -133,7 +141,8 @@ Proxy::Proxy(Config::Database server, const std::string& socket)
     : server_{std::move(server)}, listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
     const auto address = address_of(socket);
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) fail("bind " + socket);
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        fail("bind " + socket);
     if (::listen(listener_, 100) != 0) fail("listen " + socket);
     acceptor_ = std::thread{[this] { accept_clients(); }};
 }
@@ -178,7 +187,8 @@ void Proxy::serve(int accepted)
     std::string commands;
     std::string answers;
     while (!is_stopping_) {
-        std::array<pollfd, 2> waiting{pollfd{client.number(), POLLIN, 0}, pollfd{server.number(), POLLIN, 0}};
+        std::array<pollfd, 2> waiting{pollfd{client.number(), POLLIN, 0},
+                                      pollfd{server.number(), POLLIN, 0}};
         if (::poll(waiting.data(), waiting.size(), kLook) <= 0) continue;
         if (waiting[1].revents != 0) {
             answers.clear();
@@ -187,7 +197,8 @@ void Proxy::serve(int accepted)
         if (waiting[0].revents == 0) continue;
         if (!client.receive(commands)) return;
         for (auto packet = take_packet(commands); !packet.empty(); packet = take_packet(commands)) {
-            const auto fate = is_answered(packet) ? judge(std::string_view{packet}.substr(kHeader)) : Fate::passes;
+            const auto fate = is_answered(packet) ? judge(std::string_view{packet}.substr(kHeader))
+                                                  : Fate::passes;
             if (fate == Fate::lost_slowly || fate == Fate::arrives_late) {
                 client.close();
                 std::this_thread::sleep_for(kAWhile);

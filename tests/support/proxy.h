@@ -18,12 +18,13 @@ namespace proxy {
 
 enum class Fate {
     passes,
-    lost,            // never reaches the server; both sides see the connection end
-    unanswered,      // reaches the server; both sides see the connection end at once
-    answer_lost,     // reaches the server, which answers; then both sides see it end
-    lost_slowly,     // as lost, but the server sees the end a while after the client
-    arrives_late,    // the client sees the end at once, the server gets the command a while later
-    refused,         // the server undoes the transaction instead, and says so as after a deadlock; both go on
+    lost,          // never reaches the server; both sides see the connection end
+    unanswered,    // reaches the server; both sides see the connection end at once
+    answer_lost,   // reaches the server, which answers; then both sides see it end
+    lost_slowly,   // as lost, but the server sees the end a while after the client
+    arrives_late,  // the client sees the end at once, the server gets the command a while later
+    refused,  // the server undoes the transaction instead, and says so as after a deadlock; both go
+              // on
 };
 std::ostream& operator<<(std::ostream& out, Fate fate);
 

@@ -23,8 +23,10 @@ inline constexpr char kJson[] = "application/json";
 
 inline std::string basic(const std::string& pair)
 {
-    std::string encoded(sodium_base64_encoded_len(pair.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-    sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(pair.data()), pair.size(),
+    std::string encoded(sodium_base64_encoded_len(pair.size(), sodium_base64_VARIANT_ORIGINAL),
+                        '\0');
+    sodium_bin2base64(encoded.data(), encoded.size(),
+                      reinterpret_cast<const unsigned char*>(pair.data()), pair.size(),
                       sodium_base64_VARIANT_ORIGINAL);
     encoded.pop_back();
     return "Basic " + encoded;
@@ -43,7 +45,8 @@ inline std::string text(const http::Response& response)
 {
     BOOST_TEST(response.body.ends_with('\n'));
     BOOST_TEST(std::count(response.body.begin(), response.body.end(), '\n') == 1);
-    return std::to_string(response.status) + " " + response.body.substr(0, response.body.size() - 1);
+    return std::to_string(response.status) + " "
+           + response.body.substr(0, response.body.size() - 1);
 }
 
 // `400 bad_limit`; of a success only the status.
@@ -53,19 +56,28 @@ inline std::string outcome(const http::Response& response)
     const auto begin = response.body.find(kCode);
     if (begin == std::string::npos) return std::to_string(response.status);
     const auto end = response.body.find('"', begin + kCode.size());
-    return std::to_string(response.status) + " " + response.body.substr(begin + kCode.size(), end - begin - kCode.size());
+    return std::to_string(response.status) + " "
+           + response.body.substr(begin + kCode.size(), end - begin - kCode.size());
 }
 
 // The API in this process, with its log kept.
 struct Served : database::Tenant {
-    http::Response serve(const Call& call, const std::string& authorization) { return serve_by(api, call, authorization); }
+    http::Response serve(const Call& call, const std::string& authorization)
+    {
+        return serve_by(api, call, authorization);
+    }
     http::Response serve_by(api::Api& server, const Call& call, const std::string& authorization)
     {
         trace = {};
         turn::Alone turn;
-        return server.serve({.method = call.method, .target = call.target, .authorization = authorization, .content_type = call.type,
-                          .content_encoding = call.encoding, .client = client, .body = Secret{call.body}},
-                         trace, turn);
+        return server.serve({.method = call.method,
+                             .target = call.target,
+                             .authorization = authorization,
+                             .content_type = call.type,
+                             .content_encoding = call.encoding,
+                             .client = client,
+                             .body = Secret{call.body}},
+                            trace, turn);
     }
     http::Response serve(const Call& call) { return serve(call, basic("api:" + key.text())); }
 
@@ -73,13 +85,22 @@ struct Served : database::Tenant {
     std::string item(const std::string& name) const { return collection() + "/" + name; }
     std::string target(std::string pattern) const  // D stands for the domain's name
     {
-        for (auto place = pattern.find("{D}"); place != std::string::npos; place = pattern.find("{D}")) pattern.replace(place, 3, domain.name());
+        for (auto place = pattern.find("{D}"); place != std::string::npos;
+             place = pattern.find("{D}"))
+            pattern.replace(place, 3, domain.name());
         return pattern;
     }
 
-    http::Response get(const std::string& query = "") { return serve({"GET", collection() + query}); }
-    http::Response post(const std::string& body, const std::string& type = kForm) { return serve({"POST", collection(), type, body}); }
-    http::Response put(const std::string& name, const std::string& body, const std::string& type = kForm)
+    http::Response get(const std::string& query = "")
+    {
+        return serve({"GET", collection() + query});
+    }
+    http::Response post(const std::string& body, const std::string& type = kForm)
+    {
+        return serve({"POST", collection(), type, body});
+    }
+    http::Response put(const std::string& name, const std::string& body,
+                       const std::string& type = kForm)
     {
         return serve({"PUT", item(name), type, body});
     }
@@ -88,7 +109,10 @@ struct Served : database::Tenant {
     {
         const auto stored = password(name);
         constexpr std::string_view kScheme = "{ARGON2ID}";
-        return stored.starts_with(kScheme) && crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), expected.data(), expected.size()) == 0;
+        return stored.starts_with(kScheme)
+               && crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), expected.data(),
+                                           expected.size())
+                      == 0;
     }
 
     support::Stderr standard_error;
@@ -99,7 +123,7 @@ struct Served : database::Tenant {
 };
 
 struct Refused : support::Row {
-    Call call;          // {D} in its target and body stands for the domain
+    Call call;  // {D} in its target and body stands for the domain
     std::string outcome;
 };
 

@@ -1,4 +1,5 @@
-// sources.h - the project's own files, for tests that read them. TEST_SOURCE_DIR says where they are; else here.
+// sources.h - the project's own files, for tests that read them. TEST_SOURCE_DIR says where they
+// are; else here.
 #pragma once
 
 #include <algorithm>
@@ -25,8 +26,10 @@ inline std::string contents(const std::filesystem::path& path)
     return {std::istreambuf_iterator<char>{file}, {}};
 }
 
-// All files below a folder of the project that have this extension, such as ".cc", in a fixed order.
-inline std::vector<std::filesystem::path> files(const std::filesystem::path& folder, const std::string& extension)
+// All files below a folder of the project that have this extension, such as ".cc", in a fixed
+// order.
+inline std::vector<std::filesystem::path> files(const std::filesystem::path& folder,
+                                                const std::string& extension)
 {
     std::vector<std::filesystem::path> found;
     for (const auto& file : std::filesystem::recursive_directory_iterator{directory() / folder}) {

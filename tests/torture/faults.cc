@@ -28,7 +28,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kLarge = 1UL << 30U;  // bytes that the database's disk has, but while it is full
+constexpr std::size_t kLarge = 1UL
+                               << 30U;  // bytes that the database's disk has, but while it is full
 
 void last(std::chrono::milliseconds time)
 {
@@ -40,7 +41,8 @@ void send(const std::vector<pid_t>& processes, int signal)
 {
     for (const auto pid : processes) {
         if (::kill(pid, signal) == 0 || errno != EPERM) continue;
-        process::run(mail::as_root({"sh", "-c", "kill -$0 $1", std::to_string(signal), std::to_string(pid)}));
+        process::run(mail::as_root(
+            {"sh", "-c", "kill -$0 $1", std::to_string(signal), std::to_string(pid)}));
     }
 }
 
@@ -48,7 +50,8 @@ void kill(const std::vector<pid_t>& processes)
 {
     send(processes, SIGKILL);
     const auto is_gone = [](pid_t pid) { return !process::is_alive(pid); };
-    if (!process::eventually([&] { return std::all_of(processes.begin(), processes.end(), is_gone); })) {
+    if (!process::eventually(
+            [&] { return std::all_of(processes.begin(), processes.end(), is_gone); })) {
         throw std::runtime_error{"a process that was killed is still there"};
     }
 }
@@ -60,11 +63,13 @@ void kill(const std::vector<pid_t>& processes)
 
 }  // namespace
 
-// --- The disk --------------------------------------------------------------------------------------------------------------
+// --- The disk
+// --------------------------------------------------------------------------------------------------------------
 
 std::string Disk::obstacle()
 {
-    if (::unshare(CLONE_NEWNS) != 0) return std::string{"no mounts of its own: "} + std::strerror(errno);
+    if (::unshare(CLONE_NEWNS) != 0)
+        return std::string{"no mounts of its own: "} + std::strerror(errno);
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
         return std::string{"its mounts would be seen: "} + std::strerror(errno);
     return "";
@@ -76,7 +81,8 @@ Disk::Disk(stack::Stack& house) : house_{house}, place_{house.directory() / "mar
     house_.down();
     fs::rename(place_, before);
     fs::create_directory(place_);
-    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") != 0) fail("mount " + place_.string());
+    if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") != 0)
+        fail("mount " + place_.string());
     resize(kLarge);
     process::run({"cp", "-a", before + "/.", place_});
     fs::remove_all(before);
@@ -101,11 +107,13 @@ Disk::~Disk()
 void Disk::resize(std::size_t bytes) const
 {
     const auto option = "size=" + std::to_string(bytes);
-    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, option.c_str()) != 0)
+    if (::mount(nullptr, place_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV, option.c_str())
+        != 0)
         fail("resize " + place_.string());
 }
 
-// It becomes as small as its files are together, and the little that is left, as they change meanwhile, is taken.
+// It becomes as small as its files are together, and the little that is left, as they change
+// meanwhile, is taken.
 void Disk::fill() const
 {
     constexpr std::size_t kSpare = 1UL << 20U;
@@ -126,7 +134,8 @@ void Disk::empty() const
     fs::remove(place_ / "filler");
 }
 
-// --- What breaks -------------------------------------------------------------------------------------------------------------
+// --- What breaks
+// -------------------------------------------------------------------------------------------------------------
 
 struct Faults::Kind {
     const char* name;
@@ -202,8 +211,8 @@ bool Faults::is_up(const std::string& part) const
 
 void Faults::strike(const plan::Fault& fault)
 {
-    const auto kind =
-        std::find_if(all_kinds().begin(), all_kinds().end(), [&](const Kind& each) { return each.name == fault.kind; });
+    const auto kind = std::find_if(all_kinds().begin(), all_kinds().end(),
+                                   [&](const Kind& each) { return each.name == fault.kind; });
     if (kind == all_kinds().end()) throw std::runtime_error{"there is no fault " + fault.kind};
     part_ = kind->part;
     if (!is_up(part_) || is_suspect_) mend();
@@ -214,7 +223,8 @@ void Faults::strike(const plan::Fault& fault)
 
 void Faults::mend()
 {
-    const std::vector<std::string> parts{"mariadb", "mailboxd", "nginx", "dovecot", "janitor", "postfix"};
+    const std::vector<std::string> parts{"mariadb", "mailboxd", "nginx",
+                                         "dovecot", "janitor",  "postfix"};
     const auto is_well = [&](const auto& part) { return !has_part(part) || is_up(part); };
     if (!is_suspect_ && std::all_of(parts.begin(), parts.end(), is_well)) return;
     house_.up();
@@ -344,21 +354,25 @@ void Faults::kill_connections(const plan::Fault& fault)
 {
     constexpr int kTimes = 8;
     for (int i = 0; i < kTimes; ++i) {
-        for (const auto& row : house_.sql(
-                 "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
+        for (
+            const auto& row : house_.sql(
+                "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
             // It may have ended meanwhile.
-            process::run({stack::client_program(), "--no-defaults", "--socket", house_.setting("DB_SOCKET"), "--user",
-                          house_.setting("DB_ADMIN_USER"), "--execute", "KILL " + row.at(0)});
+            process::run({stack::client_program(), "--no-defaults", "--socket",
+                          house_.setting("DB_SOCKET"), "--user", house_.setting("DB_ADMIN_USER"),
+                          "--execute", "KILL " + row.at(0)});
         }
         last(fault.hold / kTimes);
     }
 }
 
-// As another change does that takes long, in the domain where most is done: sometimes longer than the service waits for a row.
+// As another change does that takes long, in the domain where most is done: sometimes longer than
+// the service waits for a row.
 void Faults::hold_row(const plan::Fault& fault)
 {
     auto session = house_.session();
-    session.execute("START TRANSACTION; UPDATE domain SET state = state ORDER BY last_id DESC LIMIT 1");
+    session.execute(
+        "START TRANSACTION; UPDATE domain SET state = state ORDER BY last_id DESC LIMIT 1");
     last(fault.hold * 5);
     session.execute("ROLLBACK");
 }
@@ -372,13 +386,15 @@ void Faults::take_backup(const plan::Fault& fault)
     session.execute("UNLOCK TABLES");
 }
 
-// For a while the service reaches its database through a proxy, which ends most connections at their COMMIT: before the
-// server hears it, after that, after its answer, or so that the server hears it when the service has asked already.
+// For a while the service reaches its database through a proxy, which ends most connections at
+// their COMMIT: before the server hears it, after that, after its answer, or so that the server
+// hears it when the service has asked already.
 void Faults::lose_commits(const plan::Fault& fault)
 {
     using proxy::Fate;
-    constexpr std::array kFates{Fate::lost,         Fate::answer_lost, Fate::passes,     Fate::unanswered,
-                                Fate::arrives_late, Fate::lost_slowly, Fate::answer_lost};
+    constexpr std::array kFates{Fate::lost,       Fate::answer_lost,  Fate::passes,
+                                Fate::unanswered, Fate::arrives_late, Fate::lost_slowly,
+                                Fate::answer_lost};
     constexpr std::size_t kEnough = 2 * kFates.size();
     const auto socket = house_.directory() / "run" / "proxy.sock";
     fs::remove(socket);
@@ -388,7 +404,8 @@ void Faults::lose_commits(const plan::Fault& fault)
     fs::permissions(socket, fs::perms::all);
     std::atomic<std::size_t> commits{0};
     proxy.set_judge([&](std::string_view command) {
-        return command == "\003COMMIT" ? kFates[(fault.victim + commits++) % kFates.size()] : Fate::passes;
+        return command == "\003COMMIT" ? kFates[(fault.victim + commits++) % kFates.size()]
+                                       : Fate::passes;
     });
     const auto as_it_was = story::configuration(house_, {});
     configure(story::configuration(house_, {{"db_socket", socket}}));
@@ -407,12 +424,14 @@ void Faults::replace_workers() const
 {
     const auto old = workers();
     send({house_.master()}, SIGHUP);
-    if (!process::eventually([&] { return std::none_of(old.begin(), old.end(), process::is_alive); }, 60s)) {
+    if (!process::eventually(
+            [&] { return std::none_of(old.begin(), old.end(), process::is_alive); }, 60s)) {
         throw std::runtime_error{"a worker that was to be replaced does not end"};
     }
 }
 
-// Tables have room in their files for a while. Each change writes to the audit log, so that is filled up, too.
+// Tables have room in their files for a while. Each change writes to the audit log, so that is
+// filled up, too.
 void Faults::fill_disk(const plan::Fault& fault)
 {
     is_suspect_ = true;
@@ -428,8 +447,10 @@ void Faults::fill_audit_log() const
 {
     constexpr std::size_t kAtOnce = 2048;
     constexpr std::size_t kMost = 200'000;
-    const std::string insert = "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) ";
-    std::string rows_to_add = "VALUES (0, 0, REPEAT('x', 64), '', 'filler', 'filler', REPEAT('x', 64))";
+    const std::string insert =
+        "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) ";
+    std::string rows_to_add =
+        "VALUES (0, 0, REPEAT('x', 64), '', 'filler', 'filler', REPEAT('x', 64))";
     std::size_t rows = 0;
     bool is_full = false;
     for (std::size_t count = 1; count > 0 && rows < kMost;) {
@@ -441,9 +462,10 @@ void Faults::fill_audit_log() const
             is_full = true;
             count /= 4;
         }
-        rows_to_add = "SELECT at, id + " + std::to_string(rows)
-                      + ", actor, client, action, domain, local_part FROM audit_log WHERE domain = 'filler' LIMIT "
-                      + std::to_string(count);
+        rows_to_add =
+            "SELECT at, id + " + std::to_string(rows)
+            + ", actor, client, action, domain, local_part FROM audit_log WHERE domain = 'filler' LIMIT "
+            + std::to_string(count);
     }
 }
 

@@ -1,7 +1,7 @@
 // faults.h - what breaks the parts of a stack while clients work with it, and mends them again.
 //
-// A part that was killed is started again by `scripts/stack up`, on the same data, as an operator's service manager would.
-// Throws std::runtime_error where a part cannot be mended.
+// A part that was killed is started again by `scripts/stack up`, on the same data, as an operator's
+// service manager would. Throws std::runtime_error where a part cannot be mended.
 
 #pragma once
 
@@ -19,8 +19,8 @@
 
 namespace faults {
 
-// A small file system for the database's files, so that it can be filled: only where root may mount. What is mounted is
-// seen by this process and its children alone, and goes with them.
+// A small file system for the database's files, so that it can be filled: only where root may
+// mount. What is mounted is seen by this process and its children alone, and goes with them.
 class Disk {
 public:
     static std::string obstacle();  // to be asked before the stack is started; empty: there is none
@@ -50,7 +50,8 @@ public:
     void mend();
     void replace_workers() const;  // each ends what it does first
 
-    // Where the stack answers; another thread may ask. 0: nowhere, and it may be somebody else's port meanwhile.
+    // Where the stack answers; another thread may ask. 0: nowhere, and it may be somebody else's
+    // port meanwhile.
     std::uint16_t http_port() const { return http_port_; }
     std::uint16_t smtp_port() const { return smtp_port_; }
 

@@ -10,7 +10,9 @@ using plan::Action;
 
 int& count_of(Counts& counts, Action action)
 {
-    return action == Action::create ? counts.created : action == Action::change ? counts.changed : counts.deleted;
+    return action == Action::create   ? counts.created
+           : action == Action::change ? counts.changed
+                                      : counts.deleted;
 }
 
 bool sets_password(Action action)
@@ -37,14 +39,15 @@ Meaning meaning(int status, std::string_view code)
     if (status == 404 && code == "mailbox_not_found") return Meaning::absent;
     if (status == 503 && code == "unavailable") return Meaning::untouched;
     if (status == 503 && code == "not_finished") return Meaning::unknown;
-    if (status == 0 || ((status == 502 || status == 504) && code == "no_answer")) return Meaning::unknown;
+    if (status == 0 || ((status == 502 || status == 504) && code == "no_answer"))
+        return Meaning::unknown;
     return Meaning::wrong;
 }
 
 std::string text(const Counts& counts)
 {
-    return std::to_string(counts.created) + " created, " + std::to_string(counts.changed) + " changed, "
-           + std::to_string(counts.deleted) + " deleted";
+    return std::to_string(counts.created) + " created, " + std::to_string(counts.changed)
+           + " changed, " + std::to_string(counts.deleted) + " deleted";
 }
 
 Journal::Journal(const std::vector<std::string>& names)
@@ -78,12 +81,14 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
     }
     const bool is_creation = step.action == Action::create;
     const bool is_for_all = step.action == Action::remove_all;  // which nothing is in the way of
-    const bool is_in_the_way = is_creation ? std::any_of(step.names.begin(), step.names.end(), is_there)
-                                           : !is_for_all && !is_there(step.names.front());
+    const bool is_in_the_way = is_creation
+                                   ? std::any_of(step.names.begin(), step.names.end(), is_there)
+                                   : !is_for_all && !is_there(step.names.front());
     const bool is_said_in_the_way = meaning == (is_creation ? Meaning::exists : Meaning::absent);
-    const bool is_possible = meaning == Meaning::done ? !is_in_the_way
-                                                      : meaning == Meaning::untouched || meaning == Meaning::unknown
-                                                            || (is_said_in_the_way && is_in_the_way);
+    const bool is_possible = meaning == Meaning::done
+                                 ? !is_in_the_way
+                                 : meaning == Meaning::untouched || meaning == Meaning::unknown
+                                       || (is_said_in_the_way && is_in_the_way);
     std::string breach;
     for (std::size_t i = 0; i < step.names.size(); ++i) {
         auto& record = records_.at(step.names[i]);
@@ -94,7 +99,8 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
             continue;
         }
         if (is_for_all && !record.password) continue;
-        const auto after = sets_password(step.action) ? std::optional{plan::password_of(step, i)} : std::nullopt;
+        const auto after =
+            sets_password(step.action) ? std::optional{plan::password_of(step, i)} : std::nullopt;
         if (meaning == Meaning::done) {
             carry_out(record, step.action, after);
             record.label = label;
@@ -108,7 +114,9 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
 std::string Journal::compare_with_list(const std::set<std::string>& listed) const
 {
     for (const auto& [name, record] : records_) {
-        if (record.doubt || record.is_breached || listed.contains(name) == record.password.has_value()) continue;
+        if (record.doubt || record.is_breached
+            || listed.contains(name) == record.password.has_value())
+            continue;
         return name + (listed.contains(name) ? " is listed" : " is not listed") + ", but it is "
                + state(record.password) + " by " + (record.label.empty() ? "nobody" : record.label);
     }
@@ -127,10 +135,12 @@ std::vector<std::string> Journal::settle(const std::map<std::string, Found>& fou
         const bool is_as_before = is_so(record.password, is);
         const bool is_as_after = doubt && is_so(doubt->after, is);
         if (!is_as_before && !is_as_after) {
-            breaches.push_back(
-                name + " is " + (is ? "there, and not with that password" : "absent") + ", but it was "
-                + state(record.password) + " by " + (record.label.empty() ? "nobody" : record.label)
-                + (doubt ? ", or " + state(doubt->after) + " by " + doubt->label + ", which was not answered" : ""));
+            breaches.push_back(name + " is " + (is ? "there, and not with that password" : "absent")
+                               + ", but it was " + state(record.password) + " by "
+                               + (record.label.empty() ? "nobody" : record.label)
+                               + (doubt ? ", or " + state(doubt->after) + " by " + doubt->label
+                                              + ", which was not answered"
+                                        : ""));
             record.is_breached = true;
         } else if (doubt && record.password != doubt->after) {
             carried_out[doubt->label].insert(is_as_after);
@@ -141,15 +151,17 @@ std::vector<std::string> Journal::settle(const std::map<std::string, Found>& fou
         }
     }
     for (const auto& [label, parts] : carried_out) {
-        if (parts.size() > 1) breaches.push_back(label + " was not answered, and a part of it was carried out");
+        if (parts.size() > 1)
+            breaches.push_back(label + " was not answered, and a part of it was carried out");
     }
     return breaches;
 }
 
 std::size_t Journal::in_doubt() const
 {
-    return static_cast<std::size_t>(std::count_if(records_.begin(), records_.end(),
-                                                  [](const auto& each) { return each.second.doubt.has_value(); }));
+    return static_cast<std::size_t>(
+        std::count_if(records_.begin(), records_.end(),
+                      [](const auto& each) { return each.second.doubt.has_value(); }));
 }
 
 void Contest::note(std::size_t client, const plan::Step& step, Meaning meaning)
@@ -173,7 +185,9 @@ std::string Contest::settle(const std::string& name, const Counts& counted, cons
     const auto unknown = std::exchange(record.unknown, {});
     const auto passwords = std::exchange(record.last, {});
     const auto doubtful = std::exchange(record.doubtful, {});
-    const auto is_within = [](int is, int least, int more) { return least <= is && is <= least + more; };
+    const auto is_within = [](int is, int least, int more) {
+        return least <= is && is <= least + more;
+    };
     if (!is_within(counted.created, done.created, unknown.created)
         || !is_within(counted.changed, done.changed, unknown.changed)
         || !is_within(counted.deleted, done.deleted, unknown.deleted)) {
@@ -182,7 +196,8 @@ std::string Contest::settle(const std::string& name, const Counts& counted, cons
     }
     const int there = found ? 1 : 0;
     if (counted.created - counted.deleted != there) {
-        return name + ": " + text(counted) + " by the audit log, but there " + (found ? "is one" : "is none");
+        return name + ": " + text(counted) + " by the audit log, but there "
+               + (found ? "is one" : "is none");
     }
     if (!found) return "";
     for (const auto& [client, password] : passwords) {
@@ -191,7 +206,8 @@ std::string Contest::settle(const std::string& name, const Counts& counted, cons
     for (const auto& password : doubtful) {
         if ((*found)(password)) return record.last[kSettled] = password, "";
     }
-    return name + " is there, and with no password that anybody was told, or not answered, to have set last";
+    return name
+           + " is there, and with no password that anybody was told, or not answered, to have set last";
 }
 
 }  // namespace journal

@@ -1,8 +1,9 @@
 // journal.h - what somebody may rely on who asks for mailboxes and keeps what was answered.
 //
-// Journal: of names that one client has for itself, so that all about them is known exactly, but for those whose last
-// answer left it open; these are left alone until all is at rest, and are then settled by what is there. Contest: of names
-// that several want at once, where only sums are known. Both tell a breach of the promise as a sentence; empty: none.
+// Journal: of names that one client has for itself, so that all about them is known exactly, but
+// for those whose last answer left it open; these are left alone until all is at rest, and are then
+// settled by what is there. Contest: of names that several want at once, where only sums are known.
+// Both tell a breach of the promise as a sentence; empty: none.
 
 #pragma once
 
@@ -47,8 +48,8 @@ public:
     explicit Journal(const std::vector<std::string>& names);
 
     bool is_certain(const std::vector<std::string>& names) const;
-    // What the answer to the step that is called `label` says, which was taken only where all its names were certain. Of a
-    // message the label is its subject.
+    // What the answer to the step that is called `label` says, which was taken only where all its
+    // names were certain. Of a message the label is its subject.
     std::string note(const plan::Step& step, Meaning meaning, const std::string& label);
     std::string compare_with_list(const std::set<std::string>& listed) const;
 

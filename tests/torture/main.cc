@@ -1,5 +1,5 @@
-// main.cc - `make torture`: as many rounds as wanted, on a stack of its own, with mail, and with a disk that can be full
-// where root may mount one.
+// main.cc - `make torture`: as many rounds as wanted, on a stack of its own, with mail, and with a
+// disk that can be full where root may mount one.
 
 #include "torture/torture.h"
 
@@ -48,7 +48,8 @@ std::uint64_t number(std::string_view name, std::string_view text, std::uint64_t
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < least)
-        throw std::invalid_argument{std::string{name} + " is a number, at least " + std::to_string(least)};
+        throw std::invalid_argument{std::string{name} + " is a number, at least "
+                                    + std::to_string(least)};
     return value;
 }
 
@@ -80,7 +81,8 @@ Wanted read(int argc, char** argv)
 int run(const Wanted& wanted)
 {
     const auto obstacle = wanted.has_disk ? faults::Disk::obstacle() : "disk=no";
-    if (!obstacle.empty()) std::cout << "The disk will not be full (" << obstacle << ")." << std::endl;
+    if (!obstacle.empty())
+        std::cout << "The disk will not be full (" << obstacle << ")." << std::endl;
     std::cout << "Starting a stack." << std::endl;
     process::Arguments arguments{"--workers", "3"};
     if (!wanted.has_mail) arguments.emplace_back("--no-mail");
@@ -88,12 +90,13 @@ int run(const Wanted& wanted)
     std::optional<faults::Disk> disk;
     if (obstacle.empty()) disk.emplace(house);
     if (!house.has_setting("SMTP_PORT")) std::cout << "There will be no mail." << std::endl;
-    std::cout << "seed " << wanted.options.seed << ", in " << house.directory().string() << std::endl;
+    std::cout << "seed " << wanted.options.seed << ", in " << house.directory().string()
+              << std::endl;
 
     const auto outcome = torture::run(house, disk ? &*disk : nullptr, wanted.options, std::cout);
-    std::cout << "\nrequests: " << torture::text(outcome.requests) << "\nfaults: " << torture::text(outcome.faults)
-              << "\nin doubt: " << outcome.in_doubt << " mailboxes, of which " << outcome.carried_out
-              << " were changed\n";
+    std::cout << "\nrequests: " << torture::text(outcome.requests)
+              << "\nfaults: " << torture::text(outcome.faults) << "\nin doubt: " << outcome.in_doubt
+              << " mailboxes, of which " << outcome.carried_out << " were changed\n";
     // The first tell most; what follows may follow from them.
     const auto told = std::min(outcome.breaches.size(), kTold);
     for (std::size_t i = 0; i < told; ++i) std::cout << "BREACH: " << outcome.breaches[i] << "\n";
@@ -110,7 +113,8 @@ int main(int argc, char** argv)
 {
     std::signal(SIGPIPE, SIG_IGN);  // who does not read what we write is an answer, not our end
     // make has put others in front.
-    if (std::any_of(argv, argv + argc, [](std::string_view word) { return word == "--help" || word == "-h"; })) {
+    if (std::any_of(argv, argv + argc,
+                    [](std::string_view word) { return word == "--help" || word == "-h"; })) {
         std::cout << kUsage;
         return 0;
     }

@@ -1,5 +1,6 @@
-// plan.h - what a run of torture does, decided by its seed before it begins: which client asks for what, and what breaks
-// meanwhile. The same seed gives the same plan on the same kind of stack; when what happens within it is the machine's.
+// plan.h - what a run of torture does, decided by its seed before it begins: which client asks for
+// what, and what breaks meanwhile. The same seed gives the same plan on the same kind of stack;
+// when what happens within it is the machine's.
 
 #pragma once
 
@@ -26,10 +27,11 @@ enum class Action { create, change, remove, remove_all, list, mail };
 
 struct Step {
     Action action = Action::list;
-    std::vector<std::string> names{};  // local parts; several of them in one POST, all that there may be for remove_all
-    std::string password{};            // of the first; the others have a digit more
-    bool as_credentials = false;       // the path that it is asked for by
-    bool is_contested = false;         // the name is not this client's alone
+    std::vector<std::string>
+        names{};  // local parts; several of them in one POST, all that there may be for remove_all
+    std::string password{};       // of the first; the others have a digit more
+    bool as_credentials = false;  // the path that it is asked for by
+    bool is_contested = false;    // the name is not this client's alone
 };
 
 struct Fault {
@@ -47,27 +49,31 @@ struct Round {
 
 struct Extent {
     std::size_t clients = 8;
-    std::size_t steps = 60;            // of each client in a round
-    std::size_t faults = 5;            // in a round
-    std::vector<std::string> kinds{};  // of faults; in turn, so that each comes before one comes again
+    std::size_t steps = 60;  // of each client in a round
+    std::size_t faults = 5;  // in a round
+    std::vector<std::string>
+        kinds{};  // of faults; in turn, so that each comes before one comes again
     bool has_mail = false;
-    std::size_t hold = 1200;      // ms that a fault lasts at most
-    bool has_long_holds = false;  // one fault in twelve lasts ten times as long: longer than whoever waits for it
+    std::size_t hold = 1200;  // ms that a fault lasts at most
+    bool has_long_holds =
+        false;  // one fault in twelve lasts ten times as long: longer than whoever waits for it
 };
 
-// Local parts that client number `client` of a domain has for itself, and those that all of a domain want.
+// Local parts that client number `client` of a domain has for itself, and those that all of a
+// domain want.
 std::vector<std::string> own_names(std::size_t client);
 std::vector<std::string> contested_names();
 
-// Where a client is: which number it has in its domain, since clients of different domains use the same names, and whether it
-// has the domain for itself, to delete all that is in it.
+// Where a client is: which number it has in its domain, since clients of different domains use the
+// same names, and whether it has the domain for itself, to delete all that is in it.
 struct Place {
     std::size_t number = 0;
     bool is_alone = false;
 };
 
 // `places[i]` is that of client i.
-Round round(std::uint64_t seed, std::size_t number, const Extent& extent, const std::vector<Place>& places);
+Round round(std::uint64_t seed, std::size_t number, const Extent& extent,
+            const std::vector<Place>& places);
 
 std::string password_of(const Step& step, std::size_t index);
 std::string text(const Step& step);

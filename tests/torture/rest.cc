@@ -22,7 +22,8 @@ using journal::Meaning;
 
 constexpr auto kRecovery = 60s;
 
-// --- Coming to rest -----------------------------------------------------------------------------------------------------------
+// --- Coming to rest
+// -----------------------------------------------------------------------------------------------------------
 
 void await(World& world, const std::string& sentence, const std::function<bool()>& is_so)
 {
@@ -47,14 +48,16 @@ bool answers_all(World& world)
     });
 }
 
-// A change that nobody waits for any more may be under way in a worker, or wait for one. Those that wait came before whoever
-// has just been answered; and a worker that is to be replaced ends what it does first.
+// A change that nobody waits for any more may be under way in a worker, or wait for one. Those that
+// wait came before whoever has just been answered; and a worker that is to be replaced ends what it
+// does first.
 void finish_what_is_open(World& world)
 {
     if (world.is_any_open.exchange(false)) world.faults.replace_workers();
 }
 
-// --- What is there ------------------------------------------------------------------------------------------------------------
+// --- What is there
+// ------------------------------------------------------------------------------------------------------------
 
 struct Row {
     std::string hash;
@@ -82,34 +85,40 @@ Found found(const Tables& tables, const std::string& name)
 {
     const auto row = tables.mailboxes.find(name);
     if (row == tables.mailboxes.end()) return std::nullopt;
-    return [hash = row->second.hash](const std::string& password) { return is_hash_of(hash, password); };
+    return [hash = row->second.hash](const std::string& password) {
+        return is_hash_of(hash, password);
+    };
 }
 
 Tables tables_of(World& world, const Domain& domain, const std::string& label)
 {
     Tables tables;
     const auto name = stack::quote(domain.name);
-    for (const auto& row : world.house.sql(
-             "SELECT m.local_part, m.password, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-             " WHERE d.name = "
-             + name + " ORDER BY m.id")) {
+    for (
+        const auto& row : world.house.sql(
+            "SELECT m.local_part, m.password, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+            " WHERE d.name = "
+            + name + " ORDER BY m.id")) {
         tables.in_order.push_back(row.at(0));
         tables.mailboxes.emplace(row.at(0), Row{row.at(1), std::stoi(row.at(2))});
         if (!domain.names.contains(row.at(0)))
             world.findings.breach(label + ": nobody made " + row.at(0) + "@" + domain.name);
     }
-    for (const auto& row : world.house.sql("SELECT local_part, action, actor, COUNT(*) FROM audit_log WHERE domain = "
-                                           + name + " AND local_part <> '' GROUP BY local_part, action, actor")) {
+    for (const auto& row :
+         world.house.sql("SELECT local_part, action, actor, COUNT(*) FROM audit_log WHERE domain = "
+                         + name + " AND local_part <> '' GROUP BY local_part, action, actor")) {
         auto& counts = tables.audited[row.at(0)];
         auto& count = row.at(1) == "create"     ? counts.created
                       : row.at(1) == "password" ? counts.changed
                                                 : counts.deleted;
         count += std::stoi(row.at(3));
         if (!domain.key_ids.contains(row.at(2)))
-            world.findings.breach(label + ": " + row.at(2) + " changed something in " + domain.name);
+            world.findings.breach(label + ": " + row.at(2) + " changed something in "
+                                  + domain.name);
     }
-    for (const auto& row : world.house.sql("SELECT local_part, COUNT(*) FROM deleted_mailbox WHERE domain = " + name
-                                           + " GROUP BY local_part")) {
+    for (const auto& row :
+         world.house.sql("SELECT local_part, COUNT(*) FROM deleted_mailbox WHERE domain = " + name
+                         + " GROUP BY local_part")) {
         tables.kept[row.at(0)] = std::stoi(row.at(1));
     }
     return tables;
@@ -121,40 +130,47 @@ std::vector<std::string> listed_names(World& world, const Client& client)
     constexpr std::size_t kPage = 7;
     std::vector<std::string> names;
     while (true) {
-        const auto asked = world.ask(client.key, "GET",
-                                     "/" + client.domain + "/mailboxes?limit=" + std::to_string(kPage)
-                                         + "&skip=" + std::to_string(names.size()));
+        const auto asked =
+            world.ask(client.key, "GET",
+                      "/" + client.domain + "/mailboxes?limit=" + std::to_string(kPage)
+                          + "&skip=" + std::to_string(names.size()));
         const auto page = answers::page(asked.answer);
-        for (const auto& item : page.items) names.push_back(item.mailbox.substr(0, item.mailbox.find('@')));
+        for (const auto& item : page.items)
+            names.push_back(item.mailbox.substr(0, item.mailbox.find('@')));
         if (page.items.size() < kPage) return names;
     }
 }
 
-// --- And whether it should be --------------------------------------------------------------------------------------------------
+// --- And whether it should be
+// --------------------------------------------------------------------------------------------------
 
 void compare_journal(World& world, Client& client, const Tables& tables, const std::string& label)
 {
-    const auto who = label + ", client " + std::to_string(client.index) + " in " + client.domain + ": ";
+    const auto who =
+        label + ", client " + std::to_string(client.index) + " in " + client.domain + ": ";
     std::map<std::string, Found> all;
-    for (const auto& [name, record] : client.journal.records()) all.emplace(name, found(tables, name));
+    for (const auto& [name, record] : client.journal.records())
+        all.emplace(name, found(tables, name));
     for (const auto& sentence : client.journal.settle(all)) world.findings.breach(who + sentence);
     for (const auto& [name, record] : client.journal.records()) {
         if (record.is_breached) continue;
         const auto audited = tables.audited.find(name);
         const auto counts = audited == tables.audited.end() ? Counts{} : audited->second;
-        const auto said = who + name + ", by " + (record.label.empty() ? "nobody" : record.label) + ": ";
+        const auto said =
+            who + name + ", by " + (record.label.empty() ? "nobody" : record.label) + ": ";
         if (counts != record.done)
-            world.findings.breach(said + text(record.done) + ", but by the audit log " + text(counts));
+            world.findings.breach(said + text(record.done) + ", but by the audit log "
+                                  + text(counts));
         const auto kept = tables.kept.find(name);
         const auto deleted = kept == tables.kept.end() ? 0 : kept->second;
         if (deleted != record.done.deleted)
-            world.findings.breach(said + std::to_string(record.done.deleted) + " deleted, but kept are "
-                                  + std::to_string(deleted));
+            world.findings.breach(said + std::to_string(record.done.deleted)
+                                  + " deleted, but kept are " + std::to_string(deleted));
         if (!record.password) continue;
         const auto generation = tables.mailboxes.at(name).generation;
         if (generation != record.generation) {
-            world.findings.breach(said + "its generation is " + std::to_string(generation) + " instead of "
-                                  + std::to_string(record.generation));
+            world.findings.breach(said + "its generation is " + std::to_string(generation)
+                                  + " instead of " + std::to_string(record.generation));
         }
     }
 }
@@ -170,13 +186,15 @@ void compare_domain(World& world, Domain& domain, const std::string& label)
     }
     for (const auto& name : plan::contested_names()) {
         const auto audited = tables.audited.find(name);
-        const auto breach = domain.contest->settle(name, audited == tables.audited.end() ? Counts{} : audited->second,
-                                                   found(tables, name));
+        const auto breach = domain.contest->settle(
+            name, audited == tables.audited.end() ? Counts{} : audited->second,
+            found(tables, name));
         if (!breach.empty()) world.findings.breach(label + " in " + domain.name + ": " + breach);
     }
 }
 
-// --- For who logs in -----------------------------------------------------------------------------------------------------------
+// --- For who logs in
+// -----------------------------------------------------------------------------------------------------------
 
 // The answer to a login, once it is one.
 std::string login(World& world, const std::string& address, const std::string& password,
@@ -216,10 +234,11 @@ struct Login {
 void log_in(World& world, const Login& wanted, const std::string& label)
 {
     std::vector<std::string> found;
-    const auto said = login(world, wanted.address, wanted.password, [&](mail::Imap& imap) { found = subjects(imap); });
+    const auto said = login(world, wanted.address, wanted.password,
+                            [&](mail::Imap& imap) { found = subjects(imap); });
     if (said.starts_with("OK ") != wanted.opens) {
-        world.findings.breach(label + ": '" + wanted.password + "' of " + wanted.address + ", as it is by "
-                              + wanted.label + ", was answered " + said);
+        world.findings.breach(label + ": '" + wanted.password + "' of " + wanted.address
+                              + ", as it is by " + wanted.label + ", was answered " + said);
         return;
     }
     for (const auto& subject : found) {
@@ -229,11 +248,13 @@ void log_in(World& world, const Login& wanted, const std::string& label)
     }
     for (const auto& subject : wanted.opens ? wanted.mails : std::vector<std::string>{}) {
         if (std::find(found.begin(), found.end(), subject) == found.end())
-            world.findings.breach(label + ": " + wanted.address + " has lost the message " + subject);
+            world.findings.breach(label + ": " + wanted.address + " has lost the message "
+                                  + subject);
     }
 }
 
-// Each that is there with its password; and few with one that must not open any more, since each of these takes two seconds.
+// Each that is there with its password; and few with one that must not open any more, since each of
+// these takes two seconds.
 void compare_logins(World& world, const std::string& label, plan::Random& random)
 {
     constexpr std::size_t kRefused = 4;
@@ -244,8 +265,10 @@ void compare_logins(World& world, const std::string& label, plan::Random& random
             if (record.is_breached) continue;
             const auto address = name + "@" + client.domain;
             const auto life = name + " " + std::to_string(record.done.created) + " ";
-            if (record.password) all.push_back({address, *record.password, true, record.label, life, record.mails});
-            if (!record.former.empty()) refused.push_back({address, record.former, false, record.label, "", {}});
+            if (record.password)
+                all.push_back({address, *record.password, true, record.label, life, record.mails});
+            if (!record.former.empty())
+                refused.push_back({address, record.former, false, record.label, "", {}});
         }
     }
     for (std::size_t i = 0; i < kRefused && !refused.empty(); ++i) {
@@ -253,7 +276,8 @@ void compare_logins(World& world, const std::string& label, plan::Random& random
         all.insert(all.begin(), refused[static_cast<std::size_t>(at)]);
         refused.erase(refused.begin() + at);
     }
-    mail::in_parallel(all.size(), 2 * kRefused, [&](std::size_t i) { log_in(world, all[i], label); });
+    mail::in_parallel(all.size(), 2 * kRefused,
+                      [&](std::size_t i) { log_in(world, all[i], label); });
 }
 
 }  // namespace
@@ -263,8 +287,9 @@ void come_to_rest(World& world, const std::string& label)
     world.faults.mend();
     await(world, label + ": not everything answers again", [&] { return answers_all(world); });
     finish_what_is_open(world);
-    await(world, label + ": a transaction is left open",
-          [&] { return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0"; });
+    await(world, label + ": a transaction is left open", [&] {
+        return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0";
+    });
     await(world, label + ": there are not as many workers as configured",
           [&] { return world.house.serving_workers().size() == world.house.configured_workers(); });
     if (!world.house.has_setting("SMTP_PORT")) return;
@@ -294,18 +319,20 @@ Doubts compare(World& world, const std::string& label, plan::Random& random)
     for (auto& domain : world.domains) compare_domain(world, domain, label);
     doubts.carried_out = sum(changes) - before;
     world.compare_batches();
-    for (const auto& sentence : story::wrong_counters(world.house)) world.findings.breach(label + ": " + sentence);
+    for (const auto& sentence : story::wrong_counters(world.house))
+        world.findings.breach(label + ": " + sentence);
     if (world.house.has_setting("IMAP_PORT")) compare_logins(world, label, random);
     return doubts;
 }
 
 void check(World& world)
 {
-    process::Arguments command{world.house.setting("MAILBOXCTL"), "--config", world.house.setting("MAILBOXD_CONF"),
-                               "check"};
+    process::Arguments command{world.house.setting("MAILBOXCTL"), "--config",
+                               world.house.setting("MAILBOXD_CONF"), "check"};
     if (world.house.has_setting("SMTP_PORT")) command = mail::as_root(command);
     const auto ended = process::run(command);
-    if (ended.exit != 0) world.findings.breach("at the end mailboxctl check says:\n" + ended.out + ended.err);
+    if (ended.exit != 0)
+        world.findings.breach("at the end mailboxctl check says:\n" + ended.out + ended.err);
 }
 
 }  // namespace torture

@@ -1,5 +1,6 @@
-// rest.h - after a round: until all parts answer again and nothing is under way, and then whether everything is as it was
-// answered, in the API's lists, in the tables, in the audit log, and for who logs in.
+// rest.h - after a round: until all parts answer again and nothing is under way, and then whether
+// everything is as it was answered, in the API's lists, in the tables, in the audit log, and for
+// who logs in.
 
 #pragma once
 

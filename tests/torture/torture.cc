@@ -18,9 +18,10 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// Each client is at something when a fault strikes. Of the steps until the next one half are taken in the course of it, and
-// half after it.
-void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_t steps, const std::string& label)
+// Each client is at something when a fault strikes. Of the steps until the next one half are taken
+// in the course of it, and half after it.
+void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_t steps,
+                const std::string& label)
 {
     constexpr auto kMending = 1500ms;  // about as long as a part takes that is started again
     for (std::size_t i = 0; i < faults.size(); ++i) {
@@ -39,7 +40,8 @@ void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_
         try {
             struck.get();
         } catch (const std::exception& error) {
-            world.findings.breach(label + ": " + fault.kind + " could not be made or mended: " + error.what());
+            world.findings.breach(label + ": " + fault.kind
+                                  + " could not be made or mended: " + error.what());
         }
     }
     world.gate.open_to(steps);
@@ -58,7 +60,8 @@ void work(World& world, const plan::Round& round, const std::string& label)
     {
         std::vector<std::jthread> clients;
         for (auto& client : world.clients) {
-            clients.emplace_back([&] { world.take_steps(client, round.clients[client.index], label); });
+            clients.emplace_back(
+                [&] { world.take_steps(client, round.clients[client.index], label); });
         }
         strike_all(world, round.faults, steps, label);
     }
@@ -79,8 +82,10 @@ std::vector<std::string> kinds(const World& world, const std::string& only)
 void look_at_log(World& world, const stack::Log& log, std::size_t mark, const std::string& label)
 {
     for (const auto& line : log.lines_since(mark)) {
-        for (const char* word : {"error fault ", "fatal ", "cause=SIGSEGV", "cause=SIGABRT", "cause=SIGBUS"}) {
-            if (line.find(word) != std::string::npos) world.findings.breach(label + ": the log has " + line);
+        for (const char* word :
+             {"error fault ", "fatal ", "cause=SIGSEGV", "cause=SIGABRT", "cause=SIGBUS"}) {
+            if (line.find(word) != std::string::npos)
+                world.findings.breach(label + ": the log has " + line);
         }
     }
 }
@@ -90,11 +95,13 @@ void look_at_log(World& world, const stack::Log& log, std::size_t mark, const st
 std::string text(const std::map<std::string, std::size_t>& counts)
 {
     std::string text;
-    for (const auto& [name, count] : counts) text += (text.empty() ? "" : ", ") + name + ": " + std::to_string(count);
+    for (const auto& [name, count] : counts)
+        text += (text.empty() ? "" : ", ") + name + ": " + std::to_string(count);
     return text;
 }
 
-Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options, std::ostream& progress)
+Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options,
+            std::ostream& progress)
 {
     World world{house, disk, options.extent.clients};
     auto extent = options.extent;
@@ -129,10 +136,12 @@ Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& option
         outcome.in_doubt += doubts.all;
         outcome.carried_out += doubts.carried_out;
         outcome.breaches = world.findings.breaches();
-        progress << "round " << i << ": " << text(requests) << "; " << text(faults) << "; in doubt: " << doubts.all
-                 << ", carried out: " << doubts.carried_out << "; breaches: " << outcome.breaches.size() << "; "
-                 << std::fixed << std::setprecision(1) << std::chrono::duration<double>(Clock::now() - begin).count()
-                 << " s" << std::endl;
+        progress << "round " << i << ": " << text(requests) << "; " << text(faults)
+                 << "; in doubt: " << doubts.all << ", carried out: " << doubts.carried_out
+                 << "; breaches: " << outcome.breaches.size() << "; " << std::fixed
+                 << std::setprecision(1)
+                 << std::chrono::duration<double>(Clock::now() - begin).count() << " s"
+                 << std::endl;
     }
     return outcome;
 }

@@ -1,6 +1,6 @@
-// torture.h - clients create, change, delete and list while the parts of the stack are killed, stopped and mended; after
-// each round everything has to be as it was answered. What was acknowledged is there, what was not is absent or whole, and a
-// stranger learns nothing.
+// torture.h - clients create, change, delete and list while the parts of the stack are killed,
+// stopped and mended; after each round everything has to be as it was answered. What was
+// acknowledged is there, what was not is absent or whole, and a stranger learns nothing.
 
 #pragma once
 
@@ -20,7 +20,7 @@ namespace torture {
 struct Options {
     std::uint64_t seed = 0;
     std::size_t rounds = 10;
-    std::string only{};  // this kind of fault; empty: all that the stack can have
+    std::string only{};     // this kind of fault; empty: all that the stack can have
     plan::Extent extent{};  // but for the kinds of faults, which the stack decides
 };
 
@@ -33,7 +33,8 @@ struct Outcome {
 };
 
 // A line for each round is written to `progress`. After the first round with a breach it ends.
-Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options, std::ostream& progress);
+Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options,
+            std::ostream& progress);
 
 std::string text(const std::map<std::string, std::size_t>& counts);
 

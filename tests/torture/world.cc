@@ -43,12 +43,14 @@ story::Tenant narrowed(const stack::Stack& house, const story::Tenant& tenant)
 
 std::string key_id(const stack::Stack& house, const std::string& key)
 {
-    return house.value("SELECT id FROM api_key WHERE hash = UNHEX(SHA2(" + stack::quote(key) + ", 256))");
+    return house.value("SELECT id FROM api_key WHERE hash = UNHEX(SHA2(" + stack::quote(key)
+                       + ", 256))");
 }
 
 }  // namespace
 
-// --- What was found ----------------------------------------------------------------------------------------------------------
+// --- What was found
+// ----------------------------------------------------------------------------------------------------------
 
 void Findings::breach(const std::string& sentence)
 {
@@ -102,26 +104,31 @@ void Gate::await(std::size_t steps)
     changed_.wait(lock, [&] { return taken_ >= steps; });
 }
 
-// --- Who takes part -----------------------------------------------------------------------------------------------------------
+// --- Who takes part
+// -----------------------------------------------------------------------------------------------------------
 
-// Two domains of one account and one of another: half of the clients in the first one, each second of them by a key that is
-// good for no other. The names are the same in all of them. The last client has a domain for itself.
+// Two domains of one account and one of another: half of the clients in the first one, each second
+// of them by a key that is good for no other. The names are the same in all of them. The last
+// client has a domain for itself.
 World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted)
-    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)}, stranger_{story::add_tenant(house)}, flood_{story::add_tenant(house)}
+    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)},
+      stranger_{story::add_tenant(house)}, flood_{story::add_tenant(house)}
 {
     const auto second = story::add_neighbour(house, first_);
     const auto set = [&](const process::Arguments& command) {
         const auto ended = house.mailboxctl(command);
         if (ended.exit != 0) throw std::runtime_error{ended.err};
     };
-    const std::array<story::Tenant, 4> tenants{first_, second, narrowed(house, first_), story::add_tenant(house)};
+    const std::array<story::Tenant, 4> tenants{first_, second, narrowed(house, first_),
+                                               story::add_tenant(house)};
     // So that all creations in the account take turns.
     set({"account", "set", first_.account, "max_mailboxes=1000"});
     const auto alone = story::add_tenant(house);
     set({"domain", "set", alone.domain, "allow_delete_all=yes"});
     for (const auto& name : {first_.domain, second.domain, tenants[3].domain, alone.domain}) {
         domains.push_back({.name = name});
-        for (const auto& contested : plan::contested_names()) domains.back().names.insert(contested);
+        for (const auto& contested : plan::contested_names())
+            domains.back().names.insert(contested);
     }
     std::map<std::string, std::size_t> in_domain;
     for (std::size_t i = 0; i < clients_wanted; ++i) {
@@ -129,7 +136,12 @@ World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clie
         const auto& tenant = is_alone ? alone : tenants[i % tenants.size()];
         const auto number = in_domain[tenant.domain]++;
         const auto names = plan::own_names(number);
-        clients.push_back({i, {number, is_alone}, tenant.domain, tenant.key, key_id(house, tenant.key), journal::Journal{names}});
+        clients.push_back({i,
+                           {number, is_alone},
+                           tenant.domain,
+                           tenant.key,
+                           key_id(house, tenant.key),
+                           journal::Journal{names}});
         auto& its_domain = domain(tenant.domain);
         its_domain.names.insert(names.begin(), names.end());
         its_domain.key_ids.insert(clients.back().key_id);
@@ -139,12 +151,15 @@ World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clie
 
 Domain& World::domain(const std::string& name)
 {
-    return *std::find_if(domains.begin(), domains.end(), [&](const Domain& each) { return each.name == name; });
+    return *std::find_if(domains.begin(), domains.end(),
+                         [&](const Domain& each) { return each.name == name; });
 }
 
-Asked World::ask(const std::string& key, const std::string& method, const std::string& target, const http::Body& body)
+Asked World::ask(const std::string& key, const std::string& method, const std::string& target,
+                 const http::Body& body)
 {
-    const auto bytes = http::Request{method, target, {{"Authorization", http::basic(key)}}, body}.bytes();
+    const auto bytes =
+        http::Request{method, target, {{"Authorization", http::basic(key)}}, body}.bytes();
     Asked asked{{}, Meaning::unknown, "no answer"};
     try {
         const auto port = faults.http_port();
@@ -169,29 +184,31 @@ Asked World::ask(const std::string& key, const std::string& method, const std::s
     return asked;
 }
 
-std::optional<std::set<std::string>> World::list(const std::string& key, const Domain& its_domain, bool as_credentials,
-                                                 const std::string& label)
+std::optional<std::set<std::string>> World::list(const std::string& key, const Domain& its_domain,
+                                                 bool as_credentials, const std::string& label)
 {
     const auto asked = ask(key, "GET", collection(its_domain.name, as_credentials) + "?limit=1000");
-    if (asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown) return std::nullopt;
+    if (asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown)
+        return std::nullopt;
     if (asked.meaning != Meaning::done) {
         findings.breach(label + ": a list was answered " + asked.said);
         return std::nullopt;
     }
     std::set<std::string> names;
     try {
-        const auto page =
-            answers::page(asked.answer, as_credentials ? answers::Items::credentials : answers::Items::mailboxes);
+        const auto page = answers::page(asked.answer, as_credentials ? answers::Items::credentials
+                                                                     : answers::Items::mailboxes);
         for (const auto& item : page.items) {
             const auto at = item.mailbox.find('@');
             const auto name = item.mailbox.substr(0, at);
             if (item.mailbox.substr(at + 1) != its_domain.name || !its_domain.names.contains(name))
                 findings.breach(label + ": nobody made " + item.mailbox);
-            if (!names.insert(name).second) findings.breach(label + ": " + name + " is listed twice");
+            if (!names.insert(name).second)
+                findings.breach(label + ": " + name + " is listed twice");
         }
         if (page.total_count != static_cast<std::int64_t>(page.items.size())) {
-            findings.breach(label + ": total_count is " + std::to_string(page.total_count) + ", and listed are "
-                            + std::to_string(page.items.size()));
+            findings.breach(label + ": total_count is " + std::to_string(page.total_count)
+                            + ", and listed are " + std::to_string(page.items.size()));
         }
     } catch (const std::runtime_error& error) {
         findings.breach(label + ": " + error.what());
@@ -199,16 +216,19 @@ std::optional<std::set<std::string>> World::list(const std::string& key, const D
     return names;
 }
 
-// --- What they do --------------------------------------------------------------------------------------------------------------
+// --- What they do
+// --------------------------------------------------------------------------------------------------------------
 
-void World::take_steps(Client& client, const std::vector<plan::Step>& steps, const std::string& label)
+void World::take_steps(Client& client, const std::vector<plan::Step>& steps,
+                       const std::string& label)
 {
     auto wait = kFirstPause;
     for (std::size_t i = 0; i < steps.size(); ++i) {
         gate.pass();
         const auto& step = steps[i];
-        const auto name = label + ", client " + std::to_string(client.index) + " in " + client.domain + ", step "
-                          + std::to_string(i) + " (" + plan::text(step) + ")";
+        const auto name = label + ", client " + std::to_string(client.index) + " in "
+                          + client.domain + ", step " + std::to_string(i) + " (" + plan::text(step)
+                          + ")";
         const bool is_in_trouble = take_step(client, step, name);
         // Who is refused waits a little, and longer the next time.
         if (is_in_trouble) ::poll(nullptr, 0, static_cast<int>(wait.count()));
@@ -220,9 +240,11 @@ Asked World::ask_for(const Client& client, const plan::Step& step)
 {
     const auto all = collection(client.domain, step.as_credentials);
     const auto one = all + "/" + step.names.front();
-    if (step.action == Action::change) return ask(client.key, "PUT", one, http::form({{"password", step.password}}));
+    if (step.action == Action::change)
+        return ask(client.key, "PUT", one, http::form({{"password", step.password}}));
     if (step.action == Action::remove) return ask(client.key, "DELETE", one);
-    if (step.action == Action::remove_all) return ask(client.key, "DELETE", collection(client.domain, true));
+    if (step.action == Action::remove_all)
+        return ask(client.key, "DELETE", collection(client.domain, true));
     http::Fields fields;
     for (std::size_t i = 0; i < step.names.size(); ++i) {
         fields.emplace_back(step.as_credentials ? "login" : "mailbox", step.names[i]);
@@ -247,7 +269,8 @@ bool World::take_step(Client& client, const plan::Step& step, const std::string&
     const auto asked = ask_for(client, step);
     if (asked.meaning == Meaning::unknown) is_any_open = true;
     if (!step.is_contested) {
-        const auto breach = client.journal.note(step, asked.meaning, label + ", answered " + asked.said);
+        const auto breach =
+            client.journal.note(step, asked.meaning, label + ", answered " + asked.said);
         if (!breach.empty()) findings.breach(breach);
     } else if (asked.meaning == Meaning::wrong) {
         findings.breach(label + ", answered " + asked.said);
@@ -277,7 +300,8 @@ bool World::send_mail(Client& client, const plan::Step& step, const std::string&
     const bool is_accepted = said.starts_with("250 ");
     // Only for good: 550 says that there is no such mailbox.
     if (said.starts_with("550 "))
-        findings.breach(label + ", answered " + said + ", but the mailbox is there by " + record.label);
+        findings.breach(label + ", answered " + said + ", but the mailbox is there by "
+                        + record.label);
     if (is_accepted) client.journal.note(step, Meaning::done, subject);
     return !is_accepted;
 }
@@ -306,8 +330,9 @@ void World::be_a_flood(const std::atomic<bool>& is_over, const std::string& labe
 void World::compare_batches()
 {
     for (const auto& [prefix, meaning, label] : std::exchange(batches_, {})) {
-        const auto rows = house.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
-                                      + stack::quote(flood_.domain) + " AND m.local_part LIKE " + stack::quote(prefix + "%"));
+        const auto rows = house.value(
+            "SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+            + stack::quote(flood_.domain) + " AND m.local_part LIKE " + stack::quote(prefix + "%"));
         const bool is_whole = rows == "100" && meaning != Meaning::untouched;
         const bool is_absent = rows == "0" && meaning != Meaning::done;
         if (!is_whole && !is_absent) findings.breach(label + ": " + rows + " of 100 are there");
@@ -321,9 +346,11 @@ void World::read_only(const std::atomic<bool>& is_over, const std::string& label
         const auto& its_domain = domains[i % 2];
         if (i % 5 == 4) {
             const auto asked = ask(reading_key_, "DELETE",
-                                   collection(its_domain.name, i % 3 == 0) + "/" + plan::contested_names().front());
-            const bool is_refused =
-                asked.answer.status == 403 || asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
+                                   collection(its_domain.name, i % 3 == 0) + "/"
+                                       + plan::contested_names().front());
+            const bool is_refused = asked.answer.status == 403
+                                    || asked.meaning == Meaning::untouched
+                                    || asked.meaning == Meaning::unknown;
             if (!is_refused) findings.breach(name + ", deleting, answered " + asked.said);
         } else {
             list(reading_key_, its_domain, i % 3 == 0, name);
@@ -332,10 +359,12 @@ void World::read_only(const std::atomic<bool>& is_over, const std::string& label
     }
 }
 
-// Whatever it asks for, by a good key of its own, it is told that there is no such domain; and by one that is none, nothing.
+// Whatever it asks for, by a good key of its own, it is told that there is no such domain; and by
+// one that is none, nothing.
 void World::be_a_stranger(const std::atomic<bool>& is_over, const std::string& label)
 {
-    const auto form = http::form({{"mailbox", plan::contested_names().front()}, {"password", "Let me in"}});
+    const auto form =
+        http::form({{"mailbox", plan::contested_names().front()}, {"password", "Let me in"}});
     auto no_key = stranger_.key;
     no_key.back() = no_key.back() == 'a' ? 'b' : 'a';
     for (std::size_t i = 0; !is_over; ++i) {
@@ -343,18 +372,24 @@ void World::be_a_stranger(const std::atomic<bool>& is_over, const std::string& l
         const auto all = collection(victim.name, false);
         const auto one = all + "/" + plan::contested_names().front();
         const std::array<std::pair<const char*, std::string>, 5> requests{
-            {{"GET", all}, {"DELETE", one}, {"PUT", one}, {"POST", all}, {"GET", "/domains/" + victim.name}}};
+            {{"GET", all},
+             {"DELETE", one},
+             {"PUT", one},
+             {"POST", all},
+             {"GET", "/domains/" + victim.name}}};
         const auto& [method, target] = requests[i / domains.size() % requests.size()];
         const bool has_key = i % 7 != 6;
-        const auto asked =
-            ask(has_key ? stranger_.key : no_key, method, target,
-                method == std::string_view{"POST"} || method == std::string_view{"PUT"} ? form : http::Body{});
-        const auto refusal =
-            has_key ? "404 domain_not_found: Domain not found: " + victim.name : "401 unauthorized: Forbidden";
-        const bool is_refused =
-            asked.said == refusal || asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
+        const auto asked = ask(
+            has_key ? stranger_.key : no_key, method, target,
+            method == std::string_view{"POST"} || method == std::string_view{"PUT"} ? form
+                                                                                    : http::Body{});
+        const auto refusal = has_key ? "404 domain_not_found: Domain not found: " + victim.name
+                                     : "401 unauthorized: Forbidden";
+        const bool is_refused = asked.said == refusal || asked.meaning == Meaning::untouched
+                                || asked.meaning == Meaning::unknown;
         if (!is_refused)
-            findings.breach(label + ", a stranger's " + method + " " + target + " was answered " + asked.said);
+            findings.breach(label + ", a stranger's " + method + " " + target + " was answered "
+                            + asked.said);
         ::poll(nullptr, 0, static_cast<int>(kFirstPause.count()));
     }
 }

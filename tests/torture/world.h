@@ -1,5 +1,5 @@
-// world.h - who takes part in a run of torture, and what they find: accounts, domains and keys, clients that change and
-// keep a journal, one who may only list, and a stranger.
+// world.h - who takes part in a run of torture, and what they find: accounts, domains and keys,
+// clients that change and keep a journal, one who may only list, and a stranger.
 
 #pragma once
 
@@ -81,15 +81,16 @@ struct World {
     Asked ask(const std::string& key, const std::string& method, const std::string& target,
               const http::Body& body = {});
     // A list, as it has to be whatever else is known; nothing where it was not answered.
-    std::optional<std::set<std::string>> list(const std::string& key, const Domain& domain, bool as_credentials,
-                                              const std::string& label);
+    std::optional<std::set<std::string>> list(const std::string& key, const Domain& domain,
+                                              bool as_credentials, const std::string& label);
     Domain& domain(const std::string& name);
 
     // Each on a thread of its own.
     void take_steps(Client& client, const std::vector<plan::Step>& steps, const std::string& label);
     void read_only(const std::atomic<bool>& is_over, const std::string& label);
     void be_a_stranger(const std::atomic<bool>& is_over, const std::string& label);
-    // An account of its own sends batches of 100 mailboxes, one after another: as many as it can, up to a number.
+    // An account of its own sends batches of 100 mailboxes, one after another: as many as it can,
+    // up to a number.
     void be_a_flood(const std::atomic<bool>& is_over, const std::string& label);
 
     // Whether each batch is there whole or not at all, as it was answered. Forgets them.

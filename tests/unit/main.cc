@@ -1,4 +1,5 @@
-// main.cc - the units, and what the store does to a real database. scripts/run-tests starts that database.
+// main.cc - the units, and what the store does to a real database. scripts/run-tests starts that
+// database.
 
 #define BOOST_TEST_MODULE units
 #include <boost/test/unit_test.hpp>

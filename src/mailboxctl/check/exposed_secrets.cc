@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kShortest = 8;
 constexpr std::int64_t kLargest = 1 << 20;
 constexpr std::size_t kMostFiles = 2000;
-constexpr int kDepth = 2;  // folders of configuration are not deeper, and the mail store may be beside them
+constexpr int kDepth =
+    2;  // folders of configuration are not deeper, and the mail store may be beside them
 
 struct Text {
     bool is_exposed = false;
@@ -26,7 +27,8 @@ struct Text {
 std::optional<Text> read(const std::string& path)
 {
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kLargest) return std::nullopt;
+    if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kLargest)
+        return std::nullopt;
     std::ifstream file{path, std::ios::binary};
     if (!file) return std::nullopt;
     return Text{(status.st_mode & S_IROTH) != 0, {std::istreambuf_iterator<char>{file}, {}}};
@@ -36,8 +38,10 @@ std::set<std::string> files_in(const std::string& folder)
 {
     std::set<std::string> files;
     std::error_code error;
-    for (fs::recursive_directory_iterator each{folder, fs::directory_options::skip_permission_denied, error}, end; !error && each != end;
-         each.increment(error)) {
+    for (fs::recursive_directory_iterator
+             each{folder, fs::directory_options::skip_permission_denied, error},
+         end;
+         !error && each != end; each.increment(error)) {
         if (each.depth() >= kDepth) each.disable_recursion_pending();
         if (each->is_regular_file(error)) files.insert(each->path());
     }
@@ -51,14 +55,17 @@ std::set<std::string> paths_in(const std::string& text)
     std::set<std::string> paths;
     for (std::sregex_iterator each{text.begin(), text.end(), path}, end; each != end; ++each) {
         const std::string found = (*each)[1];
-        if (!found.starts_with("/dev/") && !found.starts_with("/proc/") && !found.starts_with("/sys/")) paths.insert(found);
+        if (!found.starts_with("/dev/") && !found.starts_with("/proc/")
+            && !found.starts_with("/sys/"))
+            paths.insert(found);
     }
     return paths;
 }
 
 }  // namespace
 
-std::optional<Exposed> find(const std::vector<std::string>& folders, const std::map<std::string, std::string>& secrets)
+std::optional<Exposed> find(const std::vector<std::string>& folders,
+                            const std::map<std::string, std::string>& secrets)
 {
     std::vector<std::string> files;
     std::set<std::string> seen;
@@ -78,7 +85,8 @@ std::optional<Exposed> find(const std::vector<std::string>& folders, const std::
         if (i < in_folders) add(paths_in(found->text));
         if (!found->is_exposed) continue;
         for (const auto& [name, secret] : secrets) {
-            if (secret.size() >= kShortest && found->text.find(secret) != std::string::npos) return Exposed{file, name};
+            if (secret.size() >= kShortest && found->text.find(secret) != std::string::npos)
+                return Exposed{file, name};
         }
     }
     return std::nullopt;

@@ -16,13 +16,15 @@ using finding::wrong;
 
 std::string lower(std::string text)
 {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
 }
 
 std::vector<std::string> words(std::string text)
 {
-    std::replace_if(text.begin(), text.end(), [](char c) { return c == ',' || c == ':'; }, ' ');
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == ',' || c == ':'; }, ' ');
     std::istringstream stream{lower(text)};
     std::vector<std::string> all;
     for (std::string word; stream >> word;) all.push_back(word);
@@ -49,20 +51,29 @@ bool is_older(const std::string& version, int major, int minor)
 bool refuses_old_tls(const std::string& protocols)
 {
     const auto text = lower(protocols);
-    if (const auto at = text.find(">="); at != std::string::npos) return text.find("tlsv1.2", at) != std::string::npos || text.find("tlsv1.3", at) != std::string::npos;
-    return (has(text, "!tlsv1") && has(text, "!tlsv1.1")) || (text.find('!') == std::string::npos && !text.empty() && !has(text, "tlsv1") && !has(text, "tlsv1.1"));
+    if (const auto at = text.find(">="); at != std::string::npos)
+        return text.find("tlsv1.2", at) != std::string::npos
+               || text.find("tlsv1.3", at) != std::string::npos;
+    return (has(text, "!tlsv1") && has(text, "!tlsv1.1"))
+           || (text.find('!') == std::string::npos && !text.empty() && !has(text, "tlsv1")
+               && !has(text, "tlsv1.1"));
 }
 
 // One smtpd service: its own option in master.cf, or main.cf's setting.
 class Service {
 public:
-    Service(const postconf::Postfix& postfix, std::string name) : postfix_{postfix}, name_{std::move(name)} {}
+    Service(const postconf::Postfix& postfix, std::string name)
+        : postfix_{postfix}, name_{std::move(name)}
+    {
+    }
     std::string setting(const std::string& name) const { return postfix_.setting_of(name_, name); }
     // The command that changes a setting: in master.cf if it stands there.
     std::string command(const std::string& name, const std::string& value) const
     {
-        const auto short_value = std::regex_replace(value, std::regex{", *"}, ",");  // postconf -P takes no blanks
-        if (postfix_.is_own_setting(name_, name)) return "postconf -P '" + name_ + "/" + name + "=" + short_value + "'";
+        const auto short_value =
+            std::regex_replace(value, std::regex{", *"}, ",");  // postconf -P takes no blanks
+        if (postfix_.is_own_setting(name_, name))
+            return "postconf -P '" + name_ + "/" + name + "=" + short_value + "'";
         return "postconf -e '" + name + " = " + value + "'";
     }
     const std::string& name() const { return name_; }
@@ -76,18 +87,23 @@ Finding judge_end_of_data(const Service& service, const std::string& version)
 {
     const auto forbids = lower(service.setting("smtpd_forbid_bare_newline"));
     if (forbids != "normalize" && forbids != "yes" && forbids != "reject") {
-        return wrong(service.name() + " lets a message carry a second one with a forged sender (CVE-2023-51764): "
+        return wrong(service.name()
+                     + " lets a message carry a second one with a forged sender (CVE-2023-51764): "
                      + service.command("smtpd_forbid_bare_newline", "normalize"));
     }
     if (!service.setting("smtpd_forbid_bare_newline_exclusions").empty()) {
-        return finding::note(service.name() + " lets clients of smtpd_forbid_bare_newline_exclusions hide a second message in one: "
-                             + service.command("smtpd_forbid_bare_newline_exclusions", ""));
+        return finding::note(
+            service.name()
+            + " lets clients of smtpd_forbid_bare_newline_exclusions hide a second message in one: "
+            + service.command("smtpd_forbid_bare_newline_exclusions", ""));
     }
     constexpr int kMajor = 3, kMinor = 10;
     const auto discarded = service.setting("smtpd_discard_ehlo_keywords");
     if (is_older(version, kMajor, kMinor) && !has(discarded, "chunking")) {
         return wrong(service.name() + " offers BDAT, which has faults before Postfix 3.10: "
-                     + service.command("smtpd_discard_ehlo_keywords", (discarded.empty() ? "" : discarded + ", ") + "chunking, silent-discard"));
+                     + service.command("smtpd_discard_ehlo_keywords",
+                                       (discarded.empty() ? "" : discarded + ", ")
+                                           + "chunking, silent-discard"));
     }
     return {};
 }
@@ -95,29 +111,43 @@ Finding judge_end_of_data(const Service& service, const std::string& version)
 Finding judge_login(const Service& service)
 {
     if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
-    const bool is_mandatory = lower(service.setting("smtpd_tls_wrappermode")) == "yes" || lower(service.setting("smtpd_tls_security_level")) == "encrypt";
+    const bool is_mandatory = lower(service.setting("smtpd_tls_wrappermode")) == "yes"
+                              || lower(service.setting("smtpd_tls_security_level")) == "encrypt";
     const std::string kind = is_mandatory ? "smtpd_tls_mandatory_" : "smtpd_tls_";
     if (!refuses_old_tls(service.setting(kind + "protocols"))) {
-        return wrong(service.name() + " takes passwords over TLS before 1.2: " + service.command(kind + "protocols", ">=TLSv1.2"));
+        return wrong(service.name() + " takes passwords over TLS before 1.2: "
+                     + service.command(kind + "protocols", ">=TLSv1.2"));
     }
-    const auto excluded = service.setting(kind + "exclude_ciphers") + " " + service.setting("smtpd_tls_exclude_ciphers");
+    const auto excluded = service.setting(kind + "exclude_ciphers") + " "
+                          + service.setting("smtpd_tls_exclude_ciphers");
     if (!has(excluded, "anull")) {
-        return wrong(service.name() + " takes passwords by ciphers without a certificate: " + service.command(kind + "exclude_ciphers", "aNULL, MD5, RC4, 3DES"));
+        return wrong(service.name() + " takes passwords by ciphers without a certificate: "
+                     + service.command(kind + "exclude_ciphers", "aNULL, MD5, RC4, 3DES"));
     }
     return {};
 }
 
-// Where our users log in: whose address they send from, and whether a login that is not in force any more still sends.
+// Where our users log in: whose address they send from, and whether a login that is not in force
+// any more still sends.
 Finding judge_senders(const Service& service)
 {
     if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
-    const auto restrictions = service.setting("smtpd_sender_restrictions") + " " + service.setting("smtpd_recipient_restrictions");
-    const auto names = [&](const char* what) { return restrictions.find(what) != std::string::npos; };
-    const std::string remedy = ": the guide, \"Mail\", has the commands for a submission service of your own";
-    if (!names("mailboxd-own.regexp") && !names("reject_sender_login_mismatch") && !names("reject_authenticated_sender_login_mismatch")) {
-        return wrong(service.name() + " lets whoever has logged in send in anybody's name" + remedy);
+    const auto restrictions = service.setting("smtpd_sender_restrictions") + " "
+                              + service.setting("smtpd_recipient_restrictions");
+    const auto names = [&](const char* what) {
+        return restrictions.find(what) != std::string::npos;
+    };
+    const std::string remedy =
+        ": the guide, \"Mail\", has the commands for a submission service of your own";
+    if (!names("mailboxd-own.regexp") && !names("reject_sender_login_mismatch")
+        && !names("reject_authenticated_sender_login_mismatch")) {
+        return wrong(service.name() + " lets whoever has logged in send in anybody's name"
+                     + remedy);
     }
-    if (!names("mailboxd-logins.cf")) return wrong(service.name() + " lets a session send that began before a new password or a suspension" + remedy);
+    if (!names("mailboxd-logins.cf"))
+        return wrong(service.name()
+                     + " lets a session send that began before a new password or a suspension"
+                     + remedy);
     return {};
 }
 
@@ -125,8 +155,10 @@ Finding judge_reports(const postconf::Postfix& postfix)
 {
     for (const std::string service : {"bounce/unix", "defer/unix", "trace/unix"}) {
         if (postfix.setting_of(service, "cleanup_service_name") == "mailboxd-bounces") continue;
-        return finding::note(service + " shows the names of mailboxes inside Dovecot to senders: postconf -P " + service
-                             + "/cleanup_service_name=mailboxd-bounces " + service + "/internal_mail_filter_classes=bounce");
+        return finding::note(
+            service + " shows the names of mailboxes inside Dovecot to senders: postconf -P "
+            + service + "/cleanup_service_name=mailboxd-bounces " + service
+            + "/internal_mail_filter_classes=bounce");
     }
     return {};
 }
@@ -139,11 +171,13 @@ Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& dom
     std::set<std::string> names;
     Finding worst;
     const auto add = [&](const Finding& found) {
-        if (worst.mark == Mark::ok || (found.mark == Mark::wrong && worst.mark != Mark::wrong)) worst = found;
+        if (worst.mark == Mark::ok || (found.mark == Mark::wrong && worst.mark != Mark::wrong))
+            worst = found;
     };
     for (const auto& service : postfix.services()) {
         if (!names.insert(service.name).second) {
-            add(wrong("master.cf has two entries " + service.name + ", of which only the last one is used: remove one of them"));
+            add(wrong("master.cf has two entries " + service.name
+                      + ", of which only the last one is used: remove one of them"));
         }
     }
     for (const auto& each : postfix.services()) {
@@ -156,8 +190,10 @@ Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& dom
     add(judge_reports(postfix));
     for (const auto& word : words(postfix.setting("mydestination").text)) {
         if (domains.contains(word)) {
-            add(wrong("its mydestination has " + word + ", a domain of ours, so its mail does not get to the mailboxes: take it out of mydestination, or give the"
-                      " server (myhostname) another name"));
+            add(wrong(
+                "its mydestination has " + word
+                + ", a domain of ours, so its mail does not get to the mailboxes: take it out of mydestination, or give the"
+                  " server (myhostname) another name"));
         }
     }
     return worst;

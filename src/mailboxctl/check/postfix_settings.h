@@ -1,4 +1,5 @@
-// postfix_settings.h - judges the settings of an installed Postfix on which the security of its mailboxes depends.
+// postfix_settings.h - judges the settings of an installed Postfix on which the security of its
+// mailboxes depends.
 #pragma once
 
 #include <set>
@@ -9,10 +10,11 @@
 
 namespace smtp {
 
-// For every smtpd service of master.cf: what ends a message, BDAT, and where users log in the versions and ciphers of TLS
-// and whose address they send from. Also whether reports show storage ids, two entries for one service, of which Postfix
-// uses the last one, and a domain of ours in mydestination. Returns the first that is wrong, with what mends it. Throws
-// std::runtime_error if Postfix's programs cannot be started.
+// For every smtpd service of master.cf: what ends a message, BDAT, and where users log in the
+// versions and ciphers of TLS and whose address they send from. Also whether reports show storage
+// ids, two entries for one service, of which Postfix uses the last one, and a domain of ours in
+// mydestination. Returns the first that is wrong, with what mends it. Throws std::runtime_error if
+// Postfix's programs cannot be started.
 finding::Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains);
 
 }  // namespace smtp

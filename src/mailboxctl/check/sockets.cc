@@ -25,7 +25,8 @@ constexpr char kDanger[] = " can pretend to call from any address, and can occup
 
 void add_account(Names& names, const passwd* account)
 {
-    if (account != nullptr && account->pw_uid != 0 && account->pw_uid != ::geteuid()) names.insert(account->pw_name);
+    if (account != nullptr && account->pw_uid != 0 && account->pw_uid != ::geteuid())
+        names.insert(account->pw_name);
 }
 
 // The accounts that owner and group of the file let write to it.
@@ -50,8 +51,9 @@ Names accounts_of(const struct stat& file)
 // Processes by id, with the names of their programs.
 using Programs = std::map<std::string, std::string>;
 
-// The processes that run as this account. Their folders in /proc belong to root where they have changed their user, so their
-// status is read. Empty where this process may not see those of others.
+// The processes that run as this account. Their folders in /proc belong to root where they have
+// changed their user, so their status is read. Empty where this process may not see those of
+// others.
 Programs programs_of(const std::string& account)
 {
     Programs programs;
@@ -67,15 +69,17 @@ Programs programs_of(const std::string& account)
             std::istringstream ids{line.substr(5)};
             uid_t real = 0;
             uid_t effective = 0;
-            if (ids >> real >> effective && (real == entry->pw_uid || effective == entry->pw_uid)) programs[folder.path().filename()] = name;
+            if (ids >> real >> effective && (real == entry->pw_uid || effective == entry->pw_uid))
+                programs[folder.path().filename()] = name;
             break;
         }
     }
     return programs;
 }
 
-// The names of the programs that run as this account, except nginx. Looks twice, half a second apart: a command that ends
-// at once, such as one of cron, is no program that customers' code runs in.
+// The names of the programs that run as this account, except nginx. Looks twice, half a second
+// apart: a command that ends at once, such as one of cron, is no program that customers' code runs
+// in.
 Names others_than_nginx(const std::string& account)
 {
     const auto others = [&] {
@@ -109,17 +113,21 @@ Finding is_for_nginx(const std::string& path)
 {
     struct stat status {};
     if (path.empty() || ::stat(path.c_str(), &status) != 0) return {};
-    if ((status.st_mode & S_IWOTH) != 0) return finding::wrong(path + " can be used by everybody, who" + kDanger + "Do: chmod o= " + path);
+    if ((status.st_mode & S_IWOTH) != 0)
+        return finding::wrong(path + " can be used by everybody, who" + kDanger
+                              + "Do: chmod o= " + path);
     const auto accounts = accounts_of(status);
     if (accounts.size() > 1) {
-        return finding::note(path + " can be used by " + list(accounts) + ". Each" + kDanger
-                             + "Give it to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
+        return finding::note(
+            path + " can be used by " + list(accounts) + ". Each" + kDanger
+            + "Give it to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
     }
     if (accounts.empty()) return {};
     const auto programs = others_than_nginx(*accounts.begin());
     if (programs.empty()) return {};
-    return finding::note(path + " can be used by " + *accounts.begin() + ", and beside nginx " + list(programs) + " runs as that user. Who runs code there"
-                         + kDanger + "Give these programs another user, such as user= in each pool of PHP");
+    return finding::note(path + " can be used by " + *accounts.begin() + ", and beside nginx "
+                         + list(programs) + " runs as that user. Who runs code there" + kDanger
+                         + "Give these programs another user, such as user= in each pool of PHP");
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
-// commits - the ceiling C: how many deletions a second a client of nothing but the C library commits.
+// commits - the ceiling C: how many deletions a second a client of nothing but the C library
+// commits.
 //
 //     commits SOCKET USER DATABASE CONNECTIONS LOCAL_PART FIRST LAST
 //
-// Deletes LOCAL_PART from each of the domains d<FIRST>.example to d<LAST>.example, one transaction a mailbox, with the
-// statements of Store::remove(), prepared once. Prints how many transactions a second.
+// Deletes LOCAL_PART from each of the domains d<FIRST>.example to d<LAST>.example, one transaction
+// a mailbox, with the statements of Store::remove(), prepared once. Prints how many transactions a
+// second.
 
 #include <mysql.h>
 
@@ -25,8 +27,10 @@
 
 namespace {
 
-constexpr char kTakeOne[] = "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
-constexpr char kLockMailbox[] = "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
+constexpr char kTakeOne[] =
+    "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
+constexpr char kLockMailbox[] =
+    "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
 constexpr char kUncountRange[] =
     "UPDATE mailbox_range SET mailboxes = mailboxes - 1,"
@@ -50,7 +54,8 @@ class Client {
 public:
     Client(const char* socket, const char* user, const char* database)
     {
-        if (mysql_real_connect(handle_, nullptr, user, "", database, 0, socket, 0) == nullptr) fail();
+        if (mysql_real_connect(handle_, nullptr, user, "", database, 0, socket, 0) == nullptr)
+            fail();
         run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     }
     ~Client()
@@ -77,8 +82,10 @@ public:
         execute(kKeepDeleted, {domain, "ceiling", std::int64_t{0}, domain_id, id - 1, id});
         execute(kEndSessions, {domain_id, local_part});
         execute(kDeleteMailbox, {domain_id, local_part});
-        const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
-        execute(kInsert, {now.count(), static_cast<std::int64_t>(random_() >> 2), "ceiling", "127.0.0.1", "delete", domain, local_part});
+        const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::system_clock::now().time_since_epoch());
+        execute(kInsert, {now.count(), static_cast<std::int64_t>(random_() >> 2), "ceiling",
+                          "127.0.0.1", "delete", domain, local_part});
         run("COMMIT");
     }
 
@@ -102,7 +109,9 @@ private:
                 binds.at(i).buffer_length = string.size();
             }
         }
-        if (mysql_stmt_bind_param(statement, binds.data()) != 0 || mysql_stmt_execute(statement) != 0) fail();
+        if (mysql_stmt_bind_param(statement, binds.data()) != 0
+            || mysql_stmt_execute(statement) != 0)
+            fail();
         return statement;
     }
 
@@ -114,7 +123,8 @@ private:
         MYSQL_BIND bind{};
         bind.buffer_type = MYSQL_TYPE_LONGLONG;
         bind.buffer = &value;
-        if (mysql_stmt_bind_result(statement, &bind) != 0 || mysql_stmt_fetch(statement) != 0) throw std::runtime_error("no such row");
+        if (mysql_stmt_bind_result(statement, &bind) != 0 || mysql_stmt_fetch(statement) != 0)
+            throw std::runtime_error("no such row");
         mysql_stmt_free_result(statement);
         return value;
     }
@@ -141,15 +151,19 @@ std::string domain_name(unsigned long number)
 
 int main(int argc, char** argv)
 try {
-    if (argc != 8) throw std::runtime_error("usage: commits SOCKET USER DATABASE CONNECTIONS LOCAL_PART FIRST LAST");
+    if (argc != 8)
+        throw std::runtime_error(
+            "usage: commits SOCKET USER DATABASE CONNECTIONS LOCAL_PART FIRST LAST");
     const std::string local_part = argv[5];
     const auto first = std::stoul(argv[6]);
     const auto last = std::stoul(argv[7]);
     std::vector<std::unique_ptr<Client>> clients;
-    for (auto left = std::stoul(argv[4]); left > 0; --left) clients.push_back(std::make_unique<Client>(argv[1], argv[2], argv[3]));
+    for (auto left = std::stoul(argv[4]); left > 0; --left)
+        clients.push_back(std::make_unique<Client>(argv[1], argv[2], argv[3]));
     // The service finds the domain with the key, outside the transaction.
     std::vector<std::int64_t> ids;
-    for (auto number = first; number <= last; ++number) ids.push_back(clients[0]->domain_id(domain_name(number)));
+    for (auto number = first; number <= last; ++number)
+        ids.push_back(clients[0]->domain_id(domain_name(number)));
 
     std::atomic<std::size_t> next = 0;
     std::atomic<bool> has_failed = false;
@@ -158,7 +172,8 @@ try {
     for (auto& client : clients) {
         threads.emplace_back([&] {
             try {
-                for (std::size_t i = 0; (i = next++) < ids.size();) client->remove(ids[i], domain_name(first + i), local_part);
+                for (std::size_t i = 0; (i = next++) < ids.size();)
+                    client->remove(ids[i], domain_name(first + i), local_part);
             } catch (const std::exception& problem) {
                 std::fprintf(stderr, "commits: %s\n", problem.what());
                 has_failed = true;

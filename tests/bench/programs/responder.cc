@@ -2,8 +2,8 @@
 //
 //     responder SOCKET PROCESSES
 //
-// The plain loop of libfcgi. Answers with as many bytes as the query string says, from a buffer that was made once; what
-// is asked for again is not formatted again.
+// The plain loop of libfcgi. Answers with as many bytes as the query string says, from a buffer
+// that was made once; what is asked for again is not formatted again.
 
 #include <fcgiapp.h>
 #include <sys/prctl.h>
@@ -22,8 +22,8 @@ namespace {
 
 std::string answer(unsigned long size)
 {
-    return "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n"
-           + std::string(size, 'x');
+    return "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+           + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
 }
 
 int respond(int listener)
@@ -50,7 +50,8 @@ try {
     if (argc != 3) throw std::runtime_error("usage: responder SOCKET PROCESSES");
     FCGX_Init();
     const int listener = FCGX_OpenSocket(argv[1], 4096);
-    if (listener < 0 || ::chmod(argv[1], 0666) != 0) throw std::runtime_error(std::string{"cannot listen on "} + argv[1]);
+    if (listener < 0 || ::chmod(argv[1], 0666) != 0)
+        throw std::runtime_error(std::string{"cannot listen on "} + argv[1]);
     for (auto left = std::stoul(argv[2]); left > 1; --left) {
         if (::fork() == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -1,5 +1,6 @@
-// audit_story.cc - every change by tool or API is in the audit log, by its own transaction: where that cannot be written,
-// nothing is changed. The list of commands is that of mailboxctl --help, so that a new one has to say here what it does.
+// audit_story.cc - every change by tool or API is in the audit log, by its own transaction: where
+// that cannot be written, nothing is changed. The list of commands is that of mailboxctl --help, so
+// that a new one has to say here what it does.
 
 #include "system/harness/story.h"
 
@@ -14,8 +15,9 @@ using Actions = std::vector<std::string>;
 namespace {
 
 struct Command {
-    Arguments words;         // {account}, {domain}, {key} and {secrets} are the story's own, {new} is a name that nobody has
-    Actions actions{};       // that it writes; none: it changes nothing
+    Arguments words;    // {account}, {domain}, {key} and {secrets} are the story's own, {new} is a
+                        // name that nobody has
+    Actions actions{};  // that it writes; none: it changes nothing
     std::string input{};
 };
 
@@ -55,16 +57,18 @@ const Command kCommands[] = {
     {{"key", "revoke", "{key}"}, {"key-revoke"}},
     {{"audit"}},
     {{"check"}},
-    {{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file", "{secrets}/mailboxd_migrate"}},
+    {{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file",
+      "{secrets}/mailboxd_migrate"}},
     {{"domain", "remove", "{domain}", "--yes"}, {"domain-remove"}},
     {{"domain", "restore", "{domain}"}, {"domain-restore"}},
     {{"domain", "remove", "{domain}", "--yes"}, {"domain-remove"}},
     {{"account", "remove", "{account}", "--yes"}, {"domain-remove", "account-remove"}},
 };
 
-// The janitor finishes what was deleted, by whoever is in the log for that. A size that is counted anew is no change, and
-// the policy services only answer.
-const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-policy", "postfix-policy"};
+// The janitor finishes what was deleted, by whoever is in the log for that. A size that is counted
+// anew is no change, and the policy services only answer.
+const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-policy",
+                                      "postfix-policy"};
 
 std::string named(const Arguments& words)
 {
@@ -80,7 +84,10 @@ struct Log : story::Breaking {
     Actions since(const std::string& before) const
     {
         Actions found;
-        for (const auto& row : house.sql("SELECT CONCAT(action, ' ', actor, ' ', client) FROM audit_log ORDER BY at, id LIMIT 1000 OFFSET " + before)) {
+        for (
+            const auto& row : house.sql(
+                "SELECT CONCAT(action, ' ', actor, ' ', client) FROM audit_log ORDER BY at, id LIMIT 1000 OFFSET "
+                + before)) {
             found.push_back(row.at(0));
         }
         return found;
@@ -90,7 +97,8 @@ struct Log : story::Breaking {
     void check(Work work, const Actions& actions)
     {
         const auto before = snapshot();
-        house.sql("CREATE TRIGGER audit_log_full BEFORE INSERT ON audit_log FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the log is full'");
+        house.sql(
+            "CREATE TRIGGER audit_log_full BEFORE INSERT ON audit_log FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the log is full'");
         const bool was_done = work();
         house.sql("DROP TRIGGER audit_log_full");
         BOOST_TEST(was_done == actions.empty());
@@ -136,8 +144,12 @@ BOOST_FIXTURE_TEST_CASE(each_command_is_in_the_list, story::Story)
 BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
 {
     for (const auto& command : kCommands) {
-        const std::pair<std::string, std::string> values[] = {{"{new}", story::unique("new")}, {"{account}", who.account}, {"{domain}", who.domain},
-                                                              {"{key}", key}, {"{secrets}", house.directory() / "secrets"}};
+        const std::pair<std::string, std::string> values[] = {
+            {"{new}", story::unique("new")},
+            {"{account}", who.account},
+            {"{domain}", who.domain},
+            {"{key}", key},
+            {"{secrets}", house.directory() / "secrets"}};
         Arguments arguments;
         for (const auto& word : command.words) {
             auto filled = word;
@@ -154,8 +166,12 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
         }
         BOOST_TEST_CONTEXT(process::quoted(arguments))
         {
-            // This stack has no mail, so that erase leaves something to the janitor, and says so by its exit status.
-            const auto is_done = [](const process::Ended& ended) { return ended.exit == 0 || ended.out.find("left_to_the_janitor") != std::string::npos; };
+            // This stack has no mail, so that erase leaves something to the janitor, and says so by
+            // its exit status.
+            const auto is_done = [](const process::Ended& ended) {
+                return ended.exit == 0
+                       || ended.out.find("left_to_the_janitor") != std::string::npos;
+            };
             check([&] { return is_done(house.mailboxctl(arguments, command.input)); }, by_operator);
         }
     }
@@ -164,7 +180,9 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
 
 BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
 {
-    const auto by_key = [&](const std::string& action) { return action + " " + key + " 127.0.0.1"; };
+    const auto by_key = [&](const std::string& action) {
+        return action + " " + key + " 127.0.0.1";
+    };
     const auto several = [](const std::vector<std::string>& names) {
         http::Fields fields;
         for (const auto& name : names) {
@@ -175,14 +193,20 @@ BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
     };
     const auto is_done = [](const http::Answer& answer) { return answer.status == 200; };
     check([&] { return is_done(create(who, "alice")); }, {by_key("create")});
-    check([&] { return is_done(call(who.key, "POST", who.mailboxes(), several({"bob", "carol", "dora"}))); },
-          {by_key("create"), by_key("create"), by_key("create")});
+    check(
+        [&] {
+        return is_done(call(who.key, "POST", who.mailboxes(), several({"bob", "carol", "dora"})));
+        },
+        {by_key("create"), by_key("create"), by_key("create")});
     check([&] { return is_done(change(who, "alice", "Looking-Glass")); }, {by_key("password")});
     check([&] { return is_done(remove(who, "bob")); }, {by_key("delete")});
     BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
     check([&] { return is_done(create(who, "alice")); }, {by_key("password")});
-    check([&] { return is_done(call(who.key, "POST", who.mailboxes(), several({"carol", "eve", "dora"}))); },
-          {by_key("password"), by_key("create"), by_key("password")});
+    check(
+        [&] {
+        return is_done(call(who.key, "POST", who.mailboxes(), several({"carol", "eve", "dora"})));
+        },
+        {by_key("password"), by_key("create"), by_key("password")});
 
     // What reads and what is refused is not in it.
     BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);

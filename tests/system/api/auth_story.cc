@@ -91,39 +91,49 @@ std::string pair(const std::string& text)
     return "Basic " + http::base64(text);
 }
 
-const Credentials kWrong[] = {
-    {"nothing", [](const std::string&) { return std::string{}; }},
-    {"a scheme alone", [](const std::string&) { return std::string{"Basic"}; }},
-    {"a scheme and a space", [](const std::string&) { return std::string{"Basic "}; }},
-    {"another scheme", [](const std::string& key) { return "Bearer " + key; }},
-    {"a scheme that only begins alike",
-     [](const std::string& key) { return "Basics " + http::base64("api:" + key); }},
-    {"the key as it is", [](const std::string& key) { return key; }},
-    {"not base64", [](const std::string& key) { return "Basic api:" + key; }},
-    {"base64 with something behind",
-     [](const std::string& key) { return pair("api:" + key) + "!"; }},
-    {"a tab behind the scheme", [](const std::string& key) { return "Basic\t" + http::base64("api:" + key); }},
-    {"two at once", [](const std::string& key) { return pair("api:" + key) + ", " + pair("api:" + key); }},
-    {"padding that is none of it", [](const std::string& key) { return pair("api:" + key) + "="; }},
-    {"base64 cut short",
-     [](const std::string& key) {
-         const auto whole = pair("api:" + key);
-         return whole.substr(0, whole.size() - 3);
-     }},
-    {"no colon", [](const std::string& key) { return pair("api" + key); }},
-    {"another user", [](const std::string& key) { return pair("admin:" + key); }},
-    {"the user in another case", [](const std::string& key) { return pair("API:" + key); }},
-    {"no user", [](const std::string& key) { return pair(":" + key); }},
-    {"the key as the user", [](const std::string& key) { return pair(key + ":"); }},
-    {"no key", [](const std::string&) { return pair("api:"); }},
-    {"a key of the original service",
-     [](const std::string&) { return pair("api:key-3ax6xnjp29jd6fds4gc373sgvjxteol0"); }},
-    {"a mistyped public id", [](const std::string& key) { return pair("api:" + with_letter_changed(key, 6)); }},
-    {"a mistyped secret", [](const std::string& key) { return pair("api:" + with_letter_changed(key, 20)); }},
-    {"a mistyped checksum",
-     [](const std::string& key) { return pair("api:" + with_letter_changed(key, key.size() - 1)); }},
-    {"a letter too few",
-     [](const std::string& key) { return pair("api:" + key.substr(0, key.size() - 1)); }},
+const Credentials kWrong[] =
+    {
+        {"nothing", [](const std::string&) { return std::string{}; }},
+        {"a scheme alone", [](const std::string&) { return std::string{"Basic"}; }},
+        {"a scheme and a space", [](const std::string&) { return std::string{"Basic "}; }},
+        {"another scheme", [](const std::string& key) { return "Bearer " + key; }},
+        {"a scheme that only begins alike",
+         [](const std::string& key) { return "Basics " + http::base64("api:" + key); }},
+        {"the key as it is", [](const std::string& key) { return key; }},
+        {"not base64", [](const std::string& key) { return "Basic api:" + key; }},
+        {"base64 with something behind",
+         [](const std::string& key) { return pair("api:" + key) + "!"; }},
+        {"a tab behind the scheme",
+         [](const std::string& key) { return "Basic\t" + http::base64("api:" + key); }},
+        {"two at once",
+         [](const std::string& key) { return pair("api:" + key) + ", " + pair("api:" + key); }},
+        {"padding that is none of it",
+         [](const std::string& key) { return pair("api:" + key) + "="; }},
+        {"base64 cut short",
+         [](const std::string& key) {
+    const auto whole = pair("api:" + key);
+    return whole.substr(0, whole.size() - 3);
+         }},
+        {"no colon", [](const std::string& key) { return pair("api" + key); }},
+        {"another user", [](const std::string& key) { return pair("admin:" + key); }},
+        {"the user in another case", [](const std::string& key) { return pair("API:" + key); }},
+        {"no user", [](const std::string& key) { return pair(":" + key); }},
+        {"the key as the user", [](const std::string& key) { return pair(key + ":"); }},
+        {"no key", [](const std::string&) { return pair("api:"); }},
+        {"a key of the original service",
+         [](const std::string&) { return pair("api:key-3ax6xnjp29jd6fds4gc373sgvjxteol0"); }},
+        {"a mistyped public id",
+         [](const std::string& key) { return pair("api:" + with_letter_changed(key, 6)); }},
+        {"a mistyped secret",
+         [](const std::string& key) { return pair("api:" + with_letter_changed(key, 20)); }},
+        {"a mistyped checksum",
+         [](const std::string& key) {
+    return pair("api:" + with_letter_changed(key, key.size() - 1));
+         }},
+                  {"a letter too few",
+                   [](const std::string& key) {
+    return pair("api:" + key.substr(0, key.size() - 1));
+                   }},
     {"a letter too many", [](const std::string& key) { return pair("api:" + key + "a"); }},
     {"a space behind", [](const std::string& key) { return pair("api:" + key + " "); }},
     {"a line's end behind", [](const std::string& key) { return pair("api:" + key + "\n"); }},
@@ -131,20 +141,20 @@ const Credentials kWrong[] = {
      [](const std::string& key) { return pair("api:" + key + std::string("\0a", 2)); }},
     {"upper case",
      [](const std::string& key) {
-         std::string upper = key;
-         std::transform(upper.begin(), upper.end(), upper.begin(),
-                        [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-         return pair("api:" + upper);
+    std::string upper = key;
+    std::transform(upper.begin(), upper.end(), upper.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return pair("api:" + upper);
      }},
     {"invalid UTF-8", [](const std::string&) { return pair("api:\xFF\xFE"); }},
     {"SQL", [](const std::string&) { return pair("api:' OR '1'='1"); }},
     {"much too long", [](const std::string&) { return pair("api:" + std::string(5000, 'a')); }},
-};
+    };
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*shows("status: 401 no valid key") *
-                     shows("authentication: missing, malformed or wrong"))
+BOOST_TEST_DECORATOR(*shows("status: 401 no valid key")
+                     * shows("authentication: missing, malformed or wrong"))
 BOOST_DATA_TEST_CASE_F(Caller, nobody_is_let_in_with, data::make(kWrong), row)
 {
     const auto who = tenant();
@@ -160,16 +170,16 @@ BOOST_DATA_TEST_CASE_F(Caller, nobody_is_let_in_with, data::make(kWrong), row)
             }
             const auto answer = send(its);
             BOOST_TEST(refusal(answer) == kUnauthorized);
-            BOOST_TEST(answer.all("WWW-Authenticate") ==
-                           std::vector<std::string>{"Basic realm=\"mailboxes\""},
+            BOOST_TEST(answer.all("WWW-Authenticate")
+                           == std::vector<std::string>{"Basic realm=\"mailboxes\""},
                        boost::test_tools::per_element());
         }
     }
     BOOST_TEST(snapshot() == before);
 }
 
-BOOST_TEST_DECORATOR(*shows("authentication: scheme without regard to case") *
-                     shows("authentication: HTTP Basic, user api, the key for a password"))
+BOOST_TEST_DECORATOR(*shows("authentication: scheme without regard to case")
+                     * shows("authentication: HTTP Basic, user api, the key for a password"))
 BOOST_DATA_TEST_CASE_F(Caller, the_scheme_may_be_written,
                        data::make({"Basic ", "basic ", "BASIC ", "bAsIC "}), scheme)
 {
@@ -199,7 +209,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_another_secret, Caller,
     const auto who = tenant();
     const auto key = story::add_key(house, {"--account", who.account});
     BOOST_TEST(list_as(key, who).status == 200);
-    house.sql("UPDATE api_key SET hash = REVERSE(hash) WHERE id = " + stack::quote(key.substr(4, 10)));
+    house.sql("UPDATE api_key SET hash = REVERSE(hash) WHERE id = "
+              + stack::quote(key.substr(4, 10)));
     BOOST_TEST(refusal(list_as(key, who)) == kUnauthorized);
     BOOST_TEST(refusal(as(key, request("POST", who))) == kUnauthorized);
 }
@@ -275,8 +286,8 @@ BOOST_DATA_TEST_CASE_F(Caller, a_key_for_addresses, data::make(kRanges), row)
 }
 
 BOOST_FIXTURE_TEST_CASE(a_read_only_key_reads, Caller,
-                        *shows("authentication: a read-only key that writes") *
-                            shows("status: 403 key may not write"))
+                        *shows("authentication: a read-only key that writes")
+                            * shows("status: 403 key may not write"))
 {
     const auto who = tenant();
     create(who, "alice");
@@ -296,14 +307,14 @@ const char* const kStates[] = {"no_login", "disabled"};
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*shows("authentication: an account that is not active") *
-                     shows("status: 403 account or domain suspended"))
+BOOST_TEST_DECORATOR(*shows("authentication: an account that is not active")
+                     * shows("status: 403 account or domain suspended"))
 BOOST_DATA_TEST_CASE_F(Caller, an_account_that_is, data::make(kStates), state)
 {
     const auto who = tenant();
     create(who, "alice");
-    house.sql("UPDATE account SET state = " + stack::quote(state) + " WHERE name = " +
-              stack::quote(who.account));
+    house.sql("UPDATE account SET state = " + stack::quote(state)
+              + " WHERE name = " + stack::quote(who.account));
     const auto before = snapshot();
     for (const char* method : {"GET", "POST", "PUT", "DELETE"}) {
         BOOST_TEST(is_refused(as(who.key, request(method, who)), 403, {"suspended"}));
@@ -313,15 +324,15 @@ BOOST_DATA_TEST_CASE_F(Caller, an_account_that_is, data::make(kStates), state)
     BOOST_TEST(snapshot() == before);
 }
 
-BOOST_TEST_DECORATOR(*shows("authentication: a domain that is not active") *
-                     shows("status: 403 account or domain suspended"))
+BOOST_TEST_DECORATOR(*shows("authentication: a domain that is not active")
+                     * shows("status: 403 account or domain suspended"))
 BOOST_DATA_TEST_CASE_F(Caller, a_domain_that_is, data::make(kStates), state)
 {
     const auto who = tenant();
     const auto other = neighbour(who);
     create(who, "alice");
-    house.sql("UPDATE domain SET state = " + stack::quote(state) + " WHERE name = " +
-              stack::quote(who.domain));
+    house.sql("UPDATE domain SET state = " + stack::quote(state)
+              + " WHERE name = " + stack::quote(who.domain));
     const auto before = snapshot();
     BOOST_TEST(answers::page(list_as(who.key, who)).total_count == 2);
     BOOST_TEST(as(who.key, request("HEAD", who)).status == 200);
@@ -338,21 +349,24 @@ BOOST_DATA_TEST_CASE_F(Caller, a_mailbox_that_is, data::make(kStates), state)
     const auto who = tenant();
     create(who, "alice");
     const std::string its = " WHERE local_part = 'alice' AND domain_id = (SELECT id FROM domain"
-                            " WHERE name = " + stack::quote(who.domain) + ")";
+                            " WHERE name = "
+                            + stack::quote(who.domain) + ")";
     house.sql("UPDATE mailbox SET state = " + stack::quote(state) + its);
     BOOST_TEST(answers::page(list(who)).total_count == 2);
     BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
     BOOST_TEST(house.value("SELECT state FROM mailbox" + its) == state);
     BOOST_TEST(remove(who, "alice").status == 200);
-    BOOST_TEST(house.value("SELECT state FROM deleted_mailbox WHERE local_part = 'alice' AND domain = " +
-                           stack::quote(who.domain)) == state);
+    BOOST_TEST(
+        house.value("SELECT state FROM deleted_mailbox WHERE local_part = 'alice' AND domain = "
+                    + stack::quote(who.domain))
+        == state);
 }
 
 // Who may not see a domain must not learn whether it exists.
 BOOST_FIXTURE_TEST_CASE(absent_and_invisible_are_the_same, Caller,
-                        *shows("authentication: a domain absent, or not for this key") *
-                            shows("authentication: the log line says which"))
+                        *shows("authentication: a domain absent, or not for this key")
+                            * shows("authentication: the log line says which"))
 {
     const auto who = tenant();
     const auto other = tenant();
@@ -365,9 +379,10 @@ BOOST_FIXTURE_TEST_CASE(absent_and_invisible_are_the_same, Caller,
             const auto mark = log.mark();
             const auto for_absent = as(who.key, request(method, absent));
             const auto for_other = as(who.key, request(method, other));
-            BOOST_TEST(refusal(for_absent) ==
-                       "404 domain_not_found: Domain not found: " + absent.domain);
-            BOOST_TEST(refusal(for_other) == "404 domain_not_found: Domain not found: " + other.domain);
+            BOOST_TEST(refusal(for_absent)
+                       == "404 domain_not_found: Domain not found: " + absent.domain);
+            BOOST_TEST(refusal(for_other)
+                       == "404 domain_not_found: Domain not found: " + other.domain);
             BOOST_TEST(for_absent.headers.size() == for_other.headers.size());
 
             const auto absent_line = log.expect(mark, {for_absent.header("X-Request-Id")});
@@ -384,7 +399,10 @@ BOOST_FIXTURE_TEST_CASE(a_right_key_is_not_refused_for_others_mistakes, Caller,
 {
     const auto who = tenant();
     const std::vector<http::Request> wrong(
-        200, {"GET", who.mailboxes(), {{"Authorization", http::basic(with_letter_changed(who.key, 20))}}, {}});
+        200, {"GET",
+              who.mailboxes(),
+              {{"Authorization", http::basic(with_letter_changed(who.key, 20))}},
+              {}});
     for (const auto& answer : http::send_all(house.server(), wrong)) {
         BOOST_TEST(refusal(answer) == kUnauthorized);
     }
@@ -410,9 +428,9 @@ struct Key {
 
 // Two accounts with two domains each; every key takes every method to every path.
 BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
-                        *shows("authentication: a key narrowed to one domain, or to reading") *
-                            shows("authentication: a domain absent, or not for this key") *
-                            shows("authentication: a read-only key that writes"))
+                        *shows("authentication: a key narrowed to one domain, or to reading")
+                            * shows("authentication: a domain absent, or not for this key")
+                            * shows("authentication: a read-only key that writes"))
 {
     const auto a1 = tenant();
     const auto a2 = neighbour(a1);
@@ -430,7 +448,10 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
         {"account a, read-only", with(a1, {"--read-only"}), {a1.domain, a2.domain}, false},
         {"domain a1", with(a1, {"--domain", a1.domain}), {a1.domain}, true},
         {"domain b2", with(b2, {"--domain", b2.domain}), {b2.domain}, true},
-        {"domain b1, read-only", with(b1, {"--domain", b1.domain, "--read-only"}), {b1.domain}, false},
+        {"domain b1, read-only",
+         with(b1, {"--domain", b1.domain, "--read-only"}),
+         {b1.domain},
+         false},
     };
 
     for (const auto& key : keys) {
@@ -438,7 +459,8 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
             for (const std::string prefix : {"", "/v2", "/v3"}) {
                 create(where, "witness");
                 for (const std::string method : {"GET", "HEAD", "POST", "PUT", "DELETE"}) {
-                    BOOST_TEST_CONTEXT(key.name << ": " << method << ' ' << prefix << '/' << where.domain)
+                    BOOST_TEST_CONTEXT(key.name << ": " << method << ' ' << prefix << '/'
+                                                << where.domain)
                     {
                         const bool is_write = method != "GET" && method != "HEAD";
                         const bool is_done = key.may_see(where) && (key.may_write || !is_write);
@@ -449,8 +471,9 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
                         } else if (method == "HEAD") {
                             BOOST_TEST(answer.status == 404);
                         } else if (!key.may_see(where)) {
-                            BOOST_TEST(refusal(answer) ==
-                                       "404 domain_not_found: Domain not found: " + where.domain);
+                            BOOST_TEST(refusal(answer)
+                                       == "404 domain_not_found: Domain not found: "
+                                              + where.domain);
                         } else {
                             BOOST_TEST(is_refused(answer, 403, {"read_only"}));
                         }
@@ -472,7 +495,8 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
     create(b1, "alice");
     const auto before = snapshot();
     const auto path = a1.mailbox(b1.address("alice"));
-    BOOST_TEST(is_refused(call(a1.key, "PUT", path, http::form({{"password", "Looking-Glass"}})), 400));
+    BOOST_TEST(
+        is_refused(call(a1.key, "PUT", path, http::form({{"password", "Looking-Glass"}})), 400));
     BOOST_TEST(is_refused(call(a1.key, "DELETE", path), 400));
     BOOST_TEST(is_refused(create(a1, b1.address("bob")), 400));
     BOOST_TEST(snapshot() == before);

@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 namespace data = boost::unit_test::data;
-using story::shows;
 using answers::text;
+using story::shows;
 
 namespace {
 
@@ -44,13 +44,13 @@ const char* const kPrefixes[] = {"", "/v2", "/v3"};
 
 BOOST_AUTO_TEST_SUITE(calls)
 
-BOOST_TEST_DECORATOR(*shows("paths: /<domain>/mailboxes") *
-                     shows("paths: /<domain>/mailboxes/<mailbox>") *
-                     shows("paths: under /v2 and /v3") * shows("answers: GET") *
-                     shows("answers: POST") * shows("answers: PUT") * shows("answers: DELETE") *
-                     shows("bodies: urlencoded") * shows("bodies: multipart") *
-                     shows("bodies: all of them on PUT") * shows("answers: 200 for every success") *
-                     shows("answers: spec is the full address"))
+BOOST_TEST_DECORATOR(*shows("paths: /<domain>/mailboxes")
+                     * shows("paths: /<domain>/mailboxes/<mailbox>")
+                     * shows("paths: under /v2 and /v3") * shows("answers: GET")
+                     * shows("answers: POST") * shows("answers: PUT") * shows("answers: DELETE")
+                     * shows("bodies: urlencoded") * shows("bodies: multipart")
+                     * shows("bodies: all of them on PUT") * shows("answers: 200 for every success")
+                     * shows("answers: spec is the full address"))
 BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_is_created_listed_changed_and_deleted,
                        data::make(kPrefixes) * data::make(kForms), prefix, form)
 {
@@ -58,8 +58,8 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_is_created_listed_changed_and_del
     const auto alice = who.address("alice");
 
     BOOST_TEST(text(call(who.key, "POST", who.mailboxes(prefix),
-                         form.body({{"mailbox", "alice"}, {"password", "Wonderland 1865"}}))) ==
-               kCreated);
+                         form.body({{"mailbox", "alice"}, {"password", "Wonderland 1865"}})))
+               == kCreated);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Wonderland 1865"));
 
     const auto listed = answers::page(call(who.key, "GET", who.mailboxes(prefix)));
@@ -67,26 +67,30 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_is_created_listed_changed_and_del
     BOOST_TEST(listed.names() == std::vector{alice}, boost::test_tools::per_element());
 
     BOOST_TEST(text(call(who.key, "PUT", who.mailbox("alice", prefix),
-                         form.body({{"password", "Looking-Glass 1871"}}))) == kChanged);
+                         form.body({{"password", "Looking-Glass 1871"}})))
+               == kChanged);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass 1871"));
 
     BOOST_TEST(text(call(who.key, "DELETE", who.mailbox("alice", prefix))) == deleted(alice));
-    BOOST_TEST(text(call(who.key, "GET", who.mailboxes(prefix))) ==
-               "200 {\"total_count\":0,\"items\":[]}\n");
+    BOOST_TEST(text(call(who.key, "GET", who.mailboxes(prefix)))
+               == "200 {\"total_count\":0,\"items\":[]}\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_list_is_the_documented_one_to_the_byte, story::Story,
-                        *shows("answers: GET") * shows("answers: created_at") * shows("answers: size_bytes") *
-                            shows("answers: compact, members in the order shown, one newline"))
+                        *shows("answers: GET") * shows("answers: created_at")
+                            * shows("answers: size_bytes")
+                            * shows("answers: compact, members in the order shown, one newline"))
 {
     const auto who = tenant();
     BOOST_TEST(text(create(who, "alice")) == kCreated);
     // The moment of the seed's own sample, whose day has one digit.
     house.sql("UPDATE mailbox SET created_at = 1317896556 WHERE domain_id ="
-              " (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ")");
-    BOOST_TEST(text(list(who)) ==
-               "200 {\"total_count\":1,\"items\":[{\"size_bytes\":0,\"created_at\":"
-               "\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"" + who.address("alice") + "\"}]}\n");
+              " (SELECT id FROM domain WHERE name = "
+              + stack::quote(who.domain) + ")");
+    BOOST_TEST(text(list(who))
+               == "200 {\"total_count\":1,\"items\":[{\"size_bytes\":0,\"created_at\":"
+                  "\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\""
+                      + who.address("alice") + "\"}]}\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(created_at_is_now, story::Story, *shows("answers: created_at"))
@@ -108,11 +112,13 @@ BOOST_FIXTURE_TEST_CASE(the_size_is_what_the_mail_store_wrote, story::Story,
     create(who, "empty");
     create(who, "full");
     // More than a double holds exactly, and more than 32 bits.
-    const auto username = stack::quote(
-        house.value("SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-                    " WHERE m.local_part = 'full' AND d.name = " + stack::quote(who.domain)));
+    const auto username = stack::quote(house.value(
+        "SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+        " WHERE m.local_part = 'full' AND d.name = "
+        + stack::quote(who.domain)));
     // As Dovecot's dict service writes it: an insert, then updates.
-    house.sql("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (" + username + ", 1, 1)");
+    house.sql("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (" + username
+              + ", 1, 1)");
     BOOST_TEST(answers::page(list(who)).items.at(1).size_bytes == 1);
     house.sql("UPDATE mailbox_usage SET bytes = 9007199254740993 WHERE username = " + username);
     const auto listed = answers::page(list(who));
@@ -152,8 +158,8 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_path_names_the_mailbox_in_every_spellin
     const bool is_full = row.in_path.ends_with('@') || row.in_path.ends_with("%40");
     const auto path = who.mailbox(row.in_path + (is_full ? who.domain : ""));
     create(who, "alice");
-    BOOST_TEST(text(call(who.key, "PUT", path, http::form({{"password", "Looking-Glass"}}))) ==
-               kChanged);
+    BOOST_TEST(text(call(who.key, "PUT", path, http::form({{"password", "Looking-Glass"}})))
+               == kChanged);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
     BOOST_TEST(text(call(who.key, "DELETE", path)) == deleted(who.address("alice")));
 }
@@ -190,12 +196,13 @@ BOOST_FIXTURE_TEST_CASE(the_domain_is_compared_without_case_and_trailing_dot, st
         {
             const auto path = "/" + spelling + "/mailboxes";
             BOOST_TEST(text(call(who.key, "POST", path,
-                                 http::form({{"mailbox", "alice"}, {"password", "Wonderland"}}))) ==
-                       kCreated);
-            BOOST_TEST(answers::page(call(who.key, "GET", path)).names() ==
-                           std::vector{who.address("alice")},
+                                 http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})))
+                       == kCreated);
+            BOOST_TEST(answers::page(call(who.key, "GET", path)).names()
+                           == std::vector{who.address("alice")},
                        boost::test_tools::per_element());
-            BOOST_TEST(text(call(who.key, "DELETE", path + "/alice")) == deleted(who.address("alice")));
+            BOOST_TEST(text(call(who.key, "DELETE", path + "/alice"))
+                       == deleted(who.address("alice")));
         }
     }
     BOOST_TEST(answers::is_refused(call(who.key, "GET", "/" + who.domain + "../mailboxes"), 404));
@@ -207,10 +214,11 @@ BOOST_FIXTURE_TEST_CASE(a_trailing_slash_is_the_collection, story::Story,
     const auto who = tenant();
     const auto path = who.mailboxes() + "/";
     BOOST_TEST(text(call(who.key, "POST", path,
-                         http::form({{"mailbox", "alice"}, {"password", "Wonderland"}}))) == kCreated);
+                         http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})))
+               == kCreated);
     BOOST_TEST(answers::page(call(who.key, "GET", path)).total_count == 1);
-    BOOST_TEST(text(call(who.key, "GET", path + "?limit=0")) ==
-               "200 {\"total_count\":1,\"items\":[]}\n");
+    BOOST_TEST(text(call(who.key, "GET", path + "?limit=0"))
+               == "200 {\"total_count\":1,\"items\":[]}\n");
 }
 
 BOOST_FIXTURE_TEST_CASE(nothing_else_ever_acts_on_the_collection, story::Story,
@@ -225,7 +233,8 @@ BOOST_FIXTURE_TEST_CASE(nothing_else_ever_acts_on_the_collection, story::Story,
             {
                 const auto answer =
                     call(who.key, method, path, http::form({{"password", "Looking-Glass"}}));
-                BOOST_TEST(answers::refusal(answer) == "405 method_not_allowed: Method not allowed");
+                BOOST_TEST(answers::refusal(answer)
+                           == "405 method_not_allowed: Method not allowed");
                 BOOST_TEST(answer.header("Allow") == "GET, HEAD, POST");
             }
         }
@@ -250,7 +259,8 @@ BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
     const auto who = tenant();
     const std::string storage =
         "SELECT storage_id FROM mailbox WHERE local_part = 'alice' AND domain_id ="
-        " (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ")";
+        " (SELECT id FROM domain WHERE name = "
+        + stack::quote(who.domain) + ")";
     create(who, "alice");
     const auto first = house.value(storage);
     const auto hash = stored_password(who, "alice");
@@ -258,30 +268,33 @@ BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
     BOOST_TEST(answers::is_refused(remove(who, "alice"), 404));
 
     BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
-                           " storage_id = " + stack::quote(first) +
-                           " AND password = " + stack::quote(hash) +
-                           " AND deleted_by = " + stack::quote(who.key.substr(4, 10))) == "1");
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM session_end WHERE storage_id = " +
-                           stack::quote(first)) == "1");
+                           " storage_id = "
+                           + stack::quote(first) + " AND password = " + stack::quote(hash)
+                           + " AND deleted_by = " + stack::quote(who.key.substr(4, 10)))
+               == "1");
+    BOOST_TEST(
+        house.value("SELECT COUNT(*) FROM session_end WHERE storage_id = " + stack::quote(first))
+        == "1");
     BOOST_TEST(text(create(who, "alice")) == kCreated);
     BOOST_TEST(house.value(storage) != first);
 }
 
 // A client whose answer was lost says it again.
 BOOST_FIXTURE_TEST_CASE(what_is_said_again, story::Story,
-                        *shows("lost answer: a repeated POST") * shows("lost answer: a repeated PUT") *
-                            shows("lost answer: a repeated DELETE"))
+                        *shows("lost answer: a repeated POST")
+                            * shows("lost answer: a repeated PUT")
+                            * shows("lost answer: a repeated DELETE"))
 {
     const auto who = tenant();
     BOOST_TEST(text(create(who, "alice")) == kCreated);
-    BOOST_TEST(answers::refusal(create(who, "alice")) ==
-               "409 mailbox_exists: Mailbox already exists: " + who.address("alice"));
+    BOOST_TEST(answers::refusal(create(who, "alice"))
+               == "409 mailbox_exists: Mailbox already exists: " + who.address("alice"));
     BOOST_TEST(text(change(who, "alice", "Looking-Glass")) == kChanged);
     BOOST_TEST(text(change(who, "alice", "Looking-Glass")) == kChanged);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
     BOOST_TEST(text(remove(who, "alice")) == deleted(who.address("alice")));
-    BOOST_TEST(answers::refusal(remove(who, "alice")) ==
-               "404 mailbox_not_found: Mailbox not found: " + who.address("alice"));
+    BOOST_TEST(answers::refusal(remove(who, "alice"))
+               == "404 mailbox_not_found: Mailbox not found: " + who.address("alice"));
 }
 
 BOOST_FIXTURE_TEST_CASE(every_change_is_in_the_audit_log_and_nothing_else_is, story::Story)
@@ -289,9 +302,9 @@ BOOST_FIXTURE_TEST_CASE(every_change_is_in_the_audit_log_and_nothing_else_is, st
     const auto who = tenant();
     const auto entries = [&] {
         return house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
-                           " client = '127.0.0.1' AND actor = " +
-                           stack::quote(who.key.substr(4, 10)) +
-                           " AND domain = " + stack::quote(who.domain));
+                           " client = '127.0.0.1' AND actor = "
+                           + stack::quote(who.key.substr(4, 10))
+                           + " AND domain = " + stack::quote(who.domain));
     };
     create(who, "alice");
     BOOST_TEST(entries() == "1");

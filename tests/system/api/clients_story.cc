@@ -16,12 +16,16 @@ namespace {
 constexpr char kCreated[] = "{\"message\":\"Created 1 mailboxes\"}\n";
 
 struct Client : story::Story {
-    std::string url(const std::string& path) const { return house.setting("API_URL") + "/v2" + path; }
+    std::string url(const std::string& path) const
+    {
+        return house.setting("API_URL") + "/v2" + path;
+    }
 
     // The original's samples, with our address.
     process::Ended curl(const story::Tenant& who, Arguments arguments) const
     {
-        arguments.insert(arguments.begin(), {"curl", "--noproxy", "*", "-s", "-k", "--user", "api:" + who.key});
+        arguments.insert(arguments.begin(),
+                         {"curl", "--noproxy", "*", "-s", "-k", "--user", "api:" + who.key});
         return process::run(arguments);
     }
 };
@@ -31,35 +35,40 @@ struct Client : story::Story {
 BOOST_AUTO_TEST_SUITE(clients)
 
 BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
-                        *story::shows("bodies: multipart") * story::shows("bodies: urlencoded") *
-                            story::shows("paths: bare name or full address, raw or encoded"))
+                        *story::shows("bodies: multipart") * story::shows("bodies: urlencoded")
+                            * story::shows("paths: bare name or full address, raw or encoded"))
 {
     const auto who = tenant();
     const auto alice = who.address("alice");
-    BOOST_TEST(curl(who, {url(who.mailboxes()), "-F", "mailbox=" + alice, "-F", "password=supasecret"}).out ==
-               kCreated);
+    BOOST_TEST(
+        curl(who, {url(who.mailboxes()), "-F", "mailbox=" + alice, "-F", "password=supasecret"}).out
+        == kCreated);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "supasecret"));
-    BOOST_TEST(curl(who, {url(who.mailboxes()), "-d", "mailbox=bob", "-d", "password=supasecret"}).out == kCreated);
+    BOOST_TEST(
+        curl(who, {url(who.mailboxes()), "-d", "mailbox=bob", "-d", "password=supasecret"}).out
+        == kCreated);
 
     const auto page = [](const process::Ended& ended) {
         return answers::page({200, "", {}, ended.out}).names();
     };
     const std::vector both{alice, who.address("bob")};
-    BOOST_TEST(page(curl(who, {"-G", url(who.mailboxes())})) == both, boost::test_tools::per_element());
-    BOOST_TEST(page(curl(who, {"-G", url(who.mailboxes()), "-d", "limit=1", "-d", "skip=1"})) ==
-                   std::vector{who.address("bob")},
+    BOOST_TEST(page(curl(who, {"-G", url(who.mailboxes())})) == both,
+               boost::test_tools::per_element());
+    BOOST_TEST(page(curl(who, {"-G", url(who.mailboxes()), "-d", "limit=1", "-d", "skip=1"}))
+                   == std::vector{who.address("bob")},
                boost::test_tools::per_element());
     // -X GET with -d puts them into the body.
-    BOOST_TEST(page(curl(who, {"-X", "GET", url(who.mailboxes()), "-d", "limit=1"})) == std::vector{alice},
+    BOOST_TEST(page(curl(who, {"-X", "GET", url(who.mailboxes()), "-d", "limit=1"}))
+                   == std::vector{alice},
                boost::test_tools::per_element());
 
-    BOOST_TEST(curl(who, {"-X", "PUT", url(who.mailbox("alice")), "-F", "password=abc123"}).out ==
-               "{\"message\":\"Password changed\"}\n");
+    BOOST_TEST(curl(who, {"-X", "PUT", url(who.mailbox("alice")), "-F", "password=abc123"}).out
+               == "{\"message\":\"Password changed\"}\n");
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "abc123"));
-    BOOST_TEST(curl(who, {"-X", "PUT", url(who.mailbox("bob")), "-d", "password=abc123"}).out ==
-               "{\"message\":\"Password changed\"}\n");
-    BOOST_TEST(curl(who, {"-X", "DELETE", url(who.mailbox("alice"))}).out ==
-               "{\"message\":\"Mailbox has been deleted\",\"spec\":\"" + alice + "\"}\n");
+    BOOST_TEST(curl(who, {"-X", "PUT", url(who.mailbox("bob")), "-d", "password=abc123"}).out
+               == "{\"message\":\"Password changed\"}\n");
+    BOOST_TEST(curl(who, {"-X", "DELETE", url(who.mailbox("alice"))}).out
+               == "{\"message\":\"Mailbox has been deleted\",\"spec\":\"" + alice + "\"}\n");
     // An empty -F or -d on everything, as scripts do it.
     BOOST_TEST(curl(who, {"-X", "DELETE", url(who.mailbox("bob")), "-d", ""}).exit == 0);
     BOOST_TEST(answers::page(list(who)).total_count == 0);
@@ -68,14 +77,18 @@ BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
 BOOST_FIXTURE_TEST_CASE(curl_that_waits_for_100_continue, Client)
 {
     const auto who = tenant();
-    BOOST_TEST(curl(who, {url(who.mailboxes()), "-H", "Expect: 100-continue", "-F", "mailbox=alice", "-F",
+    BOOST_TEST(curl(who, {url(who.mailboxes()), "-H", "Expect: 100-continue", "-F", "mailbox=alice",
+                          "-F", "password=supasecret"})
+                   .out
+               == kCreated);
+    BOOST_TEST(curl(who, {url(who.mailboxes()), "-H", "Transfer-Encoding: chunked", "-d",
+                          "mailbox=bob", "-d", "password=supasecret"})
+                   .out
+               == kCreated);
+    BOOST_TEST(curl(who, {"--http1.0", url(who.mailboxes()), "-d", "mailbox=carol", "-d",
                           "password=supasecret"})
-                   .out == kCreated);
-    BOOST_TEST(curl(who, {url(who.mailboxes()), "-H", "Transfer-Encoding: chunked", "-d", "mailbox=bob", "-d",
-                          "password=supasecret"})
-                   .out == kCreated);
-    BOOST_TEST(curl(who, {"--http1.0", url(who.mailboxes()), "-d", "mailbox=carol", "-d", "password=supasecret"}).out ==
-               kCreated);
+                   .out
+               == kCreated);
 }
 
 namespace {
@@ -99,8 +112,8 @@ process::Ended node(const stack::Stack& house, const story::Tenant& who, const c
 {
     const auto file = house.directory() / "story.cjs";
     std::ofstream{file} << script;
-    return process::run({"env", "NODE_PATH=" + node_modules(), "NO_PROXY=*", "node", file, who.key, who.domain,
-                         std::to_string(house.server().port())});
+    return process::run({"env", "NODE_PATH=" + node_modules(), "NO_PROXY=*", "node", file, who.key,
+                         who.domain, std::to_string(house.server().port())});
 }
 
 constexpr char kScript[] = R"(
@@ -135,20 +148,26 @@ const calls = [
 }  // namespace
 
 BOOST_FIXTURE_TEST_CASE(mailgun_js, Client,
-                        *ut::precondition(has_node_modules) * story::shows("bodies: JSON") *
-                            story::shows("answers: Content-Type is exactly application/json"))
+                        *ut::precondition(has_node_modules) * story::shows("bodies: JSON")
+                            * story::shows("answers: Content-Type is exactly application/json"))
 {
     const auto who = tenant();
     const auto ended = node(house, who, kScript);
-    BOOST_TEST(ended.out == "{\"message\":\"Created 1 mailboxes\"}\n"
-                            "{\"message\":\"Created 2 mailboxes\"}\n"
-                            "{\"total_count\":3,\"items\":[\"bob\"]}\n"
-                            "{\"total_count\":3,\"items\":[\"alice\",\"bob\",\"carol\"]}\n"
-                            "{\"message\":\"Password changed\"}\n"
-                            "409 Mailbox already exists: " + who.address("alice") + "\n"
-                            "400 'password' parameter is missing\n"
-                            "{\"message\":\"Mailbox has been deleted\",\"spec\":\"" + who.address("alice") + "\"}\n"
-                            "404 Mailbox not found: " + who.address("alice") + "\n");
+    BOOST_TEST(ended.out
+               == "{\"message\":\"Created 1 mailboxes\"}\n"
+                  "{\"message\":\"Created 2 mailboxes\"}\n"
+                  "{\"total_count\":3,\"items\":[\"bob\"]}\n"
+                  "{\"total_count\":3,\"items\":[\"alice\",\"bob\",\"carol\"]}\n"
+                  "{\"message\":\"Password changed\"}\n"
+                  "409 Mailbox already exists: "
+                      + who.address("alice")
+                      + "\n"
+                        "400 'password' parameter is missing\n"
+                        "{\"message\":\"Mailbox has been deleted\",\"spec\":\""
+                      + who.address("alice")
+                      + "\"}\n"
+                        "404 Mailbox not found: "
+                      + who.address("alice") + "\n");
     BOOST_TEST(ended.exit == 0);
     BOOST_TEST(ended.err.empty(), ended.err);
 }
@@ -190,27 +209,40 @@ const calls = [
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*story::shows("credentials: GET") * story::shows("credentials: POST") * story::shows("credentials: PUT") *
-                     story::shows("credentials: DELETE") * story::shows("domains: GET of all") * story::shows("domains: GET of one") *
-                     ut::precondition(has_node_modules))
+BOOST_TEST_DECORATOR(*story::shows("credentials: GET") * story::shows("credentials: POST")
+                     * story::shows("credentials: PUT") * story::shows("credentials: DELETE")
+                     * story::shows("domains: GET of all") * story::shows("domains: GET of one")
+                     * ut::precondition(has_node_modules))
 BOOST_FIXTURE_TEST_CASE(mailgun_js_of_today, story::Story)
 {
     const auto who = tenant();
     const auto alice = who.address("alice");
     const auto bob = who.address("bob");
     const auto ended = node(house, who, kMailgun);
-    BOOST_TEST(ended.out == "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
-                            "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
-                            "{\"items\":[\"" + alice + " " + alice + " 0 false\",\"" + bob + " " + bob + " 0 false\"],\"totalCount\":2}\n"
-                            "{\"items\":[\"" + bob + " " + bob + " 0 false\"],\"totalCount\":2}\n"
-                            "{\"status\":200,\"message\":\"Password changed\"}\n"
-                            "409 Mailbox already exists: " + alice + "\n"
-                            "404 Mailbox not found: " + who.address("nobody") + "\n"
-                            "{\"status\":200,\"message\":\"Credentials have been deleted\",\"spec\":\"" + alice + "\"}\n"
-                            "404 Mailbox not found: " + alice + "\n" +
-                            who.domain + " active false false disabled custom\n" +
-                            who.domain + " active false false disabled custom\n"
-                            "404 Domain not found: nobody.example.org\n");
+    BOOST_TEST(ended.out
+               == "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
+                  "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
+                  "{\"items\":[\""
+                      + alice + " " + alice + " 0 false\",\"" + bob + " " + bob
+                      + " 0 false\"],\"totalCount\":2}\n"
+                        "{\"items\":[\""
+                      + bob + " " + bob
+                      + " 0 false\"],\"totalCount\":2}\n"
+                        "{\"status\":200,\"message\":\"Password changed\"}\n"
+                        "409 Mailbox already exists: "
+                      + alice
+                      + "\n"
+                        "404 Mailbox not found: "
+                      + who.address("nobody")
+                      + "\n"
+                        "{\"status\":200,\"message\":\"Credentials have been deleted\",\"spec\":\""
+                      + alice
+                      + "\"}\n"
+                        "404 Mailbox not found: "
+                      + alice + "\n" + who.domain + " active false false disabled custom\n"
+                      + who.domain
+                      + " active false false disabled custom\n"
+                        "404 Domain not found: nobody.example.org\n");
     BOOST_TEST(ended.exit == 0);
     BOOST_TEST(ended.err.empty(), ended.err);
     BOOST_TEST(story::is_hash_of(stored_password(who, "bob"), "supasecret"));

@@ -11,8 +11,8 @@
 namespace data = boost::unit_test::data;
 using answers::is_refused;
 using answers::refusal;
-using story::shows;
 using answers::text;
+using story::shows;
 
 namespace {
 
@@ -34,8 +34,10 @@ std::ostream& operator<<(std::ostream& out, const Form& row)
     return out << row.why;
 }
 
-const std::string kName = "--B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n";
-const std::string kWord = "--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse\r\n";
+const std::string kName =
+    "--B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n";
+const std::string kWord =
+    "--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse\r\n";
 constexpr char kUrlencoded[] = "application/x-www-form-urlencoded";
 
 // Each of them means mailbox alice, password "correct horse".
@@ -47,20 +49,25 @@ const Form kForms[] = {
     {"the other order", kUrlencoded, "password=correct+horse&mailbox=alice"},
     {"empty pairs", kUrlencoded, "&&mailbox=alice&&password=correct+horse&"},
     {"an unknown flag", kUrlencoded, "flag&mailbox=alice&password=correct+horse&other="},
-    {"a charset", "application/x-www-form-urlencoded; charset=utf-8", "mailbox=alice&password=correct+horse"},
+    {"a charset", "application/x-www-form-urlencoded; charset=utf-8",
+     "mailbox=alice&password=correct+horse"},
     {"a charset without a space", "application/x-www-form-urlencoded;charset=UTF-8",
      "mailbox=alice&password=correct+horse"},
-    {"the type in another case", "Application/X-WWW-Form-URLEncoded", "mailbox=alice&password=correct+horse"},
+    {"the type in another case", "Application/X-WWW-Form-URLEncoded",
+     "mailbox=alice&password=correct+horse"},
     {"no Content-Type", "", "mailbox=alice&password=correct+horse"},
     {"arrays of one, as Ruby writes them", kUrlencoded, "mailbox[]=alice&password[]=correct+horse"},
-    {"arrays of one, as PHP writes them", kUrlencoded, "mailbox%5B0%5D=alice&password%5B0%5D=correct+horse"},
+    {"arrays of one, as PHP writes them", kUrlencoded,
+     "mailbox%5B0%5D=alice&password%5B0%5D=correct+horse"},
 
     {"multipart", "multipart/form-data; boundary=B", kName + kWord + "--B--\r\n"},
     {"no CRLF at the end", "multipart/form-data; boundary=B", kName + kWord + "--B--"},
     {"a quoted boundary", "multipart/form-data; boundary=\"B\"", kName + kWord + "--B--\r\n"},
     {"no space in front of it", "multipart/form-data;boundary=B", kName + kWord + "--B--\r\n"},
-    {"a parameter in front of it", "multipart/form-data; charset=utf-8; boundary=B", kName + kWord + "--B--\r\n"},
-    {"a parameter behind it", "multipart/form-data; boundary=B; charset=utf-8", kName + kWord + "--B--\r\n"},
+    {"a parameter in front of it", "multipart/form-data; charset=utf-8; boundary=B",
+     kName + kWord + "--B--\r\n"},
+    {"a parameter behind it", "multipart/form-data; boundary=B; charset=utf-8",
+     kName + kWord + "--B--\r\n"},
     {"another case", "Multipart/Form-Data; Boundary=B", kName + kWord + "--B--\r\n"},
     {"a boundary of dashes", "multipart/form-data; boundary=--B",
      "----B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n"
@@ -75,40 +82,48 @@ const Form kForms[] = {
      "--B--\r\n"},
     {"parts with their own type", "multipart/form-data; boundary=B",
      "--B\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n"
-     "Content-Transfer-Encoding: 8bit\r\n\r\nalice\r\n" + kWord + "--B--\r\n"},
+     "Content-Transfer-Encoding: 8bit\r\n\r\nalice\r\n"
+         + kWord + "--B--\r\n"},
     {"headers in another case", "multipart/form-data; boundary=B",
-     "--B\r\ncontent-disposition: Form-Data; NAME=\"mailbox\"\r\n\r\nalice\r\n" + kWord + "--B--\r\n"},
+     "--B\r\ncontent-disposition: Form-Data; NAME=\"mailbox\"\r\n\r\nalice\r\n" + kWord
+         + "--B--\r\n"},
     {"a name without quotes", "multipart/form-data; boundary=B",
      "--B\r\nContent-Disposition: form-data; name=mailbox\r\n\r\nalice\r\n" + kWord + "--B--\r\n"},
     {"a preamble and an epilogue", "multipart/form-data; boundary=B",
      "for old mail programs\r\n" + kName + kWord + "--B--\r\nand more\r\n"},
     {"an unknown part that looks like a boundary", "multipart/form-data; boundary=B",
-     kName + "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n--C\r\n-B\r\n --B\r\n--\r\nB--\r\n" + kWord +
-         "--B--\r\n"},
+     kName
+         + "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n--C\r\n-B\r\n --B\r\n--\r\nB--\r\n"
+         + kWord + "--B--\r\n"},
     {"an empty unknown part", "multipart/form-data; boundary=B",
      "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n\r\n" + kName + kWord + "--B--\r\n"},
     {"a part that is a file", "multipart/form-data; boundary=B",
-     kName + kWord + "--B\r\nContent-Disposition: form-data; name=\"x\"; filename=\"a.bin\"\r\n"
-     "Content-Type: application/octet-stream\r\n\r\n" + std::string("\0\xFF\r\n", 4) + "\r\n--B--\r\n"},
+     kName + kWord
+         + "--B\r\nContent-Disposition: form-data; name=\"x\"; filename=\"a.bin\"\r\n"
+           "Content-Type: application/octet-stream\r\n\r\n"
+         + std::string("\0\xFF\r\n", 4) + "\r\n--B--\r\n"},
 
     {"JSON", "application/json", R"({"mailbox":"alice","password":"correct horse"})"},
-    {"JSON with a charset", "application/json; charset=utf-8", R"({"mailbox":"alice","password":"correct horse"})"},
-    {"JSON in the other order", "application/json", R"({"password":"correct horse","mailbox":"alice"})"},
+    {"JSON with a charset", "application/json; charset=utf-8",
+     R"({"mailbox":"alice","password":"correct horse"})"},
+    {"JSON in the other order", "application/json",
+     R"({"password":"correct horse","mailbox":"alice"})"},
     {"JSON with space", "application/json",
      "\r\n\t { \"mailbox\" : \"alice\" ,\n\"password\":\t\"correct horse\" } \n"},
     {"JSON with escapes", "application/json",
      R"({"m\u0061ilbox":"\u0061lice","password":"correct\u0020hors\u0065"})"},
     {"JSON with unknown members", "application/json",
      R"({"mailbox":"alice","name":{"first":["Alice"]},"password":"correct horse","n":1.5e3,"b":null})"},
-    {"a JSON array of one", "application/json", R"([{"mailbox":"alice","password":"correct horse"}])"},
+    {"a JSON array of one", "application/json",
+     R"([{"mailbox":"alice","password":"correct horse"}])"},
 };
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(forms)
 
-BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart") * shows("bodies: JSON") *
-                     shows("bodies: no Content-Type"))
+BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart")
+                     * shows("bodies: JSON") * shows("bodies: no Content-Type"))
 BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_by, data::make(kForms), row)
 {
     const auto who = tenant();
@@ -134,8 +149,12 @@ namespace {
 
 // What it means to the byte, in each form that can carry it.
 const char* const kPasswords[] = {
-    "p\xC3\xA4ssw\xC3\xB6rt \xE2\x82\xAC \xF0\x9F\x98\x80", "a+b c%20d", "\"quoted\\\"", "--B--",
-    "{\"a\":1}", "a=b&c=d;e",
+    "p\xC3\xA4ssw\xC3\xB6rt \xE2\x82\xAC \xF0\x9F\x98\x80",
+    "a+b c%20d",
+    "\"quoted\\\"",
+    "--B--",
+    "{\"a\":1}",
+    "a=b&c=d;e",
 };
 
 std::string json_text(const std::string& value)
@@ -158,14 +177,16 @@ http::Body as_json(const http::Fields& fields)
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart") * shows("bodies: JSON"))
+BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart")
+                     * shows("bodies: JSON"))
 BOOST_DATA_TEST_CASE_F(story::Story, a_password_is_taken_to_the_byte,
-                       data::make(kPasswords) * data::make({http::form, http::multipart, as_json}), password,
-                       body)
+                       data::make(kPasswords) * data::make({http::form, http::multipart, as_json}),
+                       password, body)
 {
     const auto who = tenant();
-    BOOST_TEST(text(call(who.key, "POST", who.mailboxes(), body({{"mailbox", "alice"}, {"password", password}}))) ==
-               created(1));
+    BOOST_TEST(text(call(who.key, "POST", who.mailboxes(),
+                         body({{"mailbox", "alice"}, {"password", password}})))
+               == created(1));
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), password));
 }
 
@@ -173,14 +194,25 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_password_is_taken_to_the_byte,
 BOOST_FIXTURE_TEST_CASE(several_as_arrays, story::Story, *shows("several: written as arrays"))
 {
     const auto who = tenant();
-    const auto post = [&](const std::string& body) { return call(who.key, "POST", who.mailboxes(), {kUrlencoded, body}); };
-    BOOST_TEST(text(post("mailbox[]=alice&mailbox[]=bob&password[]=Wonderland&password[]=Looking-Glass")) == created(2));
-    BOOST_TEST(text(post("mailbox[3]=dora&password[2]=Wonderland&mailbox[2]=carol&password[3]=Looking-Glass")) == created(2));
-    for (const char* name : {"alice", "carol"}) BOOST_TEST(story::is_hash_of(stored_password(who, name), "Wonderland"), name);
-    for (const char* name : {"bob", "dora"}) BOOST_TEST(story::is_hash_of(stored_password(who, name), "Looking-Glass"), name);
+    const auto post = [&](const std::string& body) {
+        return call(who.key, "POST", who.mailboxes(), {kUrlencoded, body});
+    };
+    BOOST_TEST(
+        text(post("mailbox[]=alice&mailbox[]=bob&password[]=Wonderland&password[]=Looking-Glass"))
+        == created(2));
+    BOOST_TEST(
+        text(post(
+            "mailbox[3]=dora&password[2]=Wonderland&mailbox[2]=carol&password[3]=Looking-Glass"))
+        == created(2));
+    for (const char* name : {"alice", "carol"})
+        BOOST_TEST(story::is_hash_of(stored_password(who, name), "Wonderland"), name);
+    for (const char* name : {"bob", "dora"})
+        BOOST_TEST(story::is_hash_of(stored_password(who, name), "Looking-Glass"), name);
     const auto before = snapshot();
-    for (const char* body : {"mailbox[0]=eve&password[1]=Wonderland", "mailbox[0]=eve&password=Wonderland", "mailbox[name]=eve&password=Wonderland",
-                             "mailbox[0]=eve&mailbox[0]=frank&password[0]=Wonderland&password[1]=Wonderland"}) {
+    for (const char* body :
+         {"mailbox[0]=eve&password[1]=Wonderland", "mailbox[0]=eve&password=Wonderland",
+          "mailbox[name]=eve&password=Wonderland",
+          "mailbox[0]=eve&mailbox[0]=frank&password[0]=Wonderland&password[1]=Wonderland"}) {
         BOOST_TEST(is_refused(post(body), 400, {"bad_parameter", "brackets"}), body);
     }
     BOOST_TEST(snapshot() == before);
@@ -194,40 +226,59 @@ BOOST_FIXTURE_TEST_CASE(a_body_with_an_encoding, story::Story, *shows("bodies: a
     const auto before = snapshot();
     const http::Body body{kUrlencoded, "\x1f\x8b\x08 mailbox=bob&password=Wonderland"};
     for (const char* encoding : {"gzip", "deflate", "br", "zstd", "identity, gzip", "GZIP"}) {
-        for (const auto& [method, path] : {std::pair{"POST", who.mailboxes()}, {"PUT", who.mailbox("alice")}, {"DELETE", who.mailbox("alice")},
-                                           {"GET", who.mailboxes()}, {"POST", "/v3/domains/" + who.domain + "/credentials"}}) {
+        for (const auto& [method, path] :
+             {std::pair{"POST", who.mailboxes()},
+              {"PUT", who.mailbox("alice")},
+              {"DELETE", who.mailbox("alice")},
+              {"GET", who.mailboxes()},
+              {"POST", "/v3/domains/" + who.domain + "/credentials"}}) {
             const auto answer = call(who.key, method, path, body, {{"Content-Encoding", encoding}});
-            BOOST_TEST(is_refused(answer, 415, {"unsupported_encoding", "Content-Encoding", "uncompressed"}), method << " " << encoding);
+            BOOST_TEST(is_refused(answer, 415,
+                                  {"unsupported_encoding", "Content-Encoding", "uncompressed"}),
+                       method << " " << encoding);
             BOOST_TEST(answer.header("Accept-Encoding") == "identity");
         }
     }
     BOOST_TEST(snapshot() == before);
-    BOOST_TEST(call(who.key, "GET", who.mailboxes(), {}, {{"Content-Encoding", "gzip"}}).status == 200);
-    BOOST_TEST(text(call(who.key, "POST", who.mailboxes(), http::form({{"mailbox", "bob"}, {"password", "Wonderland"}}),
-                         {{"Content-Encoding", "identity"}})) == created(1));
+    BOOST_TEST(call(who.key, "GET", who.mailboxes(), {}, {{"Content-Encoding", "gzip"}}).status
+               == 200);
+    BOOST_TEST(text(call(who.key, "POST", who.mailboxes(),
+                         http::form({{"mailbox", "bob"}, {"password", "Wonderland"}}),
+                         {{"Content-Encoding", "identity"}}))
+               == created(1));
 }
 
-BOOST_FIXTURE_TEST_CASE(another_mailbox_than_that_of_the_path, story::Story, *shows("rules: another mailbox than the path's"))
+BOOST_FIXTURE_TEST_CASE(another_mailbox_than_that_of_the_path, story::Story,
+                        *shows("rules: another mailbox than the path's"))
 {
     const auto who = tenant();
     create(who, "alice");
     create(who, "bob");
     const auto before = snapshot();
-    BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("alice"), http::form({{"mailbox", "bob"}, {"password", "Wonderland"}})), 400,
-                          {"bad_parameter", who.address("bob"), who.address("alice")}));
-    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice") + "?mailbox=bob"), 400, {"bad_parameter", who.address("bob")}));
-    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice"), http::json(R"({"mailbox":"bob"})")), 400, {"bad_parameter"}));
+    BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("alice"),
+                               http::form({{"mailbox", "bob"}, {"password", "Wonderland"}})),
+                          400, {"bad_parameter", who.address("bob"), who.address("alice")}));
+    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice") + "?mailbox=bob"), 400,
+                          {"bad_parameter", who.address("bob")}));
+    BOOST_TEST(is_refused(
+        call(who.key, "DELETE", who.mailbox("alice"), http::json(R"({"mailbox":"bob"})")), 400,
+        {"bad_parameter"}));
     BOOST_TEST(snapshot() == before);
-    BOOST_TEST(text(call(who.key, "PUT", who.mailbox("alice"), http::form({{"mailbox", who.address("ALICE")}, {"password", "Wonderland"}}))) == kChanged);
+    BOOST_TEST(
+        text(call(who.key, "PUT", who.mailbox("alice"),
+                  http::form({{"mailbox", who.address("ALICE")}, {"password", "Wonderland"}})))
+        == kChanged);
 }
 
 BOOST_FIXTURE_TEST_CASE(json_escapes_mean_their_characters, story::Story, *shows("bodies: JSON"))
 {
     const auto who = tenant();
-    BOOST_TEST(text(call(who.key, "POST", who.mailboxes(),
-                         http::json(R"({"mailbox":"alice","password":"\u00e4\u20AC\ud83d\uDE00\/\\\""})"))) ==
-               created(1));
-    BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80/\\\""));
+    BOOST_TEST(
+        text(call(who.key, "POST", who.mailboxes(),
+                  http::json(R"({"mailbox":"alice","password":"\u00e4\u20AC\ud83d\uDE00\/\\\""})")))
+        == created(1));
+    BOOST_TEST(story::is_hash_of(stored_password(who, "alice"),
+                                 "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80/\\\""));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_multipart_body_of_no_parts, story::Story, *shows("bodies: multipart"))
@@ -236,24 +287,29 @@ BOOST_FIXTURE_TEST_CASE(a_multipart_body_of_no_parts, story::Story, *shows("bodi
     create(who, "alice");
     for (const char* bytes : {"--B--\r\n", "--B--", "\r\n--B--\r\n"}) {
         const http::Body none{"multipart/form-data; boundary=B", bytes};
-        BOOST_TEST(refusal(call(who.key, "POST", who.mailboxes(), none)) ==
-                   "400 mailbox_missing: 'mailbox' parameter is missing");
-        BOOST_TEST(refusal(call(who.key, "PUT", who.mailbox("alice"), none)) ==
-                   "400 password_missing: 'password' parameter is missing");
+        BOOST_TEST(refusal(call(who.key, "POST", who.mailboxes(), none))
+                   == "400 mailbox_missing: 'mailbox' parameter is missing");
+        BOOST_TEST(refusal(call(who.key, "PUT", who.mailbox("alice"), none))
+                   == "400 password_missing: 'password' parameter is missing");
         BOOST_TEST(call(who.key, "GET", who.mailboxes(), none).status == 200);
     }
 }
 
 // An array says several mailboxes, which only POST takes.
-BOOST_FIXTURE_TEST_CASE(an_array_elsewhere_than_in_a_post, story::Story, *shows("bodies: JSON, an array on POST only"))
+BOOST_FIXTURE_TEST_CASE(an_array_elsewhere_than_in_a_post, story::Story,
+                        *shows("bodies: JSON, an array on POST only"))
 {
     const auto who = tenant();
     create(who, "alice");
     const auto before = snapshot();
-    for (const char* text : {"[]", R"([{"mailbox":"alice","password":"correct horse"}])", R"([{"password":"correct horse"}])"}) {
-        BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("alice"), http::json(text)), 400, {"bad_json", "object"}));
-        BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice"), http::json(text)), 400, {"bad_json", "object"}));
-        BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), http::json(text)), 400, {"bad_json", "object"}));
+    for (const char* text : {"[]", R"([{"mailbox":"alice","password":"correct horse"}])",
+                             R"([{"password":"correct horse"}])"}) {
+        BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("alice"), http::json(text)), 400,
+                              {"bad_json", "object"}));
+        BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("alice"), http::json(text)), 400,
+                              {"bad_json", "object"}));
+        BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), http::json(text)), 400,
+                              {"bad_json", "object"}));
     }
     BOOST_TEST(snapshot() == before);
 }
@@ -261,8 +317,13 @@ BOOST_FIXTURE_TEST_CASE(an_array_elsewhere_than_in_a_post, story::Story, *shows(
 namespace {
 
 const char* const kAnyType[] = {
-    "application/x-www-form-urlencoded", "multipart/form-data; boundary=B", "multipart/form-data",
-    "application/json", "text/plain", "application/octet-stream", "nonsense",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=B",
+    "multipart/form-data",
+    "application/json",
+    "text/plain",
+    "application/octet-stream",
+    "nonsense",
 };
 
 }  // namespace
@@ -275,16 +336,19 @@ BOOST_DATA_TEST_CASE_F(story::Story, an_empty_body_of_type, data::make(kAnyType)
     create(who, "alice");
     const http::Body empty{type, ""};
     for (const http::Fields& headers : {http::Fields{}, http::Fields{{"Content-Length", "0"}}}) {
-        BOOST_TEST(answers::page(call(who.key, "GET", who.mailboxes(), empty, headers)).total_count == 1);
+        BOOST_TEST(answers::page(call(who.key, "GET", who.mailboxes(), empty, headers)).total_count
+                   == 1);
         BOOST_TEST(call(who.key, "HEAD", who.mailboxes(), empty, headers).status == 200);
     }
     BOOST_TEST(call(who.key, "DELETE", who.mailbox("alice"), empty).status == 200);
     create(who, "bob");
-    BOOST_TEST(call(who.key, "DELETE", who.mailbox("bob"), empty, {{"Content-Length", "0"}}).status == 200);
+    BOOST_TEST(call(who.key, "DELETE", who.mailbox("bob"), empty, {{"Content-Length", "0"}}).status
+               == 200);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_page_by_the_body_of_a_get, story::Story, *shows("rules: limit and skip in a GET's body") *
-                                                                       shows("rules: a parameter given twice"))
+BOOST_FIXTURE_TEST_CASE(a_page_by_the_body_of_a_get, story::Story,
+                        *shows("rules: limit and skip in a GET's body")
+                            * shows("rules: a parameter given twice"))
 {
     const auto who = tenant();
     for (const char* name : {"alice", "bob", "carol"}) {
@@ -294,9 +358,12 @@ BOOST_FIXTURE_TEST_CASE(a_page_by_the_body_of_a_get, story::Story, *shows("rules
         return call(who.key, "GET", who.mailboxes() + query, {kUrlencoded, body});
     };
     const auto one = [&](const char* name) { return std::vector{who.address(name)}; };
-    BOOST_TEST(answers::page(get("", "limit=1&skip=1")).names() == one("bob"), boost::test_tools::per_element());
-    BOOST_TEST(answers::page(get("?limit=1", "skip=2")).names() == one("carol"), boost::test_tools::per_element());
-    BOOST_TEST(answers::page(get("?limit=1", "other=2")).names() == one("alice"), boost::test_tools::per_element());
+    BOOST_TEST(answers::page(get("", "limit=1&skip=1")).names() == one("bob"),
+               boost::test_tools::per_element());
+    BOOST_TEST(answers::page(get("?limit=1", "skip=2")).names() == one("carol"),
+               boost::test_tools::per_element());
+    BOOST_TEST(answers::page(get("?limit=1", "other=2")).names() == one("alice"),
+               boost::test_tools::per_element());
     BOOST_TEST(is_refused(get("?limit=1", "limit=1"), 400, {"limit"}));
     BOOST_TEST(is_refused(get("?skip=1", "limit=1&skip=1"), 400, {"skip"}));
     BOOST_TEST(is_refused(get("", "limit=1001"), 400, {"bad_limit", "1000"}));
@@ -323,14 +390,17 @@ BOOST_FIXTURE_TEST_CASE(head_is_get_without_its_body, story::Story,
     BOOST_TEST(call(who.key, "HEAD", "/nowhere").status == 404);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_question_mark_with_nothing_behind, story::Story, *shows("paths: a trailing ?"))
+BOOST_FIXTURE_TEST_CASE(a_question_mark_with_nothing_behind, story::Story,
+                        *shows("paths: a trailing ?"))
 {
     const auto who = tenant();
     BOOST_TEST(text(call(who.key, "POST", who.mailboxes() + "?",
-                         http::form({{"mailbox", "alice"}, {"password", "Wonderland"}}))) == created(1));
+                         http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})))
+               == created(1));
     BOOST_TEST(answers::page(call(who.key, "GET", who.mailboxes() + "?")).total_count == 1);
-    BOOST_TEST(text(call(who.key, "PUT", who.mailbox("alice") + "?", http::form({{"password", "Looking-Glass"}}))) ==
-               kChanged);
+    BOOST_TEST(text(call(who.key, "PUT", who.mailbox("alice") + "?",
+                         http::form({{"password", "Looking-Glass"}})))
+               == kChanged);
     BOOST_TEST(call(who.key, "DELETE", who.mailbox("alice") + "?").status == 200);
 }
 

@@ -1,5 +1,6 @@
-// mixed_story.cc - all kinds of requests, good and bad, of both APIs, to one worker that reads and one that writes, with an
-// outage in their midst: the same two live on. scripts/run-valgrind looks at these two meanwhile.
+// mixed_story.cc - all kinds of requests, good and bad, of both APIs, to one worker that reads and
+// one that writes, with an outage in their midst: the same two live on. scripts/run-valgrind looks
+// at these two meanwhile.
 
 #include "system/harness/story.h"
 
@@ -21,14 +22,17 @@ struct One {
 struct Mixed : One, story::Story {
     Mixed() : Story{one}
     {
-        // Hashes of almost no memory: what is looked at here is ours. And an outage that is soon noticed.
-        const auto text = story::configuration(house, {{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}, {"db_timeout", "3"}});
+        // Hashes of almost no memory: what is looked at here is ours. And an outage that is soon
+        // noticed.
+        const auto text = story::configuration(
+            house, {{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}, {"db_timeout", "3"}});
         std::ofstream{house.setting("MAILBOXD_CONF")} << text;
         const auto old = house.workers();
         ::kill(house.master(), SIGHUP);
         BOOST_TEST_REQUIRE(house.await_workers(old));
         who = tenant();
-        BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
+        BOOST_TEST_REQUIRE(
+            house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
     }
     void teardown() const
     {
@@ -54,26 +58,42 @@ struct Mixed : One, story::Story {
         switch (number % kKinds) {
         case 0: return {200, 503, create(who, name)};
         case 1: return {409, 503, create(who, name)};
-        case 2: return {200, 503, call(who.key, "POST", mailboxes, http::multipart({{"mailbox", name + "-m"}, {"password", story::kPassword}}))};
-        case 3: return {200, 503, call(who.key, "POST", mailboxes,
-            http::json(R"([{"mailbox":")" + name + R"(-j","password":"correct horse"},{"mailbox":")" + name + R"(-k","password":"correct horse"}])"))};
+        case 2:
+            return {
+                200, 503,
+                call(who.key, "POST", mailboxes,
+                     http::multipart({{"mailbox", name + "-m"}, {"password", story::kPassword}}))};
+        case 3:
+            return {200, 503,
+                    call(who.key, "POST", mailboxes,
+                         http::json(R"([{"mailbox":")" + name
+                                    + R"(-j","password":"correct horse"},{"mailbox":")" + name
+                                    + R"(-k","password":"correct horse"}])"))};
         case 4: return {200, 503, list(who)};
         case 5: return {200, 503, list(who, "?limit=1000&skip=1")};
         case 6: return {200, 503, change(who, name, "Looking-Glass")};
         case 7: return {404, 503, change(who, "nobody", "Looking-Glass")};
         case 8: return {200, 503, call(who.key, "GET", credentials)};
-        case 9: return {200, 503, call(who.key, "POST", credentials, http::form({{"login", name + "-c"}}))};
+        case 9:
+            return {200, 503,
+                    call(who.key, "POST", credentials, http::form({{"login", name + "-c"}}))};
         case 10: return {200, 503, call(who.key, "PUT", credentials + "/" + name + "-c")};
         case 11: return {200, 503, call(who.key, "GET", "/v4/domains")};
         case 12: return {200, 503, call(who.key, "GET", domain)};
-        case 13: return {400, 503, call(who.key, "POST", mailboxes, http::json(R"({"mailbox":"\ud83d","password":[)"))};
+        case 13:
+            return {400, 503,
+                    call(who.key, "POST", mailboxes,
+                         http::json(R"({"mailbox":"\ud83d","password":[)"))};
         case 14: return {401, 401, call(mistyped, "GET", mailboxes)};
         case 15: return {405, 405, call(who.key, "PATCH", mailboxes)};
         case 16: return {415, 503, call(who.key, "POST", mailboxes, {"text/plain", "mailbox=bob"})};
-        case 17: return {404, 503, call(who.key, "GET", "/v3/absent.example.org/mailboxes?skip=100000")};
+        case 17:
+            return {404, 503, call(who.key, "GET", "/v3/absent.example.org/mailboxes?skip=100000")};
         case 18: return {200, 503, remove(who, name)};
-        default: return {200, 503, number / kKinds % 5 == 4 ? call(who.key, "POST", mailboxes, story::hundred("h"))
-                                                            : call(who.key, "DELETE", credentials)};
+        default:
+            return {200, 503,
+                    number / kKinds % 5 == 4 ? call(who.key, "POST", mailboxes, story::hundred("h"))
+                                             : call(who.key, "DELETE", credentials)};
         }
     }
 
@@ -84,11 +104,14 @@ struct Mixed : One, story::Story {
             const process::Stopped stopped{{house.part("mariadb")}};
             for (int kind = 0; kind < kKinds; ++kind) {
                 const auto called = ask(number + kind);
-                BOOST_TEST(called.answer.status == called.without, "kind " << (number + kind) % kKinds << ": " << answers::text(called.answer));
+                BOOST_TEST(called.answer.status == called.without,
+                           "kind " << (number + kind) % kKinds << ": "
+                                   << answers::text(called.answer));
             }
         }
         BOOST_TEST_REQUIRE(eventually([&] { return list(who).status == 200; }));
-        for (const auto& row : house.sql("SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api'")) {
+        for (const auto& row : house.sql(
+                 "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api'")) {
             house.sql("KILL " + row.at(0));
         }
     }
@@ -115,7 +138,8 @@ BOOST_FIXTURE_TEST_CASE(requests_of_all_kinds, Mixed)
             outage(i);
         }
         const auto called = ask(i);
-        BOOST_TEST(called.answer.status == called.status, "kind " << i % kKinds << ": " << answers::text(called.answer));
+        BOOST_TEST(called.answer.status == called.status,
+                   "kind " << i % kKinds << ": " << answers::text(called.answer));
     }
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
     house.down();

@@ -64,10 +64,10 @@ struct FiveMailboxes : story::Story {
 
 BOOST_AUTO_TEST_SUITE(paging)
 
-BOOST_TEST_DECORATOR(*shows("parameters: limit") * shows("parameters: skip") *
-                     shows("answers: items in the order of creation") *
-                     shows("answers: total_count is the domain's total") *
-                     shows("paths: a trailing ?"))
+BOOST_TEST_DECORATOR(*shows("parameters: limit") * shows("parameters: skip")
+                     * shows("answers: items in the order of creation")
+                     * shows("answers: total_count is the domain's total")
+                     * shows("paths: a trailing ?"))
 BOOST_DATA_TEST_CASE_F(FiveMailboxes, a_page, data::make(kPages), row)
 {
     const auto page = answers::page(list(who, row.query));
@@ -111,18 +111,23 @@ struct Thousand : story::Story {
         std::string rows;
         for (std::size_t i = 1; i < kCount; ++i) {
             const auto number = std::to_string(i);
-            rows += (rows.empty() ? "" : ",") + ("(@domain," + std::to_string(i + 1) + ",'m" + number + "',LEFT(SHA2('" +
-                    who.domain + number + "', 256), 32)," + hash + "," + std::to_string(1700000000 + i) + ")");
+            rows += (rows.empty() ? "" : ",")
+                    + ("(@domain," + std::to_string(i + 1) + ",'m" + number + "',LEFT(SHA2('"
+                       + who.domain + number + "', 256), 32)," + hash + ","
+                       + std::to_string(1700000000 + i) + ")");
         }
-        house.sql("SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ");"
-                  " START TRANSACTION;"
-                  " INSERT INTO mailbox (domain_id, id, local_part, storage_id, password, created_at) VALUES " + rows +
-                  "; UPDATE domain SET mailboxes = 1001, last_id = 1001 WHERE id = @domain;"
-                  " DELETE FROM mailbox_range WHERE domain_id = @domain;"
-                  // Ids 1 to 1001, so the fine counts follow each other.
-                  " INSERT INTO mailbox_range SELECT @domain, 0, SUM(c),"
-                  " UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR '')) FROM (SELECT id DIV 128 AS n,"
-                  " COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) m; COMMIT");
+        house.sql(
+            "SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain)
+            + ");"
+              " START TRANSACTION;"
+              " INSERT INTO mailbox (domain_id, id, local_part, storage_id, password, created_at) VALUES "
+            + rows
+            + "; UPDATE domain SET mailboxes = 1001, last_id = 1001 WHERE id = @domain;"
+              " DELETE FROM mailbox_range WHERE domain_id = @domain;"
+              // Ids 1 to 1001, so the fine counts follow each other.
+              " INSERT INTO mailbox_range SELECT @domain, 0, SUM(c),"
+              " UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR '')) FROM (SELECT id DIV 128 AS n,"
+              " COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) m; COMMIT");
     }
 
     std::vector<std::string> names(std::size_t limit, std::size_t skip) const
@@ -163,7 +168,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_a_thousand, Thousand,
 
 // A deep skip finds its place though much before it was deleted, and some was added.
 BOOST_FIXTURE_TEST_CASE(a_deep_skip_with_gaps_before_it, Thousand,
-                        *shows("parameters: skip") * shows("answers: items in the order of creation"))
+                        *shows("parameters: skip")
+                            * shows("answers: items in the order of creation"))
 {
     std::vector<std::string> left;
     for (std::size_t i = 0; i < kCount; ++i) {

@@ -15,8 +15,8 @@ using story::shows;
 
 namespace {
 
-http::Request request(const story::Tenant& who, const std::string& method, const std::string& target,
-                      const http::Body& body = {})
+http::Request request(const story::Tenant& who, const std::string& method,
+                      const std::string& target, const http::Body& body = {})
 {
     return {method, target, {{"Authorization", http::basic(who.key)}}, body};
 }
@@ -63,7 +63,8 @@ BOOST_FIXTURE_TEST_CASE(a_list_sees_what_was_acknowledged_whichever_worker_answe
     for (int i = 0; i < 25; ++i) {
         BOOST_TEST(house.server().send(creation(who, "other")).status == 200);
         BOOST_TEST((seen() == Seen{{kept, other}}));
-        BOOST_TEST(house.server().send(request(who, "DELETE", who.mailboxes() + "/other")).status == 200);
+        BOOST_TEST(house.server().send(request(who, "DELETE", who.mailboxes() + "/other")).status
+                   == 200);
         BOOST_TEST((seen() == Seen{{kept}}));
     }
 }
@@ -81,7 +82,9 @@ BOOST_FIXTURE_TEST_CASE(of_100_that_create_one_name_one_has_it, story::Story,
     BOOST_TEST(page.total_count == 1);
     BOOST_TEST(page.items.size() == 1U);
     BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
-                           " domain = " + stack::quote(who.domain)) == "1");
+                           " domain = "
+                           + stack::quote(who.domain))
+               == "1");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_hundred_names_are_a_hundred_mailboxes, story::Story,
@@ -110,7 +113,9 @@ BOOST_FIXTURE_TEST_CASE(of_50_that_delete_one_has_done_it, story::Story,
     BOOST_TEST(counts[200] == 1);
     BOOST_TEST(counts[404] == 49);
     BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
-                           " domain = " + stack::quote(who.domain)) == "1");
+                           " domain = "
+                           + stack::quote(who.domain))
+               == "1");
 }
 
 namespace {
@@ -134,13 +139,18 @@ const Allowance kAllowances[] = {
 
 // An account's over two domains, where no row of a domain makes them wait for each other.
 BOOST_TEST_DECORATOR(*shows("status: 409 allowance used up"))
-BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::make(kAllowances), row)
+BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::make(kAllowances),
+                       row)
 {
     constexpr int kCrowd = 200;
     const auto who = tenant();
     const bool is_account = row.level == std::string{"account"};
     const auto other = is_account ? neighbour(who) : who;
-    BOOST_TEST(house.mailboxctl({row.level, "set", is_account ? who.account : who.domain, "max_mailboxes=100"}).exit == 0);
+    BOOST_TEST(house
+                   .mailboxctl({row.level, "set", is_account ? who.account : who.domain,
+                                "max_mailboxes=100"})
+                   .exit
+               == 0);
     std::vector<http::Request> requests;
     for (int i = 0; i < kCrowd; ++i) {
         requests.push_back(creation(i % 2 == 0 ? who : other, "user" + std::to_string(i)));
@@ -150,15 +160,20 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::
     BOOST_TEST(counts[200] == 100);
     BOOST_TEST(counts[409] == 100);
     for (const auto& answer : answers) {
-        BOOST_TEST((answer.status == 200 || answers::refusal(answer) == std::string{"409 allowance_used_up: "} + row.message),
-                   answers::text(answer));
+        BOOST_TEST(
+            (answer.status == 200
+             || answers::refusal(answer) == std::string{"409 allowance_used_up: "} + row.message),
+            answers::text(answer));
     }
-    const auto there = house.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
-                                   " WHERE a.name = " + stack::quote(who.account));
+    const auto there = house.value(
+        "SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
+        " WHERE a.name = "
+        + stack::quote(who.account));
     BOOST_TEST(there == "100");
 }
 
-// Whoever creates the last one that an account may have is waited for, in another domain too, and then counted.
+// Whoever creates the last one that an account may have is waited for, in another domain too, and
+// then counted.
 BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Story,
                         *shows("status: 409 allowance used up"))
 {
@@ -167,15 +182,24 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
     BOOST_TEST(house.mailboxctl({"account", "set", who.account, "max_mailboxes=1"}).exit == 0);
     // As another creation does, before its COMMIT.
     auto creation_elsewhere = house.session();
-    creation_elsewhere.execute("START TRANSACTION; UPDATE domain SET mailboxes = mailboxes + 1 WHERE name = " + stack::quote(other.domain) +
-                               "; UPDATE account SET creations = creations + 1 WHERE name = " + stack::quote(who.account));
-    auto answer = std::async(std::launch::async, [&] { return house.server().send(creation(who, "alice")); });
+    creation_elsewhere.execute(
+        "START TRANSACTION; UPDATE domain SET mailboxes = mailboxes + 1 WHERE name = "
+        + stack::quote(other.domain)
+        + "; UPDATE account SET creations = creations + 1 WHERE name = "
+        + stack::quote(who.account));
+    auto answer =
+        std::async(std::launch::async, [&] { return house.server().send(creation(who, "alice")); });
     // InnoDB gives what it said last time to whoever asks again within 100 ms.
     BOOST_TEST(process::eventually(
-        [&] { return house.value("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == "1"; },
+        [&] {
+        return house.value(
+                   "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+               == "1";
+        },
         std::chrono::seconds{30}, std::chrono::milliseconds{150}));
     creation_elsewhere.execute("COMMIT");
-    BOOST_TEST(answers::refusal(answer.get()) == "409 allowance_used_up: The account's allowance is used up: max_mailboxes is 1.");
+    BOOST_TEST(answers::refusal(answer.get())
+               == "409 allowance_used_up: The account's allowance is used up: max_mailboxes is 1.");
     house.sql("UPDATE domain SET mailboxes = 0 WHERE name = " + stack::quote(other.domain));
 }
 
@@ -190,8 +214,8 @@ BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
         const auto name = "user" + std::to_string(i % 5);
         requests.push_back(creation(who, name));
         requests.push_back(request(who, "DELETE", who.mailbox(name)));
-        requests.push_back(request(who, "PUT", who.mailbox(name),
-                                   http::form({{"password", "Looking-Glass"}})));
+        requests.push_back(
+            request(who, "PUT", who.mailbox(name), http::form({{"password", "Looking-Glass"}})));
         requests.push_back(request(who, "GET", who.mailboxes()));
     }
     const auto answers = http::send_all(house.server(), requests);

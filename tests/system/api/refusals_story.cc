@@ -50,13 +50,12 @@ const Exact kExact[] = {
      "400 mailbox_missing: 'mailbox' parameter is missing"},
     {"PUT without password", "PUT", "/{domain}/mailboxes/taken", "",
      "400 password_missing: 'password' parameter is missing"},
-    {"PUT with another parameter only", "PUT", "/{domain}/mailboxes/taken", "passwort=correct+horse",
-     "400 password_missing: 'password' parameter is missing"},
+    {"PUT with another parameter only", "PUT", "/{domain}/mailboxes/taken",
+     "passwort=correct+horse", "400 password_missing: 'password' parameter is missing"},
     {"a mailbox in the query is none", "POST", "/{domain}/mailboxes?mailbox=alice",
      "password=correct+horse", "400 mailbox_missing: 'mailbox' parameter is missing"},
     {"the names of parameters have a case", "POST", "/{domain}/mailboxes",
-     "Mailbox=alice&password=correct+horse",
-     "400 mailbox_missing: 'mailbox' parameter is missing"},
+     "Mailbox=alice&password=correct+horse", "400 mailbox_missing: 'mailbox' parameter is missing"},
     {"a domain that is not there", "GET", "/absent.example.org/mailboxes", "",
      "404 domain_not_found: Domain not found: absent.example.org"},
     {"a change in a domain that is not there", "POST", "/absent.example.org/mailboxes",
@@ -95,12 +94,12 @@ const Exact kExact[] = {
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*shows("status: 400 parameter missing") * shows("status: 404 domain") *
-                     shows("status: 404 mailbox, on PUT and DELETE") * shows("status: 404 path") *
-                     shows("status: 405 method") * shows("status: 409 mailbox exists, on POST") *
-                     shows("creating what exists: 409 by default") *
-                     shows("paths: any other path") * shows("paths: any other method") *
-                     shows("answers: code beside message"))
+BOOST_TEST_DECORATOR(*shows("status: 400 parameter missing") * shows("status: 404 domain")
+                     * shows("status: 404 mailbox, on PUT and DELETE") * shows("status: 404 path")
+                     * shows("status: 405 method") * shows("status: 409 mailbox exists, on POST")
+                     * shows("creating what exists: 409 by default")
+                     * shows("paths: any other path") * shows("paths: any other method")
+                     * shows("answers: code beside message"))
 BOOST_DATA_TEST_CASE_F(story::Story, with_the_contracts_own_words, data::make(kExact), row)
 {
     const auto who = tenant();
@@ -113,13 +112,14 @@ BOOST_DATA_TEST_CASE_F(story::Story, with_the_contracts_own_words, data::make(kE
     const auto answer = call(who.key, row.method, story::fill(row.target, who), body);
     BOOST_TEST(refusal(answer) == story::fill(row.refusal, who));
     if (answer.status == 405) {
-        BOOST_TEST(answer.header("Allow") ==
-                   (row.target.ends_with("/mailboxes") ? "GET, HEAD, POST" : "PUT, DELETE"));
+        BOOST_TEST(answer.header("Allow")
+                   == (row.target.ends_with("/mailboxes") ? "GET, HEAD, POST" : "PUT, DELETE"));
     }
     BOOST_TEST(snapshot() == before);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_parameter_given_twice, story::Story, *shows("rules: a parameter given twice"))
+BOOST_FIXTURE_TEST_CASE(a_parameter_given_twice, story::Story,
+                        *shows("rules: a parameter given twice"))
 {
     const auto who = tenant();
     create(who, "taken");
@@ -130,16 +130,16 @@ BOOST_FIXTURE_TEST_CASE(a_parameter_given_twice, story::Story, *shows("rules: a 
     BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("taken"),
                                form("password=correct+horse&password=correct+horse")),
                           400, {"password"}));
-    BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes(),
-                               form("mailbox=a&mailbox=b&password=correct+horse")),
-                          400));
+    BOOST_TEST(is_refused(
+        call(who.key, "POST", who.mailboxes(), form("mailbox=a&mailbox=b&password=correct+horse")),
+        400));
     BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes(),
                                form("mailbox=a&password=correct+horse&password=correct+horse")),
                           400));
-    BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes(),
-                               http::multipart({{"mailbox", "a"}, {"mailbox", "b"},
-                                                {"password", "correct horse"}})),
-                          400));
+    BOOST_TEST(is_refused(
+        call(who.key, "POST", who.mailboxes(),
+             http::multipart({{"mailbox", "a"}, {"mailbox", "b"}, {"password", "correct horse"}})),
+        400));
     // Once in the query and once in the body is twice.
     BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes() + "?mailbox=a",
                                form("mailbox=a&password=correct+horse")),
@@ -148,8 +148,8 @@ BOOST_FIXTURE_TEST_CASE(a_parameter_given_twice, story::Story, *shows("rules: a 
 }
 
 BOOST_FIXTURE_TEST_CASE(a_password_in_the_query, story::Story,
-                        *shows("rules: mailbox and password from the body only") *
-                            shows("rules: a password in the query string"))
+                        *shows("rules: mailbox and password from the body only")
+                            * shows("rules: a password in the query string"))
 {
     const auto who = tenant();
     create(who, "taken");
@@ -160,9 +160,11 @@ BOOST_FIXTURE_TEST_CASE(a_password_in_the_query, story::Story,
     BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes() + query), 400, {"password"}));
     BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("taken") + query), 400, {"password"}));
     BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("taken") + query,
-                               http::form({{"password", "correct horse"}})), 400, {"password"}));
+                               http::form({{"password", "correct horse"}})),
+                          400, {"password"}));
     BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes() + query), 400, {"password"}));
-    BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken") + query), 400, {"password"}));
+    BOOST_TEST(
+        is_refused(call(who.key, "DELETE", who.mailbox("taken") + query), 400, {"password"}));
     BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken") + "?passwor%64=x"), 400,
                           {"password"}));
     BOOST_TEST(snapshot() == before);
@@ -173,11 +175,15 @@ BOOST_FIXTURE_TEST_CASE(unknown_parameters_are_ignored, story::Story,
 {
     const auto who = tenant();
     BOOST_TEST(call(who.key, "POST", who.mailboxes() + "?x=1&x=2",
-                    http::form({{"mailbox", "alice"}, {"password", "correct horse"},
-                                {"name", "Alice"}, {"name", "Liddell"}, {"limit", "x"}}))
-                   .status == 200);
-    BOOST_TEST(answers::page(list(who, "?page=2&page=3&&=")).names() ==
-                   std::vector{who.address("alice")},
+                    http::form({{"mailbox", "alice"},
+                                {"password", "correct horse"},
+                                {"name", "Alice"},
+                                {"name", "Liddell"},
+                                {"limit", "x"}}))
+                   .status
+               == 200);
+    BOOST_TEST(answers::page(list(who, "?page=2&page=3&&=")).names()
+                   == std::vector{who.address("alice")},
                boost::test_tools::per_element());
 }
 
@@ -221,15 +227,17 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_type_that_is_not_known, data::make(kTypes
                           {"unsupported_type"}));
     // Where no body is wanted, an empty one may have any type.
     if (!row.body.bytes.empty()) {
-        BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken"), row.body), row.status, {"unsupported_type"}));
-        BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), row.body), row.status, {"unsupported_type"}));
+        BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken"), row.body), row.status,
+                              {"unsupported_type"}));
+        BOOST_TEST(is_refused(call(who.key, "GET", who.mailboxes(), row.body), row.status,
+                              {"unsupported_type"}));
     }
     BOOST_TEST(snapshot() == before);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_body_over_the_limit, story::Story,
-                        *shows("rules: a body over the limit") *
-                            shows("status: 413 body too large"))
+                        *shows("rules: a body over the limit")
+                            * shows("status: 413 body too large"))
 {
     const auto who = tenant();
     const auto before = snapshot();
@@ -240,8 +248,8 @@ BOOST_FIXTURE_TEST_CASE(a_body_over_the_limit, story::Story,
         {
             const http::Body body{"application/x-www-form-urlencoded",
                                   front + repeated('x', size - front.size())};
-            BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes(), body), 413,
-                                  {"body_too_large"}));
+            BOOST_TEST(
+                is_refused(call(who.key, "POST", who.mailboxes(), body), 413, {"body_too_large"}));
         }
     }
     BOOST_TEST(snapshot() == before);
@@ -280,15 +288,16 @@ const Segment kSegments[] = {
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*shows("paths: %2F, %00, invalid escapes or UTF-8") *
-                     shows("paths: a full address of another domain"))
+BOOST_TEST_DECORATOR(*shows("paths: %2F, %00, invalid escapes or UTF-8")
+                     * shows("paths: a full address of another domain"))
 BOOST_DATA_TEST_CASE_F(story::Story, a_segment_that_is_none, data::make(kSegments), row)
 {
     const auto who = tenant();
     create(who, "alice");
     const auto before = snapshot();
     const auto path = who.mailbox(story::fill(row.text, who));
-    BOOST_TEST(is_refused(call(who.key, "PUT", path, http::form({{"password", "Looking-Glass"}})), 400));
+    BOOST_TEST(
+        is_refused(call(who.key, "PUT", path, http::form({{"password", "Looking-Glass"}})), 400));
     BOOST_TEST(is_refused(call(who.key, "DELETE", path), 400));
     BOOST_TEST(snapshot() == before);
 }

@@ -16,8 +16,9 @@ namespace {
 // sockets' neighbours, whatever is there.
 std::vector<std::string> files_with(const stack::Stack& house, const std::string& bytes)
 {
-    const auto ended = process::run({"grep", "--recursive", "--files-with-matches", "--binary-files=binary",
-                                     "--fixed-strings", "--devices=skip", "-e", bytes, house.directory()});
+    const auto ended =
+        process::run({"grep", "--recursive", "--files-with-matches", "--binary-files=binary",
+                      "--fixed-strings", "--devices=skip", "-e", bytes, house.directory()});
     // 1 is "in none"; 2 happens when a file goes away meanwhile, which is as good as not there.
     std::vector<std::string> files;
     std::string_view rest = ended.out;
@@ -79,8 +80,8 @@ BOOST_FIXTURE_TEST_CASE(the_search_finds_what_is_stored, Secrets)
 }
 
 BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
-                        *shows("parameters: password") *
-                            shows("parameters: password is never logged, stored or echoed"))
+                        *shows("parameters: password")
+                            * shows("parameters: password is never logged, stored or echoed"))
 {
     const auto who = tenant();
     const auto secret = canary();
@@ -104,7 +105,8 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     // Refused for what it is, or for what is beside it.
     const auto refused = [&](const std::string& mailbox, const std::string& password) {
         sing(who, secret, "POST", its, http::form({{"mailbox", mailbox}, {"password", password}}));
-        sing(who, secret, "POST", its, http::multipart({{"mailbox", mailbox}, {"password", password}}));
+        sing(who, secret, "POST", its,
+             http::multipart({{"mailbox", mailbox}, {"password", password}}));
         sing(who, secret, "POST", its,
              http::json("{\"mailbox\":\"" + mailbox + "\",\"password\":\"" + password + "\"}"));
     };
@@ -138,7 +140,8 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     sing(who, secret, "POST", its, {"multipart/form-data; boundary=" + secret, "mailbox=dave"});
     sing({"", "", secret}, secret, "GET", its, {});
     sing(who, secret, "GET", its, {}, {{"X-Password", secret}, {"Cookie", "password=" + secret}});
-    sing(who, secret, "GET", its, {}, {{"Proxy", secret}, {"Referer", "http://x/?password=" + secret}});
+    sing(who, secret, "GET", its, {},
+         {{"Proxy", secret}, {"Referer", "http://x/?password=" + secret}});
     sing(who, secret, "GET", its, {}, {{"User-Agent", secret}});
 
     // Broken bodies.
@@ -150,7 +153,8 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     sing(who, secret, "POST", its, {"text/plain", "password=" + secret});
     sing(who, secret, "POST", its, {"application/json", http::form(both).bytes});
     sing(who, secret, "POST", its, {"multipart/form-data", http::form(both).bytes});
-    sing(who, secret, "POST", its, {"application/json", "{\"mailbox\":\"dave\",\"password\":\"" + secret});
+    sing(who, secret, "POST", its,
+         {"application/json", "{\"mailbox\":\"dave\",\"password\":\"" + secret});
     sing(who, secret, "POST", its,
          {"application/json", "{\"mailbox\":\"dave\",\"password\":\"" + secret + "\\u0000\"}"});
     std::string large = "mailbox=dave&password=" + secret;
@@ -181,7 +185,8 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
     // nginx writes its line when the answer is sent already.
     BOOST_TEST(process::eventually([&] {
         const auto files = files_with(house, last);
-        return std::any_of(files.begin(), files.end(), [](const auto& file) { return file.ends_with("/nginx-access.log"); });
+        return std::any_of(files.begin(), files.end(),
+                           [](const auto& file) { return file.ends_with("/nginx-access.log"); });
     }));
     check_nowhere(secret);
 }
@@ -192,22 +197,22 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
 {
     const auto who = tenant();
     const auto secret = canary();
-    const std::string head = "POST " + who.mailboxes() + " HTTP/1.1\r\nHost: x\r\nAuthorization: " +
-                             http::basic(who.key) + "\r\n";
+    const std::string head = "POST " + who.mailboxes() + " HTTP/1.1\r\nHost: x\r\nAuthorization: "
+                             + http::basic(who.key) + "\r\n";
     const std::string body = "mailbox=dave&password=" + secret;
     const std::string length = "Content-Length: ";
     const std::string broken[] = {
-        head + length + "5\r\n\r\n" + body,                       // more than announced
-        head + length + "+37\r\n\r\n" + body,                     // not a number
-        head + length + "5\r\n" + length + "6\r\n\r\n" + body,    // twice
+        head + length + "5\r\n\r\n" + body,                     // more than announced
+        head + length + "+37\r\n\r\n" + body,                   // not a number
+        head + length + "5\r\n" + length + "6\r\n\r\n" + body,  // twice
         head + length + "5\r\nTransfer-Encoding: chunked\r\n\r\n" + body,
         head + "Transfer-Encoding: gzip\r\n\r\n" + body,
-        head + "Transfer-Encoding: chunked\r\n\r\n" + body,       // not chunked at all
-        head + "\r\n" + body,                                     // none announced
+        head + "Transfer-Encoding: chunked\r\n\r\n" + body,  // not chunked at all
+        head + "\r\n" + body,                                // none announced
         head + "password " + secret + "\r\n\r\n",
         head + "Authorization: " + secret + "\r\n\r\n",
         head + "Connection: close\r\nX-" + secret + "\x01: 1\r\n\r\n",
-        body + "\r\n\r\n",                                        // a body alone
+        body + "\r\n\r\n",  // a body alone
     };
     for (const auto& bytes : broken) {
         http::Connection connection{house.server().port()};
@@ -219,9 +224,10 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
     // Shorter than announced, and then gone.
     for (const bool is_chunked : {false, true}) {
         http::Connection connection{house.server().port()};
-        connection.send(head + (is_chunked ? "Transfer-Encoding: chunked\r\n\r\n1000\r\n"
-                                           : length + "1000\r\n\r\n") +
-                        body);
+        connection.send(
+            head
+            + (is_chunked ? "Transfer-Encoding: chunked\r\n\r\n1000\r\n" : length + "1000\r\n\r\n")
+            + body);
         connection.finish();
         connection.receive_all();
     }
@@ -241,8 +247,9 @@ BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
         chunks += std::string{"1\r\n"} + c + "\r\n";
     }
     http::Connection connection{house.server().port()};
-    connection.send("POST " + who.mailboxes() + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: " +
-                    http::basic(who.key) + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
+    connection.send("POST " + who.mailboxes()
+                    + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
+                    + http::basic(who.key) + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
     // nginx has all of this, and waits for the last chunk. A file of its own would have no
     // name any more, but be open.
     BOOST_TEST_REQUIRE(process::eventually([&] { return connection.is_taken(); }));

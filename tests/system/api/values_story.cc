@@ -32,7 +32,8 @@ BOOST_FIXTURE_TEST_CASE(an_address_of_255, story::Story, *shows("parameters: mai
         domain += repeated('x', 30) + ".";
     }
     domain += "example.org";
-    const auto added = house.mailboxctl({"domain", "add", domain, "--account", who.account, "--no-postmaster"});
+    const auto added =
+        house.mailboxctl({"domain", "add", domain, "--account", who.account, "--no-postmaster"});
     BOOST_TEST_REQUIRE(added.exit == 0, added.err);
     const story::Tenant its{who.account, domain, who.key};
     tenants.push_back(its);
@@ -96,7 +97,8 @@ const Value kMailboxes[] = {
 }  // namespace
 
 BOOST_TEST_DECORATOR(*shows("parameters: mailbox") * shows("status: 400 parameter not valid"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_that_could_not_receive_mail, data::make(kMailboxes), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_that_could_not_receive_mail, data::make(kMailboxes),
+                       row)
 {
     const auto who = tenant();
     const auto before = snapshot();
@@ -138,7 +140,8 @@ namespace {
 const Value kPasswords[] = {
     {"nothing at all", "", {"password"}},
     {"one character too few", "1234", {"password", "5"}},
-    {"one character too few, but enough bytes", "\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F",
+    {"one character too few, but enough bytes",
+     "\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F",
      {"password", "5"}},
     {"one character too many", repeated('x', 129), {"password", "128"}},
     {"the local part", "alice", {"password"}},
@@ -179,19 +182,22 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_password_that_is_none, data::make(kPasswo
 
 namespace {
 
-const Value kGoodPasswords[] = {
-    {"the shortest", "12345", {}},
-    {"the shortest in characters", "\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F\xE2\x82\xAC", {}},
-    {"the longest", repeated('x', 128), {}},
-    {"the longest in bytes", [] {
-         std::string text;
-         for (int i = 0; i < 128; ++i) {
-             text += "\xF0\x9F\x98\x80";
-         }
-         return text;
-     }(), {}},
-    {"what forms use themselves", "a=b&c+d %41;\"'<>", {}},
-    {"spaces around", "  correct horse  ", {}},
+const Value kGoodPasswords[] =
+    {
+        {"the shortest", "12345", {}},
+        {"the shortest in characters", "\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F\xE2\x82\xAC", {}},
+        {"the longest", repeated('x', 128), {}},
+        {"the longest in bytes",
+         [] {
+    std::string text;
+    for (int i = 0; i < 128; ++i) {
+        text += "\xF0\x9F\x98\x80";
+    }
+    return text;
+         }(),
+         {}},
+        {"what forms use themselves", "a=b&c+d %41;\"'<>", {}},
+        {"spaces around", "  correct horse  ", {}},
 };
 
 }  // namespace
@@ -203,7 +209,9 @@ BOOST_DATA_TEST_CASE_F(story::Story, but_these_are_passwords,
 {
     const auto who = tenant();
     BOOST_TEST(call(who.key, "POST", who.mailboxes(),
-                    body({{"mailbox", "alice"}, {"password", row.value}})).status == 200);
+                    body({{"mailbox", "alice"}, {"password", row.value}}))
+                   .status
+               == 200);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), row.value));
 }
 
@@ -238,8 +246,8 @@ const Value kQueries[] = {
 
 }  // namespace
 
-BOOST_TEST_DECORATOR(*shows("parameters: limit") * shows("parameters: skip") *
-                     shows("rules: a parameter given twice"))
+BOOST_TEST_DECORATOR(*shows("parameters: limit") * shows("parameters: skip")
+                     * shows("rules: a parameter given twice"))
 BOOST_DATA_TEST_CASE_F(story::Story, a_page_that_is_none, data::make(kQueries), row)
 {
     const auto who = tenant();

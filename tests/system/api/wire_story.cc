@@ -1,5 +1,6 @@
-// wire_story.cc - what other published clients put on the wire, byte by byte: each creates a mailbox, finds it in a
-// list, changes its password and deletes it. clients_story.cc runs the two that can be had as programs.
+// wire_story.cc - what other published clients put on the wire, byte by byte: each creates a
+// mailbox, finds it in a list, changes its password and deletes it. clients_story.cc runs the two
+// that can be had as programs.
 
 #include "system/harness/story.h"
 
@@ -33,34 +34,39 @@ std::ostream& operator<<(std::ostream& out, const Client& row)
 }
 
 // A multipart body; `own` is what each part has beside its name.
-std::string parts(const std::string& boundary, const http::Fields& fields, const std::string& own = "",
-                  const std::string& end = "\r\n")
+std::string parts(const std::string& boundary, const http::Fields& fields,
+                  const std::string& own = "", const std::string& end = "\r\n")
 {
     std::string body;
     for (const auto& [name, value] : fields) {
-        body += "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n" + own + "\r\n" + value + "\r\n";
+        body += "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n"
+                + own + "\r\n" + value + "\r\n";
     }
     return body + "--" + boundary + "--" + end;
 }
 
-constexpr char kForm[] = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n";
+constexpr char kForm[] =
+    "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n";
 constexpr char kBoth[] = "mailbox=alice%40{domain}&password=supasecret";
 const http::Fields kBothFields{{"mailbox", "alice@{domain}"}, {"password", "supasecret"}};
 const http::Fields kNewPassword{{"password", "abc123"}};
 
 std::string multipart(const std::string& boundary)
 {
-    return "Content-Length: {length}\r\nContent-Type: multipart/form-data; boundary=" + boundary + "\r\n";
+    return "Content-Length: {length}\r\nContent-Type: multipart/form-data; boundary=" + boundary
+           + "\r\n";
 }
 
 const Client kClients[] = {
     {"mailgun-js 0.2: Node's request, with a character set and a DELETE that has a length",
      "Authorization: Basic {login}\r\nhost: x\r\nConnection: keep-alive\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1",
-      "content-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: {length}\r\n", kBoth},
+      "content-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: {length}\r\n",
+      kBoth},
      {"GET /v2/{domain}/mailboxes?limit=1&skip=0 HTTP/1.1", "", ""},
      {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1",
-      "content-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: {length}\r\n", "password=abc123"},
+      "content-type: application/x-www-form-urlencoded; charset=utf-8\r\ncontent-length: {length}\r\n",
+      "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "content-length: 0\r\n", ""}},
 
     {"mailgun-js 0.4 to 0.6: a question mark with nothing behind it",
@@ -95,27 +101,33 @@ const Client kClients[] = {
 
     {"mailgun-php 1: Guzzle over curl, which asks before it sends",
      "Host: x\r\nAuthorization: Basic {login}\r\nUser-Agent: mailgun-sdk-php/1.7 Guzzle/3.8.1 curl/7.29.0 PHP/5.4.16\r\n",
-     {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("----------------------------8eb3c1bd9d6c") + "Expect: 100-Continue\r\n",
+     {"POST /v2/{domain}/mailboxes HTTP/1.1",
+      multipart("----------------------------8eb3c1bd9d6c") + "Expect: 100-Continue\r\n",
       parts("----------------------------8eb3c1bd9d6c", kBothFields)},
      {"GET /v2/{domain}/mailboxes?limit=5&skip=0 HTTP/1.1", "", ""},
      {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1",
-      "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\nContent-Length: {length}\r\n", "password=abc123"},
+      "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\nContent-Length: {length}\r\n",
+      "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "", ""}},
 
     {"mailgun-php 2: parts with a length of their own",
      "Host: x\r\nUser-Agent: mailgun-sdk-php/2.0\r\nAuthorization: Basic {login}\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("\"564c9d7c7d5e5\""),
-      parts("564c9d7c7d5e5", {{"password", "supasecret"}, {"mailbox", "kate.moss0"}}, "Content-Length: 10\r\n") + "\r\n"},
+      parts("564c9d7c7d5e5", {{"password", "supasecret"}, {"mailbox", "kate.moss0"}},
+            "Content-Length: 10\r\n")
+          + "\r\n"},
      {"GET /v2/{domain}/mailboxes? HTTP/1.1", "", ""},
      {"PUT /v2/{domain}/mailboxes/kate.moss0 HTTP/1.1", kForm, "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/kate.moss0 HTTP/1.1", "", ""}},
 
     {"PHP's curl with arrays: forms also where there is nothing to say",
      "Authorization: Basic {login}\r\nHost: x\r\nAccept: */*\r\n",
-     {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("------------------------5d8f4b0c7a1e2f36") + "Expect: 100-continue\r\n",
+     {"POST /v2/{domain}/mailboxes HTTP/1.1",
+      multipart("------------------------5d8f4b0c7a1e2f36") + "Expect: 100-continue\r\n",
       parts("------------------------5d8f4b0c7a1e2f36", kBothFields)},
      {"GET /v2/{domain}/mailboxes HTTP/1.1", kForm, "limit=1&skip=0"},
-     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1", multipart("------------------------5d8f4b0c7a1e2f36"),
+     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1",
+      multipart("------------------------5d8f4b0c7a1e2f36"),
       parts("------------------------5d8f4b0c7a1e2f36", kNewPassword)},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", kForm, ""}},
 
@@ -123,24 +135,29 @@ const Client kClients[] = {
      "Authorization: Basic {login}\r\nHost: x\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.0", "Content-Length: {length}\r\n", kBoth},
      {"GET /v2/{domain}/mailboxes HTTP/1.0", "", ""},
-     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.0", "Content-Length: {length}\r\n", "password=abc123"},
+     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.0", "Content-Length: {length}\r\n",
+      "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.0", "", ""}},
 
     {"WWW::Mailgun: Perl's LWP, with a slash behind the collection",
      "TE: deflate,gzip;q=0.3\r\nConnection: TE, close\r\nAuthorization: Basic {login}\r\nHost: x\r\nUser-Agent: libwww-perl/6.05\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("xYzZY"), parts("xYzZY", kBothFields)},
      {"GET /v2/{domain}/mailboxes/ HTTP/1.1", "", ""},
-     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1", multipart("xYzZY"), parts("xYzZY", kNewPassword)},
+     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1", multipart("xYzZY"),
+      parts("xYzZY", kNewPassword)},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "", ""}},
 
     {"Typesafe.Mailgun: .NET, basic in lower case, no line's end behind the last boundary, a DELETE of no parts",
      "Authorization: basic {login}\r\nHost: x\r\nConnection: Keep-Alive\r\n",
-     {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",
+     {"POST /v2/{domain}/mailboxes HTTP/1.1",
+      multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",
       parts("0f8fad5bd9cb469fa16570867728950e", kBothFields, "", "")},
      {"GET /v2/{domain}/mailboxes?skip=0&limit=100 HTTP/1.1", "", ""},
-     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1", multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",
+     {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1",
+      multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",
       parts("0f8fad5bd9cb469fa16570867728950e", kNewPassword, "", "")},
-     {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",
+     {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1",
+      multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",
       parts("0f8fad5bd9cb469fa16570867728950e", {}, "", "")}},
 
     {"the samples with RestSharp: wishes that nobody fulfils",
@@ -157,7 +174,8 @@ const Client kClients[] = {
      "Content-type: application/x-www-form-urlencoded\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1", "Content-Length: {length}\r\n", kBoth},
      {"GET /v2/{domain}/mailboxes HTTP/1.1", "", ""},
-     {"PUT /v3/{domain}/mailboxes/alice HTTP/1.1", "Transfer-Encoding: chunked\r\n", "9\r\npassword=\r\n6\r\nabc123\r\n0\r\n\r\n"},
+     {"PUT /v3/{domain}/mailboxes/alice HTTP/1.1", "Transfer-Encoding: chunked\r\n",
+      "9\r\npassword=\r\n6\r\nabc123\r\n0\r\n\r\n"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "", ""}},
 
     {"the samples with Unirest: Apache's HttpClient, whose parts have a type and an encoding",
@@ -167,7 +185,8 @@ const Client kClients[] = {
             "Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n")},
      {"GET /v3/{domain}/mailboxes HTTP/1.1", "", ""},
      {"PUT /v3/{domain}/mailboxes/alice HTTP/1.1",
-      "Content-Length: {length}\r\nContent-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n", "password=abc123"},
+      "Content-Length: {length}\r\nContent-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n",
+      "password=abc123"},
      {"DELETE /v3/{domain}/mailboxes/alice HTTP/1.1", "", ""}},
 
     {"the samples with Python's requests, and its files for forms",
@@ -175,8 +194,8 @@ const Client kClients[] = {
      "Authorization: Basic {login}\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("127.0.0.1.1000.4242.1385000000.123.1"),
       "--127.0.0.1.1000.4242.1385000000.123.1\r\nContent-Disposition: form-data; name=\"mailbox\"; filename=\"mailbox\"\r\n"
-      "Content-Type: application/octet-stream\r\n\r\nalice\r\n" +
-          parts("127.0.0.1.1000.4242.1385000000.123.1", {{"password", "supasecret"}})},
+      "Content-Type: application/octet-stream\r\n\r\nalice\r\n"
+          + parts("127.0.0.1.1000.4242.1385000000.123.1", {{"password", "supasecret"}})},
      {"GET /v2/{domain}/mailboxes HTTP/1.1", kForm, "skip=0&limit=1"},
      {"PUT /v2/{domain}/mailboxes/alice HTTP/1.1", kForm, "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "Content-Length: 0\r\n", ""}},
@@ -184,21 +203,25 @@ const Client kClients[] = {
     {"Java's own client, which would like HTTP/2",
      "Connection: Upgrade, HTTP2-Settings\r\nHost: x\r\nHTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA\r\n"
      "Upgrade: h2c\r\nAuthorization: Basic {login}\r\n",
-     {"POST /v3/{domain}/mailboxes HTTP/1.1", "Content-Type: application/json\r\nContent-Length: {length}\r\n",
+     {"POST /v3/{domain}/mailboxes HTTP/1.1",
+      "Content-Type: application/json\r\nContent-Length: {length}\r\n",
       R"({"mailbox":"alice","password":"supasecret"})"},
      {"GET /v3/{domain}/mailboxes HTTP/1.1", "", ""},
-     {"PUT /v3/{domain}/mailboxes/alice HTTP/1.1", "Content-Type: application/json\r\nContent-Length: {length}\r\n",
-      R"({"password":"abc123"})"},
-     {"DELETE /v3/{domain}/mailboxes/alice HTTP/1.1", "Content-Type: application/json\r\nContent-Length: {length}\r\n", "{}"}},
+     {"PUT /v3/{domain}/mailboxes/alice HTTP/1.1",
+      "Content-Type: application/json\r\nContent-Length: {length}\r\n", R"({"password":"abc123"})"},
+     {"DELETE /v3/{domain}/mailboxes/alice HTTP/1.1",
+      "Content-Type: application/json\r\nContent-Length: {length}\r\n", "{}"}},
 };
 
 struct Wire : story::Story {
     http::Answer send(const Client& client, const Call& call, const story::Tenant& who) const
     {
         const auto body = story::fill(call.body, who);
-        auto bytes = story::fill(call.line + "\r\n" + client.headers + call.headers + "\r\n", who) + body;
-        for (const auto& [place, value] : {std::pair<std::string, std::string>{"{login}", http::base64("api:" + who.key)},
-                                           {"{length}", std::to_string(body.size())}}) {
+        auto bytes =
+            story::fill(call.line + "\r\n" + client.headers + call.headers + "\r\n", who) + body;
+        for (const auto& [place, value] :
+             {std::pair<std::string, std::string>{"{login}", http::base64("api:" + who.key)},
+              {"{length}", std::to_string(body.size())}}) {
             if (const auto at = bytes.find(place); at != std::string::npos) {
                 bytes.replace(at, place.size(), value);
             }
@@ -211,16 +234,18 @@ struct Wire : story::Story {
 
 BOOST_AUTO_TEST_SUITE(wire)
 
-BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart") * shows("bodies: no Content-Type") *
-                     shows("bodies: an empty one of any type on GET, HEAD and DELETE") *
-                     shows("rules: limit and skip in a GET's body") * shows("paths: a trailing ?") *
-                     shows("paths: trailing / on the collection") *
-                     shows("paths: bare name or full address, raw or encoded") *
-                     shows("authentication: scheme without regard to case"))
+BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart")
+                     * shows("bodies: no Content-Type")
+                     * shows("bodies: an empty one of any type on GET, HEAD and DELETE")
+                     * shows("rules: limit and skip in a GET's body") * shows("paths: a trailing ?")
+                     * shows("paths: trailing / on the collection")
+                     * shows("paths: bare name or full address, raw or encoded")
+                     * shows("authentication: scheme without regard to case"))
 BOOST_DATA_TEST_CASE_F(Wire, as_sent_by, data::make(kClients), client)
 {
     const auto who = tenant();
-    BOOST_TEST(answers::text(send(client, client.create, who)) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
+    BOOST_TEST(answers::text(send(client, client.create, who))
+               == "200 {\"message\":\"Created 1 mailboxes\"}\n");
     const auto page = answers::page(send(client, client.list, who));
     BOOST_TEST(page.total_count == 1);
     BOOST_TEST_REQUIRE(page.items.size() == 1U);
@@ -228,12 +253,13 @@ BOOST_DATA_TEST_CASE_F(Wire, as_sent_by, data::make(kClients), client)
     const auto name = address.substr(0, address.find('@'));
     BOOST_TEST(address == who.address(name));
     BOOST_TEST(story::is_hash_of(stored_password(who, name), "supasecret"));
-    BOOST_TEST(answers::text(send(client, client.change, who)) == "200 {\"message\":\"Password changed\"}\n");
+    BOOST_TEST(answers::text(send(client, client.change, who))
+               == "200 {\"message\":\"Password changed\"}\n");
     BOOST_TEST(story::is_hash_of(stored_password(who, name), "abc123"));
-    BOOST_TEST(answers::text(send(client, client.remove, who)) ==
-               "200 {\"message\":\"Mailbox has been deleted\",\"spec\":\"" + address + "\"}\n");
-    BOOST_TEST(answers::refusal(send(client, client.remove, who)) ==
-               "404 mailbox_not_found: Mailbox not found: " + address);
+    BOOST_TEST(answers::text(send(client, client.remove, who))
+               == "200 {\"message\":\"Mailbox has been deleted\",\"spec\":\"" + address + "\"}\n");
+    BOOST_TEST(answers::refusal(send(client, client.remove, who))
+               == "404 mailbox_not_found: Mailbox not found: " + address);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

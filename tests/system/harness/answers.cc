@@ -60,8 +60,8 @@ public:
 private:
     [[noreturn]] void fail(const std::string& expected) const
     {
-        throw std::runtime_error{"expected " + expected + " before '" + std::string{rest_} +
-                                 "' in: " + std::string{text_}};
+        throw std::runtime_error{"expected " + expected + " before '" + std::string{rest_}
+                                 + "' in: " + std::string{text_}};
     }
 
     std::string_view text_;
@@ -88,7 +88,8 @@ Error error_of(const http::Answer& answer)
 
 bool is_word(const std::string& code)
 {
-    return !code.empty() && code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
+    return !code.empty()
+           && code.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos;
 }
 
 }  // namespace
@@ -204,9 +205,9 @@ std::string breach(const http::Answer& answer, http::Expect expect)
     }
     try {
         const Error error = error_of(answer);
-        return error.message.empty() || !is_word(error.code) ? "an error without message or code: " +
-                                                                   answer.body
-                                                             : "";
+        return error.message.empty() || !is_word(error.code)
+                   ? "an error without message or code: " + answer.body
+                   : "";
     } catch (const std::exception& error) {
         return error.what();
     }

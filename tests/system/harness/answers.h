@@ -35,7 +35,8 @@ std::string refusal(const http::Answer& answer);
 // A refusal with this status whose sentence has all of these words.
 boost::test_tools::assertion_result is_refused(const http::Answer& answer, int status,
                                                const std::vector<std::string>& words = {});
-// The list, read strictly: any byte that the contract does not have throws. Of credentials each item has its address twice.
+// The list, read strictly: any byte that the contract does not have throws. Of credentials each
+// item has its address twice.
 enum class Items { mailboxes, credentials };
 Page page(const http::Answer& answer, Items items = Items::mailboxes);
 // What the contract says of every answer; the text of the first breach, or nothing.

@@ -39,8 +39,9 @@ bool is_same_name(std::string_view left, std::string_view right)
                       [lower](char a, char b) { return lower(a) == lower(b); });
 }
 
-// Whether the kernel holds no bytes that were sent from these ends of connections. Its table has a row for each end of all
-// connections of the machine, so it is read once for all of them. Column 4 is "bytes to send:bytes to be read".
+// Whether the kernel holds no bytes that were sent from these ends of connections. Its table has a
+// row for each end of all connections of the machine, so it is read once for all of them. Column 4
+// is "bytes to send:bytes to be read".
 bool are_empty(const std::set<std::string>& ends)
 {
     std::ifstream table{"/proc/net/tcp"};
@@ -154,12 +155,14 @@ void write_down(std::string_view request, const Answer& answer)
     std::string headers;
     for (const auto& [name, value] : answer.headers) {
         std::string lower = name;
-        std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+        std::transform(lower.begin(), lower.end(), lower.begin(),
+                       [](unsigned char c) { return std::tolower(c); });
         headers += (headers.empty() ? "" : ",") + quoted(lower) + ":" + quoted(value);
     }
-    const auto line = "{\"method\":" + quoted(request.substr(0, target - 1)) + ",\"target\":" +
-                      quoted(request.substr(target, end - target)) + ",\"status\":" + std::to_string(answer.status) +
-                      ",\"headers\":{" + headers + "},\"body\":" + quoted(answer.body) + "}\n";
+    const auto line = "{\"method\":" + quoted(request.substr(0, target - 1))
+                      + ",\"target\":" + quoted(request.substr(target, end - target))
+                      + ",\"status\":" + std::to_string(answer.status) + ",\"headers\":{" + headers
+                      + "},\"body\":" + quoted(answer.body) + "}\n";
     static std::mutex one_at_a_time;
     const std::lock_guard lock{one_at_a_time};
     std::ofstream{file, std::ios::app} << line;
@@ -235,10 +238,11 @@ Body multipart(const Fields& fields)
     const std::string delimiter = "--" + std::string{kBoundary};
     std::string bytes;
     for (const auto& [name, value] : fields) {
-        bytes += delimiter + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" +
-                 value + "\r\n";
+        bytes += delimiter + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n"
+                 + value + "\r\n";
     }
-    return {"multipart/form-data; boundary=" + std::string{kBoundary}, bytes + delimiter + "--\r\n"};
+    return {"multipart/form-data; boundary=" + std::string{kBoundary},
+            bytes + delimiter + "--\r\n"};
 }
 
 Body json(std::string text)
@@ -253,7 +257,8 @@ Body untyped(std::string bytes)
 
 std::string Request::bytes() const
 {
-    std::string text = method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n";
+    std::string text =
+        method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n";
     for (const auto& [name, value] : headers) {
         text += name + ": " + value + "\r\n";
     }
@@ -269,7 +274,8 @@ std::string Request::bytes() const
 Connection::Connection(std::uint16_t port, const std::string& source)
     : socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
-    // As over an Ethernet. On loopback a segment has 64 KiB, and so the kernel takes in megabytes that nobody reads.
+    // As over an Ethernet. On loopback a segment has 64 KiB, and so the kernel takes in megabytes
+    // that nobody reads.
     const int segment = 1460;
     ::setsockopt(socket_, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
     sockaddr_in address{};
@@ -282,7 +288,8 @@ Connection::Connection(std::uint16_t port, const std::string& source)
     }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    connect(reinterpret_cast<const sockaddr&>(address), sizeof address, "port " + std::to_string(port));
+    connect(reinterpret_cast<const sockaddr&>(address), sizeof address,
+            "port " + std::to_string(port));
 }
 
 Connection::Connection(const std::string& path)
@@ -407,12 +414,12 @@ Answer Connection::receive(Expect expect, std::chrono::milliseconds deadline)
             return false;
         }
         const auto length = answer->header("Content-Length");
-        return expect == Expect::no_body ||
-               (!length.empty() && received_.size() >= head_size + number(length, received_));
+        return expect == Expect::no_body
+               || (!length.empty() && received_.size() >= head_size + number(length, received_));
     };
     while (!is_complete() && !ended_) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-            end - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         if (left.count() <= 0) {
             throw std::runtime_error{"no complete answer in time; so far: " + received_};
         }
@@ -442,9 +449,12 @@ std::string Connection::receive_line(std::chrono::milliseconds deadline)
     const auto end = std::chrono::steady_clock::now() + deadline;
     std::size_t newline = 0;
     while ((newline = received_.find('\n')) == std::string::npos) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
         if (ended_ || left.count() <= 0) {
-            throw std::runtime_error{(ended_ ? "the connection ended; so far: " : "no line in time; so far: ") + received_};
+            throw std::runtime_error{
+                (ended_ ? "the connection ended; so far: " : "no line in time; so far: ")
+                + received_};
         }
         read_some(left);
     }

@@ -69,7 +69,8 @@ class Connection {
 public:
     // From another address than 127.0.0.1, if it is given: all of 127.0.0.0/8 is this machine.
     explicit Connection(std::uint16_t port, const std::string& source = "");
-    // To a unix socket, for what is not HTTP: only send(), finish(), receive_line() and receive_all() then.
+    // To a unix socket, for what is not HTTP: only send(), finish(), receive_line() and
+    // receive_all() then.
     explicit Connection(const std::string& path);
     ~Connection();
     Connection(const Connection&) = delete;

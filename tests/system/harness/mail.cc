@@ -22,10 +22,17 @@ namespace {
 // Its own words, and what a server says before STARTTLS, go to its standard error.
 process::Arguments tunnel(const Endpoint& endpoint, const std::string& protocol)
 {
-    process::Arguments command{"sh", "-c", "exec openssl s_client \"$@\" 2>/dev/null", "tunnel",
-                               "-quiet", "-verify_quiet", "-verify_return_error",
-                               "-CAfile", endpoint.certificate,
-                               "-connect", "127.0.0.1:" + std::to_string(endpoint.port)};
+    process::Arguments command{"sh",
+                               "-c",
+                               "exec openssl s_client \"$@\" 2>/dev/null",
+                               "tunnel",
+                               "-quiet",
+                               "-verify_quiet",
+                               "-verify_return_error",
+                               "-CAfile",
+                               endpoint.certificate,
+                               "-connect",
+                               "127.0.0.1:" + std::to_string(endpoint.port)};
     if (endpoint.tls == Tls::starttls) {
         command.insert(command.end(), {"-starttls", protocol});
     }
@@ -55,7 +62,8 @@ std::size_t literal(std::string_view line)
     if (brace == std::string_view::npos || !line.ends_with('}')) {
         return 0;
     }
-    const auto [end, error] = std::from_chars(line.data() + brace + 1, line.data() + line.size() - 1, size);
+    const auto [end, error] =
+        std::from_chars(line.data() + brace + 1, line.data() + line.size() - 1, size);
     return error == std::errc{} && end == line.data() + line.size() - 1 ? size : 0;
 }
 
@@ -89,7 +97,8 @@ std::string Wire::line()
     if (rest_) {
         return *std::exchange(rest_, std::nullopt);
     }
-    std::string line = in_clear_ ? in_clear_->receive_line() : encrypted_->read_line(http::kDeadline);
+    std::string line =
+        in_clear_ ? in_clear_->receive_line() : encrypted_->read_line(http::kDeadline);
     if (!line.ends_with('\r')) {
         throw std::runtime_error{"a line that ends without CR: " + line};
     }
@@ -143,7 +152,8 @@ std::string Smtp::login(const std::string& user, const std::string& password)
     return ask("AUTH PLAIN " + plain(user, password));
 }
 
-std::string Smtp::send(const std::string& from, const std::vector<std::string>& to, std::string_view message)
+std::string Smtp::send(const std::string& from, const std::vector<std::string>& to,
+                       std::string_view message)
 {
     std::vector<std::string> commands{"MAIL FROM:<" + from + ">"};
     for (const auto& address : to) {
@@ -234,7 +244,8 @@ std::string Imap::message(std::size_t number)
 
 std::string Imap::append(const std::string& folder, std::string_view message)
 {
-    return ask("APPEND " + as_text(folder) + " {" + std::to_string(message.size()) + "+}\r\n" + std::string{message})
+    return ask("APPEND " + as_text(folder) + " {" + std::to_string(message.size()) + "+}\r\n"
+               + std::string{message})
         .result;
 }
 
@@ -286,7 +297,8 @@ std::string Pop3::message(std::size_t number)
     return list("RETR " + std::to_string(number));
 }
 
-void in_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work)
+void in_parallel(std::size_t count, std::size_t threads,
+                 const std::function<void(std::size_t)>& work)
 {
     std::atomic<std::size_t> next{0};
     std::vector<std::future<void>> all;
@@ -314,22 +326,25 @@ std::string fill(std::string text, const std::vector<std::pair<std::string, std:
 
 std::string lower(std::string text)
 {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     return text;
 }
 
 std::string upper(std::string text)
 {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::toupper(c); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return std::toupper(c); });
     return text;
 }
 
 std::string message(const std::string& subject, std::string_view body)
 {
-    constexpr std::string_view kSpecial = "One line.\r\n.\r\n..\r\n.dots\r\n\r\nFrom the past: na\xC3\xAFve \xFF\r\n\r\n";
-    return "From: Somebody <you@example.net>\r\nTo: alice@example.net\r\nSubject: " + subject +
-           "\r\nDate: Thu, 06 Oct 2011 10:22:36 +0000\r\nMessage-Id: <" + story::unique("message") +
-           "@example.net>\r\n\r\n" + std::string{body.empty() ? kSpecial : body};
+    constexpr std::string_view kSpecial =
+        "One line.\r\n.\r\n..\r\n.dots\r\n\r\nFrom the past: na\xC3\xAFve \xFF\r\n\r\n";
+    return "From: Somebody <you@example.net>\r\nTo: alice@example.net\r\nSubject: " + subject
+           + "\r\nDate: Thu, 06 Oct 2011 10:22:36 +0000\r\nMessage-Id: <" + story::unique("message")
+           + "@example.net>\r\n\r\n" + std::string{body.empty() ? kSpecial : body};
 }
 
 boost::unit_test::precondition needs_mail()
@@ -343,20 +358,25 @@ boost::unit_test::precondition needs_mail()
 
 namespace {
 
-const char* const kComplaints[] = {" Error: ", " Fatal: ", " Panic: ", " warning: ", " error: ", " fatal: ", " panic: "};
-// Postfix warns of every wrong password, which is its sender's fault and not the house's, and of a machine whose clock was
-// set back a little since a file was written, as virtual machines do. Dovecot reports that logins wait for the database on a
-// loaded machine.
-const char* const kUsual[] = {"SASL PLAIN authentication failed", "resetting file time stamps", "Auth request was queued for "};
+const char* const kComplaints[] = {
+    " Error: ", " Fatal: ", " Panic: ", " warning: ", " error: ", " fatal: ", " panic: "};
+// Postfix warns of every wrong password, which is its sender's fault and not the house's, and of a
+// machine whose clock was set back a little since a file was written, as virtual machines do.
+// Dovecot reports that logins wait for the database on a loaded machine.
+const char* const kUsual[] = {"SASL PLAIN authentication failed", "resetting file time stamps",
+                              "Auth request was queued for "};
 
-void check_complaints(const stack::Log& log, std::size_t begin, const std::vector<std::string>& expected)
+void check_complaints(const stack::Log& log, std::size_t begin,
+                      const std::vector<std::string>& expected)
 {
     const auto has_one_of = [](const std::string& line, const auto& words) {
         return std::any_of(std::begin(words), std::end(words),
                            [&](const auto& word) { return line.find(word) != std::string::npos; });
     };
     for (const auto& line : log.lines_since(begin)) {
-        BOOST_TEST((!has_one_of(line, kComplaints) || has_one_of(line, kUsual) || has_one_of(line, expected)), line);
+        BOOST_TEST((!has_one_of(line, kComplaints) || has_one_of(line, kUsual)
+                    || has_one_of(line, expected)),
+                   line);
     }
 }
 
@@ -368,25 +388,29 @@ bool dovecot_is_24()
     return is_24;
 }
 
-// A janitor that is halted within a transaction would keep its locks, and changes would wait for them. So it goes on then,
-// and is halted a little later. InnoDB gives what it said last time to whoever asks again within 100 ms.
+// A janitor that is halted within a transaction would keep its locks, and changes would wait for
+// them. So it goes on then, and is halted a little later. InnoDB gives what it said last time to
+// whoever asks again within 100 ms.
 Halt::Halt(const stack::Stack& house)
 {
     const std::vector<pid_t> janitor{house.part("janitor")};
-    BOOST_TEST_REQUIRE(process::eventually(
-        [&] {
-            stopped_.emplace(janitor);
-            ::poll(nullptr, 0, 110);
-            const bool is_idle = house.value("SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
-                                             " ON p.id = t.trx_mysql_thread_id WHERE p.user = 'mailboxd_janitor'") == "0";
-            if (!is_idle) stopped_.reset();
-            return is_idle;
-        }));
+    BOOST_TEST_REQUIRE(process::eventually([&] {
+        stopped_.emplace(janitor);
+        ::poll(nullptr, 0, 110);
+        const bool is_idle =
+            house.value(
+                "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
+                " ON p.id = t.trx_mysql_thread_id WHERE p.user = 'mailboxd_janitor'")
+            == "0";
+        if (!is_idle) stopped_.reset();
+        return is_idle;
+    }));
 }
 
 Story::Story(stack::Stack& its_house)
-    : story::Story{its_house}, dovecot{its_house.directory() / "log" / "dovecot.log"}, dovecot_begin{dovecot.mark()},
-      postfix{its_house.directory() / "log" / "postfix.log"}, postfix_begin{postfix.mark()}
+    : story::Story{its_house}, dovecot{its_house.directory() / "log" / "dovecot.log"},
+      dovecot_begin{dovecot.mark()}, postfix{its_house.directory() / "log" / "postfix.log"},
+      postfix_begin{postfix.mark()}
 {
 }
 
@@ -434,17 +458,21 @@ Pop3 Story::pop3(const std::string& user, const std::string& password) const
     return client;
 }
 
-boost::test_tools::assertion_result Story::is_refused(const std::string& user, const std::string& password) const
+boost::test_tools::assertion_result Story::is_refused(const std::string& user,
+                                                      const std::string& password) const
 {
-    auto by_smtp = std::async(std::launch::async, [&] { return Smtp{endpoint("SUBMISSION")}.login(user, password); });
-    auto by_imap = std::async(std::launch::async, [&] { return Imap{endpoint("IMAP")}.login(user, password); });
-    auto by_pop3 = std::async(std::launch::async, [&] { return Pop3{endpoint("POP3")}.login(user, password); });
+    auto by_smtp = std::async(std::launch::async,
+                              [&] { return Smtp{endpoint("SUBMISSION")}.login(user, password); });
+    auto by_imap = std::async(std::launch::async,
+                              [&] { return Imap{endpoint("IMAP")}.login(user, password); });
+    auto by_pop3 = std::async(std::launch::async,
+                              [&] { return Pop3{endpoint("POP3")}.login(user, password); });
     const std::string smtp = by_smtp.get();
     const std::string imap = by_imap.get();
     const std::string pop3 = by_pop3.get();
-    boost::test_tools::assertion_result result{smtp.starts_with("535 5.7.8 ") &&
-                                               imap.starts_with("NO [AUTHENTICATIONFAILED]") &&
-                                               pop3.starts_with("-ERR [AUTH]")};
+    boost::test_tools::assertion_result result{smtp.starts_with("535 5.7.8 ")
+                                               && imap.starts_with("NO [AUTHENTICATIONFAILED]")
+                                               && pop3.starts_with("-ERR [AUTH]")};
     result.message() << smtp << "; " << imap << "; " << pop3;
     return result;
 }
@@ -459,24 +487,28 @@ void Story::deliver(const std::string& address, std::string_view message) const
 
 std::size_t Story::messages(const std::string& address) const
 {
-    const auto count = house.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE storage_id = " +
-                                   stack::quote(inside(address).substr(0, 32)));
+    const auto count =
+        house.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE storage_id = "
+                    + stack::quote(inside(address).substr(0, 32)));
     return std::stoul(count);
 }
 
 std::string Story::login_name(const std::string& address) const
 {
     const auto name = inside(address);
-    return name.substr(0, 32) + "." + house.value("SELECT generation FROM mailbox WHERE storage_id = " + stack::quote(name.substr(0, 32))) +
-           name.substr(32);
+    return name.substr(0, 32) + "."
+           + house.value("SELECT generation FROM mailbox WHERE storage_id = "
+                         + stack::quote(name.substr(0, 32)))
+           + name.substr(32);
 }
 
 std::string Story::inside(const std::string& address) const
 {
     const auto at = address.rfind('@');
     return house.value("SELECT COALESCE(MAX(CONCAT(m.storage_id, '@', d.name)), '') FROM mailbox m"
-                       " JOIN domain d ON d.id = m.domain_id WHERE m.local_part = " +
-                       stack::quote(address.substr(0, at)) + " AND d.name = " + stack::quote(address.substr(at + 1)));
+                       " JOIN domain d ON d.id = m.domain_id WHERE m.local_part = "
+                       + stack::quote(address.substr(0, at))
+                       + " AND d.name = " + stack::quote(address.substr(at + 1)));
 }
 
 std::int64_t Story::size_of(const story::Tenant& tenant, const std::string& name) const
@@ -491,7 +523,8 @@ std::int64_t Story::size_of(const story::Tenant& tenant, const std::string& name
 
 std::int64_t Story::counted(const std::string& address) const
 {
-    const auto ended = doveadm({"-f", "flow", "mailbox", "status", "-t", "-u", address, "vsize", "*"});
+    const auto ended =
+        doveadm({"-f", "flow", "mailbox", "status", "-t", "-u", address, "vsize", "*"});
     BOOST_TEST_REQUIRE(ended.out.starts_with("vsize="), ended.out << ended.err);
     return std::stoll(ended.out.substr(6));
 }
@@ -503,21 +536,25 @@ process::Ended Story::doveadm(const process::Arguments& arguments) const
     return process::run(all);
 }
 
-std::vector<std::string> Story::postmap(const std::vector<std::string>& keys, const std::string& file) const
+std::vector<std::string> Story::postmap(const std::vector<std::string>& keys,
+                                        const std::string& file) const
 {
     std::string input;
     for (const auto& key : keys) {
         input += key + "\n";
     }
     const auto directory = house.setting("POSTFIX_CONF");
-    const auto ended = process::run(as_root({"postmap", "-c", directory, "-q", "-", "mysql:" + directory + "/" + file}),
-                                    {.input = input});
+    const auto ended = process::run(
+        as_root({"postmap", "-c", directory, "-q", "-", "mysql:" + directory + "/" + file}),
+        {.input = input});
     BOOST_TEST_REQUIRE(ended.err.empty(), file << ": " << ended.err);
     std::vector<std::string> values;
     for (const auto& key : keys) {
         const auto line = ("\n" + ended.out).find("\n" + key + "\t");
         const auto value = line + key.size() + 1;
-        values.push_back(line == std::string::npos ? "" : ended.out.substr(value, ended.out.find('\n', value) - value));
+        values.push_back(line == std::string::npos
+                             ? ""
+                             : ended.out.substr(value, ended.out.find('\n', value) - value));
     }
     return values;
 }
@@ -565,12 +602,14 @@ void Breaking::stop_dovecot() const
 
 bool is_queue_empty(const stack::Stack& house)
 {
-    return process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-j"})).out.empty();
+    return process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-j"}))
+        .out.empty();
 }
 
 void flush(const stack::Stack& house)
 {
-    const auto ended = process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-f"}));
+    const auto ended =
+        process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-f"}));
     if (ended.exit != 0) {
         throw std::runtime_error{"postqueue -f: " + ended.err};
     }

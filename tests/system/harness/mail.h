@@ -1,8 +1,9 @@
-// mail.h - the mail programs that the stories play: one that hands in messages (SMTP, submission, LMTP) and readers over
-// IMAP and POP3; and what a story about mail stands on.
+// mail.h - the mail programs that the stories play: one that hands in messages (SMTP, submission,
+// LMTP) and readers over IMAP and POP3; and what a story about mail stands on.
 //
-// Lines over loopback, in clear or through `openssl s_client`. Everything has a deadline. A refusal is an answer like
-// any other, its text returned; what breaks the protocol, or ends the connection, throws.
+// Lines over loopback, in clear or through `openssl s_client`. Everything has a deadline. A refusal
+// is an answer like any other, its text returned; what breaks the protocol, or ends the connection,
+// throws.
 
 #pragma once
 
@@ -32,13 +33,14 @@ struct Endpoint {
 
 class Wire {
 public:
-    Wire(const Endpoint& endpoint, const std::string& protocol);  // as s_client's -starttls names it
+    Wire(const Endpoint& endpoint,
+         const std::string& protocol);  // as s_client's -starttls names it
 
     void send(std::string_view bytes);
     void send_line(std::string_view line);
     std::string line();
     std::string bytes(std::size_t count);  // that a line announced; more has to follow them
-    std::string all();                     // until the server ends the connection, which is in clear
+    std::string all();  // until the server ends the connection, which is in clear
 
 private:
     std::unique_ptr<http::Connection> in_clear_;
@@ -55,8 +57,10 @@ public:
     std::string ask(std::string_view line);
     std::string login(const std::string& user, const std::string& password);
     // The first refusal, or the answer to the message's end. With LMTP for one recipient only.
-    std::string send(const std::string& from, const std::vector<std::string>& to, std::string_view message);
-    std::string data(std::string_view message);  // the end of it, for who has said MAIL and RCPT already
+    std::string send(const std::string& from, const std::vector<std::string>& to,
+                     std::string_view message);
+    std::string data(
+        std::string_view message);  // the end of it, for who has said MAIL and RCPT already
 
 private:
     std::string answer();
@@ -68,8 +72,8 @@ private:
 class Imap {
 public:
     struct Answer {
-        std::string result{};                 // "OK …", "NO …", "BAD …", without the tag
-        std::vector<std::string> lines{};     // what came before it; a literal follows on its line
+        std::string result{};              // "OK …", "NO …", "BAD …", without the tag
+        std::vector<std::string> lines{};  // what came before it; a literal follows on its line
         std::vector<std::string> literals{};
 
         std::string text() const;  // all of the lines, and the result
@@ -84,7 +88,10 @@ public:
     std::string message(std::size_t number);                  // of the folder that is selected
     std::string append(const std::string& folder, std::string_view message);
     std::string expunge();  // all that is in the folder that is selected
-    std::string end() { return wire_.all(); }  // waits for the server to end the session; what it said
+    std::string end()
+    {
+        return wire_.all();
+    }  // waits for the server to end the session; what it said
 
 private:
     Wire wire_;
@@ -101,27 +108,28 @@ public:
     std::size_t messages();
     std::string message(std::size_t number);
     std::string list(const std::string& command);  // any answer of many lines
-    std::string end() { return wire_.all(); }  // as Imap's
+    std::string end() { return wire_.all(); }      // as Imap's
 
 private:
     Wire wire_;
 };
 
-// Calls work(0) to work(count - 1), so many at a time. What they find has to be kept until they are done: checks are for
-// one thread only.
-void in_parallel(std::size_t count, std::size_t threads, const std::function<void(std::size_t)>& work);
+// Calls work(0) to work(count - 1), so many at a time. What they find has to be kept until they are
+// done: checks are for one thread only.
+void in_parallel(std::size_t count, std::size_t threads,
+                 const std::function<void(std::size_t)>& work);
 
 // The text with each of these words replaced by what stands beside it.
 std::string fill(std::string text, const std::vector<std::pair<std::string, std::string>>& values);
 std::string lower(std::string text);
 std::string upper(std::string text);
 
-// A whole message with CRLF at the ends of its lines. Without a body of its own it gets one with what is special: lines
-// of dots, bytes beyond ASCII, an empty end.
+// A whole message with CRLF at the ends of its lines. Without a body of its own it gets one with
+// what is special: lines of dots, bytes beyond ASCII, an empty end.
 std::string message(const std::string& subject, std::string_view body = "");
 
-// A story on the stack that has mail. Where the machine has another mailer than Postfix, the stack leaves SMTP out, and
-// these stories are skipped: `*needs_mail()`.
+// A story on the stack that has mail. Where the machine has another mailer than Postfix, the stack
+// leaves SMTP out, and these stories are skipped: `*needs_mail()`.
 boost::unit_test::precondition needs_mail();
 
 // Whether the installed Dovecot is configured as 2.4 is, and not as 2.3.
@@ -140,35 +148,43 @@ struct Story : story::Story {
     explicit Story(stack::Stack& its_house = stack::with_mail());
     void teardown();
 
-    Endpoint endpoint(const std::string& name, Tls tls = Tls::none) const;  // SMTP, SUBMISSIONS, and so on
+    Endpoint endpoint(const std::string& name,
+                      Tls tls = Tls::none) const;  // SMTP, SUBMISSIONS, and so on
     Smtp smtp() const { return Smtp{endpoint("SMTP")}; }
     Smtp submission(const std::string& user, const std::string& password = story::kPassword) const;
     Imap imap(const std::string& user, const std::string& password = story::kPassword) const;
     Pop3 pop3(const std::string& user, const std::string& password = story::kPassword) const;
-    // By all three, for one reason or another. At the same time, since each refusal takes two seconds.
-    boost::test_tools::assertion_result is_refused(const std::string& user, const std::string& password) const;
+    // By all three, for one reason or another. At the same time, since each refusal takes two
+    // seconds.
+    boost::test_tools::assertion_result is_refused(const std::string& user,
+                                                   const std::string& password) const;
 
     // From somebody outside, by SMTP; then in the mailbox.
     void deliver(const std::string& address, std::string_view message) const;
     std::size_t messages(const std::string& address) const;  // as Dovecot told the database
-    std::string inside(const std::string& address) const;  // its name inside Dovecot; empty if there is no such mailbox
+    std::string inside(const std::string& address)
+        const;  // its name inside Dovecot; empty if there is no such mailbox
     std::string login_name(const std::string& address) const;  // as it is now for who logs in
-    std::int64_t size_of(const story::Tenant& tenant, const std::string& name) const;  // as the list tells it; or -1
-    std::int64_t counted(const std::string& address) const;  // as Dovecot counts it, over all folders
+    std::int64_t size_of(const story::Tenant& tenant,
+                         const std::string& name) const;  // as the list tells it; or -1
+    std::int64_t counted(
+        const std::string& address) const;  // as Dovecot counts it, over all folders
 
     process::Ended doveadm(const process::Arguments& arguments) const;
     // What a file of sql/postfix answers to each; empty: nothing.
-    std::vector<std::string> postmap(const std::vector<std::string>& keys, const std::string& file) const;
+    std::vector<std::string> postmap(const std::vector<std::string>& keys,
+                                     const std::string& file) const;
 
     stack::Log dovecot;
     std::size_t dovecot_begin;
     stack::Log postfix;
     std::size_t postfix_begin;
-    std::vector<std::string> expected;  // words of the complaints in their logs that the story means to cause
+    std::vector<std::string>
+        expected;  // words of the complaints in their logs that the story means to cause
 };
 
-// A story that breaks the house with mail, of which its parts may complain. It begins with a whole one, and leaves one
-// behind: what has ended is started again, on the same data.
+// A story that breaks the house with mail, of which its parts may complain. It begins with a whole
+// one, and leaves one behind: what has ended is started again, on the same data.
 struct Breaking : Story {
     Breaking();
     void teardown();

@@ -11,7 +11,10 @@
 namespace {
 
 struct Stacks {
-    Stacks() { std::signal(SIGPIPE, SIG_IGN); }  // who does not read what we write is an answer, not our end
+    Stacks()
+    {
+        std::signal(SIGPIPE, SIG_IGN);
+    }  // who does not read what we write is an answer, not our end
     ~Stacks() { stack::end_all(); }
 };
 

@@ -121,8 +121,7 @@ pid_t spawn(const Arguments& arguments, const std::vector<std::string>& environm
 int wait_for(pid_t pid)
 {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -180,9 +179,9 @@ Ended run(const Arguments& arguments, const Options& options)
         if (::poll(waiting.data(), waiting.size(), milliseconds_until(end)) == 0) {
             ::kill(pid, SIGKILL);
             wait_for(pid);
-            throw std::runtime_error{quoted(arguments) + ": not done, or its outputs not closed, after " +
-                                     std::to_string(options.deadline.count()) + " s: " + ended.out +
-                                     ended.err};
+            throw std::runtime_error{
+                quoted(arguments) + ": not done, or its outputs not closed, after "
+                + std::to_string(options.deadline.count()) + " s: " + ended.out + ended.err};
         }
         if (waiting[0].revents != 0) {
             drain(output.reading, ended.out);
@@ -297,7 +296,8 @@ Stopped::Stopped(std::vector<pid_t> pids) : pids_{std::move(pids)}
         ::kill(pid, SIGSTOP);
         eventually([pid] {
             std::error_code gone;
-            for (const auto& thread : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/task", gone}) {
+            for (const auto& thread : std::filesystem::directory_iterator{
+                     "/proc/" + std::to_string(pid) + "/task", gone}) {
                 std::string stat;
                 std::getline(std::ifstream{thread.path() / "stat"}, stat);
                 if (stat.find(") T ") == std::string::npos) {
@@ -344,7 +344,8 @@ bool is_alive(pid_t pid)
 std::vector<std::string> open_files(pid_t pid)
 {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/fd"}) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/fd"}) {
         std::error_code gone;
         names.push_back(std::filesystem::read_symlink(entry.path(), gone));
     }

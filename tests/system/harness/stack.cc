@@ -60,8 +60,8 @@ process::Ended checked(const process::Arguments& arguments, const process::Optio
 {
     auto ended = process::run(arguments, options);
     if (ended.exit != 0) {
-        throw std::runtime_error{process::quoted(arguments) + " ended with " +
-                                 std::to_string(ended.exit) + ":\n" + ended.out + ended.err};
+        throw std::runtime_error{process::quoted(arguments) + " ended with "
+                                 + std::to_string(ended.exit) + ":\n" + ended.out + ended.err};
     }
     return ended;
 }
@@ -80,8 +80,16 @@ std::vector<std::string> split(std::string_view text, char separator)
 process::Arguments client(const std::string& socket, const std::string& user,
                           const std::string& database)
 {
-    return {client_program(), "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
-            "--socket",       socket,          "--user",  user,                  "--database",
+    return {client_program(),
+            "--no-defaults",
+            "--batch",
+            "--skip-column-names",
+            "--unbuffered",
+            "--socket",
+            socket,
+            "--user",
+            user,
+            "--database",
             database};
 }
 
@@ -138,7 +146,9 @@ std::string Log::expect(std::size_t mark, const std::vector<std::string>& words)
     std::string found;
     process::eventually([&] {
         for (const auto& line : lines_since(mark)) {
-            const auto is_in = [&line](const auto& word) { return line.find(word) != std::string::npos; };
+            const auto is_in = [&line](const auto& word) {
+                return line.find(word) != std::string::npos;
+            };
             if (std::all_of(words.begin(), words.end(), is_in)) {
                 found = line;
                 return true;
@@ -155,7 +165,8 @@ void Serving::read(const std::filesystem::path& file)
     if (::stat(file.c_str(), &status) != 0) {
         return;
     }
-    if (file != file_ || status.st_ino != inode_ || static_cast<std::uintmax_t>(status.st_size) < offset_) {
+    if (file != file_ || status.st_ino != inode_
+        || static_cast<std::uintmax_t>(status.st_size) < offset_) {
         file_ = file;
         inode_ = status.st_ino;
         offset_ = 0;
@@ -164,7 +175,9 @@ void Serving::read(const std::filesystem::path& file)
     log.seekg(static_cast<std::streamoff>(offset_));
     for (std::string line; std::getline(log, line) && !log.eof();) {
         offset_ += line.size() + 1;
-        const auto pid = [&line] { return static_cast<pid_t>(std::stol(line.substr(line.find(" pid=") + 5))); };
+        const auto pid = [&line] {
+            return static_cast<pid_t>(std::stol(line.substr(line.find(" pid=") + 5)));
+        };
         if (line.starts_with("info worker-serving pid=")) {
             pids_.insert(pid());
         } else if (line.find(" worker-exit pid=") != std::string::npos) {
@@ -190,9 +203,9 @@ Rows Session::execute(const std::string& statements)
 }
 
 Stack::Stack(process::Arguments arguments, const std::string& db_settings)
-    : arguments_{std::move(arguments)}, environment_{"DB_MORE_SETTINGS=" + db_settings}, directory_{new_directory()},
-      guard_{std::make_unique<process::Child>(
-          process::Arguments{"sh", "-c", kGuard, "guard", script(), directory_})}
+    : arguments_{std::move(arguments)}, environment_{"DB_MORE_SETTINGS=" + db_settings},
+      directory_{new_directory()}, guard_{std::make_unique<process::Child>(process::Arguments{
+                                       "sh", "-c", kGuard, "guard", script(), directory_})}
 {
     try {
         up();
@@ -306,8 +319,8 @@ std::string Stack::value(const std::string& query) const
 {
     const Rows rows = sql(query);
     if (rows.size() != 1 || rows[0].size() > 1) {
-        throw std::runtime_error{std::to_string(rows.size()) + " rows instead of one value: " +
-                                 query};
+        throw std::runtime_error{std::to_string(rows.size())
+                                 + " rows instead of one value: " + query};
     }
     return rows[0].empty() ? "" : rows[0][0];
 }
@@ -353,7 +366,9 @@ std::vector<pid_t> Stack::workers() const
 pid_t Stack::gate() const
 {
     const auto children = process::children(master());
-    const auto found = std::find_if(children.begin(), children.end(), [](pid_t child) { return process::name(child) == "mailboxd-gate"; });
+    const auto found = std::find_if(children.begin(), children.end(), [](pid_t child) {
+        return process::name(child) == "mailboxd-gate";
+    });
     if (found == children.end()) throw std::runtime_error("the gate does not run");
     return *found;
 }
@@ -372,10 +387,11 @@ bool Stack::await_workers(const std::vector<pid_t>& old) const
     const auto count = configured_workers();
     return process::eventually(
         [&] {
-            const auto all = workers();
-            return all.size() == count && serving_workers() == all && std::none_of(all.begin(), all.end(), [&](pid_t pid) {
-                       return std::find(old.begin(), old.end(), pid) != old.end();
-                   });
+        const auto all = workers();
+        return all.size() == count && serving_workers() == all
+               && std::none_of(all.begin(), all.end(), [&](pid_t pid) {
+                      return std::find(old.begin(), old.end(), pid) != old.end();
+                  });
         },
         std::chrono::seconds{60});
 }

@@ -47,11 +47,13 @@ private:
     std::filesystem::path file_;
 };
 
-// The workers that have reported in a log that they serve, and have not ended since. A worker that is still connecting to
-// the database exists as a process, but a signal or a stop meets it in another state: its master dismisses it at once.
+// The workers that have reported in a log that they serve, and have not ended since. A worker that
+// is still connecting to the database exists as a process, but a signal or a stop meets it in
+// another state: its master dismisses it at once.
 class Serving {
 public:
-    // Reads what was appended to the log since the last call; all of it after the log was replaced or shortened.
+    // Reads what was appended to the log since the last call; all of it after the log was replaced
+    // or shortened.
     void read(const std::filesystem::path& file);
     bool contains(pid_t pid) const { return pids_.contains(pid); }
 
@@ -94,20 +96,22 @@ public:
 
     process::Ended mailboxctl(const process::Arguments& arguments,
                               const std::string& input = "") const;
-    Rows sql(const std::string& statements) const;  // as the administrator
+    Rows sql(const std::string& statements) const;      // as the administrator
     std::string value(const std::string& query) const;  // of the one column of the one row
     process::Ended sql_as(const std::string& user, const std::string& query) const;
     Session session() const;
 
     void keep() const;  // the directory, as TEST_KEEP would
 
-    pid_t part(const std::string& name) const;  // the first process of mariadb, nginx, and so on, as it was started
+    pid_t part(const std::string& name)
+        const;  // the first process of mariadb, nginx, and so on, as it was started
     pid_t master() const;
     std::vector<pid_t> workers() const;  // all processes; some may still be starting
-    pid_t gate() const;  // of the pool for changes; throws where it does not run
+    pid_t gate() const;                  // of the pool for changes; throws where it does not run
     std::vector<pid_t> serving_workers() const;  // those of them that take requests
-    // Waits until exactly the configured number of workers runs, all of them take requests, and none of them is in `old`.
-    // This is the event after a start or a reload. Returns false if it does not come in time.
+    // Waits until exactly the configured number of workers runs, all of them take requests, and
+    // none of them is in `old`. This is the event after a start or a reload. Returns false if it
+    // does not come in time.
     bool await_workers(const std::vector<pid_t>& old = {}) const;
     std::size_t configured_workers() const;  // of both pools, by the service's configuration file
     std::string secret(const std::string& user) const;  // the password of a database user
@@ -125,8 +129,9 @@ private:
     std::unique_ptr<process::Child> guard_;
 };
 
-// The one that most stories share; one for those that break things and mend them again; and one with Dovecot and
-// Postfix, which the other two do without. Each is started when first asked for, and ends with the test program.
+// The one that most stories share; one for those that break things and mend them again; and one
+// with Dovecot and Postfix, which the other two do without. Each is started when first asked for,
+// and ends with the test program.
 Stack& shared();
 Stack& breakable();
 Stack& with_mail();

@@ -39,14 +39,14 @@ boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int
                                                 const std::vector<std::string>& words)
 {
     boost::test_tools::assertion_result result{
-        ended.exit == exit && ended.out.empty() && ended.err.size() > 10 && ended.err.ends_with('\n') &&
-        ended.err.find("terminate called") == std::string::npos};
+        ended.exit == exit && ended.out.empty() && ended.err.size() > 10
+        && ended.err.ends_with('\n') && ended.err.find("terminate called") == std::string::npos};
     for (const auto& word : words) {
         result = result && ended.err.find(word) != std::string::npos;
     }
     if (!result) {
-        result.message() << "exit " << ended.exit << " instead of " << exit << ", out: " << ended.out
-                         << "err: " << ended.err;
+        result.message() << "exit " << ended.exit << " instead of " << exit
+                         << ", out: " << ended.out << "err: " << ended.err;
     }
     return result;
 }
@@ -55,9 +55,10 @@ bool is_hash_of(const std::string& stored, const std::string& password)
 {
     static const int initialised = ::sodium_init();
     constexpr std::string_view kScheme = "{ARGON2ID}";
-    return initialised >= 0 && stored.starts_with(kScheme) &&
-           ::crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), password.data(),
-                                      password.size()) == 0;
+    return initialised >= 0 && stored.starts_with(kScheme)
+           && ::crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), password.data(),
+                                         password.size())
+                  == 0;
 }
 
 std::string fill(std::string text, const Tenant& tenant)
@@ -68,7 +69,8 @@ std::string fill(std::string text, const Tenant& tenant)
         }
     };
     replace("{domain}", tenant.domain);
-    replace("{auth}", "Host: x\r\nConnection: close\r\nAuthorization: " + http::basic(tenant.key) + "\r\n");
+    replace("{auth}",
+            "Host: x\r\nConnection: close\r\nAuthorization: " + http::basic(tenant.key) + "\r\n");
     return text;
 }
 
@@ -83,7 +85,8 @@ http::Body hundred(const std::string& prefix)
 {
     http::Fields fields;
     for (int i = 0; i < 100; ++i) {
-        fields.insert(fields.end(), {{"mailbox", prefix + std::to_string(i)}, {"password", kPassword}});
+        fields.insert(fields.end(),
+                      {{"mailbox", prefix + std::to_string(i)}, {"password", kPassword}});
     }
     return http::form(fields);
 }
@@ -102,10 +105,9 @@ std::string add_key(const stack::Stack& house, const process::Arguments& argumen
 Tenant add_tenant(const stack::Stack& house)
 {
     Tenant tenant{unique("account"), unique("domain") + ".example.org", ""};
-    for (const auto& arguments :
-         {process::Arguments{"account", "add", tenant.account},
-          process::Arguments{"domain", "add", tenant.domain, "--account", tenant.account,
-                             "--no-postmaster"}}) {
+    for (const auto& arguments : {process::Arguments{"account", "add", tenant.account},
+                                  process::Arguments{"domain", "add", tenant.domain, "--account",
+                                                     tenant.account, "--no-postmaster"}}) {
         const auto ended = house.mailboxctl(arguments);
         if (ended.exit != 0) {
             throw std::runtime_error{process::quoted(arguments) + ": " + ended.out + ended.err};
@@ -118,7 +120,8 @@ Tenant add_tenant(const stack::Stack& house)
 Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant)
 {
     Tenant other{tenant.account, unique("domain") + ".example.org", tenant.key};
-    const auto ended = house.mailboxctl({"domain", "add", other.domain, "--account", other.account, "--no-postmaster"});
+    const auto ended = house.mailboxctl(
+        {"domain", "add", other.domain, "--account", other.account, "--no-postmaster"});
     if (ended.exit != 0) {
         throw std::runtime_error{"domain add " + other.domain + ": " + ended.out + ended.err};
     }
@@ -128,21 +131,27 @@ Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant)
 std::vector<std::string> wrong_counters(const stack::Stack& house)
 {
     std::vector<std::string> sentences;
-    for (const auto& row : house.sql("SELECT d.name, d.mailboxes, COUNT(m.id) FROM domain d LEFT JOIN mailbox m ON m.domain_id = d.id"
-                                     " GROUP BY d.id, d.name, d.mailboxes HAVING d.mailboxes <> COUNT(m.id)")) {
-        sentences.push_back("the counter of " + row.at(0) + " is " + row.at(1) + ", its rows are " + row.at(2));
+    for (
+        const auto& row : house.sql(
+            "SELECT d.name, d.mailboxes, COUNT(m.id) FROM domain d LEFT JOIN mailbox m ON m.domain_id = d.id"
+            " GROUP BY d.id, d.name, d.mailboxes HAVING d.mailboxes <> COUNT(m.id)")) {
+        sentences.push_back("the counter of " + row.at(0) + " is " + row.at(1) + ", its rows are "
+                            + row.at(2));
     }
-    for (const auto& row : house.sql("SELECT r.domain_id, r.number, r.mailboxes, COUNT(m.id)"
-                                     " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
-                                     " AND m.id DIV 65536 = r.number"
-                                     " GROUP BY r.domain_id, r.number, r.mailboxes"
-                                     " HAVING r.mailboxes <> COUNT(m.id)"
-                                     " UNION SELECT m.domain_id, m.number, ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), m.there"
-                                     " FROM (SELECT domain_id, id DIV 128 AS number, COUNT(*) AS there FROM mailbox"
-                                     " GROUP BY domain_id, id DIV 128) m LEFT JOIN mailbox_range r ON r.domain_id = m.domain_id"
-                                     " AND r.number = m.number DIV 512"
-                                     " WHERE COALESCE(ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), 0) <> m.there")) {
-        sentences.push_back("domain " + row.at(0) + ", range " + row.at(1) + ": " + row.at(2) + " counted, " + row.at(3) + " there");
+    for (
+        const auto& row : house.sql(
+            "SELECT r.domain_id, r.number, r.mailboxes, COUNT(m.id)"
+            " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
+            " AND m.id DIV 65536 = r.number"
+            " GROUP BY r.domain_id, r.number, r.mailboxes"
+            " HAVING r.mailboxes <> COUNT(m.id)"
+            " UNION SELECT m.domain_id, m.number, ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), m.there"
+            " FROM (SELECT domain_id, id DIV 128 AS number, COUNT(*) AS there FROM mailbox"
+            " GROUP BY domain_id, id DIV 128) m LEFT JOIN mailbox_range r ON r.domain_id = m.domain_id"
+            " AND r.number = m.number DIV 512"
+            " WHERE COALESCE(ASCII(SUBSTR(r.counts, m.number % 512 + 1, 1)), 0) <> m.there")) {
+        sentences.push_back("domain " + row.at(0) + ", range " + row.at(1) + ": " + row.at(2)
+                            + " counted, " + row.at(3) + " there");
     }
     return sentences;
 }
@@ -152,9 +161,9 @@ std::string configuration(const stack::Stack& house, const Settings& settings)
     std::ifstream original{house.setting("MAILBOXD_CONF")};
     std::string text;
     for (std::string line; std::getline(original, line);) {
-        const bool is_replaced = std::any_of(settings.begin(), settings.end(), [&](const auto& setting) {
-            return line.starts_with(setting.first + " ");
-        });
+        const bool is_replaced =
+            std::any_of(settings.begin(), settings.end(),
+                        [&](const auto& setting) { return line.starts_with(setting.first + " "); });
         text += is_replaced ? "" : line + "\n";
     }
     for (const auto& [name, value] : settings) {
@@ -163,10 +172,7 @@ std::string configuration(const stack::Stack& house, const Settings& settings)
     return text;
 }
 
-Story::Story(stack::Stack& its_house)
-    : house{its_house}, log{house.log()}, log_begin{log.mark()}
-{
-}
+Story::Story(stack::Stack& its_house) : house{its_house}, log{house.log()}, log_begin{log.mark()} {}
 
 void Story::teardown()
 {
@@ -195,9 +201,10 @@ void Story::check_counters() const
         house.sql("UPDATE account SET state = 'active' WHERE name = '" + tenant.account + "'");
         const std::string rows =
             house.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-                        " WHERE d.name = '" + tenant.domain + "'");
-        BOOST_TEST(answers::text(list(tenant, "?limit=0")) ==
-                   "200 {\"total_count\":" + rows + ",\"items\":[]}\n");
+                        " WHERE d.name = '"
+                        + tenant.domain + "'");
+        BOOST_TEST(answers::text(list(tenant, "?limit=0"))
+                   == "200 {\"total_count\":" + rows + ",\"items\":[]}\n");
     }
 }
 
@@ -228,7 +235,8 @@ http::Answer Story::send(const http::Request& request) const
     auto answer = house.server().send(request);
     const auto expect = request.method == "HEAD" ? http::Expect::no_body : http::Expect::body;
     const auto found = answers::breach(answer, expect);
-    BOOST_TEST(found.empty(), request.method << ' ' << request.target.substr(0, 200) << ": " << found);
+    BOOST_TEST(found.empty(),
+               request.method << ' ' << request.target.substr(0, 200) << ": " << found);
     return answer;
 }
 
@@ -275,21 +283,28 @@ http::Answer Story::remove(const Tenant& tenant, const std::string& name) const
 std::string Story::stored_password(const Tenant& tenant, const std::string& name) const
 {
     return house.value("SELECT m.password FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-                       " WHERE d.name = " + stack::quote(tenant.domain) +
-                       " AND m.local_part = " + stack::quote(name));
+                       " WHERE d.name = "
+                       + stack::quote(tenant.domain) + " AND m.local_part = " + stack::quote(name));
 }
 
 std::string Story::snapshot() const
 {
-    // CHECKSUM TABLE was seen to give two values for the same rows of api_key. It has a stored generated column, as
-    // mailbox_usage has.
-    auto sums = "api_key=" + house.value("SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', id, HEX(hash), account_id, account_state, domain_id,"
-                                         " read_only, addresses, label, created_at, expires_at, revoked_at))), 0) FROM api_key")
-                + "\nmailbox_usage=" + house.value("SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', username, bytes, messages))), 0) FROM mailbox_usage")
-                + "\n";
-    for (const auto& row : house.sql("CHECKSUM TABLE account, domain, mailbox, mailbox_range,"
-                                     " mailbox_activity, deleted_mailbox, deleted_domain, deleted_key, suspended_name, session_end,"
-                                     " audit_log")) {
+    // CHECKSUM TABLE was seen to give two values for the same rows of api_key. It has a stored
+    // generated column, as mailbox_usage has.
+    auto sums =
+        "api_key="
+        + house.value(
+            "SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', id, HEX(hash), account_id, account_state, domain_id,"
+            " read_only, addresses, label, created_at, expires_at, revoked_at))), 0) FROM api_key")
+        + "\nmailbox_usage="
+        + house.value(
+            "SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', username, bytes, messages))), 0) FROM mailbox_usage")
+        + "\n";
+    for (
+        const auto& row : house.sql(
+            "CHECKSUM TABLE account, domain, mailbox, mailbox_range,"
+            " mailbox_activity, deleted_mailbox, deleted_domain, deleted_key, suspended_name, session_end,"
+            " audit_log")) {
         sums += row.at(0) + "=" + row.at(1) + "\n";
     }
     return sums;
@@ -321,9 +336,12 @@ void Breaking::teardown()
     show_log_of_failure();
 }
 
-std::future<http::Answer> Breaking::start_change(const Tenant& tenant, const std::string& name) const
+std::future<http::Answer> Breaking::start_change(const Tenant& tenant,
+                                                 const std::string& name) const
 {
-    const http::Request request{"POST", tenant.mailboxes(), {{"Authorization", http::basic(tenant.key)}},
+    const http::Request request{"POST",
+                                tenant.mailboxes(),
+                                {{"Authorization", http::basic(tenant.key)}},
                                 http::form({{"mailbox", name}, {"password", kPassword}})};
     return std::async(std::launch::async,
                       [server = house.server(), request] { return server.send(request); });
@@ -346,15 +364,16 @@ void Breaking::reconfigure(const Settings& settings) const
 Breaking::Hold::Hold(const Breaking& story, const Tenant& tenant)
     : house_{story.house}, session_{story.house.session()}
 {
-    session_.execute("START TRANSACTION; UPDATE domain SET state = state WHERE name = " +
-                     stack::quote(tenant.domain));
+    session_.execute("START TRANSACTION; UPDATE domain SET state = state WHERE name = "
+                     + stack::quote(tenant.domain));
 }
 
 void Breaking::Hold::await(int waiting) const
 {
     const auto is_so = [&] {
         return house_.value("SELECT COUNT(*) FROM information_schema.innodb_trx"
-                            " WHERE trx_state = 'LOCK WAIT'") == std::to_string(waiting);
+                            " WHERE trx_state = 'LOCK WAIT'")
+               == std::to_string(waiting);
     };
     // InnoDB gives what it said last time to whoever asks again within 100 ms.
     if (!process::eventually(is_so, std::chrono::seconds{30}, std::chrono::milliseconds{150})) {

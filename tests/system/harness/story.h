@@ -45,7 +45,8 @@ struct Tenant {
 
 bool has(const std::string& text, const std::string& part);
 
-// mailboxctl refused with a sentence that has these words: on stderr, for people, nothing on stdout.
+// mailboxctl refused with a sentence that has these words: on stderr, for people, nothing on
+// stdout.
 boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int exit,
                                                 const std::vector<std::string>& words = {});
 
@@ -53,14 +54,16 @@ boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int
 bool is_hash_of(const std::string& stored, const std::string& password);
 // A row's text, with {domain} and {auth} (the header lines of a whole request) filled in.
 std::string fill(std::string text, const Tenant& tenant);
-std::string unique(std::string_view prefix);  // a name that no other story uses
+std::string unique(std::string_view prefix);    // a name that no other story uses
 http::Body hundred(const std::string& prefix);  // mailboxes to create, as many as a request may
 
 // One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
 std::string add_key(const stack::Stack& house, const process::Arguments& arguments);
 Tenant add_tenant(const stack::Stack& house);
-Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant);  // another domain of the same account
-// A sentence for each counter of a domain, or of a range of one, that is not the number of its rows.
+Tenant add_neighbour(const stack::Stack& house,
+                     const Tenant& tenant);  // another domain of the same account
+// A sentence for each counter of a domain, or of a range of one, that is not the number of its
+// rows.
 std::vector<std::string> wrong_counters(const stack::Stack& house);
 
 // The stack's own configuration file with these settings, in place of its own or added.
@@ -97,8 +100,8 @@ struct Story {
     std::vector<Tenant> tenants;
 };
 
-// A story that breaks the house, of which the service may complain. It begins with a whole one, and leaves one
-// behind: what has ended is started again, on the same data.
+// A story that breaks the house, of which the service may complain. It begins with a whole one, and
+// leaves one behind: what has ended is started again, on the same data.
 struct Breaking : Story {
     static constexpr std::size_t kWorkers = 5;  // two in each pool, and one more for changes
 
@@ -111,7 +114,8 @@ struct Breaking : Story {
     // Changes the settings of the service, which has to be told. The next start of the
     // stack writes its own again.
     void configure(const Settings& settings) const;
-    void reconfigure(const Settings& settings) const;  // and reloads it: all workers have them, and serve, when it returns
+    void reconfigure(const Settings& settings)
+        const;  // and reloads it: all workers have them, and serve, when it returns
 
     // Holds every change in the tenant's domain until released.
     class Hold {

@@ -69,8 +69,7 @@ void Terminal::type(const std::string& keys)
 
 int Terminal::end()
 {
-    while (read()) {
-    }
+    while (read()) {}
     int status = 0;
     ::waitpid(pid_, &status, 0);
     pid_ = -1;

@@ -1,8 +1,10 @@
-// mail_beside_story.cc - a Postfix and a Dovecot that serve another domain already take ours in, by the commands of
-// docs/guide.md and as the mailboxd.conf for Dovecot says, and go on serving the other's users.
+// mail_beside_story.cc - a Postfix and a Dovecot that serve another domain already take ours in, by
+// the commands of docs/guide.md and as the mailboxd.conf for Dovecot says, and go on serving the
+// other's users.
 //
-// What they were before is in beside/: own.example with bob, from a file of passwords, and alias.example. bob submits mail
-// through a service of his server's own, which does not look at his sender.
+// What they were before is in beside/: own.example with bob, from a file of passwords, and
+// alias.example. bob submits mail through a service of his server's own, which does not look at his
+// sender.
 
 #include "system/harness/mail.h"
 
@@ -41,7 +43,8 @@ std::string filled(std::string text, const Values& values)
 {
     for (const auto& [name, value] : values) {
         const auto place = "@" + name + "@";
-        for (auto at = text.find(place); at != std::string::npos; at = text.find(place, at + value.size())) {
+        for (auto at = text.find(place); at != std::string::npos;
+             at = text.find(place, at + value.size())) {
             text.replace(at, place.size(), value);
         }
     }
@@ -80,7 +83,8 @@ struct Servers {
 
     void start()
     {
-        running = std::make_unique<process::Child>(mail::as_root({fs::absolute("tests/system/beside/run"), directory}));
+        running = std::make_unique<process::Child>(
+            mail::as_root({fs::absolute("tests/system/beside/run"), directory}));
         BOOST_TEST_REQUIRE(running->read_line(std::chrono::seconds{60}) == "ready");
     }
 
@@ -107,21 +111,25 @@ struct Beside : story::Breaking {
         const fs::path ours{"sql"};
         const fs::path theirs{"tests/system/beside"};
         const std::string dovecot = mail::dovecot_is_24() ? "dovecot-2.4" : "dovecot";
-        const auto write = [&](const std::string& name, const std::string& text, const Values& more) {
+        const auto write =
+            [&](const std::string& name, const std::string& text, const Values& more) {
             std::ofstream{directory + "/" + name} << filled(filled(text, more), values);
         };
         fs::create_directory(directory + "/etc");
         fs::create_directory(directory + "/mailboxd");
         for (const auto& entry : fs::directory_iterator{ours / dovecot}) {
             write("mailboxd/" + entry.path().filename().string(), file(entry.path()),
-                  {{"FILES", directory + "/mailboxd"}, {"DB_PASSWORD", house.secret("mailboxd_dovecot")}, {"DOVEADM_KEY", "a key"}});
+                  {{"FILES", directory + "/mailboxd"},
+                   {"DB_PASSWORD", house.secret("mailboxd_dovecot")},
+                   {"DOVEADM_KEY", "a key"}});
         }
         write("etc/main.cf", file(theirs / "main.cf"), {});
         write("etc/master.cf", file(theirs / "master.cf"), {});
         write("postfix-db-password", house.secret("mailboxd_postfix"), {});
         configure_postfix();
         write("dovecot.conf", file(theirs / (dovecot + ".conf")), {});
-        write("passwords", std::string{kBob} + ":{PLAIN}" + kBobsPassword + ":8:8::@DIR@/own/bob::\n", {});
+        write("passwords",
+              std::string{kBob} + ":{PLAIN}" + kBobsPassword + ":8:8::@DIR@/own/bob::\n", {});
 
         servers.start();
         for (const auto port : {smtp_port, submission_port, imap_port, pop3_port}) {
@@ -134,16 +142,22 @@ struct Beside : story::Breaking {
     {
         const auto& directory = servers.directory;
         const auto on_port = [](std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); };
-        process::Arguments command{"env", "SOURCES=" + fs::current_path().string(), "SMTP=" + on_port(smtp_port),
-                                   "SUBMISSION=" + on_port(submission_port), "bash", "tests/system/guide/on-postfix.sh",
-                                   directory, "beside"};
-        for (const auto& [name, value] : Values{{"DB_SOCKET", house.setting("DB_SOCKET")},
-                                                {"DB_NAME", house.setting("DB_NAME")},
-                                                {"DOMAINS", "!own.example !alias.example static:all"},
-                                                {"MAILBOXCTL", house.setting("MAILBOXCTL")},
-                                                {"MAILBOXD_CONF", house.setting("MAILBOXD_CONF")},
-                                                {"STORE_USER", ::geteuid() == 0 ? "nobody" : house.setting("DB_ADMIN_USER")},
-                                                {"QUOTA_STATUS", "unix:" + directory + "/run/mailboxd-quota-status"}}) {
+        process::Arguments command{"env",
+                                   "SOURCES=" + fs::current_path().string(),
+                                   "SMTP=" + on_port(smtp_port),
+                                   "SUBMISSION=" + on_port(submission_port),
+                                   "bash",
+                                   "tests/system/guide/on-postfix.sh",
+                                   directory,
+                                   "beside"};
+        for (const auto& [name, value] :
+             Values{{"DB_SOCKET", house.setting("DB_SOCKET")},
+                    {"DB_NAME", house.setting("DB_NAME")},
+                    {"DOMAINS", "!own.example !alias.example static:all"},
+                    {"MAILBOXCTL", house.setting("MAILBOXCTL")},
+                    {"MAILBOXD_CONF", house.setting("MAILBOXD_CONF")},
+                    {"STORE_USER", ::geteuid() == 0 ? "nobody" : house.setting("DB_ADMIN_USER")},
+                    {"QUOTA_STATUS", "unix:" + directory + "/run/mailboxd-quota-status"}}) {
             command.push_back(name + "=" + value);
         }
         const auto ended = process::run(mail::as_root(command));
@@ -167,22 +181,26 @@ struct Beside : story::Breaking {
     }
 
     // Whether this is the newest message over IMAP, and over POP3 there are as many.
-    bool is_newest(const std::string& user, const std::string& password, const std::string& subject) const
+    bool is_newest(const std::string& user, const std::string& password,
+                   const std::string& subject) const
     {
         mail::Imap imap{{imap_port}};
         mail::Pop3 pop3{{pop3_port}};
-        if (!imap.login(user, password).starts_with("OK ") || !pop3.login(user, password).starts_with("+OK")) {
+        if (!imap.login(user, password).starts_with("OK ")
+            || !pop3.login(user, password).starts_with("+OK")) {
             return false;
         }
         const auto count = imap.select();
-        return count > 0 && imap.message(count).find("Subject: " + subject + "\r\n") != std::string::npos &&
-               pop3.messages() == count;
+        return count > 0
+               && imap.message(count).find("Subject: " + subject + "\r\n") != std::string::npos
+               && pop3.messages() == count;
     }
 
-    bool arrives(const std::string& user, const std::string& password, const std::string& subject) const
+    bool arrives(const std::string& user, const std::string& password,
+                 const std::string& subject) const
     {
-        return process::eventually([&] { return is_newest(user, password, subject); }, std::chrono::seconds{30},
-                                   std::chrono::milliseconds{200});
+        return process::eventually([&] { return is_newest(user, password, subject); },
+                                   std::chrono::seconds{30}, std::chrono::milliseconds{200});
     }
 
     std::string submit(const std::string& user, const std::string& password, const std::string& to,
@@ -190,7 +208,8 @@ struct Beside : story::Breaking {
     {
         mail::Smtp client{{submission_port}};
         const auto answer = client.login(user, password);
-        return answer.starts_with("235 ") ? client.send(user, {to}, mail::message(subject)) : answer;
+        return answer.starts_with("235 ") ? client.send(user, {to}, mail::message(subject))
+                                          : answer;
     }
 
     std::vector<std::string> log_of(const std::string& name) const
@@ -203,9 +222,13 @@ struct Beside : story::Breaking {
     {
         for (const auto* name : {"postfix", "dovecot"}) {
             for (const auto& line : log_of(name)) {
-                const auto has = [&line](const char* word) { return line.find(word) != std::string::npos; };
-                if ((has("own.example") || has("alias.example")) && !has("SASL PLAIN authentication failed")) {
-                    for (const auto* word : {"sql", "proxymap", "mailboxd-", "rror", "arning", "unknown user"}) {
+                const auto has = [&line](const char* word) {
+                    return line.find(word) != std::string::npos;
+                };
+                if ((has("own.example") || has("alias.example"))
+                    && !has("SASL PLAIN authentication failed")) {
+                    for (const auto* word :
+                         {"sql", "proxymap", "mailboxd-", "rror", "arning", "unknown user"}) {
                         BOOST_TEST(!has(word), line);
                     }
                 }
@@ -251,8 +274,10 @@ BOOST_FIXTURE_TEST_CASE(beside_a_mail_server_that_has_users_already, Beside)
     BOOST_TEST(send("nobody@alias.example", "").starts_with("550 5.1.1 "));
     BOOST_TEST(send(who.address("nobody"), "").starts_with("550 5.1.1 "));
     BOOST_TEST(submit(kBob, "another tree", alice, "").starts_with("535 "));
-    // Each sends from where he may: our users from their own address, the others as before, but not from one of ours.
-    const auto send_from = [&](const std::string& user, const std::string& password, const std::string& from) {
+    // Each sends from where he may: our users from their own address, the others as before, but not
+    // from one of ours.
+    const auto send_from =
+        [&](const std::string& user, const std::string& password, const std::string& from) {
         mail::Smtp client{{submission_port}};
         BOOST_TEST(client.login(user, password).starts_with("235 "));
         return client.send(from, {kBob}, mail::message("From " + from));
@@ -296,8 +321,9 @@ BOOST_FIXTURE_TEST_CASE(the_others_are_served_while_our_database_is_away, Beside
 
     house.up();
     // As the service manager does it that starts the database.
-    for (const auto& command : {process::Arguments{"postfix", "-c", servers.directory + "/etc", "reload"},
-                                process::Arguments{"doveadm", "-c", servers.directory + "/dovecot.conf", "reload"}}) {
+    for (const auto& command :
+         {process::Arguments{"postfix", "-c", servers.directory + "/etc", "reload"},
+          process::Arguments{"doveadm", "-c", servers.directory + "/dovecot.conf", "reload"}}) {
         BOOST_TEST(process::run(mail::as_root(command)).exit == 0);
     }
     BOOST_TEST(send(alice, "After").starts_with("250 "));

@@ -1,5 +1,6 @@
-// mail_dovecot_story.cc - one set of files configures the stack's Dovecot and an operator's: what `doveconf -n` says of
-// the two differs in ports, paths and users only. And what clients notice of these files.
+// mail_dovecot_story.cc - one set of files configures the stack's Dovecot and an operator's: what
+// `doveconf -n` says of the two differs in ports, paths and users only. And what clients notice of
+// these files.
 
 #include "system/harness/mail.h"
 
@@ -34,7 +35,8 @@ std::string written_to(const std::string& file)
     return guide.substr(begin, guide.find("\nEND\n", begin) + 1 - begin);
 }
 
-// One line for each setting that differs from Dovecot's default, with the blocks it is in: "service imap/process_limit = 1".
+// One line for each setting that differs from Dovecot's default, with the blocks it is in: "service
+// imap/process_limit = 1".
 std::set<std::string> settings(const fs::path& file)
 {
     const auto said = process::run(mail::as_root({"doveconf", "-n", "-c", file}));
@@ -60,18 +62,25 @@ std::set<std::string> settings(const fs::path& file)
 }
 
 // What may differ, and why.
-const std::regex kPaths{"(base_dir|state_dir|log_path|instance_name|(.*/)?args|.*_file|dict/mailboxd|ssl_cert|ssl_key|ssl_server_.*|ssl_dh|ssl_client_ca_dir) .*"};
+const std::regex kPaths{
+    "(base_dir|state_dir|log_path|instance_name|(.*/)?args|.*_file|dict/mailboxd|ssl_cert|ssl_key|ssl_server_.*|ssl_dh|ssl_client_ca_dir) .*"};
 const std::regex kPorts{".*(inet_listener|unix_listener) .*|listen = .*|doveadm_password = .*"};
-const std::regex kUsers{"(default_.*_user|default_.*_group|first_valid_.id|service .*/user|service .*/chroot) =.*"};
-const std::regex kLoopback{"(disable_plaintext_auth|auth_allow_cleartext) = .*"};           // no network in between
-const std::regex kOfOthers{"(namespace inbox/.*|mail_.*|protocols = .*|passdb pam/.*|userdb passwd/.*)"};  // Debian's, for the server's own users
+const std::regex kUsers{
+    "(default_.*_user|default_.*_group|first_valid_.id|service .*/user|service .*/chroot) =.*"};
+const std::regex kLoopback{
+    "(disable_plaintext_auth|auth_allow_cleartext) = .*"};  // no network in between
+const std::regex kOfOthers{
+    "(namespace inbox/.*|mail_.*|protocols = .*|passdb pam/.*|userdb passwd/.*)"};  // Debian's, for
+                                                                                    // the server's
+                                                                                    // own users
 const std::regex kVersions{"dovecot_(config|storage)_version = .*"};
 
 struct SetUp {
     explicit SetUp(const stack::Stack& house) : folder{house.directory() / "set-up"}
     {
         fs::create_directories(folder);
-        fs::copy("/usr/share/dovecot", folder / "etc", fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+        fs::copy("/usr/share/dovecot", folder / "etc",
+                 fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     }
     ~SetUp() { process::run(mail::as_root({"rm", "-rf", folder})); }
     SetUp(const SetUp&) = delete;
@@ -82,7 +91,8 @@ struct SetUp {
 
 struct Clients : mail::Story {
     // Opens a session and says whether it was let in.
-    std::unique_ptr<mail::Imap> session(const mail::Endpoint& endpoint, const std::string& user) const
+    std::unique_ptr<mail::Imap> session(const mail::Endpoint& endpoint,
+                                        const std::string& user) const
     {
         auto imap = std::make_unique<mail::Imap>(endpoint);
         return imap->login(user, story::kPassword).starts_with("OK ") ? std::move(imap) : nullptr;
@@ -98,29 +108,41 @@ BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
     const SetUp set_up{house};
     const auto& folder = set_up.folder;
     const auto secrets = (house.directory() / "secrets").string();
-    const auto files = fs::absolute(mail::dovecot_is_24() ? "sql/dovecot-2.4" : "sql/dovecot").string();
-    std::ofstream{folder / "fill"} << mail::fill(written_to("/etc/mailboxd/fill"),
-                                                 {{"/etc/mailboxd/doveadm-key", secrets + "/doveadm"}, {"/run/mysqld/mysqld.sock", house.setting("DB_SOCKET")}});
+    const auto files =
+        fs::absolute(mail::dovecot_is_24() ? "sql/dovecot-2.4" : "sql/dovecot").string();
+    std::ofstream{folder / "fill"}
+        << mail::fill(written_to("/etc/mailboxd/fill"),
+                      {{"/etc/mailboxd/doveadm-key", secrets + "/doveadm"},
+                       {"/run/mysqld/mysqld.sock", house.setting("DB_SOCKET")}});
     const auto group = process::run({"id", "-gn"}).out;
-    const auto filled = process::run(mail::as_root({"bash", folder / "fill", files, folder / "mailboxd", group.substr(0, group.find('\n')),
-                                                    secrets + "/mailboxd_dovecot"}));
+    const auto filled = process::run(
+        mail::as_root({"bash", folder / "fill", files, folder / "mailboxd",
+                       group.substr(0, group.find('\n')), secrets + "/mailboxd_dovecot"}));
     BOOST_TEST_REQUIRE(filled.exit == 0, filled.err);
     const auto tls = (house.directory() / "tls").string();
-    const std::string certificate = mail::dovecot_is_24() ? "ssl_server_cert_file = " + tls + "/cert.pem\nssl_server_key_file = " + tls + "/key.pem\n"
-                                                          : "ssl_cert = <" + tls + "/cert.pem\nssl_key = <" + tls + "/key.pem\n";
-    std::ofstream{folder / "etc/local.conf"} << mail::fill(written_to("/etc/dovecot/local.conf"), {{"/etc/dovecot/mailboxd", (folder / "mailboxd").string()}})
-                                             << certificate;
+    const std::string certificate =
+        mail::dovecot_is_24()
+            ? "ssl_server_cert_file = " + tls + "/cert.pem\nssl_server_key_file = " + tls
+                  + "/key.pem\n"
+            : "ssl_cert = <" + tls + "/cert.pem\nssl_key = <" + tls + "/key.pem\n";
+    std::ofstream{folder / "etc/local.conf"}
+        << mail::fill(written_to("/etc/dovecot/local.conf"),
+                      {{"/etc/dovecot/mailboxd", (folder / "mailboxd").string()}})
+        << certificate;
     // As the guide has it.
     process::run({"sed", "-i", "s/^!include auth-system/#&/", folder / "etc/conf.d/10-auth.conf"});
-    process::run({"sed", "-i", "s/^ *auth_username_format/#&/", folder / "etc/conf.d/20-lmtp.conf"});
+    process::run(
+        {"sed", "-i", "s/^ *auth_username_format/#&/", folder / "etc/conf.d/20-lmtp.conf"});
 
-    const auto of_stack = settings(house.directory() / "dovecot/dovecot.conf"), of_set_up = settings(folder / "etc/dovecot.conf");
+    const auto of_stack = settings(house.directory() / "dovecot/dovecot.conf"),
+               of_set_up = settings(folder / "etc/dovecot.conf");
     BOOST_TEST(of_stack.contains("service imap-login/client_limit = 4000"));
     const auto check = [](const auto& those, const auto& others, const char* whose) {
         for (const auto& line : those) {
             if (others.contains(line)) continue;
             bool is_known = false;
-            for (const auto* kind : {&kPaths, &kPorts, &kUsers, &kLoopback, &kOfOthers, &kVersions}) is_known = is_known || std::regex_match(line, *kind);
+            for (const auto* kind : {&kPaths, &kPorts, &kUsers, &kLoopback, &kOfOthers, &kVersions})
+                is_known = is_known || std::regex_match(line, *kind);
             BOOST_TEST(is_known, whose << " alone has " << line);
         }
     };
@@ -141,7 +163,8 @@ BOOST_FIXTURE_TEST_CASE(both_ways_to_log_in, Clients)
     BOOST_TEST(story::has(smtp.welcome(), "AUTH PLAIN LOGIN"), smtp.welcome());
 }
 
-// As it comes Dovecot takes 10 of a user from an address, and 100 connections with TLS in all: the next one waits.
+// As it comes Dovecot takes 10 of a user from an address, and 100 connections with TLS in all: the
+// next one waits.
 BOOST_FIXTURE_TEST_CASE(many_sessions_at_once, Clients)
 {
     const auto who = tenant();
@@ -155,17 +178,25 @@ BOOST_FIXTURE_TEST_CASE(many_sessions_at_once, Clients)
     }
     constexpr std::size_t kWithTls = 105;
     std::vector<std::unique_ptr<mail::Imap>> encrypted(kWithTls);
-    mail::in_parallel(kWithTls, 8, [&](std::size_t n) { encrypted[n] = std::make_unique<mail::Imap>(endpoint("IMAPS", mail::Tls::from_the_start)); });
-    BOOST_TEST((session(endpoint("IMAPS", mail::Tls::from_the_start), who.address("bob")) != nullptr));
+    mail::in_parallel(kWithTls, 8, [&](std::size_t n) {
+        encrypted[n] = std::make_unique<mail::Imap>(endpoint("IMAPS", mail::Tls::from_the_start));
+    });
+    BOOST_TEST(
+        (session(endpoint("IMAPS", mail::Tls::from_the_start), who.address("bob")) != nullptr));
 }
 
 BOOST_FIXTURE_TEST_CASE(old_tls_is_refused, Clients)
 {
     const auto port = "127.0.0.1:" + house.setting("IMAPS_PORT");
-    for (const auto& [version, is_taken] : {std::pair{"-tls1", false}, {"-tls1_1", false}, {"-tls1_2", true}}) {
+    for (const auto& [version, is_taken] :
+         {std::pair{"-tls1", false}, {"-tls1_1", false}, {"-tls1_2", true}}) {
         // At the lowest level of OpenSSL, so that it is the server that refuses.
-        const auto said = process::run({"openssl", "s_client", "-connect", port, version, "-cipher", "DEFAULT:@SECLEVEL=0"});
-        BOOST_TEST((said.out.find("\n* OK ") != std::string::npos || said.out.find("Cipher is (NONE)") == std::string::npos) == is_taken, version << said.out << said.err);
+        const auto said = process::run(
+            {"openssl", "s_client", "-connect", port, version, "-cipher", "DEFAULT:@SECLEVEL=0"});
+        BOOST_TEST((said.out.find("\n* OK ") != std::string::npos
+                    || said.out.find("Cipher is (NONE)") == std::string::npos)
+                       == is_taken,
+                   version << said.out << said.err);
     }
 }
 

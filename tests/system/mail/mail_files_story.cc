@@ -1,5 +1,5 @@
-// mail_files_story.cc - the files that an operator gives to Dovecot and Postfix, asked by the two programs' own means:
-// `doveadm auth test`, `doveadm user`, `postmap -q`.
+// mail_files_story.cc - the files that an operator gives to Dovecot and Postfix, asked by the two
+// programs' own means: `doveadm auth test`, `doveadm user`, `postmap -q`.
 
 #include "system/harness/mail.h"
 
@@ -15,16 +15,20 @@ constexpr char kEveryCharacter[] = "abcdefghijklmnopqrstuvwxyz0123456789._-$&'=^
 struct Files : mail::Story {
     std::string fill(const std::string& text, const story::Tenant& who) const
     {
-        return mail::fill(text, {{"{domain}", who.domain}, {"{DOMAIN}", mail::upper(who.domain)},
+        return mail::fill(text, {{"{domain}", who.domain},
+                                 {"{DOMAIN}", mail::upper(who.domain)},
                                  {"{inside}", inside(who.address("alice"))}});
     }
 
-    // The answers to `doveadm auth test`, all at the same time since each refusal takes two seconds.
-    std::vector<process::Ended> log_in(const std::vector<std::pair<std::string, std::string>>& attempts) const
+    // The answers to `doveadm auth test`, all at the same time since each refusal takes two
+    // seconds.
+    std::vector<process::Ended> log_in(
+        const std::vector<std::pair<std::string, std::string>>& attempts) const
     {
         std::vector<process::Ended> ended(attempts.size());
         mail::in_parallel(attempts.size(), attempts.size(), [&](std::size_t n) {
-            ended[n] = doveadm({"auth", "test", "-x", "service=imap", attempts[n].first, attempts[n].second});
+            ended[n] = doveadm(
+                {"auth", "test", "-x", "service=imap", attempts[n].first, attempts[n].second});
         });
         return ended;
     }
@@ -99,11 +103,14 @@ BOOST_FIXTURE_TEST_CASE(who_may_log_in, Files)
     const auto ended = log_in(attempts);
     for (std::size_t n = 0; n < attempts.size(); ++n) {
         const auto& text = ended[n].out;
-        BOOST_TEST_CONTEXT(attempts[n].first << " with " << attempts[n].second << ": " << text << ended[n].err)
+        BOOST_TEST_CONTEXT(attempts[n].first << " with " << attempts[n].second << ": " << text
+                                             << ended[n].err)
         {
             const auto& name = rows[n].mailbox;
             BOOST_TEST(ended[n].exit == (name.empty() ? 77 : 0));
-            BOOST_TEST((name.empty() || text.find("user=" + login_name(who.address(name)) + "\n") != std::string::npos));
+            BOOST_TEST((name.empty()
+                        || text.find("user=" + login_name(who.address(name)) + "\n")
+                               != std::string::npos));
         }
     }
 }
@@ -122,9 +129,10 @@ BOOST_FIXTURE_TEST_CASE(where_the_mail_lies, Files)
         for (const std::string service : {"imap", "pop3", "lmtp", "quota-status", "doveadm"}) {
             const bool by_address = service == "quota-status" || service == "doveadm";
             for (const auto& [user, is_known] :
-                 {std::pair{inside, true}, std::pair{mail::upper(inside), true}, std::pair{address, by_address},
-                  std::pair{storage + "@" + other.domain, false}, std::pair{storage, false},
-                  std::pair{std::string{"nobody@"} + who.domain, false}, std::pair{name + std::string{"'@"} + who.domain, false}}) {
+                 {std::pair{inside, true}, std::pair{mail::upper(inside), true},
+                  std::pair{address, by_address}, std::pair{storage + "@" + other.domain, false},
+                  std::pair{storage, false}, std::pair{std::string{"nobody@"} + who.domain, false},
+                  std::pair{name + std::string{"'@"} + who.domain, false}}) {
                 const auto ended = doveadm({"user", "-x", "service=" + service, user});
                 BOOST_TEST_CONTEXT(service << " " << user << ": " << ended.out << ended.err)
                 {
@@ -167,7 +175,9 @@ const Question kQuestions[] = {
     {"alice@sub.{domain}", false, false},
     {"alice@{domain}.", false, false},
     {"alice@example.net", false, false},
-    {"alice@b\xC3\xBC" "cher.example", false, false},
+    {"alice@b\xC3\xBC"
+     "cher.example",
+     false, false},
     {"alice", false, false},
     {"alice@", false, false},
     {"alice@'", false, false},
@@ -207,8 +217,15 @@ BOOST_FIXTURE_TEST_CASE(which_addresses_postfix_knows, Files)
     const auto every = who.address(kEveryCharacter);
     BOOST_TEST(postmap({every}, "mailboxd-addresses.cf").front() == inside(every));
 
-    const std::vector<std::string> domains{who.domain, mail::upper(who.domain), "sub." + who.domain, who.domain + ".",
-                                           "example.net", "'", "%s", "b\xC3\xBC" "cher.example"};
+    const std::vector<std::string> domains{who.domain,
+                                           mail::upper(who.domain),
+                                           "sub." + who.domain,
+                                           who.domain + ".",
+                                           "example.net",
+                                           "'",
+                                           "%s",
+                                           "b\xC3\xBC"
+                                           "cher.example"};
     const std::vector<std::string> ours{who.domain, who.domain, "", "", "", "", "", ""};
     BOOST_TEST(postmap(domains, "mailboxd-domains.cf") == ours, boost::test_tools::per_element());
 }
@@ -222,8 +239,9 @@ BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
         bool takes_mail;
     };
     const Row rows[] = {
-        {"account", "no_login", true}, {"account", "disabled", false}, {"domain", "no_login", true},
-        {"domain", "disabled", false}, {"mailbox", "no_login", true},  {"mailbox", "disabled", false},
+        {"account", "no_login", true}, {"account", "disabled", false},
+        {"domain", "no_login", true},  {"domain", "disabled", false},
+        {"mailbox", "no_login", true}, {"mailbox", "disabled", false},
     };
     std::vector<std::string> addresses;
     std::vector<std::pair<std::string, std::string>> attempts;
@@ -234,7 +252,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
         const auto value = row.table == "account"  ? who.account
                            : row.table == "domain" ? who.domain
                                                    : inside(who.address("alice")).substr(0, 32);
-        house.sql("UPDATE " + row.table + " SET state = '" + row.state + "' WHERE " + column + " = " + stack::quote(value));
+        house.sql("UPDATE " + row.table + " SET state = '" + row.state + "' WHERE " + column + " = "
+                  + stack::quote(value));
         addresses.push_back(who.address("alice"));
         attempts.emplace_back(addresses.back(), story::kPassword);
     }
@@ -266,7 +285,8 @@ BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
         const auto answer = postmap({name}, "mailboxd-logins.cf").front();
         BOOST_TEST((answer.empty() || answer.starts_with("421 4.7.0 ")), answer);
         for (const auto* service : {"imap", "pop3"}) {
-            BOOST_TEST(doveadm({"user", "-x", std::string{"service="} + service, name}).exit == (answer.empty() ? 0 : 67));
+            BOOST_TEST(doveadm({"user", "-x", std::string{"service="} + service, name}).exit
+                       == (answer.empty() ? 0 : 67));
         }
         return answer.empty();
     };
@@ -286,7 +306,8 @@ BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
     BOOST_TEST(house.mailboxctl({"mailbox", "resume", alice}).exit == 0);
     BOOST_TEST(!is_good(second));
     const auto third = login_name(alice);
-    for (const auto& [level, name] : {std::pair{"account", who.account}, std::pair{"domain", who.domain}}) {
+    for (const auto& [level, name] :
+         {std::pair{"account", who.account}, std::pair{"domain", who.domain}}) {
         BOOST_TEST(is_good(third));
         BOOST_TEST(house.mailboxctl({level, "suspend", name}).exit == 0);
         BOOST_TEST(!is_good(third));
@@ -299,8 +320,9 @@ BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
     BOOST_TEST(is_good(login_name(alice)));
 
     // Whoever has no mailbox is not asked about.
-    for (const char* other : {"root", "you@example.net", "j\xC3\xB6rg@example.net", "0123456789abcdef0123456789abcdef",
-                              "0123456789abcdef0123456789abcd\xC3\xB6.1@example.net", "'"}) {
+    for (const char* other :
+         {"root", "you@example.net", "j\xC3\xB6rg@example.net", "0123456789abcdef0123456789abcdef",
+          "0123456789abcdef0123456789abcd\xC3\xB6.1@example.net", "'"}) {
         BOOST_TEST(postmap({other}, "mailboxd-logins.cf").front().empty(), other);
     }
 }

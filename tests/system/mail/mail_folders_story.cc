@@ -1,4 +1,5 @@
-// mail_folders_story.cc - folders over IMAP: which names they may have, what is on disk, and which are there at first.
+// mail_folders_story.cc - folders over IMAP: which names they may have, what is on disk, and which
+// are there at first.
 
 #include "system/harness/mail.h"
 
@@ -75,12 +76,18 @@ BOOST_FIXTURE_TEST_CASE(names_of_folders, Folders)
         BOOST_TEST(fs::is_directory(maildir(alice) / on_disk), why);
     }
     auto later = this->imap(alice);
-    const auto listed = names(later.ask("LIST \"\" *")), subscribed = names(later.ask("LSUB \"\" *"));
+    const auto listed = names(later.ask("LIST \"\" *")),
+               subscribed = names(later.ask("LSUB \"\" *"));
     for (const auto& [why, name, on_disk] : kFolders) {
         BOOST_TEST(listed.contains(name), why);
         BOOST_TEST(subscribed.contains(name), why);
-        BOOST_TEST(later.ask("RENAME " + name + " \"renamed.now/" + std::to_string(listed.size()) + "\"").result.starts_with("OK "), why);
-        BOOST_TEST(later.ask("DELETE \"renamed.now/" + std::to_string(listed.size()) + "\"").result.starts_with("OK "), why);
+        BOOST_TEST(
+            later.ask("RENAME " + name + " \"renamed.now/" + std::to_string(listed.size()) + "\"")
+                .result.starts_with("OK "),
+            why);
+        BOOST_TEST(later.ask("DELETE \"renamed.now/" + std::to_string(listed.size()) + "\"")
+                       .result.starts_with("OK "),
+                   why);
     }
     // By its level: a dot makes none.
     BOOST_TEST(!names(later.ask("LIST \"\" %")).contains("\"Fa\""));

@@ -1,4 +1,5 @@
-// mail_life_story.cc - what ends with a new password, a suspension, a deletion: sessions of every kind, and no others.
+// mail_life_story.cc - what ends with a new password, a suspension, a deletion: sessions of every
+// kind, and no others.
 
 #include "system/harness/mail.h"
 
@@ -37,8 +38,10 @@ struct Life : mail::Story {
 
     Sessions open(const std::string& address, const std::string& password = story::kPassword) const
     {
-        Sessions all{imap(address, password), pop3(address, password), submission(address, password), submission(address, password)};
-        for (const auto& line : {"MAIL FROM:<" + address + ">", "RCPT TO:<" + bob + ">", std::string{"DATA"}}) {
+        Sessions all{imap(address, password), pop3(address, password),
+                     submission(address, password), submission(address, password)};
+        for (const auto& line :
+             {"MAIL FROM:<" + address + ">", "RCPT TO:<" + bob + ">", std::string{"DATA"}}) {
             all.sending.ask(line);
         }
         return all;
@@ -50,9 +53,12 @@ struct Life : mail::Story {
         BOOST_TEST(sessions.imap.end().starts_with("* BYE "));
         BOOST_TEST(sessions.pop3.end().starts_with("-ERR "));
         const auto took = std::chrono::steady_clock::now() - begin;
-        BOOST_TEST_MESSAGE("IMAP and POP3 ended after " << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms");
+        BOOST_TEST_MESSAGE("IMAP and POP3 ended after "
+                           << std::chrono::duration_cast<std::chrono::milliseconds>(took).count()
+                           << " ms");
         // Submission is not ended from without, but takes no message any more.
-        BOOST_TEST(sessions.submission.ask("MAIL FROM:<" + address + ">").starts_with("421 4.7.0 "));
+        BOOST_TEST(
+            sessions.submission.ask("MAIL FROM:<" + address + ">").starts_with("421 4.7.0 "));
         BOOST_CHECK_THROW(sessions.submission.ask("NOOP"), std::exception);
         BOOST_TEST(sessions.sending.ask("Subject: Too late\r\n\r\n.").starts_with("421 4.7.0 "));
     }
@@ -70,7 +76,10 @@ struct Life : mail::Story {
         return mail::Imap{endpoint("IMAP")}.login(address, password).starts_with("OK ");
     }
 
-    process::Ended ctl(const process::Arguments& arguments) const { return house.mailboxctl(arguments); }
+    process::Ended ctl(const process::Arguments& arguments) const
+    {
+        return house.mailboxctl(arguments);
+    }
 
     story::Tenant who;
     std::string alice;
@@ -88,15 +97,34 @@ std::ostream& operator<<(std::ostream& out, const Change& row)
     return out << row.why;
 }
 
-const Change kChanges[] = {
-    {"another password by the API", [](const Life& l) { BOOST_TEST(l.change(l.who, "alice", "Looking-Glass").status == 200); }, false},
-    {"a deletion by the API", [](const Life& l) { BOOST_TEST(l.remove(l.who, "alice").status == 200); }, false},
-    {"a suspension", [](const Life& l) { BOOST_TEST(l.ctl({"mailbox", "suspend", l.alice}).exit == 0); }, false},
-    {"a suspension of the domain", [](const Life& l) { BOOST_TEST(l.ctl({"domain", "suspend", l.who.domain}).exit == 0); }, true},
-    {"a suspension of the account",
-     [](const Life& l) { BOOST_TEST(l.ctl({"account", "suspend", l.who.account, "--disabled"}).exit == 0); }, true},
-    {"a removal of the domain", [](const Life& l) { BOOST_TEST(l.ctl({"domain", "remove", l.who.domain, "--yes"}).exit == 0); }, true},
-};
+const Change kChanges[] =
+    {
+        {"another password by the API",
+         [](const Life& l) { BOOST_TEST(l.change(l.who, "alice", "Looking-Glass").status == 200); },
+         false},
+        {"a deletion by the API",
+         [](const Life& l) { BOOST_TEST(l.remove(l.who, "alice").status == 200); }, false},
+        {"a suspension",
+         [](const Life& l) {
+    BOOST_TEST(l.ctl({"mailbox", "suspend", l.alice}).exit == 0);
+         },
+         false},
+        {"a suspension of the domain",
+         [](const Life& l) {
+    BOOST_TEST(l.ctl({"domain", "suspend", l.who.domain}).exit == 0);
+         },
+         true},
+             {"a suspension of the account",
+              [](const Life& l) {
+    BOOST_TEST(l.ctl({"account", "suspend", l.who.account, "--disabled"}).exit == 0);
+              },
+              true},
+    {"a removal of the domain",
+     [](const Life& l) {
+    BOOST_TEST(l.ctl({"domain", "remove", l.who.domain, "--yes"}).exit == 0);
+     },
+     true},
+    };
 
 }  // namespace
 
@@ -123,15 +151,18 @@ BOOST_FIXTURE_TEST_CASE(a_session_with_the_new_password, Life)
     BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
     auto young = open(alice, "Looking-Glass");
     check_ended(old, alice);
-    // Long enough for what is looked at again and again: the table says that nothing is left to be done at once.
+    // Long enough for what is looked at again and again: the table says that nothing is left to be
+    // done at once.
     house.sql("UPDATE session_end SET since = since - 121");
-    BOOST_TEST(process::eventually([&] { return house.value("SELECT COUNT(*) FROM session_end") == "0"; }, std::chrono::seconds{30}));
+    BOOST_TEST(
+        process::eventually([&] { return house.value("SELECT COUNT(*) FROM session_end") == "0"; },
+                            std::chrono::seconds{30}));
     check_going_on(young, alice);
     BOOST_TEST(!logs_in(alice));
 }
 
-// A mailbox that a client makes anew in each of its runs, as the oldest published one does: with on_duplicate=update a
-// POST is a new password.
+// A mailbox that a client makes anew in each of its runs, as the oldest published one does: with
+// on_duplicate=update a POST is a new password.
 BOOST_FIXTURE_TEST_CASE(a_password_by_post, Life)
 {
     BOOST_TEST(ctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
@@ -145,19 +176,23 @@ BOOST_FIXTURE_TEST_CASE(a_password_by_post, Life)
 BOOST_FIXTURE_TEST_CASE(in_the_midst_of_a_long_answer, Life)
 {
     const auto letter = mail::message("Long", std::string(8 << 20, 'x') + "\r\n");
-    expected = {"foreign key constraint fails"};  // the first session's size, which nobody wants any more
+    expected = {
+        "foreign key constraint fails"};  // the first session's size, which nobody wants any more
     auto imap = this->imap(alice);
     BOOST_TEST(imap.append("INBOX", letter).starts_with("OK "));
     http::Connection reader{house.port("IMAP_PORT")};
     reader.receive_line();
-    reader.send("a LOGIN " + alice + " \"" + story::kPassword + "\"\r\nb SELECT INBOX\r\nc FETCH 1 BODY.PEEK[]\r\n");
+    reader.send("a LOGIN " + alice + " \"" + story::kPassword
+                + "\"\r\nb SELECT INBOX\r\nc FETCH 1 BODY.PEEK[]\r\n");
     std::string line;
     do {
         line = reader.receive_line();
     } while (line.find("FETCH") == std::string::npos);
     // From here on the server waits for us to read on.
     BOOST_TEST(remove(who, "alice").status == 200);
-    BOOST_TEST(process::eventually([&] { return doveadm({"who", "*@" + who.domain}).out.find(who.domain) == std::string::npos; }));
+    BOOST_TEST(process::eventually([&] {
+        return doveadm({"who", "*@" + who.domain}).out.find(who.domain) == std::string::npos;
+    }));
     BOOST_TEST(reader.receive_all(http::kDeadline).size() < letter.size());
 }
 
@@ -183,7 +218,8 @@ struct Away : mail::Breaking {
     }
 
     // One change of each, eight at a time.
-    void for_all(const std::string& method, const std::vector<std::string>& some, const std::string& password = story::kPassword) const
+    void for_all(const std::string& method, const std::vector<std::string>& some,
+                 const std::string& password = story::kPassword) const
     {
         constexpr std::size_t kAtOnce = 8;
         for (std::size_t begin = 0; begin < some.size(); begin += kAtOnce) {
@@ -221,14 +257,15 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
     std::vector<mail::Imap> sessions;
     mail::Smtp lmtp{endpoint("LMTP"), "LHLO"};
     for (const auto& name : names) {
-        BOOST_TEST(lmtp.send("you@example.net", {inside(who.address(name))}, mail::message("Hello")).starts_with("250 "));
+        BOOST_TEST(lmtp.send("you@example.net", {inside(who.address(name))}, mail::message("Hello"))
+                       .starts_with("250 "));
         sessions.push_back(imap(who.address(name)));
     }
     const auto janitor = house.part("janitor");
     ::kill(janitor, SIGKILL);
 
-    // The first 50 get other passwords, 18 times each; the next 25 are deleted, the next 25 too, and made again. Those in
-    // between stay as they are: the last of each kind.
+    // The first 50 get other passwords, 18 times each; the next 25 are deleted, the next 25 too,
+    // and made again. Those in between stay as they are: the last of each kind.
     const std::vector<std::string> passwords(names.begin(), names.begin() + 45);
     const std::vector<std::string> deleted(names.begin() + 50, names.begin() + 70);
     const std::vector<std::string> made_again(names.begin() + 75, names.begin() + 95);
@@ -248,7 +285,9 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
 
     house.sql("UPDATE session_end SET since = since - 3600");  // it was away for an hour
     house.up();
-    const auto is_changed = [&](std::size_t i) { return i < 45 || (i >= 50 && i < 70) || (i >= 75 && i < 95); };
+    const auto is_changed = [&](std::size_t i) {
+        return i < 45 || (i >= 50 && i < 70) || (i >= 75 && i < 95);
+    };
     for (std::size_t i = 0; i < names.size(); ++i) {
         BOOST_TEST_CONTEXT(names[i])
         {
@@ -267,10 +306,13 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
             BOOST_TEST(fs::exists(home(address) / "Maildir"), name);
         }
     }
-    const auto of_deleted = house.sql("SELECT storage_id FROM deleted_mailbox WHERE domain = " + stack::quote(who.domain));
+    const auto of_deleted = house.sql("SELECT storage_id FROM deleted_mailbox WHERE domain = "
+                                      + stack::quote(who.domain));
     BOOST_TEST(of_deleted.size() == deleted.size() + made_again.size());
     for (const auto& row : of_deleted) {
-        BOOST_TEST(fs::exists(fs::path{house.setting("STORE")} / row.at(0).substr(0, 2) / row.at(0) / "Maildir"), row.at(0));
+        BOOST_TEST(fs::exists(fs::path{house.setting("STORE")} / row.at(0).substr(0, 2) / row.at(0)
+                              / "Maildir"),
+                   row.at(0));
     }
 }
 

@@ -1,5 +1,5 @@
-// mail_load_story.cc - many messages while mailboxes come and go, and Dovecot and the database stop and start: whatever
-// was accepted is in its mailbox, and in no other.
+// mail_load_story.cc - many messages while mailboxes come and go, and Dovecot and the database stop
+// and start: whatever was accepted is in its mailbox, and in no other.
 //
 // TEST_MAIL_MESSAGES in the environment sets how many (200); with it the figures are printed.
 
@@ -54,12 +54,14 @@ struct Load : mail::Breaking {
             const auto id = between(line, "]: ", ": ");
             if (line.find(": from=<" + std::string{kSender} + ">") != std::string::npos) {
                 all[id].accepted = true;
-            } else if (line.find("/lmtp[") != std::string::npos && line.find(", status=") != std::string::npos) {
+            } else if (line.find("/lmtp[") != std::string::npos
+                       && line.find(", status=") != std::string::npos) {
                 auto& message = all[id];
                 message.inside = between(line, " to=<", "@");
                 message.address = between(line, " orig_to=<", ">");
                 if (message.address.empty()) {
-                    // Deleted between RCPT and the message's end, so that it had no name inside any more.
+                    // Deleted between RCPT and the message's end, so that it had no name inside any
+                    // more.
                     message.address = between(line, " to=<", ">");
                 }
                 message.sent |= line.find(" status=sent ") != std::string::npos;
@@ -72,13 +74,14 @@ struct Load : mail::Breaking {
     std::size_t accepted() const
     {
         const auto all = messages_by_log();
-        return static_cast<std::size_t>(
-            std::count_if(all.begin(), all.end(), [](const auto& each) { return each.second.accepted; }));
+        return static_cast<std::size_t>(std::count_if(
+            all.begin(), all.end(), [](const auto& each) { return each.second.accepted; }));
     }
 
     void await(std::size_t count) const
     {
-        BOOST_TEST_REQUIRE(process::eventually([&] { return accepted() >= count; }, std::chrono::seconds{60},
+        BOOST_TEST_REQUIRE(process::eventually([&] { return accepted() >= count; },
+                                               std::chrono::seconds{60},
                                                std::chrono::milliseconds{100}));
     }
 
@@ -88,26 +91,31 @@ struct Load : mail::Breaking {
         const auto server = "inet:127.0.0.1:" + house.setting("SMTP_PORT");
         return std::async(std::launch::async, [who, mailboxes, server] {
             mail::in_parallel(mailboxes, mailboxes, [&](std::size_t i) {
-                process::run({"smtp-source", "-A", "-R", "1", "-m", std::to_string(kEach), "-l", "400", "-f", kSender,
-                              "-t", who.address("u" + std::to_string(i)), server});
+                process::run({"smtp-source", "-A", "-R", "1", "-m", std::to_string(kEach), "-l",
+                              "400", "-f", kSender, "-t", who.address("u" + std::to_string(i)),
+                              server});
             });
         });
     }
 
-    // Changes passwords, and deletes mailboxes to create them again, until told to end. How often each status came.
+    // Changes passwords, and deletes mailboxes to create them again, until told to end. How often
+    // each status came.
     std::map<int, int> change(const story::Tenant& who, std::size_t mailboxes, unsigned seed,
                               const std::atomic<bool>& is_over) const
     {
         const auto server = house.server();
-        const auto send = [&](const std::string& method, const std::string& target, const http::Body& body) {
-            return server.send({method, target, {{"Authorization", http::basic(who.key)}}, body}).status;
+        const auto send =
+            [&](const std::string& method, const std::string& target, const http::Body& body) {
+            return server.send({method, target, {{"Authorization", http::basic(who.key)}}, body})
+                .status;
         };
         std::mt19937 random{seed};
         std::map<int, int> statuses;
         while (!is_over) {
             const auto name = "u" + std::to_string(random() % mailboxes);
             if (random() % 4 != 0) {
-                ++statuses[send("PUT", who.mailbox(name), http::form({{"password", "Looking-Glass"}}))];
+                ++statuses[send("PUT", who.mailbox(name),
+                                http::form({{"password", "Looking-Glass"}}))];
             } else {
                 ++statuses[send("DELETE", who.mailbox(name), {})];
                 ++statuses[send("POST", who.mailboxes(),
@@ -118,12 +126,15 @@ struct Load : mail::Breaking {
     }
 
     // By storage id: the address that it has, or had.
-    std::map<std::string, std::string> addresses(const story::Tenant& who, const std::string& table) const
+    std::map<std::string, std::string> addresses(const story::Tenant& who,
+                                                 const std::string& table) const
     {
         std::map<std::string, std::string> found;
         const std::string rows =
-            table == "mailbox" ? "mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = " : "deleted_mailbox WHERE domain = ";
-        for (const auto& row : house.sql("SELECT storage_id, local_part FROM " + rows + stack::quote(who.domain))) {
+            table == "mailbox" ? "mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+                               : "deleted_mailbox WHERE domain = ";
+        for (const auto& row :
+             house.sql("SELECT storage_id, local_part FROM " + rows + stack::quote(who.domain))) {
             found[row.at(0)] = who.address(row.at(1));
         }
         return found;
@@ -136,22 +147,27 @@ struct Load : mail::Breaking {
     };
 
     // Every message in these mailboxes' stores, by Postfix's name for it.
-    std::multimap<std::string, File> files(const std::map<std::string, std::string>& mailboxes) const
+    std::multimap<std::string, File> files(
+        const std::map<std::string, std::string>& mailboxes) const
     {
         std::multimap<std::string, File> found;
         for (const auto& [inside, address] : mailboxes) {
             for (const char* folder : {"new", "cur"}) {
-                const auto place = house.directory() / "mail" / inside.substr(0, 2) / inside / "Maildir" / folder;
+                const auto place =
+                    house.directory() / "mail" / inside.substr(0, 2) / inside / "Maildir" / folder;
                 if (!fs::exists(place)) {
                     continue;
                 }
                 for (const auto& entry : fs::directory_iterator{place}) {
                     std::ifstream file{entry.path()};
                     const std::string text{std::istreambuf_iterator<char>{file}, {}};
-                    const auto by_postfix = text.substr(std::min(text.find("(Postfix) with"), text.size()));
+                    const auto by_postfix =
+                        text.substr(std::min(text.find("(Postfix) with"), text.size()));
                     found.emplace(between(by_postfix, " id ", "\n"),
                                   File{inside, between(text, "X-Original-To: ", "\n"),
-                                       std::stoll("0" + between(entry.path().filename().string() + ":", ",W=", ":"))});
+                                       std::stoll("0"
+                                                  + between(entry.path().filename().string() + ":",
+                                                            ",W=", ":"))});
                 }
             }
         }
@@ -177,7 +193,8 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
     std::atomic<bool> is_over{false};
     std::vector<std::future<std::map<int, int>>> changes;
     for (unsigned seed = 1; seed <= 2; ++seed) {
-        changes.push_back(std::async(std::launch::async, [&, seed] { return change(who, mailboxes, seed, is_over); }));
+        changes.push_back(std::async(std::launch::async,
+                                     [&, seed] { return change(who, mailboxes, seed, is_over); }));
     }
 
     // In the middle of the first round Dovecot stops, then the database, and both start.
@@ -200,8 +217,12 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
             statuses[status] += times;
         }
     }
-    BOOST_TEST(process::eventually([&] { mail::flush(house); return mail::is_queue_empty(house); }, std::chrono::seconds{120},
-                                   std::chrono::seconds{1}));
+    BOOST_TEST(process::eventually(
+        [&] {
+        mail::flush(house);
+        return mail::is_queue_empty(house);
+        },
+        std::chrono::seconds{120}, std::chrono::seconds{1}));
 
     const auto now = addresses(who, "mailbox");
     const auto deleted = addresses(who, "deleted_mailbox");
@@ -210,7 +231,8 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
     const auto found = files(ever);
     const auto messages = messages_by_log();
     const auto was_deleted = [&deleted](const std::string& address) {
-        return std::any_of(deleted.begin(), deleted.end(), [&](const auto& each) { return each.second == address; });
+        return std::any_of(deleted.begin(), deleted.end(),
+                           [&](const auto& each) { return each.second == address; });
     };
     std::size_t delivered = 0;
     std::size_t bounced = 0;
@@ -218,9 +240,11 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
         if (!message.accepted) {
             continue;
         }
-        BOOST_TEST_INFO("message " << id << " for " << message.address << ", inside " << message.inside);
+        BOOST_TEST_INFO("message " << id << " for " << message.address << ", inside "
+                                   << message.inside);
         if (message.bounced) {
-            // Dovecot may have been stopped between storing it and saying so: then it is in the store, too.
+            // Dovecot may have been stopped between storing it and saying so: then it is in the
+            // store, too.
             ++bounced;
             BOOST_TEST((deleted.contains(message.inside) || was_deleted(message.address)));
         } else {
@@ -239,7 +263,8 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
         sizes[file.inside] += file.size;
     }
     for (const auto& [status, times] : statuses) {
-        BOOST_TEST((status == 200 || status == 404 || status == 409 || status == 503), times << " times " << status);
+        BOOST_TEST((status == 200 || status == 404 || status == 409 || status == 503),
+                   times << " times " << status);
     }
 
     if (wanted != nullptr) {
@@ -247,12 +272,15 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
         for (const auto& row : house.sql("SELECT storage_id, size_bytes FROM mailbox")) {
             late += now.contains(row.at(0)) && std::stoll(row.at(1)) != sizes[row.at(0)] ? 1 : 0;
         }
-        std::cout << delivered + bounced << " messages accepted for " << mailboxes << " addresses: " << delivered
-                  << " delivered (" << found.size() - delivered << " of them twice), " << bounced
-                  << " bounced since their mailbox was deleted; " << statuses[200] << " changes meanwhile, of "
-                  << statuses[503] << " more the database was away; sizes that lag: " << late << " of " << now.size()
+        std::cout << delivered + bounced << " messages accepted for " << mailboxes
+                  << " addresses: " << delivered << " delivered (" << found.size() - delivered
+                  << " of them twice), " << bounced << " bounced since their mailbox was deleted; "
+                  << statuses[200] << " changes meanwhile, of " << statuses[503]
+                  << " more the database was away; sizes that lag: " << late << " of " << now.size()
                   << "; "
-                  << std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin).count()
+                  << std::chrono::duration_cast<std::chrono::seconds>(
+                         std::chrono::steady_clock::now() - begin)
+                         .count()
                   << " s\n";
     }
 }

@@ -1,5 +1,5 @@
-// mail_names_story.cc - whatever name the API accepts can log in and gets mail: tried with every printable character of
-// ASCII, in every place of a name.
+// mail_names_story.cc - whatever name the API accepts can log in and gets mail: tried with every
+// printable character of ASCII, in every place of a name.
 
 #include "system/harness/mail.h"
 
@@ -21,20 +21,26 @@ struct Mailbox {
 
 BOOST_AUTO_TEST_SUITE(mail_names, *mail::needs_mail())
 
-BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story, *story::shows("parameters: mailbox"))
+BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story,
+                        *story::shows("parameters: mailbox"))
 {
     const auto who = tenant();
-    const auto neighbour = this->neighbour(who);  // where a capital letter is not the small one's mailbox
+    const auto neighbour =
+        this->neighbour(who);  // where a capital letter is not the small one's mailbox
     std::vector<Mailbox> tried;
     std::vector<http::Request> requests;
     for (char c = ' '; c <= '~'; ++c) {
         const std::string letter{c};
-        const std::vector<std::string> each{letter + "first", "mid" + letter + "dle", "last" + letter};
+        const std::vector<std::string> each{letter + "first", "mid" + letter + "dle",
+                                            "last" + letter};
         const std::vector<std::string> all_in_one{letter + "x" + letter + "x" + letter};
         const auto& tenant = mail::lower(letter) == letter ? who : neighbour;
-        for (const auto& name : kAnywhere.find(mail::lower(letter)) == std::string_view::npos ? each : all_in_one) {
+        for (const auto& name :
+             kAnywhere.find(mail::lower(letter)) == std::string_view::npos ? each : all_in_one) {
             tried.push_back({tenant, name});
-            requests.push_back({"POST", tenant.mailboxes(), {{"Authorization", http::basic(tenant.key)}},
+            requests.push_back({"POST",
+                                tenant.mailboxes(),
+                                {{"Authorization", http::basic(tenant.key)}},
                                 http::form({{"mailbox", name}, {"password", story::kPassword}})});
         }
     }
@@ -47,7 +53,8 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story, *story::shows("p
             BOOST_TEST(answers::is_refused(answered[n], 400, {"'mailbox'"}), tried[n].name);
         }
     }
-    BOOST_TEST(mailboxes.size() == kAnywhere.size() + 26 + 3);  // 26 capital letters; mid.dle, mid-dle, last-
+    BOOST_TEST(mailboxes.size()
+               == kAnywhere.size() + 26 + 3);  // 26 capital letters; mid.dle, mid-dle, last-
 
     auto smtp = this->smtp();
     BOOST_TEST(smtp.ask("MAIL FROM:<you@example.net>").starts_with("250 "));
@@ -74,33 +81,49 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story, *story::shows("p
     std::string missing;
     process::eventually(
         [&] {
-            missing.clear();
-            for (const auto& [tenant, name] : mailboxes) {
-                const auto address = tenant.address(mail::lower(name));
-                missing += messages(address) == 1 ? "" : " " + address;
-            }
-            return missing.empty();
+        missing.clear();
+        for (const auto& [tenant, name] : mailboxes) {
+            const auto address = tenant.address(mail::lower(name));
+            missing += messages(address) == 1 ? "" : " " + address;
+        }
+        return missing.empty();
         },
         std::chrono::seconds{20});
-    // Who logged in for the first time in the moment of the delivery may have a count of none until the next change.
+    // Who logged in for the first time in the moment of the delivery may have a count of none until
+    // the next change.
     std::istringstream uncounted{missing};
     for (std::string address; uncounted >> address;) {
-        BOOST_TEST(process::eventually([&] { return imap(address).select() == 1U; }, std::chrono::seconds{60}), "no message for " << address);
+        BOOST_TEST(process::eventually([&] { return imap(address).select() == 1U; },
+                                       std::chrono::seconds{60}),
+                   "no message for " << address);
     }
 }
 
-// A domain beyond ASCII is known by both of its forms: in the API, whose answers keep the form that was asked, and at each
-// login.
+// A domain beyond ASCII is known by both of its forms: in the API, whose answers keep the form that
+// was asked, and at each login.
 BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
 {
     const auto who = tenant();
     const auto letters = story::unique("b");
-    const auto unicode = letters + "\xC3\xBC" "cher.example", upper = mail::upper(letters) + "\xC3\x9C" "CHER.Example";
-    BOOST_TEST(house.mailboxctl({"domain", "add", unicode, "--account", who.account, "--no-postmaster"}).exit == 0);
-    const auto ascii = house.value("SELECT COALESCE(MAX(name), '') FROM domain WHERE HEX(unicode_name) = HEX(" + stack::quote(unicode) + ")");
+    const auto unicode = letters
+                         + "\xC3\xBC"
+                           "cher.example",
+               upper = mail::upper(letters)
+                       + "\xC3\x9C"
+                         "CHER.Example";
+    BOOST_TEST(
+        house.mailboxctl({"domain", "add", unicode, "--account", who.account, "--no-postmaster"})
+            .exit
+        == 0);
+    const auto ascii =
+        house.value("SELECT COALESCE(MAX(name), '') FROM domain WHERE HEX(unicode_name) = HEX("
+                    + stack::quote(unicode) + ")");
     BOOST_TEST_REQUIRE(ascii.starts_with("xn--"), ascii);
-    BOOST_TEST(story::is_sentence(house.mailboxctl({"domain", "add", ascii, "--account", who.account}), 1, {ascii, "already"}));
-    const story::Tenant in_unicode{who.account, letters + "%C3%BCcher.example", who.key}, in_ascii{who.account, ascii, who.key};
+    BOOST_TEST(
+        story::is_sentence(house.mailboxctl({"domain", "add", ascii, "--account", who.account}), 1,
+                           {ascii, "already"}));
+    const story::Tenant in_unicode{who.account, letters + "%C3%BCcher.example", who.key},
+        in_ascii{who.account, ascii, who.key};
 
     BOOST_TEST(create(in_unicode, "anna").status == 200);
     BOOST_TEST(create(in_unicode, "berta@" + upper).status == 200);
@@ -118,9 +141,12 @@ BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
     const auto shown = house.mailboxctl({"mailbox", "show", "anna@" + upper});
     BOOST_TEST(story::has(shown.out, "anna@" + unicode), shown.out + shown.err);
     for (const char* none : {"i%E2%99%A5ny.example", "%F0%9F%98%80.example"}) {
-        BOOST_TEST(answers::is_refused(list({who.account, none, who.key}), 404, {"IDNA 2008"}), none);
+        BOOST_TEST(answers::is_refused(list({who.account, none, who.key}), 404, {"IDNA 2008"}),
+                   none);
     }
-    BOOST_TEST(story::is_sentence(house.mailboxctl({"domain", "add", "i\xE2\x99\xA5ny.example", "--account", who.account}), 1, {"IDNA 2008"}));
+    BOOST_TEST(story::is_sentence(
+        house.mailboxctl({"domain", "add", "i\xE2\x99\xA5ny.example", "--account", who.account}), 1,
+        {"IDNA 2008"}));
 
     deliver("anna@" + ascii, mail::message("Hello"));
     for (const auto& domain : {ascii, unicode, upper}) {
@@ -128,15 +154,20 @@ BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
         BOOST_TEST(this->imap(address).select() == 1U, domain);
         BOOST_TEST(this->pop3(address).messages() == 1U, domain);
         auto client = submission(address);
-        BOOST_TEST(client.send("anna@" + ascii, {"berta@" + ascii}, mail::message("From " + domain)).starts_with("250 "), domain);
+        BOOST_TEST(client.send("anna@" + ascii, {"berta@" + ascii}, mail::message("From " + domain))
+                       .starts_with("250 "),
+                   domain);
     }
     BOOST_TEST(is_refused("anna@" + unicode, "a wrong password"));
     BOOST_TEST(is_refused("nobody@" + unicode, story::kPassword));
     BOOST_TEST(is_refused("ann\xC3\xA4@" + unicode, story::kPassword));
-    BOOST_TEST(is_refused("anna@b\xFC" "cher.example", story::kPassword));
+    BOOST_TEST(is_refused("anna@b\xFC"
+                          "cher.example",
+                          story::kPassword));
 }
 
-// Who learns what a mailbox is called inside Dovecot can make one of that name, and gets nothing of the other's mail.
+// Who learns what a mailbox is called inside Dovecot can make one of that name, and gets nothing of
+// the other's mail.
 BOOST_FIXTURE_TEST_CASE(another_mailboxs_name_inside, mail::Story)
 {
     const auto who = tenant();
@@ -147,7 +178,9 @@ BOOST_FIXTURE_TEST_CASE(another_mailboxs_name_inside, mail::Story)
     deliver(alice, mail::message("Hello"));
     BOOST_TEST(this->imap(alice).select() == 1U);
     BOOST_TEST(this->imap(who.address(name), "Mallory's password").select() == 0U);
-    BOOST_TEST(smtp().send("you@example.net", {who.address(name)}, mail::message("Hello")).starts_with("550 5.1.1 "));
+    BOOST_TEST(smtp()
+                   .send("you@example.net", {who.address(name)}, mail::message("Hello"))
+                   .starts_with("550 5.1.1 "));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,5 @@
-// mail_outage_story.cc - the database is away while mail arrives: whoever sends is told to wait, and nothing is lost.
+// mail_outage_story.cc - the database is away while mail arrives: whoever sends is told to wait,
+// and nothing is lost.
 
 #include "system/harness/mail.h"
 
@@ -17,8 +18,9 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Outage : mail::Breaking {
-    // Dovecot's helpers that are connected already would keep their first client waiting for up to a minute. A reload
-    // makes the sockets anew, and a Postfix that begins to serve somebody while there is none hangs up.
+    // Dovecot's helpers that are connected already would keep their first client waiting for up to
+    // a minute. A reload makes the sockets anew, and a Postfix that begins to serve somebody while
+    // there is none hangs up.
     void forget_connections() const
     {
         const auto socket = house.directory() / "dovecot" / "run" / "postfix";
@@ -62,14 +64,22 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_away_while_mail_arrives, Outage)
 
     for (int i = 0; i < 2; ++i) {
         // Temporary, each of them: nobody bounces a message or asks for another password.
-        BOOST_TEST(smtp().send("you@example.net", {alice}, mail::message("Meanwhile")).starts_with("451 4.3."));
-        BOOST_TEST(smtp().send("you@example.net", {who.address("nobody")}, mail::message("To nobody")).starts_with("451 4.3."));
+        BOOST_TEST(smtp()
+                       .send("you@example.net", {alice}, mail::message("Meanwhile"))
+                       .starts_with("451 4.3."));
+        BOOST_TEST(smtp()
+                       .send("you@example.net", {who.address("nobody")}, mail::message("To nobody"))
+                       .starts_with("451 4.3."));
         BOOST_TEST(mail::Smtp{endpoint("SUBMISSION")}.welcome().starts_with("451 4.3."));
-        BOOST_TEST(mail::Smtp{endpoint("SUBMISSIONS", mail::Tls::from_the_start)}.welcome().starts_with("451 4.3."));
+        BOOST_TEST(
+            mail::Smtp{endpoint("SUBMISSIONS", mail::Tls::from_the_start)}.welcome().starts_with(
+                "451 4.3."));
         auto by_pop3 = std::async(std::launch::async, [&] {
             return mail::Pop3{endpoint("POP3")}.login(alice, story::kPassword);
         });
-        BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(alice, story::kPassword).starts_with("NO [UNAVAILABLE]"));
+        BOOST_TEST(mail::Imap{endpoint("IMAP")}
+                       .login(alice, story::kPassword)
+                       .starts_with("NO [UNAVAILABLE]"));
         BOOST_TEST(by_pop3.get().starts_with("-ERR [SYS/TEMP]"));
     }
     house.up();
@@ -96,7 +106,8 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
 
     house.up();
     mail::flush(house);
-    BOOST_TEST_REQUIRE(process::eventually([&] { return messages(alice) == 1; }, std::chrono::seconds{30}));
+    BOOST_TEST_REQUIRE(
+        process::eventually([&] { return messages(alice) == 1; }, std::chrono::seconds{30}));
     BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
     auto reader = pop3(alice);
     BOOST_TEST_REQUIRE(reader.messages() == 1U);
@@ -120,7 +131,8 @@ std::vector<process::Arguments> after_restart(const stack::Stack& house)
         const bool is_postfix = line.find("/postfix ") != std::string::npos;
         const auto blank = line.find(' ');
         commands.push_back({line.substr(begin.size(), blank - begin.size()), "-c",
-                            house.setting(is_postfix ? "POSTFIX_CONF" : "DOVECOT_CONF"), line.substr(blank + 1)});
+                            house.setting(is_postfix ? "POSTFIX_CONF" : "DOVECOT_CONF"),
+                            line.substr(blank + 1)});
     }
     BOOST_TEST_REQUIRE(commands.size() == 2U);
     return commands;
@@ -137,13 +149,15 @@ public:
             command_.push_back(word);
         }
         ::kill(old, SIGTERM);
-        BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(old); }, std::chrono::seconds{60}));
+        BOOST_TEST_REQUIRE(
+            process::eventually([&] { return !process::is_alive(old); }, std::chrono::seconds{60}));
     }
     ~Restarted()
     {
         if (server_) {
             ::kill(server_->pid(), SIGTERM);
-            process::eventually([&] { return !process::is_alive(server_->pid()); }, std::chrono::seconds{60});
+            process::eventually([&] { return !process::is_alive(server_->pid()); },
+                                std::chrono::seconds{60});
         }
     }
     Restarted(const Restarted&) = delete;
@@ -152,7 +166,9 @@ public:
     void start()
     {
         server_ = std::make_unique<process::Child>(command_);
-        BOOST_TEST_REQUIRE(process::eventually([&] { return house_.sql_as("mailboxd_ctl", "SELECT 1").exit == 0; }, std::chrono::seconds{60}));
+        BOOST_TEST_REQUIRE(
+            process::eventually([&] { return house_.sql_as("mailboxd_ctl", "SELECT 1").exit == 0; },
+                                std::chrono::seconds{60}));
     }
 
 private:
@@ -190,7 +206,9 @@ BOOST_FIXTURE_TEST_CASE(after_a_restart_the_databases_unit_tells_postfix_and_dov
     deliver(alice, mail::message("Before"));
     Restarted database{house};
     for (int i = 0; i < 4; ++i) {
-        BOOST_TEST(smtp().send("you@example.net", {alice}, mail::message("Meanwhile")).starts_with("451 4.3."));
+        BOOST_TEST(smtp()
+                       .send("you@example.net", {alice}, mail::message("Meanwhile"))
+                       .starts_with("451 4.3."));
         BOOST_TEST(mail::Smtp{endpoint("SUBMISSION")}.welcome().starts_with("451 4.3."));
     }
     database.start();
@@ -199,8 +217,11 @@ BOOST_FIXTURE_TEST_CASE(after_a_restart_the_databases_unit_tells_postfix_and_dov
         BOOST_TEST(ended.exit == 0, process::quoted(command) << ": " << ended.err);
     }
     // The first may still reach a process that the reload ends.
-    BOOST_TEST(process::eventually([&] { return smtp().send("you@example.net", {alice}, mail::message("After")).starts_with("250 "); },
-                                   std::chrono::seconds{5}));
+    BOOST_TEST(process::eventually(
+        [&] {
+        return smtp().send("you@example.net", {alice}, mail::message("After")).starts_with("250 ");
+        },
+        std::chrono::seconds{5}));
     for (int i = 0; i < 4; ++i) {
         const auto answer = smtp().send("you@example.net", {alice}, mail::message("After"));
         BOOST_TEST(answer.starts_with("250 "), answer);

@@ -1,5 +1,5 @@
-// mail_quota_story.cc - whose mailbox is full gets no mail more: by the domain's quota or its own, refused at RCPT,
-// or at the end of the message, when its size is known.
+// mail_quota_story.cc - whose mailbox is full gets no mail more: by the domain's quota or its own,
+// refused at RCPT, or at the end of the message, when its size is known.
 
 #include "system/harness/mail.h"
 
@@ -14,10 +14,20 @@ namespace data = boost::unit_test::data;
 namespace {
 
 struct Quota : mail::Story {
-    Quota() : who{tenant()}, alice{who.address("alice")} { BOOST_TEST_REQUIRE(create(who, "alice").status == 200); }
+    Quota() : who{tenant()}, alice{who.address("alice")}
+    {
+        BOOST_TEST_REQUIRE(create(who, "alice").status == 200);
+    }
 
-    void set_domain(const std::string& quota) const { BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "quota_bytes=" + quota}).exit == 0); }
-    void set_mailbox(const std::string& quota) const { BOOST_TEST(house.mailboxctl({"mailbox", "quota", alice, quota}).exit == 0); }
+    void set_domain(const std::string& quota) const
+    {
+        BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "quota_bytes=" + quota}).exit
+                   == 0);
+    }
+    void set_mailbox(const std::string& quota) const
+    {
+        BOOST_TEST(house.mailboxctl({"mailbox", "quota", alice, quota}).exit == 0);
+    }
 
     story::Tenant who;
     std::string alice;
@@ -59,7 +69,10 @@ BOOST_DATA_TEST_CASE_F(Quota, whose_counts, data::make(kLimits), row)
     const auto answer = smtp.ask("RCPT TO:<" + alice + ">");
     BOOST_TEST(answer.starts_with(row.is_full ? "552 5.2.2 " : "250 "), answer);
     const auto says = house.mailboxctl({"why", alice}).out;
-    BOOST_TEST((says.find(row.is_full ? "\nmail in: no, the mailbox is full (552);" : "\nmail in: yes;") != std::string::npos), says);
+    BOOST_TEST(
+        (says.find(row.is_full ? "\nmail in: no, the mailbox is full (552);" : "\nmail in: yes;")
+         != std::string::npos),
+        says);
 }
 
 namespace {
@@ -80,7 +93,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_too_large_is_refused_when_its_size_is_known, Quo
     set_mailbox("4000");
     deliver(alice, letter(1500));
     for (const auto& recipients : {std::vector{alice}, {bob, alice}, {alice, bob}}) {
-        BOOST_TEST_CONTEXT(recipients.size() << " recipients") {
+        BOOST_TEST_CONTEXT(recipients.size() << " recipients")
+        {
             auto client = submission(bob);
             for (const std::size_t size : {2500, 9000}) {
                 const auto answer = smtp().send("you@example.net", recipients, letter(size));

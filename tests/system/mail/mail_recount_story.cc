@@ -1,4 +1,5 @@
-// mail_recount_story.cc - sizes that Dovecot did not tell, or told in the wrong order, and how they are made right.
+// mail_recount_story.cc - sizes that Dovecot did not tell, or told in the wrong order, and how they
+// are made right.
 
 #include "system/harness/mail.h"
 
@@ -17,14 +18,18 @@ namespace {
 struct Recount : mail::Story {
     Recount()
     {
-        for (const char* name : {"alice", "bob", "carol"}) BOOST_TEST_REQUIRE(create(who, name).status == 200);
+        for (const char* name : {"alice", "bob", "carol"})
+            BOOST_TEST_REQUIRE(create(who, name).status == 200);
         deliver(who.address("alice"), mail::message("Hello"));
         BOOST_TEST_REQUIRE(process::eventually([&] { return listed("alice") > 0; }));
         size = listed("alice");
     }
     Ended ctl(const Arguments& arguments) const { return house.mailboxctl(arguments); }
     std::int64_t listed(const std::string& name) const { return size_of(who, name); }
-    std::string storage_id(const std::string& name) const { return inside(who.address(name)).substr(0, 32); }
+    std::string storage_id(const std::string& name) const
+    {
+        return inside(who.address(name)).substr(0, 32);
+    }
     fs::path home(const std::string& name) const
     {
         const auto id = storage_id(name);
@@ -34,8 +39,11 @@ struct Recount : mail::Story {
     void restore_maildir(const std::string& name) const
     {
         const auto target = home(name);
-        for (const auto& command : {Arguments{"mkdir", "-p", target.string()}, Arguments{"cp", "-a", (home("alice") / "Maildir").string(), target.string()},
-                                    Arguments{"chown", "-R", "--reference=" + home("alice").string(), target.parent_path().string()}}) {
+        for (const auto& command :
+             {Arguments{"mkdir", "-p", target.string()},
+              Arguments{"cp", "-a", (home("alice") / "Maildir").string(), target.string()},
+              Arguments{"chown", "-R", "--reference=" + home("alice").string(),
+                        target.parent_path().string()}}) {
             const auto ended = process::run(mail::as_root(command));
             BOOST_TEST_REQUIRE(ended.exit == 0, ended.err);
         }
@@ -56,11 +64,15 @@ BOOST_FIXTURE_TEST_CASE(a_maildir_that_was_restored, Recount)
     const auto bob = who.address("bob");
     const auto one = ctl({"mailbox", "recount", bob});
     BOOST_TEST(one.exit == 0, one.err);
-    BOOST_TEST(has(one.out, bob + " has " + std::to_string(size) + " bytes in 1 messages; its size was 0"), one.out);
+    BOOST_TEST(
+        has(one.out, bob + " has " + std::to_string(size) + " bytes in 1 messages; its size was 0"),
+        one.out);
     BOOST_TEST(listed("bob") == size);
     BOOST_TEST(listed("bob") == counted(bob));
     // What is right stays so, and the next delivery counts on from there.
-    BOOST_TEST(has(ctl({"mailbox", "recount", bob, "--json"}).out, "\"size_before\":" + std::to_string(size) + ",\"size_bytes\":" + std::to_string(size)));
+    BOOST_TEST(
+        has(ctl({"mailbox", "recount", bob, "--json"}).out,
+            "\"size_before\":" + std::to_string(size) + ",\"size_bytes\":" + std::to_string(size)));
     deliver(bob, mail::message("More"));
     BOOST_TEST(process::eventually([&] { return listed("bob") > size; }));
     BOOST_TEST(listed("bob") == counted(bob));
@@ -96,32 +108,43 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_counted, Recount)
 {
     BOOST_TEST(is_sentence(ctl({"mailbox", "recount"}), 2, {"--all"}));
     BOOST_TEST(is_sentence(ctl({"mailbox", "recount", who.domain, "--all"}), 2, {"--all"}));
-    BOOST_TEST(is_sentence(ctl({"mailbox", "recount", "absent.example.org"}), 1, {"absent.example.org"}));
-    BOOST_TEST(is_sentence(ctl({"mailbox", "recount", who.address("dora")}), 1, {who.address("dora")}));
+    BOOST_TEST(
+        is_sentence(ctl({"mailbox", "recount", "absent.example.org"}), 1, {"absent.example.org"}));
+    BOOST_TEST(
+        is_sentence(ctl({"mailbox", "recount", who.address("dora")}), 1, {who.address("dora")}));
 }
 
-// A session and a delivery that tell within seconds: the last word may be the older one. The janitor counts anew.
+// A session and a delivery that tell within seconds: the last word may be the older one. The
+// janitor counts anew.
 BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
 {
     // A minute ago, as the server's clock has it for this connection.
     auto dovecot_of_then = house.session();
     const auto tell = [&](int bytes) {
-        return "UPDATE mailbox_usage SET bytes = " + std::to_string(bytes) + " WHERE storage_id = " + stack::quote(storage_id("alice"));
+        return "UPDATE mailbox_usage SET bytes = " + std::to_string(bytes)
+               + " WHERE storage_id = " + stack::quote(storage_id("alice"));
     };
     {
         const mail::Halt janitor{house};
         dovecot_of_then.execute("SET timestamp = UNIX_TIMESTAMP() - 60; " + tell(7));
-        BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = " + stack::quote(storage_id("alice"))) != "0");
+        BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
+                               + stack::quote(storage_id("alice")))
+                   != "0");
         BOOST_TEST(listed("alice") == 7);
     }
-    BOOST_TEST(process::eventually([&] { return listed("alice") == size; }, std::chrono::seconds{30}));
-    BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = " + stack::quote(storage_id("alice"))) == "0");
+    BOOST_TEST(
+        process::eventually([&] { return listed("alice") == size; }, std::chrono::seconds{30}));
+    BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
+                           + stack::quote(storage_id("alice")))
+               == "0");
 }
 
 // One change is no reason.
 BOOST_FIXTURE_TEST_CASE(one_delivery_leaves_no_doubt, Recount)
 {
-    BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = " + stack::quote(storage_id("alice"))) == "0");
+    BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
+                           + stack::quote(storage_id("alice")))
+               == "0");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,5 @@
-// mail_refusals_story.cc - what is refused by SMTP, at submission and by LMTP, in which words, and at which moment.
+// mail_refusals_story.cc - what is refused by SMTP, at submission and by LMTP, in which words, and
+// at which moment.
 
 #include "system/harness/mail.h"
 
@@ -21,7 +22,9 @@ struct Refusals : mail::Story {
 
     std::string fill(const std::string& text) const
     {
-        return mail::fill(text, {{"{domain}", who.domain}, {"{inside}", inside(who.address("alice"))}, {"{deleted}", deleted}});
+        return mail::fill(text, {{"{domain}", who.domain},
+                                 {"{inside}", inside(who.address("alice"))},
+                                 {"{deleted}", deleted}});
     }
 
     story::Tenant who;
@@ -31,7 +34,7 @@ struct Refusals : mail::Story {
 struct Recipient {
     const char* why;
     std::string address;
-    const char* answer;                // what it begins with
+    const char* answer;                   // what it begins with
     const char* of_submission = nullptr;  // if that is another one
 };
 
@@ -86,7 +89,8 @@ BOOST_FIXTURE_TEST_CASE(of_recipients, Refusals)
         const auto of_smtp = smtp.ask(command);
         const auto of_submission = submission.ask(command);
         BOOST_TEST(of_smtp.starts_with(row.answer), row << ": " << of_smtp);
-        BOOST_TEST(of_submission.starts_with(row.of_submission != nullptr ? row.of_submission : row.answer),
+        BOOST_TEST(of_submission.starts_with(row.of_submission != nullptr ? row.of_submission
+                                                                          : row.answer),
                    row << " at submission: " << of_submission);
     }
 }
@@ -96,7 +100,8 @@ BOOST_FIXTURE_TEST_CASE(of_lmtp, Refusals)
     mail::Smtp lmtp{endpoint("LMTP"), "LHLO"};
     lmtp.ask("MAIL FROM:<you@example.net>");
     BOOST_TEST(lmtp.ask("RCPT TO:<" + fill("{inside}") + ">").starts_with("250 "));
-    for (const std::string address : {"alice@{domain}", "{deleted}", "nobody@{domain}", "alice", "{inside}x", "alice'@{domain}"}) {
+    for (const std::string address : {"alice@{domain}", "{deleted}", "nobody@{domain}", "alice",
+                                      "{inside}x", "alice'@{domain}"}) {
         const auto answer = lmtp.ask("RCPT TO:<" + fill(address) + ">");
         BOOST_TEST(answer.starts_with("550 5.1.1 "), address << ": " << answer);
     }
@@ -143,9 +148,13 @@ BOOST_FIXTURE_TEST_CASE(of_senders_at_submission, Refusals)
         BOOST_TEST(submission.ask("MAIL FROM:<>").starts_with("250 "));
         BOOST_TEST(submission.ask("RCPT TO:<" + who.address("bob") + ">").starts_with("250 "));
         submission.ask("RSET");
-        const auto answer = submission.send(fill(row.address), {who.address("bob")}, mail::message("Hello"));
+        const auto answer =
+            submission.send(fill(row.address), {who.address("bob")}, mail::message("Hello"));
         BOOST_TEST(answer.starts_with(row.is_own ? "250 " : "553 5.7.1 "), row << ": " << answer);
-        BOOST_TEST(answer.find(fill("{inside}").substr(0, 32)) == (row.address == "{inside}" ? answer.find(fill("{inside}")) : std::string::npos), answer);
+        BOOST_TEST(
+            answer.find(fill("{inside}").substr(0, 32))
+                == (row.address == "{inside}" ? answer.find(fill("{inside}")) : std::string::npos),
+            answer);
     }
 }
 
@@ -153,10 +162,12 @@ BOOST_FIXTURE_TEST_CASE(of_senders_at_submission, Refusals)
 BOOST_FIXTURE_TEST_CASE(of_senders_from_outside, Refusals)
 {
     const std::pair<const char*, bool> senders[] = {
-        {"alice@{domain}", false},        {"ALICE@{domain}", false},       {"alice+tag@{domain}", false},
-        {"\"alice\"@{domain}", false},    {"@{domain}:bob@{domain}", false}, {"bob%{domain}@localhost", false},
-        {"nobody@{domain}", true},        {"you@example.net", true},       {"alice@sub.{domain}", true},
-        {"", true},                       {"alic\xC3\xA9@example.net", true}, {"{inside}", true},
+        {"alice@{domain}", false},          {"ALICE@{domain}", false},
+        {"alice+tag@{domain}", false},      {"\"alice\"@{domain}", false},
+        {"@{domain}:bob@{domain}", false},  {"bob%{domain}@localhost", false},
+        {"nobody@{domain}", true},          {"you@example.net", true},
+        {"alice@sub.{domain}", true},       {"", true},
+        {"alic\xC3\xA9@example.net", true}, {"{inside}", true},
     };
     for (const auto& [sender, is_taken] : senders) {
         const auto answer = smtp().send(fill(sender), {who.address("bob")}, mail::message("Hello"));
@@ -164,17 +175,24 @@ BOOST_FIXTURE_TEST_CASE(of_senders_from_outside, Refusals)
     }
 }
 
-// Nobody is refused who writes to `postmaster` without a domain. That is the host's, so a mailbox's suspension is not
-// evaded by it, and the host's mail does not go round in circles.
+// Nobody is refused who writes to `postmaster` without a domain. That is the host's, so a mailbox's
+// suspension is not evaded by it, and the host's mail does not go round in circles.
 BOOST_FIXTURE_TEST_CASE(of_mail_for_the_host_itself, Refusals)
 {
-    for (const std::string recipient : {"postmaster", "Postmaster", "postmaster@localhost", "root@localhost"}) {
+    for (const std::string recipient :
+         {"postmaster", "Postmaster", "postmaster@localhost", "root@localhost"}) {
         const auto begin = postfix.mark();
-        BOOST_TEST(smtp().send("you@example.net", {recipient}, mail::message("Hello")).starts_with("250 "), recipient);
-        BOOST_TEST(!postfix.expect(begin, {"to=<root@localhost>", "relay=local", "status=sent"}).empty(), recipient);
+        BOOST_TEST(
+            smtp().send("you@example.net", {recipient}, mail::message("Hello")).starts_with("250 "),
+            recipient);
+        BOOST_TEST(
+            !postfix.expect(begin, {"to=<root@localhost>", "relay=local", "status=sent"}).empty(),
+            recipient);
     }
-    for (const std::string recipient : {"www-data@localhost", "alice@localhost", "nobody", "{inside}", "root@{domain}"}) {
-        const auto answer = smtp().send("you@example.net", {fill(recipient)}, mail::message("Hello"));
+    for (const std::string recipient :
+         {"www-data@localhost", "alice@localhost", "nobody", "{inside}", "root@{domain}"}) {
+        const auto answer =
+            smtp().send("you@example.net", {fill(recipient)}, mail::message("Hello"));
         BOOST_TEST(answer.starts_with("550 5.1.1 "), recipient << ": " << answer);
     }
 }
@@ -184,7 +202,8 @@ BOOST_FIXTURE_TEST_CASE(of_who_has_not_logged_in, Refusals)
     for (const char* sender : {"alice@{domain}", "you@example.net", ""}) {
         for (const char* recipient : {"bob@{domain}", "you@example.net"}) {
             mail::Smtp submission{endpoint("SUBMISSION")};
-            const auto answer = submission.send(fill(sender), {fill(recipient)}, mail::message("Hello"));
+            const auto answer =
+                submission.send(fill(sender), {fill(recipient)}, mail::message("Hello"));
             BOOST_TEST(answer[0] == '5', sender << " to " << recipient << ": " << answer);
         }
     }
@@ -197,11 +216,12 @@ BOOST_FIXTURE_TEST_CASE(of_passwords, Refusals)
 {
     std::string other_password = story::kPassword;
     other_password[0] = 'C';
-    std::vector<std::pair<std::string, std::string>> attempts{{who.address("alice"), other_password},
-                                                              {who.address("dora"), story::kPassword},
-                                                              {who.address("nobody"), story::kPassword},
-                                                              {inside(who.address("alice")), story::kPassword},
-                                                              {"alice", story::kPassword}};
+    std::vector<std::pair<std::string, std::string>> attempts{
+        {who.address("alice"), other_password},
+        {who.address("dora"), story::kPassword},
+        {who.address("nobody"), story::kPassword},
+        {inside(who.address("alice")), story::kPassword},
+        {"alice", story::kPassword}};
     std::vector<std::string> found(attempts.size());
     mail::in_parallel(attempts.size(), attempts.size(), [&](std::size_t n) {
         const auto refused = is_refused(attempts[n].first, attempts[n].second);
@@ -227,7 +247,9 @@ BOOST_FIXTURE_TEST_CASE(of_a_message_over_the_limit, Refusals)
     while (body.size() <= kLimit) {
         body += std::string(998, 'x') + "\r\n";
     }
-    BOOST_TEST(smtp().send("you@example.net", {bob}, mail::message("Much", body)).starts_with("552 5.3.4 "));
+    BOOST_TEST(smtp()
+                   .send("you@example.net", {bob}, mail::message("Much", body))
+                   .starts_with("552 5.3.4 "));
     BOOST_TEST(messages(bob) == 0U);
     expected = {"queue file size limit exceeded", "mail_stream_cleanup: close error"};
 }
@@ -236,10 +258,13 @@ BOOST_FIXTURE_TEST_CASE(of_a_full_mailbox, Refusals)
 {
     const auto bob = who.address("bob");
     deliver(bob, mail::message("Hello"));
-    house.sql("UPDATE mailbox SET quota_bytes = size_bytes WHERE storage_id = " + stack::quote(inside(bob).substr(0, 32)));
+    house.sql("UPDATE mailbox SET quota_bytes = size_bytes WHERE storage_id = "
+              + stack::quote(inside(bob).substr(0, 32)));
     const auto answer = smtp().send("you@example.net", {bob}, mail::message("Once more"));
     BOOST_TEST(answer.starts_with("552 5.2.2 "), answer);
-    BOOST_TEST(smtp().send("you@example.net", {who.address("alice")}, mail::message("Hello")).starts_with("250 "));
+    BOOST_TEST(smtp()
+                   .send("you@example.net", {who.address("alice")}, mail::message("Hello"))
+                   .starts_with("250 "));
     // There is room again.
     auto imap = this->imap(bob);
     BOOST_TEST(imap.select() == 1U);

@@ -1,5 +1,5 @@
-// mail_reports_story.cc - what Postfix tells senders about mail that it had accepted: addresses, and never the names that
-// mailboxes have inside Dovecot.
+// mail_reports_story.cc - what Postfix tells senders about mail that it had accepted: addresses,
+// and never the names that mailboxes have inside Dovecot.
 
 #include "system/harness/mail.h"
 
@@ -20,7 +20,8 @@ struct Reports : mail::Breaking {
     std::string report(std::size_t count)
     {
         const auto alice = who.address("alice");
-        BOOST_TEST_REQUIRE(process::eventually([&] { return messages(alice) >= count; }, std::chrono::seconds{30}));
+        BOOST_TEST_REQUIRE(process::eventually([&] { return messages(alice) >= count; },
+                                               std::chrono::seconds{30}));
         auto reader = imap(alice);
         reader.select();
         return reader.message(count);
@@ -29,7 +30,8 @@ struct Reports : mail::Breaking {
     void check(const std::string& report, const std::vector<std::string>& words) const
     {
         for (const auto& id : ids) BOOST_TEST(report.find(id) == std::string::npos, report);
-        for (const auto& word : words) BOOST_TEST(report.find(word) != std::string::npos, word << " is not in:\n" << report);
+        for (const auto& word : words)
+            BOOST_TEST(report.find(word) != std::string::npos, word << " is not in:\n" << report);
     }
 
     story::Tenant who;
@@ -47,17 +49,21 @@ BOOST_FIXTURE_TEST_CASE(of_mailboxes_that_have_gone, Reports)
     auto client = submission(alice);
     stop_dovecot();
     for (const char* name : {"bob", "carl"}) {
-        BOOST_TEST(client.send(alice, {who.address(name)}, mail::message("For " + std::string{name})).starts_with("250 "));
+        BOOST_TEST(
+            client.send(alice, {who.address(name)}, mail::message("For " + std::string{name}))
+                .starts_with("250 "));
     }
     for (const char* name : {"bob", "carl"}) BOOST_TEST(remove(who, name).status == 200);
     house.up();
     BOOST_TEST(house.mailboxctl({"erase", who.address("carl"), "--yes"}).exit == 0);
     mail::flush(house);
-    BOOST_TEST_REQUIRE(process::eventually([&] { return messages(alice) == 2; }, std::chrono::seconds{30}));
+    BOOST_TEST_REQUIRE(
+        process::eventually([&] { return messages(alice) == 2; }, std::chrono::seconds{30}));
     const auto first = report(1), second = report(2);
     const bool bob_is_first = first.find("bob@") != std::string::npos;
-    check(bob_is_first ? first : second, {"Final-Recipient: rfc822; " + who.address("bob") + "\r\n",
-                                          "<" + who.address("bob") + "> (expanded from", "User doesn't exist: this mailbox"});
+    check(bob_is_first ? first : second,
+          {"Final-Recipient: rfc822; " + who.address("bob") + "\r\n",
+           "<" + who.address("bob") + "> (expanded from", "User doesn't exist: this mailbox"});
     check(bob_is_first ? second : first, {"Final-Recipient: rfc822; erased-mailbox@" + who.domain});
 }
 
@@ -66,7 +72,8 @@ BOOST_FIXTURE_TEST_CASE(of_mail_that_arrived, Reports)
     const auto alice = who.address("alice");
     auto client = submission(alice);
     client.ask("MAIL FROM:<" + alice + "> RET=HDRS ENVID=1");
-    BOOST_TEST(client.ask("RCPT TO:<" + who.address("bob") + "> NOTIFY=SUCCESS,DELAY,FAILURE").starts_with("250 "));
+    BOOST_TEST(client.ask("RCPT TO:<" + who.address("bob") + "> NOTIFY=SUCCESS,DELAY,FAILURE")
+                   .starts_with("250 "));
     BOOST_TEST(client.data(mail::message("Tell me")).starts_with("250 "));
     check(report(1), {"Final-Recipient: rfc822; " + who.address("bob") + "\r\n"});
 }
@@ -76,9 +83,12 @@ BOOST_FIXTURE_TEST_CASE(in_headers_of_a_message, Reports)
 {
     deliver(who.address("alice"), mail::message("Hello"));
     const auto from_outside = report(1);
-    check(from_outside, {"X-Original-To: " + who.address("alice") + "\r\n", "client.example.net (unknown [127.0.0.1])"});
+    check(from_outside, {"X-Original-To: " + who.address("alice") + "\r\n",
+                         "client.example.net (unknown [127.0.0.1])"});
     // The address of a user's device is not for those who get mail from the user.
-    BOOST_TEST(submission(who.address("bob")).send(who.address("bob"), {who.address("alice")}, mail::message("Hi")).starts_with("250 "));
+    BOOST_TEST(submission(who.address("bob"))
+                   .send(who.address("bob"), {who.address("alice")}, mail::message("Hi"))
+                   .starts_with("250 "));
     const auto from_bob = report(2);
     check(from_bob, {"Received: from authenticated-user by localhost (Postfix) with ESMTPA id "});
     BOOST_TEST(from_bob.find("client.example.net") == std::string::npos, from_bob);

@@ -1,4 +1,5 @@
-// mail_restore_story.cc - the end of a mailbox and what comes after: made again, restored, removed, erased.
+// mail_restore_story.cc - the end of a mailbox and what comes after: made again, restored, removed,
+// erased.
 
 #include "system/harness/mail.h"
 
@@ -26,10 +27,7 @@ namespace {
 
 template <typename Base>
 struct After : Base {
-    After() : who{this->tenant()}
-    {
-        BOOST_TEST_REQUIRE(this->create(who, name).status == 200);
-    }
+    After() : who{this->tenant()} { BOOST_TEST_REQUIRE(this->create(who, name).status == 200); }
 
     Ended ctl(const Arguments& arguments) const { return this->house.mailboxctl(arguments); }
     // With settings of its own.
@@ -45,7 +43,10 @@ struct After : Base {
         return ended;
     }
     std::string storage_id(const std::string& of) const { return this->inside(of).substr(0, 32); }
-    fs::path home(const std::string& id) const { return fs::path{this->house.setting("STORE")} / id.substr(0, 2) / id; }
+    fs::path home(const std::string& id) const
+    {
+        return fs::path{this->house.setting("STORE")} / id.substr(0, 2) / id;
+    }
 
     // By a name that is nowhere else, so that it can be looked for.
     const std::string name = story::unique("who'ever$");
@@ -103,7 +104,9 @@ BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restored)
     BOOST_TEST(has(reader.message(1), letter.substr(letter.find("Subject"))));
     BOOST_TEST(reader.select("Folder") == 1U);
     BOOST_TEST(pop3(address).messages() == 2U);
-    BOOST_TEST(submission(address).send(address, {address}, mail::message("To myself")).starts_with("250 "));
+    BOOST_TEST(submission(address)
+                   .send(address, {address}, mail::message("To myself"))
+                   .starts_with("250 "));
     BOOST_TEST(process::eventually([&] { return reader.select() == 3U; }));
     BOOST_TEST(process::eventually([&] { return size_of(who, name) == counted(address); }));
     BOOST_TEST(size_of(who, name) > size);
@@ -132,7 +135,8 @@ BOOST_FIXTURE_TEST_CASE(deleted_made_again_and_both_there, Restored)
     }
     deliver(address, mail::message("For the new one"));
     BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"already", "--as"}));
-    BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address, "--as", "x@example.net"}), 1, {"x@example.net"}));
+    BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address, "--as", "x@example.net"}), 1,
+                           {"x@example.net"}));
     BOOST_TEST(ctl({"mailbox", "restore", address, "--as", name + "-old"}).exit == 0);
     BOOST_TEST(storage_id(old) == id);
 
@@ -143,13 +147,16 @@ BOOST_FIXTURE_TEST_CASE(deleted_made_again_and_both_there, Restored)
     auto other = imap(address, "Looking-Glass");
     BOOST_TEST(other.select() == 1U);
     BOOST_TEST(has(other.message(1), "Subject: For the new one"));
-    BOOST_TEST(smtp().send("you@example.net", {old}, mail::message("For the old one")).starts_with("250 "));
+    BOOST_TEST(smtp()
+                   .send("you@example.net", {old}, mail::message("For the old one"))
+                   .starts_with("250 "));
     BOOST_TEST(process::eventually([&] { return messages(old) == 2U; }));
     BOOST_TEST(size_of(who, name + "-old") == counted(old));
     BOOST_TEST(size_of(who, name) == counted(address));
 }
 
-// A session from before the deletion is none of the restored mailbox's, even if nobody had the time to end it.
+// A session from before the deletion is none of the restored mailbox's, even if nobody had the time
+// to end it.
 BOOST_FIXTURE_TEST_CASE(the_sessions_stay_ended, Restored)
 {
     auto session = imap(address);
@@ -170,7 +177,8 @@ BOOST_FIXTURE_TEST_CASE(after_the_grace, Restored)
     const auto id = storage_id(address);
     const mail::Halt halt{house};
     BOOST_TEST(remove(who, name).status == 200);
-    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400 WHERE storage_id = " + stack::quote(id));
+    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400 WHERE storage_id = "
+              + stack::quote(id));
     BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"7 days", "deleted_for"}));
     BOOST_TEST(fs::exists(home(id)));
     BOOST_TEST(ctl({"janitor"}).exit == 0);
@@ -188,17 +196,22 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_removes, Restored)
     for (std::size_t i = 0; i < kMailboxes; ++i) {
         names.push_back("m" + std::to_string(i));
         BOOST_TEST(create(who, names[i]).status == 200);
-        BOOST_TEST(lmtp.send("you@example.net", {inside(who.address(names[i]))}, mail::message("Hello")).starts_with("250 "));
+        BOOST_TEST(
+            lmtp.send("you@example.net", {inside(who.address(names[i]))}, mail::message("Hello"))
+                .starts_with("250 "));
         ids.push_back(storage_id(who.address(names[i])));
         BOOST_TEST(remove(who, names[i]).status == 200);
     }
     // By different settings the one may restore what the other removes.
-    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 2 * 86400 WHERE domain = " + stack::quote(who.domain));
+    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 2 * 86400 WHERE domain = "
+              + stack::quote(who.domain));
     std::vector<Ended> restored(kMailboxes);
     Ended janitor;
     mail::in_parallel(kMailboxes + 1, 3, [&](std::size_t i) {
         if (i == kMailboxes / 4) janitor = ctl_with({{"deleted_for", "1"}}, {"janitor"});
-        else restored[i < kMailboxes / 4 ? i : i - 1] = ctl({"mailbox", "restore", who.address(names[i < kMailboxes / 4 ? i : i - 1])});
+        else
+            restored[i < kMailboxes / 4 ? i : i - 1] =
+                ctl({"mailbox", "restore", who.address(names[i < kMailboxes / 4 ? i : i - 1])});
     });
     BOOST_TEST(janitor.exit == 0, janitor.out << janitor.err);
     std::size_t there = 0;
@@ -223,7 +236,8 @@ BOOST_FIXTURE_TEST_CASE(what_was_queued_for_the_old_one, After<mail::Breaking>)
     deliver(address, mail::message("In time"));
     const auto id = storage_id(address);
     stop_dovecot();
-    BOOST_TEST(smtp().send("you@example.net", {address}, mail::message("Queued")).starts_with("250 "));
+    BOOST_TEST(
+        smtp().send("you@example.net", {address}, mail::message("Queued")).starts_with("250 "));
     BOOST_TEST(remove(who, name).status == 200);
     BOOST_TEST(create(who, name, "Looking-Glass").status == 200);
     BOOST_TEST(ctl({"mailbox", "restore", address, "--as", name + "-old"}).exit == 0);
@@ -251,7 +265,8 @@ struct Erased : After<Base> {
 
     Erased()
     {
-        this->expected = {"foreign key constraint fails"};  // a session that was ended with it, about its size
+        this->expected = {
+            "foreign key constraint fails"};  // a session that was ended with it, about its size
         BOOST_TEST(this->create(who, "bob").status == 200);
         this->deliver(address, mail::message("First", canary + "\r\n"));
         BOOST_TEST(this->remove(who, name).status == 200);
@@ -259,10 +274,13 @@ struct Erased : After<Base> {
         this->deliver(address, mail::message("Second", canary + "\r\n"));
         this->deliver(who.address("bob"), mail::message("Bob's"));
         BOOST_TEST(this->change(who, name, "Looking-Glass").status == 200);
-        BOOST_TEST(this->submission(address, "Looking-Glass").send(address, {who.address("bob")}, mail::message("To bob", "By me\r\n"))
+        BOOST_TEST(this->submission(address, "Looking-Glass")
+                       .send(address, {who.address("bob")}, mail::message("To bob", "By me\r\n"))
                        .starts_with("250 "));
         BOOST_TEST(process::eventually([&] { return this->messages(who.address("bob")) == 2; }));
-        for (const auto& row : this->house.sql("SELECT storage_id FROM deleted_mailbox WHERE local_part = " + stack::quote(name))) ids.push_back(row.at(0));
+        for (const auto& row : this->house.sql(
+                 "SELECT storage_id FROM deleted_mailbox WHERE local_part = " + stack::quote(name)))
+            ids.push_back(row.at(0));
         ids.push_back(this->storage_id(address));
     }
 
@@ -270,9 +288,13 @@ struct Erased : After<Base> {
     std::vector<std::string> tables_with(const std::string& text) const
     {
         std::vector<std::string> found;
-        for (const auto& table : this->house.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")) {
+        for (
+            const auto& table : this->house.sql(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")) {
             for (const auto& row : this->house.sql("SELECT * FROM " + table.at(0))) {
-                if (std::any_of(row.begin(), row.end(), [&](const auto& cell) { return has(cell, text); })) found.push_back(table.at(0));
+                if (std::any_of(row.begin(), row.end(),
+                                [&](const auto& cell) { return has(cell, text); }))
+                    found.push_back(table.at(0));
             }
         }
         return found;
@@ -281,8 +303,10 @@ struct Erased : After<Base> {
     std::set<std::string> files_with(const std::string& text, const std::string& below) const
     {
         const auto folder = (this->house.directory() / below).string();
-        const auto contents = process::run(mail::as_root({"grep", "-rlaF", "-e", text, folder})).out;
-        const auto names = process::run(mail::as_root({"find", folder, "-name", "*" + text + "*"})).out;
+        const auto contents =
+            process::run(mail::as_root({"grep", "-rlaF", "-e", text, folder})).out;
+        const auto names =
+            process::run(mail::as_root({"find", folder, "-name", "*" + text + "*"})).out;
         std::set<std::string> found;
         std::istringstream lines{contents + names};
         for (std::string line; std::getline(lines, line);) found.insert(fs::path{line}.filename());
@@ -291,7 +315,8 @@ struct Erased : After<Base> {
     void check_nothing_is_left() const
     {
         for (const auto& text : {name, canary}) {
-            BOOST_TEST(tables_with(text) == std::vector<std::string>{}, boost::test_tools::per_element());
+            BOOST_TEST(tables_with(text) == std::vector<std::string>{},
+                       boost::test_tools::per_element());
         }
         BOOST_TEST(files_with(canary, "mail").empty());
         BOOST_TEST(files_with(canary, "log").empty());
@@ -299,7 +324,8 @@ struct Erased : After<Base> {
             BOOST_TEST(!fs::exists(this->home(id)));
             BOOST_TEST(!fs::exists(this->home(id).string() + ".removed"));
         }
-        const std::set<std::string> logs{"mailboxd.log", "nginx-access.log", "nginx-error.log", "postfix.log", "dovecot.log"};
+        const std::set<std::string> logs{"mailboxd.log", "nginx-access.log", "nginx-error.log",
+                                         "postfix.log", "dovecot.log"};
         for (const auto& file : files_with(name, "log")) BOOST_TEST(logs.contains(file), file);
         BOOST_TEST(this->imap(who.address("bob")).select() == 2U);
     }
@@ -314,39 +340,48 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
 {
     auto session = imap(address, "Looking-Glass");
     const auto before = tables_with(name);
-    BOOST_TEST(is_sentence(ctl({"erase", address}), 1, {"1 in mailbox", "1 in deleted_mailbox", "--yes"}));
+    BOOST_TEST(
+        is_sentence(ctl({"erase", address}), 1, {"1 in mailbox", "1 in deleted_mailbox", "--yes"}));
     BOOST_TEST(tables_with(name) == before, boost::test_tools::per_element());
     BOOST_TEST(before.size() > 2U);
     BOOST_TEST(files_with(canary, "mail").size() == 2U);
 
-    // Without the janitor, which may otherwise be the first to end the session and to remove the mail: then it counts them.
+    // Without the janitor, which may otherwise be the first to end the session and to remove the
+    // mail: then it counts them.
     const auto ended = [&] {
         const mail::Halt halt{house};
         return ctl({"erase", address, "--yes"});
     }();
     BOOST_TEST(ended.exit == 0, ended.out << ended.err);
-    for (const auto& words : {"sessions_ended +1\n", "files +[1-9][0-9]*\n", "mailbox +1\n", "mailbox_usage +1\n", "sending_rate +1\n",
-                              "deleted_mailbox +1\n", "audit_log +4\n", "left_to_the_janitor +-\n", "postqueue", "rotated", "binary logs", "backups"}) {
+    for (const auto& words :
+         {"sessions_ended +1\n", "files +[1-9][0-9]*\n", "mailbox +1\n", "mailbox_usage +1\n",
+          "sending_rate +1\n", "deleted_mailbox +1\n", "audit_log +4\n", "left_to_the_janitor +-\n",
+          "postqueue", "rotated", "binary logs", "backups"}) {
         BOOST_TEST(std::regex_search(ended.out, std::regex{words}), words << " in: " << ended.out);
     }
     for (const auto& id : ids) BOOST_TEST(has(ended.out, id));
     // What it says to find the logs by finds those that there are.
     const auto begin = ended.out.find("find /var/log ");
     BOOST_TEST_REQUIRE(begin != std::string::npos, ended.out);
-    const auto command = "find " + (house.directory() / "log").string() + ended.out.substr(begin + 13, ended.out.find('\n', begin) - begin - 13);
+    const auto command = "find " + (house.directory() / "log").string()
+                         + ended.out.substr(begin + 13, ended.out.find('\n', begin) - begin - 13);
     const auto found = process::run(mail::as_root({"sh", "-c", command})).out;
     BOOST_TEST(!files_with(name, "log").empty());
-    for (const auto& file : files_with(name, "log")) BOOST_TEST(has(found, file), file << " not in " << found);
+    for (const auto& file : files_with(name, "log"))
+        BOOST_TEST(has(found, file), file << " not in " << found);
     BOOST_TEST(session.end().starts_with("* BYE "));
     check_nothing_is_left();
     BOOST_TEST(is_refused(address, "Looking-Glass"));
-    BOOST_TEST(smtp().send("you@example.net", {address}, mail::message("Late")).starts_with("550 "));
+    BOOST_TEST(
+        smtp().send("you@example.net", {address}, mail::message("Late")).starts_with("550 "));
     BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"nothing is kept"}));
     BOOST_TEST(is_sentence(ctl({"erase", address, "--yes"}), 1, {"nothing is known"}));
     // That something was done stays, and when.
     const auto audit = ctl({"audit", who.domain}).out;
     for (const char* action : {"create", "delete", "password", "erase"}) {
-        BOOST_TEST(std::regex_search(audit, std::regex{std::string{action} + " +" + who.domain + " +\\(erased\\)\n"}), audit);
+        BOOST_TEST(std::regex_search(audit, std::regex{std::string{action} + " +" + who.domain
+                                                       + " +\\(erased\\)\n"}),
+                   audit);
     }
     // And the name is free for somebody else.
     BOOST_TEST(create(who, name).status == 200);
@@ -358,10 +393,12 @@ BOOST_FIXTURE_TEST_CASE(a_domain, Erased<mail::Story>)
     story::add_key(house, {"--account", who.account, "--domain", who.domain});
     const auto ended = ctl({"erase", who.domain, "--yes", "--json"});
     BOOST_TEST(ended.exit == 0, ended.out << ended.err);
-    for (const char* words : {"\"mailbox\":2,", "\"deleted_mailbox\":1,", "\"domain\":1,", "\"api_key\":1,", "\"left_to_the_janitor\":null}"}) {
+    for (const char* words : {"\"mailbox\":2,", "\"deleted_mailbox\":1,", "\"domain\":1,",
+                              "\"api_key\":1,", "\"left_to_the_janitor\":null}"}) {
         BOOST_TEST(has(ended.out, words), ended.out);
     }
-    BOOST_TEST(tables_with(who.domain) == std::vector<std::string>{}, boost::test_tools::per_element());
+    BOOST_TEST(tables_with(who.domain) == std::vector<std::string>{},
+               boost::test_tools::per_element());
     BOOST_TEST(tables_with(name) == std::vector<std::string>{}, boost::test_tools::per_element());
     BOOST_TEST(files_with(canary, "mail").empty());
     BOOST_TEST(files_with(who.domain, "mail").empty());
@@ -376,7 +413,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_was_removed, Erased<mail::Story>)
     BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
     BOOST_TEST(files_with(canary, "mail").size() == 2U);
     BOOST_TEST(ctl({"erase", who.domain, "--yes"}).exit == 0);
-    BOOST_TEST(tables_with(who.domain) == std::vector<std::string>{}, boost::test_tools::per_element());
+    BOOST_TEST(tables_with(who.domain) == std::vector<std::string>{},
+               boost::test_tools::per_element());
     BOOST_TEST(files_with(canary, "mail").empty());
 }
 
@@ -396,8 +434,11 @@ std::ostream& operator<<(std::ostream& out, const Stop& row)
 
 const Stop kStops[] = {
     {"before anything", "SELECT * FROM domain WHERE name = {domain} FOR UPDATE", true, true},
-    {"before its mail is removed", "SELECT * FROM deleted_mailbox WHERE domain = {domain} FOR UPDATE", false, true},
-    {"with its mail removed", "SELECT * FROM audit_log WHERE domain = {domain} AND local_part = {name} AND action = 'create' FOR UPDATE", false, false},
+    {"before its mail is removed",
+     "SELECT * FROM deleted_mailbox WHERE domain = {domain} FOR UPDATE", false, true},
+    {"with its mail removed",
+     "SELECT * FROM audit_log WHERE domain = {domain} AND local_part = {name} AND action = 'create' FOR UPDATE",
+     false, false},
 };
 
 }  // namespace
@@ -407,20 +448,28 @@ BOOST_DATA_TEST_CASE_F(Erased<mail::Story>, killed_and_run_again, data::make(kSt
     {
         auto holder = house.session();
         holder.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; "
-                       + mail::fill(row.lock, {{"{domain}", stack::quote(who.domain)}, {"{name}", stack::quote(name)}}));
-        const process::Child erasing{{house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF"), "erase", address, "--yes"}};
+                       + mail::fill(row.lock, {{"{domain}", stack::quote(who.domain)},
+                                               {"{name}", stack::quote(name)}}));
+        const process::Child erasing{{house.setting("MAILBOXCTL"), "--config",
+                                      house.setting("MAILBOXD_CONF"), "erase", address, "--yes"}};
         // InnoDB gives what it said last time to whoever asks again within 100 ms.
         BOOST_TEST_REQUIRE(process::eventually(
-            [&] { return house.value("SELECT COUNT(*) > 0 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") == "1"; },
+            [&] {
+            return house.value(
+                       "SELECT COUNT(*) > 0 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+                   == "1";
+            },
             std::chrono::seconds{60}, std::chrono::milliseconds{150}));
         ::kill(erasing.pid(), SIGKILL);
         BOOST_TEST(fs::exists(home(ids.front())) == row.has_mail);
         holder.execute("ROLLBACK");
     }
-    BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, "Looking-Glass").starts_with("OK ") == row.logs_in);
+    BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, "Looking-Glass").starts_with("OK ")
+               == row.logs_in);
     // The server may have carried out the last statement of who was killed.
     const auto ended = ctl({"erase", address, "--yes"});
-    BOOST_TEST((ended.exit == 0 || (!row.has_mail && has(ended.err, "nothing is known"))), ended.out << ended.err);
+    BOOST_TEST((ended.exit == 0 || (!row.has_mail && has(ended.err, "nothing is known"))),
+               ended.out << ended.err);
     check_nothing_is_left();
 }
 
@@ -430,15 +479,24 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
     auto session = imap(address, "Looking-Glass");
     {
         const mail::Halt halt{house};
-        const auto ended = ctl_with({{"store", "/nowhere"}, {"doveadm", "/nowhere/http"}}, {"erase", address, "--yes"});
+        const auto ended = ctl_with({{"store", "/nowhere"}, {"doveadm", "/nowhere/http"}},
+                                    {"erase", address, "--yes"});
         BOOST_TEST(ended.exit == 1);
-        BOOST_TEST(std::regex_search(ended.out, std::regex{"left_to_the_janitor +the mail .*/nowhere.*; open sessions .*/nowhere"}), ended.out);
+        BOOST_TEST(
+            std::regex_search(
+                ended.out,
+                std::regex{"left_to_the_janitor +the mail .*/nowhere.*; open sessions .*/nowhere"}),
+            ended.out);
         // The rows by which a second run would find what is left.
-        BOOST_TEST(tables_with(name) == (std::vector<std::string>{"deleted_mailbox", "deleted_mailbox"}), boost::test_tools::per_element());
+        BOOST_TEST(tables_with(name)
+                       == (std::vector<std::string>{"deleted_mailbox", "deleted_mailbox"}),
+                   boost::test_tools::per_element());
         for (const auto& id : ids) BOOST_TEST(fs::exists(home(id)));
     }
     BOOST_TEST(session.end().starts_with("* BYE "));
-    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");  // no last delivery can be on its way any more
+    house.sql(
+        "UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");  // no last delivery can be on
+                                                                      // its way any more
     const auto janitor = ctl({"janitor"});
     BOOST_TEST(janitor.exit == 0, janitor.out << janitor.err);
     check_nothing_is_left();

@@ -1,5 +1,5 @@
-// mail_same_story.cc - the stack's mail servers are configured as docs/guide.md configures new ones: by the same files, with
-// ports and paths of their own.
+// mail_same_story.cc - the stack's mail servers are configured as docs/guide.md configures new
+// ones: by the same files, with ports and paths of their own.
 
 #include "system/harness/mail.h"
 
@@ -21,12 +21,15 @@ namespace {
 using Settings = std::map<std::string, std::string>;
 
 // What the stack has otherwise, and why.
-const std::set<std::string> kPaths{"queue_directory", "data_directory", "mail_spool_directory", "alias_maps",
-                                   "multi_instance_name", "multi_instance_enable", "maillog_file", "maillog_file_prefixes",
-                                   "syslog_name", "config_directory", "smtpd_tls_cert_file", "smtpd_tls_key_file"};
+const std::set<std::string> kPaths{
+    "queue_directory",     "data_directory",        "mail_spool_directory", "alias_maps",
+    "multi_instance_name", "multi_instance_enable", "maillog_file",         "maillog_file_prefixes",
+    "syslog_name",         "config_directory",      "smtpd_tls_cert_file",  "smtpd_tls_key_file"};
 const std::set<std::string> kAddresses{"inet_interfaces", "inet_protocols", "myhostname"};
-const std::set<std::string> kNothingLeaves{"default_transport", "relay_transport", "smtpd_peername_lookup", "notify_classes"};
-const std::set<std::string> kTimes{"queue_run_delay", "minimal_backoff_time", "maximal_backoff_time"};
+const std::set<std::string> kNothingLeaves{"default_transport", "relay_transport",
+                                           "smtpd_peername_lookup", "notify_classes"};
+const std::set<std::string> kTimes{"queue_run_delay", "minimal_backoff_time",
+                                   "maximal_backoff_time"};
 
 struct Both : mail::Story {
     // As the guide makes it, from Debian's own files.
@@ -34,16 +37,18 @@ struct Both : mail::Story {
     {
         fs::create_directories(folder / "etc");
         for (const std::string name : {"main.cf", "master.cf"}) {
-            for (const std::string& from : {"/usr/share/postfix/" + name + ".debian", "/usr/share/postfix/" + name + ".dist",
-                                           "/etc/postfix/" + name + ".proto"}) {
+            for (const std::string& from :
+                 {"/usr/share/postfix/" + name + ".debian", "/usr/share/postfix/" + name + ".dist",
+                  "/etc/postfix/" + name + ".proto"}) {
                 if (!fs::exists(from)) continue;
                 fs::copy_file(from, folder / "etc" / name);
                 break;
             }
         }
         std::ofstream{folder / "postfix-db-password"} << house.secret("mailboxd_postfix");
-        const auto ended = process::run(mail::as_root({"env", "SOURCES=" + fs::current_path().string(), "bash",
-                                                       "tests/system/guide/on-postfix.sh", folder, "root"}));
+        const auto ended =
+            process::run(mail::as_root({"env", "SOURCES=" + fs::current_path().string(), "bash",
+                                        "tests/system/guide/on-postfix.sh", folder, "root"}));
         BOOST_TEST_REQUIRE(ended.exit == 0, ended.out << ended.err);
     }
     void teardown()
@@ -53,7 +58,8 @@ struct Both : mail::Story {
     }
 
     // With the names of the places in place of the paths.
-    std::string as_template(std::string text, const std::string& conf, const std::string& files) const
+    std::string as_template(std::string text, const std::string& conf,
+                            const std::string& files) const
     {
         const std::pair<std::string, std::string> places[] = {
             {files, "FILES"},
@@ -65,7 +71,8 @@ struct Both : mail::Story {
             {house.setting("MAILBOXD_CONF"), "MAILBOXD_CONF"},
             {"/etc/mailboxd/mailboxd.conf", "MAILBOXD_CONF"},
             {"user=vmail", "user=STORE_USER"},
-            {"user=" + (::geteuid() == 0 ? std::string{"nobody"} : house.setting("DB_ADMIN_USER")) + " argv=MAILBOXCTL --config",
+            {"user=" + (::geteuid() == 0 ? std::string{"nobody"} : house.setting("DB_ADMIN_USER"))
+                 + " argv=MAILBOXCTL --config",
              "user=STORE_USER argv=MAILBOXCTL --config"},
             {house.directory() / "dovecot/run/postfix", "SASL"},
             {"private/auth", "SASL"},
@@ -76,28 +83,34 @@ struct Both : mail::Story {
             {"smtpd_tls_security_level = may", "smtpd_tls_security_level = encrypt"},
         };
         for (const auto& [path, name] : places) {
-            for (auto at = text.find(path); at != std::string::npos; at = text.find(path, at + name.size())) text.replace(at, path.size(), name);
+            for (auto at = text.find(path); at != std::string::npos;
+                 at = text.find(path, at + name.size()))
+                text.replace(at, path.size(), name);
         }
         return text;
     }
 
-    std::map<std::string, std::string> of(const std::string& option, bool is_stack, char separator) const
+    std::map<std::string, std::string> of(const std::string& option, bool is_stack,
+                                          char separator) const
     {
         const auto conf = is_stack ? house.setting("POSTFIX_CONF") : (folder / "etc").string();
         const auto ended = process::run({"postconf", "-c", conf, option});
         BOOST_TEST(ended.err == "");
-        std::istringstream lines{as_template(ended.out, conf, is_stack ? conf : conf + "/mailboxd")};
+        std::istringstream lines{
+            as_template(ended.out, conf, is_stack ? conf : conf + "/mailboxd")};
         Settings found;
         for (std::string line; std::getline(lines, line);) {
             line = std::regex_replace(line, std::regex{" +"}, " ");
             const auto at = separator == '=' ? line.find(" =") : line.find(' ', line.find(' ') + 1);
-            BOOST_TEST(found.emplace(line.substr(0, at), line.substr(at)).second, line << " is there twice");
+            BOOST_TEST(found.emplace(line.substr(0, at), line.substr(at)).second,
+                       line << " is there twice");
         }
         BOOST_TEST(found.size() > 10U);
         return found;
     }
 
-    void compare(const std::string& option, char separator, const std::set<std::string>& exceptions) const
+    void compare(const std::string& option, char separator,
+                 const std::set<std::string>& exceptions) const
     {
         auto stack = of(option, true, separator), guide = of(option, false, separator);
         for (const auto& name : exceptions) {
@@ -105,10 +118,13 @@ struct Both : mail::Story {
             guide.erase(name);
         }
         for (const auto& [name, value] : guide) {
-            BOOST_TEST(stack[name] == value, option << " " << name << " is '" << stack[name] << "' in the stack and '" << value << "' by the guide");
+            BOOST_TEST(stack[name] == value, option << " " << name << " is '" << stack[name]
+                                                    << "' in the stack and '" << value
+                                                    << "' by the guide");
             stack.erase(name);
         }
-        for (const auto& [name, value] : stack) BOOST_ERROR(option + " " + name + " is in the stack only:" + value);
+        for (const auto& [name, value] : stack)
+            BOOST_ERROR(option + " " + name + " is in the stack only:" + value);
     }
 
     fs::path folder = house.directory() / story::unique("same");
@@ -121,7 +137,8 @@ BOOST_AUTO_TEST_SUITE(mail_same, *mail::needs_mail())
 BOOST_FIXTURE_TEST_CASE(postfix_is_as_in_the_guide, Both)
 {
     std::set<std::string> all;
-    for (const auto* some : {&kPaths, &kAddresses, &kNothingLeaves, &kTimes}) all.insert(some->begin(), some->end());
+    for (const auto* some : {&kPaths, &kAddresses, &kNothingLeaves, &kTimes})
+        all.insert(some->begin(), some->end());
     compare("-n", '=', all);
     compare("-M", ' ', {});
     compare("-P", '=', {});

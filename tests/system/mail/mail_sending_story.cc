@@ -1,5 +1,5 @@
-// mail_sending_story.cc - how much a mailbox may send, as those who send see it: what is counted, what is refused in which
-// words, and that check and why know when nobody can send.
+// mail_sending_story.cc - how much a mailbox may send, as those who send see it: what is counted,
+// what is refused in which words, and that check and why know when nobody can send.
 
 #include "system/harness/mail.h"
 
@@ -35,11 +35,14 @@ struct Sending : mail::Story {
     }
     std::string counted(const std::string& address) const
     {
-        return house.value("SELECT COALESCE(MAX(recipients), 0) FROM sending_rate WHERE kind = 'mailbox' AND name = " + stack::quote(address));
+        return house.value(
+            "SELECT COALESCE(MAX(recipients), 0) FROM sending_rate WHERE kind = 'mailbox' AND name = "
+            + stack::quote(address));
     }
     void set_counted(const std::string& address, int recipients) const
     {
-        house.sql("REPLACE INTO sending_rate VALUES ('mailbox', " + stack::quote(address) + ", UNIX_TIMESTAMP(), " + std::to_string(recipients) + ")");
+        house.sql("REPLACE INTO sending_rate VALUES ('mailbox', " + stack::quote(address)
+                  + ", UNIX_TIMESTAMP(), " + std::to_string(recipients) + ")");
     }
 
     story::Tenant who;
@@ -68,12 +71,19 @@ BOOST_FIXTURE_TEST_CASE(a_refusal_says_the_limit_and_when_to_try_again, Sending)
 {
     const auto much = begun(alice, 201).ask("DATA");
     BOOST_TEST(much.starts_with("550 5.5.3 "), much);
-    BOOST_TEST(much.find("This mailbox may send to 200 recipients an hour; this message has 201") != std::string::npos, much);
+    BOOST_TEST(much.find("This mailbox may send to 200 recipients an hour; this message has 201")
+                   != std::string::npos,
+               much);
     set_counted(alice, 199);
     BOOST_TEST(send(alice, 1).starts_with("250 "));
     const auto late = begun(alice, 1).ask("DATA");
-    BOOST_TEST(std::regex_search(late, std::regex{"^450 4\\.7\\.1 .*may send to 200 recipients an hour and has sent to 200; this message has 1:"
-                                                  " try again at [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"}), late);
+    BOOST_TEST(
+        std::regex_search(
+            late,
+            std::regex{
+                "^450 4\\.7\\.1 .*may send to 200 recipients an hour and has sent to 200; this message has 1:"
+                " try again at [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"}),
+        late);
     for (const auto& text : {much, late}) {
         BOOST_TEST(text.find("SASL") == std::string::npos, text);
         BOOST_TEST(text.find(inside(alice).substr(0, 32)) == std::string::npos, text);
@@ -99,12 +109,17 @@ BOOST_FIXTURE_TEST_CASE(sessions_at_the_same_time_do_not_send_more, Sending)
     std::vector<std::string> answers(kSessions);
     std::vector<std::unique_ptr<mail::Smtp>> sessions;
     // All have been told at DATA that there is room.
-    for (std::size_t i = 0; i < kSessions; ++i) sessions.push_back(std::make_unique<mail::Smtp>(begun(alice, 9)));
+    for (std::size_t i = 0; i < kSessions; ++i)
+        sessions.push_back(std::make_unique<mail::Smtp>(begun(alice, 9)));
     for (auto& session : sessions) BOOST_TEST(session->ask("DATA").starts_with("354 "));
-    mail::in_parallel(kSessions, kSessions, [&](std::size_t n) { answers[n] = sessions[n]->ask("Subject: Hello\r\n\r\nHello\r\n."); });
-    const auto sent = std::count_if(answers.begin(), answers.end(), [](const auto& answer) { return answer.starts_with("250 "); });
+    mail::in_parallel(kSessions, kSessions, [&](std::size_t n) {
+        answers[n] = sessions[n]->ask("Subject: Hello\r\n\r\nHello\r\n.");
+    });
+    const auto sent = std::count_if(answers.begin(), answers.end(),
+                                    [](const auto& answer) { return answer.starts_with("250 "); });
     BOOST_TEST(sent == 2);
-    for (const auto& answer : answers) BOOST_TEST((answer.starts_with("250 ") || answer.starts_with("450 4.7.1 ")), answer);
+    for (const auto& answer : answers)
+        BOOST_TEST((answer.starts_with("250 ") || answer.starts_with("450 4.7.1 ")), answer);
     BOOST_TEST(counted(alice) == "198");
 }
 
@@ -118,9 +133,12 @@ BOOST_FIXTURE_TEST_CASE(that_nobody_can_send_is_noticed, Sending)
     house.sql("GRANT UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost'");
     BOOST_TEST(answer.starts_with("451 4.3.0 "), answer);
     BOOST_TEST(check.exit == 1);
-    BOOST_TEST(check.out.find("WRONG    Postfix: what a mailbox sends cannot be counted") != std::string::npos, check.out);
+    BOOST_TEST(check.out.find("WRONG    Postfix: what a mailbox sends cannot be counted")
+                   != std::string::npos,
+               check.out);
     BOOST_TEST(why.exit == 1);
-    BOOST_TEST(why.out.find("sending: no, it cannot be counted (451)") != std::string::npos, why.out);
+    BOOST_TEST(why.out.find("sending: no, it cannot be counted (451)") != std::string::npos,
+               why.out);
     BOOST_TEST(send(alice, 1).starts_with("250 "));
     BOOST_TEST(house.mailboxctl({"check"}).out.find("ok       Postfix\n") != std::string::npos);
 }

@@ -1,5 +1,5 @@
-// mail_size_story.cc - the size in the list follows the mailbox: each delivery, each message that is put in, taken out or
-// removed.
+// mail_size_story.cc - the size in the list follows the mailbox: each delivery, each message that
+// is put in, taken out or removed.
 
 #include "system/harness/mail.h"
 
@@ -8,7 +8,10 @@
 namespace {
 
 struct Size : mail::Story {
-    Size() : who{tenant()}, alice{who.address("alice")} { BOOST_TEST_REQUIRE(create(who, "alice").status == 200); }
+    Size() : who{tenant()}, alice{who.address("alice")}
+    {
+        BOOST_TEST_REQUIRE(create(who, "alice").status == 200);
+    }
 
     std::int64_t listed() const { return size_of(who, "alice"); }
     bool becomes(std::int64_t size) const
@@ -20,7 +23,8 @@ struct Size : mail::Story {
     {
         const auto before = listed();
         mail::Smtp lmtp{endpoint("LMTP"), "LHLO"};
-        BOOST_TEST_REQUIRE(lmtp.send("you@example.net", {inside(alice)}, mail::message("Hello")).starts_with("250 "));
+        BOOST_TEST_REQUIRE(lmtp.send("you@example.net", {inside(alice)}, mail::message("Hello"))
+                               .starts_with("250 "));
         BOOST_TEST_REQUIRE(process::eventually([&] { return listed() > before; }));
         return listed();
     }
@@ -111,8 +115,10 @@ BOOST_FIXTURE_TEST_CASE(of_a_mailbox_made_again, Size)
     expected = {"foreign key constraint fails"};
     // The log tells when it has tried.
     BOOST_TEST(!dovecot.expect(dovecot_begin, {"foreign key constraint fails", old}).empty());
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM mailbox_usage WHERE storage_id IN (" + stack::quote(old) + ", " +
-                           stack::quote(inside(alice).substr(0, 32)) + ")") == "0");
+    BOOST_TEST(house.value("SELECT COUNT(*) FROM mailbox_usage WHERE storage_id IN ("
+                           + stack::quote(old) + ", " + stack::quote(inside(alice).substr(0, 32))
+                           + ")")
+               == "0");
     BOOST_TEST(listed() == 0);
     BOOST_TEST(this->imap(alice).select() == 0U);
 }

@@ -1,6 +1,6 @@
-// mail_smuggling_story.cc - where a message ends: only <CR><LF>.<CR><LF> is an end of data. Otherwise a message could carry
-// a second one, with a forged sender, through a server that saw no end there (CVE-2023-51764); and there is no BDAT where
-// Postfix has faults of that kind in it.
+// mail_smuggling_story.cc - where a message ends: only <CR><LF>.<CR><LF> is an end of data.
+// Otherwise a message could carry a second one, with a forged sender, through a server that saw no
+// end there (CVE-2023-51764); and there is no BDAT where Postfix has faults of that kind in it.
 
 #include "system/harness/mail.h"
 
@@ -25,7 +25,8 @@ const Spelling kSpellings[] = {
 struct Smuggling : mail::Story {
     Smuggling() : who{tenant()}
     {
-        for (const char* name : {"alice", "bob"}) BOOST_TEST_REQUIRE(create(who, name).status == 200);
+        for (const char* name : {"alice", "bob"})
+            BOOST_TEST_REQUIRE(create(who, name).status == 200);
         is_old = process::run({"postconf", "-dh", "mail_version"}).out.starts_with("3.7.");
     }
 
@@ -53,8 +54,9 @@ struct Smuggling : mail::Story {
         BOOST_TEST_REQUIRE(talk.ask("MAIL FROM:<" + from + ">").starts_with("250 "));
         BOOST_TEST_REQUIRE(talk.ask("RCPT TO:<" + bob + ">").starts_with("250 "));
         BOOST_TEST_REQUIRE(talk.ask("DATA").starts_with("354 "));
-        talk.connection.send("Subject: first\r\n\r\nOne." + spelling.end + "MAIL FROM:<" + from + ">\r\nRCPT TO:<" + bob +
-                             ">\r\nDATA\r\nSubject: second\r\n\r\nTwo.\r\n.\r\nQUIT\r\n");
+        talk.connection.send("Subject: first\r\n\r\nOne." + spelling.end + "MAIL FROM:<" + from
+                             + ">\r\nRCPT TO:<" + bob
+                             + ">\r\nDATA\r\nSubject: second\r\n\r\nTwo.\r\n.\r\nQUIT\r\n");
         talk.connection.receive_all();
     }
 
@@ -65,7 +67,8 @@ struct Smuggling : mail::Story {
         for (const auto& row : kSpellings) {
             deliver_by(row);
             expected_count += row.is_end ? 2 : 1;
-            BOOST_TEST(process::eventually([&] { return messages(bob) >= expected_count; }), row.why << " lost a message");
+            BOOST_TEST(process::eventually([&] { return messages(bob) >= expected_count; }),
+                       row.why << " lost a message");
             BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
             BOOST_TEST(messages(bob) == expected_count, row.why);
             expected_count = messages(bob);
@@ -95,20 +98,27 @@ BOOST_FIXTURE_TEST_CASE(by_any_end_of_data_from_a_user, Smuggling)
     try_all([&](const Spelling& spelling) {
         Talk talk{endpoint("SUBMISSION")};
         talk.ask("EHLO client.example.net");
-        BOOST_TEST_REQUIRE(talk.ask("AUTH PLAIN " + http::base64(std::string{'\0'} + alice + '\0' + story::kPassword)).starts_with("235 "));
+        BOOST_TEST_REQUIRE(
+            talk.ask("AUTH PLAIN "
+                     + http::base64(std::string{'\0'} + alice + '\0' + story::kPassword))
+                .starts_with("235 "));
         send(talk, alice, spelling);
     });
 }
 
 BOOST_FIXTURE_TEST_CASE(by_chunks, Smuggling)
 {
-    const auto has = [&](mail::Smtp& client) { return client.welcome().find("CHUNKING") != std::string::npos; };
+    const auto has = [&](mail::Smtp& client) {
+        return client.welcome().find("CHUNKING") != std::string::npos;
+    };
     auto smtp = this->smtp();
     auto submission = this->submission(who.address("alice"));
     mail::Smtp old_client{endpoint("SMTP"), "HELO"};
     for (auto* client : {&smtp, &submission, &old_client}) {
         BOOST_TEST((!is_old || !has(*client)), client->welcome());
-        client->ask("MAIL FROM:<" + std::string{client == &submission ? who.address("alice") : "you@example.net"} + ">");
+        client->ask("MAIL FROM:<"
+                    + std::string{client == &submission ? who.address("alice") : "you@example.net"}
+                    + ">");
         client->ask("RCPT TO:<" + who.address("bob") + ">");
         if (is_old) BOOST_TEST(client->ask("BDAT 10 LAST").starts_with("5"));
     }

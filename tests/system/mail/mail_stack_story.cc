@@ -1,4 +1,5 @@
-// mail_stack_story.cc - what is left of a stack that has been taken down: its data, and nothing that runs or listens.
+// mail_stack_story.cc - what is left of a stack that has been taken down: its data, and nothing
+// that runs or listens.
 
 #include "system/harness/mail.h"
 
@@ -13,13 +14,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// As `ps` lists it: a process of this session, and what it is called. Not those that have ended, whoever has to take note.
+// As `ps` lists it: a process of this session, and what it is called. Not those that have ended,
+// whoever has to take note.
 std::vector<std::string> processes(const std::set<std::string>& sessions)
 {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator{"/proc"}) {
         std::string text;
-        std::getline(std::ifstream{entry.path() / "stat"}, text, '\0');  // nothing if it is no process, or has ended
+        std::getline(std::ifstream{entry.path() / "stat"}, text,
+                     '\0');  // nothing if it is no process, or has ended
         std::istringstream fields{text.substr(text.rfind(')') + 1)};
         std::string state;
         std::string parent;
@@ -33,8 +36,8 @@ std::vector<std::string> processes(const std::set<std::string>& sessions)
     return found;
 }
 
-// As `ss -l` lists them: what listens on a port of loopback by its inode, which no other socket gets later, and what has
-// a name in the file system by that.
+// As `ss -l` lists them: what listens on a port of loopback by its inode, which no other socket
+// gets later, and what has a name in the file system by that.
 std::set<std::string> listeners()
 {
     std::set<std::string> all;
@@ -75,7 +78,8 @@ struct Leftovers : mail::Breaking {
     std::set<std::string> sockets_of_ports() const
     {
         std::set<std::string> wanted;
-        for (const auto* name : {"SMTP", "SUBMISSION", "SUBMISSIONS", "LMTP", "IMAP", "IMAPS", "POP3", "POP3S", "DOVEADM"}) {
+        for (const auto* name : {"SMTP", "SUBMISSION", "SUBMISSIONS", "LMTP", "IMAP", "IMAPS",
+                                 "POP3", "POP3S", "DOVEADM"}) {
             std::ostringstream hexadecimal;
             hexadecimal << std::uppercase << std::hex << house.port(std::string{name} + "_PORT");
             wanted.insert(hexadecimal.str());
@@ -96,7 +100,8 @@ struct Leftovers : mail::Breaking {
         std::set<std::string> all;
         for (const auto& entry : fs::recursive_directory_iterator{house.directory()}) {
             const auto name = fs::relative(entry.path(), house.directory()).string();
-            if (!name.starts_with("mariadb/data/") && !name.starts_with("mail/") && name.find("/inet.") == std::string::npos) {
+            if (!name.starts_with("mariadb/data/") && !name.starts_with("mail/")
+                && name.find("/inet.") == std::string::npos) {
                 all.insert(name);
             }
         }

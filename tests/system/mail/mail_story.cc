@@ -1,4 +1,5 @@
-// mail_story.cc - a mailbox of the API takes mail, is read, and sends: its life from the first message to the last.
+// mail_story.cc - a mailbox of the API takes mail, is read, and sends: its life from the first
+// message to the last.
 
 #include "system/harness/mail.h"
 

@@ -1,5 +1,6 @@
-// mail_suspension_story.cc - what API, IMAP, POP3, submission and SMTP answer while an account, a domain or a mailbox is
-// suspended: the table in docs/guide.md, made anew from real answers and compared.
+// mail_suspension_story.cc - what API, IMAP, POP3, submission and SMTP answer while an account, a
+// domain or a mailbox is suspended: the table in docs/guide.md, made anew from real answers and
+// compared.
 
 #include "system/harness/mail.h"
 
@@ -18,11 +19,15 @@ struct Suspension {
     std::string level;  // account, domain or mailbox; empty: nothing is suspended
     bool is_disabled = false;
 
-    std::string text() const { return level.empty() ? "nothing" : level + (is_disabled ? ", `--disabled`" : ""); }
+    std::string text() const
+    {
+        return level.empty() ? "nothing" : level + (is_disabled ? ", `--disabled`" : "");
+    }
 };
 
-const std::vector<Suspension> kTable{{""},       {"mailbox"},       {"mailbox", true}, {"domain"}, {"domain", true},
-                                     {"account"}, {"account", true}};
+const std::vector<Suspension> kTable{
+    {""},        {"mailbox"},      {"mailbox", true}, {"domain"}, {"domain", true},
+    {"account"}, {"account", true}};
 
 constexpr char kHeading[] = "| suspended | GET | POST | PUT | IMAP | POP3 | AUTH | RCPT | LMTP |";
 
@@ -66,7 +71,10 @@ struct Suspensions : mail::Story {
     void set(const House& alices, const std::string& command, const Suspension& what) const
     {
         const auto& who = alices.who;
-        Arguments arguments{what.level, command, what.level == "account" ? who.account : what.level == "domain" ? who.domain : who.address("alice")};
+        Arguments arguments{what.level, command,
+                            what.level == "account"  ? who.account
+                            : what.level == "domain" ? who.domain
+                                                     : who.address("alice")};
         if (what.is_disabled && command == "suspend") {
             arguments.emplace_back("--disabled");
         }
@@ -79,8 +87,11 @@ struct Suspensions : mail::Story {
     {
         std::vector<std::string> names;
         for (auto& each : houses) {
-            const auto status = [](const http::Answer& answer) { return " " + std::to_string(answer.status) + " |"; };
-            each.of_api = status(list(each.who)) + status(create(each.who, story::unique("new"))) + status(change(each.who, "alice", story::kPassword));
+            const auto status = [](const http::Answer& answer) {
+                return " " + std::to_string(answer.status) + " |";
+            };
+            each.of_api = status(list(each.who)) + status(create(each.who, story::unique("new")))
+                          + status(change(each.who, "alice", story::kPassword));
             names.push_back(inside(each.who.address("alice")));
         }
         mail::in_parallel(houses.size(), houses.size(), [&](std::size_t n) {
@@ -95,8 +106,10 @@ struct Suspensions : mail::Story {
             mail::Smtp lmtp{from("LMTP"), "LHLO"};
             std::string row;
             for (const auto& answer :
-                 {mail::Imap{from("IMAP")}.login(alice, story::kPassword), mail::Pop3{from("POP3")}.login(alice, story::kPassword),
-                  mail::Smtp{from("SUBMISSION")}.login(alice, story::kPassword), smtp.ask("RCPT TO:<" + alice + ">"),
+                 {mail::Imap{from("IMAP")}.login(alice, story::kPassword),
+                  mail::Pop3{from("POP3")}.login(alice, story::kPassword),
+                  mail::Smtp{from("SUBMISSION")}.login(alice, story::kPassword),
+                  smtp.ask("RCPT TO:<" + alice + ">"),
                   lmtp.send("you@example.net", {names[n]}, mail::message("Accepted before"))}) {
                 row += " " + first_word(answer) + " |";
             }
@@ -148,8 +161,9 @@ BOOST_FIXTURE_TEST_CASE(of_two_levels, Suspensions)
         Suspension left;
     };
     const Pair pairs[] = {
-        {{"account"}, {"mailbox", true}}, {{"account", true}, {"mailbox"}}, {{"mailbox", true}, {"account"}},
-        {{"mailbox"}, {"account", true}}, {{"domain", true}, {"mailbox"}},  {{"account", true}, {"domain"}},
+        {{"account"}, {"mailbox", true}}, {{"account", true}, {"mailbox"}},
+        {{"mailbox", true}, {"account"}}, {{"mailbox"}, {"account", true}},
+        {{"domain", true}, {"mailbox"}},  {{"account", true}, {"domain"}},
     };
     std::vector<House> twice;
     std::vector<House> once;
@@ -163,7 +177,8 @@ BOOST_FIXTURE_TEST_CASE(of_two_levels, Suspensions)
     // While both are: nobody logs in, and one that takes no mail is enough.
     ask(twice);
     for (std::size_t n = 0; n < twice.size(); ++n) {
-        BOOST_TEST(twice[n].of_mail == " NO | -ERR | 535 | 450 | 250 |", pairs[n].resumed.text() << " and " << pairs[n].left.text());
+        BOOST_TEST(twice[n].of_mail == " NO | -ERR | 535 | 450 | 250 |",
+                   pairs[n].resumed.text() << " and " << pairs[n].left.text());
         set(twice[n], "resume", pairs[n].resumed);
     }
     auto all = once;
@@ -173,7 +188,8 @@ BOOST_FIXTURE_TEST_CASE(of_two_levels, Suspensions)
     }
     ask(all);
     for (std::size_t n = 0; n < once.size(); ++n) {
-        BOOST_TEST(all[once.size() + n].row() == all[n].row(), pairs[n].resumed.text() << " resumed, " << pairs[n].left.text() << " left");
+        BOOST_TEST(all[once.size() + n].row() == all[n].row(),
+                   pairs[n].resumed.text() << " resumed, " << pairs[n].left.text() << " left");
     }
 }
 

@@ -9,12 +9,13 @@
 
 namespace {
 
-// As an operator has it: the stack's exception for its own listeners is taken back. What comes from 127.0.0.2 is no
-// connection from the server to itself, which Dovecot calls secure.
+// As an operator has it: the stack's exception for its own listeners is taken back. What comes from
+// 127.0.0.2 is no connection from the server to itself, which Dovecot calls secure.
 struct AsInstalled : mail::Story {
     AsInstalled()
     {
-        const std::string_view exception = mail::dovecot_is_24() ? "auth_allow_cleartext = yes\n" : "disable_plaintext_auth = no\n";
+        const std::string_view exception = mail::dovecot_is_24() ? "auth_allow_cleartext = yes\n"
+                                                                 : "disable_plaintext_auth = no\n";
         std::ifstream file{house.setting("DOVECOT_CONF")};
         original.assign(std::istreambuf_iterator<char>{file}, {});
         auto text = original;
@@ -36,14 +37,19 @@ struct AsInstalled : mail::Story {
         const auto directory = house.setting("POSTFIX_CONF");
         const auto listener = "127.0.0.1:" + house.setting("SUBMISSION_PORT") + "/inet";
         for (const auto& command :
-             {process::Arguments{"postconf", "-c", directory, "-P", listener + "/smtpd_tls_security_level=" + of_submission},
+             {process::Arguments{"postconf", "-c", directory, "-P",
+                                 listener + "/smtpd_tls_security_level=" + of_submission},
               process::Arguments{"postfix", "-c", directory, "reload"}}) {
             BOOST_TEST_REQUIRE(process::run(mail::as_root(command)).exit == 0);
         }
         const bool in_clear = of_submission == "may";
         BOOST_TEST_REQUIRE(process::eventually([&] {
-            return (mail::Imap{from_elsewhere("IMAP")}.greeting().find("LOGINDISABLED") == std::string::npos) == in_clear &&
-                   (mail::Smtp{from_elsewhere("SUBMISSION")}.welcome().find("AUTH") != std::string::npos) == in_clear;
+            return (mail::Imap{from_elsewhere("IMAP")}.greeting().find("LOGINDISABLED")
+                    == std::string::npos)
+                       == in_clear
+                   && (mail::Smtp{from_elsewhere("SUBMISSION")}.welcome().find("AUTH")
+                       != std::string::npos)
+                          == in_clear;
         }));
     }
 
@@ -66,7 +72,8 @@ BOOST_FIXTURE_TEST_CASE(everything_works_encrypted, mail::Story)
     const auto who = tenant();
     const auto alice = who.address("alice");
     BOOST_TEST(create(who, "alice").status == 200);
-    for (const auto& [submission, tls] : {std::pair{"SUBMISSION", mail::Tls::starttls}, {"SUBMISSIONS", mail::Tls::from_the_start}}) {
+    for (const auto& [submission, tls] : {std::pair{"SUBMISSION", mail::Tls::starttls},
+                                          {"SUBMISSIONS", mail::Tls::from_the_start}}) {
         mail::Smtp smtp{endpoint(submission, tls)};
         BOOST_TEST(smtp.login(alice, story::kPassword).starts_with("235 "));
         BOOST_TEST(smtp.send(alice, {alice}, mail::message("Hello")).starts_with("250 "));
@@ -75,12 +82,14 @@ BOOST_FIXTURE_TEST_CASE(everything_works_encrypted, mail::Story)
     mail::Smtp smtp{endpoint("SMTP", mail::Tls::starttls)};
     BOOST_TEST(smtp.send("you@example.net", {alice}, mail::message("Hello")).starts_with("250 "));
     BOOST_TEST(process::eventually([&] { return messages(alice) == 3; }));
-    for (const auto& [port, tls] : {std::pair{"IMAP", mail::Tls::starttls}, {"IMAPS", mail::Tls::from_the_start}}) {
+    for (const auto& [port, tls] :
+         {std::pair{"IMAP", mail::Tls::starttls}, {"IMAPS", mail::Tls::from_the_start}}) {
         mail::Imap imap{endpoint(port, tls)};
         BOOST_TEST(imap.login(alice, story::kPassword).starts_with("OK "));
         BOOST_TEST(imap.select() == 3U);
     }
-    for (const auto& [port, tls] : {std::pair{"POP3", mail::Tls::starttls}, {"POP3S", mail::Tls::from_the_start}}) {
+    for (const auto& [port, tls] :
+         {std::pair{"POP3", mail::Tls::starttls}, {"POP3S", mail::Tls::from_the_start}}) {
         mail::Pop3 pop3{endpoint(port, tls)};
         BOOST_TEST(pop3.login(alice, story::kPassword).starts_with("+OK "));
         BOOST_TEST(pop3.messages() == 3U);
@@ -100,35 +109,49 @@ BOOST_FIXTURE_TEST_CASE(no_password_comes_in_clear, AsInstalled)
     BOOST_TEST(authenticate.starts_with("NO [PRIVACYREQUIRED]"), authenticate);
     mail::Pop3 pop3{from_elsewhere("POP3")};
     const auto user = pop3.ask("USER " + alice);
-    BOOST_TEST(user.starts_with(mail::dovecot_is_24() ? "-ERR [AUTH] Cleartext" : "-ERR [AUTH] Plaintext"), user);
+    BOOST_TEST(
+        user.starts_with(mail::dovecot_is_24() ? "-ERR [AUTH] Cleartext" : "-ERR [AUTH] Plaintext"),
+        user);
     mail::Smtp smtp{from_elsewhere("SUBMISSION")};
     BOOST_TEST(smtp.login(alice, story::kPassword).starts_with("530 5.7.0 Must issue a STARTTLS"));
-    BOOST_TEST(smtp.ask("MAIL FROM:<" + alice + ">").starts_with("530 5.7.0 Must issue a STARTTLS"));
+    BOOST_TEST(
+        smtp.ask("MAIL FROM:<" + alice + ">").starts_with("530 5.7.0 Must issue a STARTTLS"));
 
-    BOOST_TEST(mail::Imap{endpoint("IMAP", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("OK "));
-    BOOST_TEST(mail::Pop3{endpoint("POP3", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("+OK "));
-    BOOST_TEST(mail::Smtp{endpoint("SUBMISSION", mail::Tls::starttls)}.login(alice, story::kPassword).starts_with("235 "));
+    BOOST_TEST(mail::Imap{endpoint("IMAP", mail::Tls::starttls)}
+                   .login(alice, story::kPassword)
+                   .starts_with("OK "));
+    BOOST_TEST(mail::Pop3{endpoint("POP3", mail::Tls::starttls)}
+                   .login(alice, story::kPassword)
+                   .starts_with("+OK "));
+    BOOST_TEST(mail::Smtp{endpoint("SUBMISSION", mail::Tls::starttls)}
+                   .login(alice, story::kPassword)
+                   .starts_with("235 "));
 }
 
-// RFC 8997: a password is not to be sent over TLS 1.0 or 1.1, nor without a certificate. Other servers may use what they
-// have, because the alternative is mail in clear.
+// RFC 8997: a password is not to be sent over TLS 1.0 or 1.1, nor without a certificate. Other
+// servers may use what they have, because the alternative is mail in clear.
 BOOST_FIXTURE_TEST_CASE(no_login_over_old_tls, mail::Story)
 {
     const auto agrees = [&](const std::string& name, const process::Arguments& options) {
-        process::Arguments command{"openssl", "s_client", "-connect", "127.0.0.1:" + house.setting(name + "_PORT"), "-quiet", "-no_ign_eof"};
+        process::Arguments command{"openssl",  "s_client",
+                                   "-connect", "127.0.0.1:" + house.setting(name + "_PORT"),
+                                   "-quiet",   "-no_ign_eof"};
         if (name != "SUBMISSIONS") command.insert(command.end(), {"-starttls", "smtp"});
         command.insert(command.end(), options.begin(), options.end());
         return process::run(command, {.input = "QUIT\r\n"}).exit == 0;
     };
     const process::Arguments any{"-cipher", "ALL:@SECLEVEL=0"};
     for (const std::string name : {"SUBMISSION", "SUBMISSIONS"}) {
-        for (const char* version : {"-tls1", "-tls1_1"}) BOOST_TEST(!agrees(name, {version, any[0], any[1]}), name << " " << version);
+        for (const char* version : {"-tls1", "-tls1_1"})
+            BOOST_TEST(!agrees(name, {version, any[0], any[1]}), name << " " << version);
         for (const char* cipher : {"aNULL:@SECLEVEL=0", "eNULL:@SECLEVEL=0", "3DES:@SECLEVEL=0"}) {
             BOOST_TEST(!agrees(name, {"-tls1_2", "-cipher", cipher}), name << " " << cipher);
         }
-        for (const char* version : {"-tls1_2", "-tls1_3"}) BOOST_TEST(agrees(name, {version}), name << " " << version);
+        for (const char* version : {"-tls1_2", "-tls1_3"})
+            BOOST_TEST(agrees(name, {version}), name << " " << version);
     }
-    for (const char* version : {"-tls1", "-tls1_2", "-tls1_3"}) BOOST_TEST(agrees("SMTP", {version, any[0], any[1]}), version);
+    for (const char* version : {"-tls1", "-tls1_2", "-tls1_3"})
+        BOOST_TEST(agrees("SMTP", {version, any[0], any[1]}), version);
     expected = {"TLS library problem"};
 }
 

@@ -1,5 +1,5 @@
-// autoconfig_story.cc - what mail programs are told of their settings, as they ask for it, and the DNS records that lead
-// them there.
+// autoconfig_story.cc - what mail programs are told of their settings, as they ask for it, and the
+// DNS records that lead them there.
 
 #include "system/harness/story.h"
 
@@ -17,19 +17,20 @@ namespace {
 
 using Elements = std::multimap<std::string, std::string>;
 
-// The texts and attributes of a document, by their paths: "clientConfig/emailProvider/domain", "…/emailProvider@id". Only
-// the plainest form of XML; whatever else stands there throws.
+// The texts and attributes of a document, by their paths: "clientConfig/emailProvider/domain",
+// "…/emailProvider@id". Only the plainest form of XML; whatever else stands there throws.
 Elements elements(const std::string& document)
 {
     static const std::regex token_form{"<\\?xml version=\"1.0\" encoding=\"UTF-8\"\\?>\n"
-                                   "|<(/?)([A-Za-z0-9]+)((?: [a-z]+=\"[^\"<&]*\")*)>|([^<&]+)"};
+                                       "|<(/?)([A-Za-z0-9]+)((?: [a-z]+=\"[^\"<&]*\")*)>|([^<&]+)"};
     static const std::regex attribute_form{" ([a-z]+)=\"([^\"]*)\""};
     Elements found;
     std::vector<std::string> path{""};
     std::string text;
     auto rest = document.cbegin();
     for (std::smatch token; rest != document.cend(); rest = token[0].second) {
-        if (!std::regex_search(rest, document.cend(), token, token_form, std::regex_constants::match_continuous)) {
+        if (!std::regex_search(rest, document.cend(), token, token_form,
+                               std::regex_constants::match_continuous)) {
             throw std::runtime_error{"not well-formed: " + std::string{rest, document.cend()}};
         }
         const std::string name = token[2];
@@ -40,7 +41,9 @@ Elements elements(const std::string& document)
         } else if (token[1].length() == 0) {
             path.push_back(path.back() + "/" + name);
             const std::string attributes = token[3];
-            for (std::sregex_iterator each{attributes.begin(), attributes.end(), attribute_form}, end; each != end; ++each) {
+            for (std::sregex_iterator each{attributes.begin(), attributes.end(), attribute_form},
+                 end;
+                 each != end; ++each) {
                 found.emplace(path.back() + "@" + each->str(1), each->str(2));
             }
             text.clear();
@@ -74,12 +77,14 @@ struct Autoconfig : story::Story {
     std::string domain = house.setting("DOMAIN");
 
     // By the name that the program asks; with a body it is a POST.
-    http::Answer ask(const std::string& host, const std::string& target, const std::string& body = "") const
+    http::Answer ask(const std::string& host, const std::string& target,
+                     const std::string& body = "") const
     {
-        std::string request = (body.empty() ? "GET " : "POST ") + target + " HTTP/1.1\r\nHost: " + host +
-                              "\r\nConnection: close\r\n";
+        std::string request = (body.empty() ? "GET " : "POST ") + target
+                              + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n";
         if (!body.empty()) {
-            request += "Content-Type: text/xml\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+            request +=
+                "Content-Type: text/xml\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
         }
         return house.server().send_bytes(request + "\r\n" + body);
     }
@@ -93,8 +98,10 @@ constexpr auto kEach = boost::test_tools::per_element();
 BOOST_AUTO_TEST_SUITE(autoconfig)
 
 BOOST_DATA_TEST_CASE_F(Autoconfig, thunderbird,
-                       data::make(Strings{"/mail/config-v1.1.xml", "/mail/config-v1.1.xml?emailaddress=alice%40samples.mailgun.org",
-                                          "/.well-known/autoconfig/mail/config-v1.1.xml"}),
+                       data::make(Strings{
+                           "/mail/config-v1.1.xml",
+                           "/mail/config-v1.1.xml?emailaddress=alice%40samples.mailgun.org",
+                           "/.well-known/autoconfig/mail/config-v1.1.xml"}),
                        target)
 {
     const auto answer = ask("autoconfig." + domain, target);
@@ -110,39 +117,54 @@ BOOST_DATA_TEST_CASE_F(Autoconfig, thunderbird,
     BOOST_TEST(of("/incomingServer/hostname") == (Strings{"localhost", "localhost"}), kEach);
     BOOST_TEST(of("/incomingServer/port") == (Strings{"993", "995"}), kEach);
     BOOST_TEST(of("/incomingServer/socketType") == (Strings{"SSL", "SSL"}), kEach);
-    BOOST_TEST(of("/incomingServer/username") == (Strings{"%EMAILADDRESS%", "%EMAILADDRESS%"}), kEach);
-    BOOST_TEST(of("/incomingServer/authentication") == (Strings{"password-cleartext", "password-cleartext"}), kEach);
+    BOOST_TEST(of("/incomingServer/username") == (Strings{"%EMAILADDRESS%", "%EMAILADDRESS%"}),
+               kEach);
+    BOOST_TEST(of("/incomingServer/authentication")
+                   == (Strings{"password-cleartext", "password-cleartext"}),
+               kEach);
     BOOST_TEST(of("/outgoingServer@type") == (Strings{"smtp", "smtp"}), kEach);
     BOOST_TEST(of("/outgoingServer/hostname") == (Strings{"localhost", "localhost"}), kEach);
     BOOST_TEST(of("/outgoingServer/port") == (Strings{"465", "587"}), kEach);
     BOOST_TEST(of("/outgoingServer/socketType") == (Strings{"SSL", "STARTTLS"}), kEach);
-    BOOST_TEST(of("/outgoingServer/username") == (Strings{"%EMAILADDRESS%", "%EMAILADDRESS%"}), kEach);
-    BOOST_TEST(of("/outgoingServer/authentication") == (Strings{"password-cleartext", "password-cleartext"}), kEach);
+    BOOST_TEST(of("/outgoingServer/username") == (Strings{"%EMAILADDRESS%", "%EMAILADDRESS%"}),
+               kEach);
+    BOOST_TEST(of("/outgoingServer/authentication")
+                   == (Strings{"password-cleartext", "password-cleartext"}),
+               kEach);
 }
 
 BOOST_DATA_TEST_CASE_F(Autoconfig, outlook,
-                       data::make(Strings{"/autodiscover/autodiscover.xml", "/Autodiscover/Autodiscover.xml",
+                       data::make(Strings{"/autodiscover/autodiscover.xml",
+                                          "/Autodiscover/Autodiscover.xml",
                                           "/AutoDiscover/AutoDiscover.xml"}),
                        target)
 {
-    const auto answer =
-        ask("autodiscover." + domain, target,
-            "<?xml version=\"1.0\" encoding=\"utf-8\"?>"
-            "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\">"
-            "<Request><EMailAddress>alice@" + domain + "</EMailAddress><AcceptableResponseSchema>"
-            "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
-            "</AcceptableResponseSchema></Request></Autodiscover>");
+    const auto answer = ask(
+        "autodiscover." + domain, target,
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>"
+        "<Autodiscover xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\">"
+        "<Request><EMailAddress>alice@"
+            + domain
+            + "</EMailAddress><AcceptableResponseSchema>"
+              "http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"
+              "</AcceptableResponseSchema></Request></Autodiscover>");
     BOOST_TEST(answer.status == 200);
     BOOST_TEST(answer.header("Content-Type").starts_with("application/xml"));
     const auto told = elements(answer.body);
-    BOOST_TEST(values(told, "/Autodiscover@xmlns") ==
-                   Strings{"http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"}, kEach);
-    BOOST_TEST(values(told, "/Autodiscover/Response@xmlns") ==
-                   Strings{"http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"}, kEach);
+    BOOST_TEST(
+        values(told, "/Autodiscover@xmlns")
+            == Strings{"http://schemas.microsoft.com/exchange/autodiscover/responseschema/2006"},
+        kEach);
+    BOOST_TEST(
+        values(told, "/Autodiscover/Response@xmlns")
+            == Strings{"http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a"},
+        kEach);
     const std::string account = "/Autodiscover/Response/Account";
     BOOST_TEST(values(told, account + "/AccountType") == Strings{"email"}, kEach);
     BOOST_TEST(values(told, account + "/Action") == Strings{"settings"}, kEach);
-    const auto of = [&](const std::string& name) { return values(told, account + "/Protocol/" + name); };
+    const auto of = [&](const std::string& name) {
+        return values(told, account + "/Protocol/" + name);
+    };
     BOOST_TEST(of("Type") == (Strings{"IMAP", "POP3", "SMTP"}), kEach);
     BOOST_TEST(of("Server") == (Strings{"localhost", "localhost", "localhost"}), kEach);
     BOOST_TEST(of("Port") == (Strings{"993", "995", "465"}), kEach);
@@ -167,7 +189,9 @@ BOOST_FIXTURE_TEST_CASE(of_any_domain, Autoconfig)
         BOOST_TEST_CONTEXT(host << ": " << answer.status << " " << answer.body)
         {
             BOOST_TEST(answer.status == 200);
-            BOOST_TEST(values(elements(answer.body), "/clientConfig/emailProvider/domain") == Strings{its_domain}, kEach);
+            BOOST_TEST(values(elements(answer.body), "/clientConfig/emailProvider/domain")
+                           == Strings{its_domain},
+                       kEach);
             BOOST_TEST(answer.body.find("script") == std::string::npos);
         }
     }
@@ -175,12 +199,16 @@ BOOST_FIXTURE_TEST_CASE(of_any_domain, Autoconfig)
 
 BOOST_FIXTURE_TEST_CASE(nothing_else_is_there, Autoconfig)
 {
-    for (const char* target : {"/", "/mail/", "/mail/config-v1.2.xml", "/autodiscover/", "/autodiscover/autodiscover.json",
-                               "/samples.mailgun.org/mailboxes", "/x/mail/config-v1.1.xml", "/../etc/passwd"}) {
+    for (const char* target : {"/", "/mail/", "/mail/config-v1.2.xml", "/autodiscover/",
+                               "/autodiscover/autodiscover.json", "/samples.mailgun.org/mailboxes",
+                               "/x/mail/config-v1.1.xml", "/../etc/passwd"}) {
         const auto answer = ask("autoconfig." + domain, target);
         BOOST_TEST((answer.status == 404 || answer.status == 400), target);
     }
-    BOOST_TEST(ask("autodiscover." + domain, "/autodiscover/autodiscover.xml", std::string(100'000, 'x')).status == 413);
+    BOOST_TEST(
+        ask("autodiscover." + domain, "/autodiscover/autodiscover.xml", std::string(100'000, 'x'))
+            .status
+        == 413);
     // The names are those of mail programs only; the API is at every other one.
     BOOST_TEST(ask(domain, "/mail/config-v1.1.xml").status == 404);
     BOOST_TEST(ask("autoconfig." + domain, "/" + domain + "/mailboxes").status == 404);
@@ -215,7 +243,8 @@ std::multimap<std::string, Record> records(const std::string& zone)
 BOOST_FIXTURE_TEST_CASE(the_records_of_a_domain, Autoconfig)
 {
     const auto who = tenant();
-    const auto ended = house.mailboxctl({"domain", "dns", "D" + who.domain.substr(1), "--host", "Mail.example.net."});
+    const auto ended = house.mailboxctl(
+        {"domain", "dns", "D" + who.domain.substr(1), "--host", "Mail.example.net."});
     BOOST_TEST(ended.exit == 0);
     BOOST_TEST(ended.err.empty());
     const auto found = records(ended.out);
@@ -234,7 +263,8 @@ BOOST_FIXTURE_TEST_CASE(the_records_of_a_domain, Autoconfig)
     for (const auto& [name, record] : expected) {
         bool is_there = false;
         for (auto [each, end] = found.equal_range(name + who.domain + "."); each != end; ++each) {
-            is_there = is_there || (each->second.type == record.type && each->second.value == record.value);
+            is_there = is_there
+                       || (each->second.type == record.type && each->second.value == record.value);
         }
         BOOST_TEST(is_there, name << " " << record.type << " is not in:\n" << ended.out);
     }

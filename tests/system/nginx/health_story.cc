@@ -1,5 +1,6 @@
-// health_story.cc - /healthz and /readyz tell a pool that is full from a database that is absent; each request leaves one
-// line in the log, which may be a file that is renamed; the service manager hears how it goes.
+// health_story.cc - /healthz and /readyz tell a pool that is full from a database that is absent;
+// each request leaves one line in the log, which may be a file that is renamed; the service manager
+// hears how it goes.
 
 #include "system/harness/story.h"
 
@@ -25,16 +26,21 @@ struct Health : story::Breaking {
     std::string probe(const std::string& target, const std::string& method = "GET") const
     {
         http::Connection connection{house.directory() / "run" / "health.sock"};
-        connection.send(method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        connection.send(method + " " + target
+                        + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         const auto answer = connection.receive_all();
         const auto body = answer.find("\r\n\r\n");
         BOOST_TEST_REQUIRE(answer.starts_with("HTTP/1.1 "), answer);
-        BOOST_TEST(answer.find("\r\nContent-Type: application/json\r\n") != std::string::npos, answer);
+        BOOST_TEST(answer.find("\r\nContent-Type: application/json\r\n") != std::string::npos,
+                   answer);
         BOOST_TEST(answer.find("\r\nCache-Control: no-store\r\n") != std::string::npos, answer);
         return answer.substr(9, 4) + answer.substr(body + 4);
     }
 
-    bool tells(const std::string& target, const std::string& word) const { return probe(target).find(word) != std::string::npos; }
+    bool tells(const std::string& target, const std::string& word) const
+    {
+        return probe(target).find(word) != std::string::npos;
+    }
 
     pid_t database() const { return house.part("mariadb"); }
 };
@@ -57,8 +63,12 @@ BOOST_FIXTURE_TEST_CASE(all_is_well, Health)
     }
     BOOST_TEST(probe("/healthz") == kAlive);
     BOOST_TEST(probe("/readyz") == kReady);
-    BOOST_TEST(!log.expect(mark, {"info request", "key=-", "route=/readyz", "status=200", " ms=", " db_ms="}).empty());
-    for (const char* target : {"/", "/healthzz", "/readyz/", "/healthz/read", "/v3/" "samples.mailgun.org/mailboxes"}) {
+    BOOST_TEST(!log.expect(mark, {"info request", "key=-", "route=/readyz", "status=200",
+                                  " ms=", " db_ms="})
+                    .empty());
+    for (const char* target : {"/", "/healthzz", "/readyz/", "/healthz/read",
+                               "/v3/"
+                               "samples.mailgun.org/mailboxes"}) {
         BOOST_TEST(probe(target).starts_with("404 "), target);
     }
 }
@@ -78,7 +88,9 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_absent, Health)
     BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(database()); }));
     for (const std::string pool : {"", "/write"}) {
         BOOST_TEST(probe("/healthz" + pool) == kAlive);
-        BOOST_TEST(tells("/readyz" + pool, "503 {\"message\":\"The database cannot be asked\",\"code\":\"database_absent\"}\n"));
+        BOOST_TEST(tells(
+            "/readyz" + pool,
+            "503 {\"message\":\"The database cannot be asked\",\"code\":\"database_absent\"}\n"));
     }
     house.up();
     BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
@@ -100,10 +112,16 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
     constexpr std::size_t kPlaces = 512;
     const auto who = tenant();
     reconfigure({{"backlog", std::to_string(kPlaces)}});
-    const auto bytes = http::Request{"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}}.bytes();
+    const auto bytes = http::Request{
+        "GET",
+        who.mailboxes(),
+        {{"Authorization", http::basic(who.key)}},
+        {}}.bytes();
     for (const bool kills : {true, false}) {
         std::vector<http::Connections> waiting;
-        const auto wait = [&](std::size_t count) { waiting.push_back(http::open_many(house.server().port(), count, bytes)); };
+        const auto wait = [&](std::size_t count) {
+            waiting.push_back(http::open_many(house.server().port(), count, bytes));
+        };
         {
             const process::Stopped stopped{house.workers()};
             wait(kPlaces * 9 / 10);
@@ -112,7 +130,9 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
             // The next probe may come before the last of these, and have a place itself.
             BOOST_TEST(eventually([&] {
                 wait(1);
-                return tells("/healthz", "503 {\"message\":\"The service does not run, or as many requests wait as may\",\"code\":\"not_reached\"}\n");
+                return tells(
+                    "/healthz",
+                    "503 {\"message\":\"The service does not run, or as many requests wait as may\",\"code\":\"not_reached\"}\n");
             }));
             if (kills) {
                 for (const auto pid : process::children(house.part("nginx"))) ::kill(pid, SIGKILL);
@@ -149,7 +169,9 @@ BOOST_FIXTURE_TEST_CASE(there_is_no_service, Health)
     ::kill(house.master(), SIGTERM);
     BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
     for (const char* target : {"/healthz", "/readyz", "/readyz/write"}) {
-        BOOST_TEST(tells(target, "503 {\"message\":\"The service does not run, or as many requests wait as may\",\"code\":\"not_reached\"}\n"));
+        BOOST_TEST(tells(
+            target,
+            "503 {\"message\":\"The service does not run, or as many requests wait as may\",\"code\":\"not_reached\"}\n"));
     }
 }
 
@@ -167,7 +189,8 @@ bool file_has(const fs::path& path, const std::string& words)
 }
 
 struct Logging : Health {
-    // A folder that the service may write to, and get to: root's stack has it as another user, for whom log/ is closed.
+    // A folder that the service may write to, and get to: root's stack has it as another user, for
+    // whom log/ is closed.
     Logging()
     {
         fs::create_directory(folder);
@@ -191,7 +214,9 @@ BOOST_FIXTURE_TEST_CASE(one_line_a_request, Health)
     const auto answer = create(who, "alice");
     BOOST_TEST(answer.status == 200);
     const auto line = log.expect(mark, {"info request", "id=" + answer.header("X-Request-Id")});
-    for (const std::string word : {" client=127.0.0.1 ", " method=POST ", " route=/<domain>/mailboxes ", " status=200 ", " ms=", " db_ms="}) {
+    for (const std::string word :
+         {" client=127.0.0.1 ", " method=POST ", " route=/<domain>/mailboxes ", " status=200 ",
+          " ms=", " db_ms="}) {
         BOOST_TEST(line.find(word) != std::string::npos, word << " is not in " << line);
     }
     BOOST_TEST(line.find(" key=-") == std::string::npos);
@@ -218,7 +243,8 @@ BOOST_FIXTURE_TEST_CASE(the_log_is_rotated, Logging)
         rules.replace(at, from.size(), to);
     };
     replace("/var/log/mailboxd/*.log {", folder.string() + "/*.log {");
-    replace("systemctl kill --kill-who=main --signal=USR1 mailboxd.service", "kill -USR1 " + std::to_string(house.master()));
+    replace("systemctl kill --kill-who=main --signal=USR1 mailboxd.service",
+            "kill -USR1 " + std::to_string(house.master()));
     // The user of this stack is another, and its folder everybody's.
     struct stat status {};
     BOOST_TEST_REQUIRE(::stat(file.c_str(), &status) == 0);
@@ -233,7 +259,8 @@ BOOST_FIXTURE_TEST_CASE(the_log_is_rotated, Logging)
         BOOST_TEST_REQUIRE(::chown(folder.c_str(), status.st_uid, status.st_gid) == 0);
     }
     const auto mark = contents(file).size();
-    const auto rotated = process::run({"logrotate", "--force", "--state", path.string() + ".state", path});
+    const auto rotated =
+        process::run({"logrotate", "--force", "--state", path.string() + ".state", path});
     BOOST_TEST(rotated.exit == 0, rotated.out << rotated.err);
     BOOST_TEST(file_has(file, "info log-reopened"));
     BOOST_TEST(contents(file.string() + ".1").size() >= mark);
@@ -268,7 +295,9 @@ BOOST_FIXTURE_TEST_CASE(a_log_file_that_cannot_be_made_is_no_reason_to_stop, Log
     const auto workers = house.workers();
     configure({{"log_file", "/nonexistent/mailboxd.log"}});
     ::kill(house.master(), SIGHUP);
-    BOOST_TEST(file_has(file, "error reload-refused problem=\"log_file: open(/nonexistent/mailboxd.log): No such file or directory\""));
+    BOOST_TEST(file_has(
+        file,
+        "error reload-refused problem=\"log_file: open(/nonexistent/mailboxd.log): No such file or directory\""));
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(list(who).status == 200);
 }
@@ -278,12 +307,14 @@ namespace {
 // The service manager's end of NOTIFY_SOCKET.
 class Manager {
 public:
-    explicit Manager(std::string path) : path_{std::move(path)}, socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)}
+    explicit Manager(std::string path)
+        : path_{std::move(path)}, socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)}
     {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         path_.copy(address.sun_path, sizeof address.sun_path - 1);
-        BOOST_TEST_REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+        BOOST_TEST_REQUIRE(
+            ::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
         fs::permissions(path_, fs::perms{0666});
     }
     ~Manager()
@@ -325,8 +356,8 @@ BOOST_FIXTURE_TEST_CASE(the_service_manager_hears, Health)
     BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
     const auto path = house.directory() / "run" / "notify";
     const Manager manager{path};
-    process::Child service{{"env", "NOTIFY_SOCKET=" + path.string(), "WATCHDOG_USEC=100000", house.service(), "--config",
-                            house.setting("MAILBOXD_CONF")}};
+    process::Child service{{"env", "NOTIFY_SOCKET=" + path.string(), "WATCHDOG_USEC=100000",
+                            house.service(), "--config", house.setting("MAILBOXD_CONF")}};
     BOOST_TEST(manager.hear() == "READY=1");
     for (int i = 0; i < 5; ++i) {
         BOOST_TEST(manager.hear() == "WATCHDOG=1");
@@ -351,7 +382,8 @@ struct Units {
     Units()
     {
         const auto build = stack::breakable().service().parent_path().string();
-        for (const char* name : {"mailboxd.service", "mailboxd.socket", "mailboxd-janitor.service"}) {
+        for (const char* name :
+             {"mailboxd.service", "mailboxd.socket", "mailboxd-janitor.service"}) {
             std::string text = contents(fs::path{"systemd"} / name);
             BOOST_TEST_REQUIRE(!text.empty());
             for (std::size_t at = 0; (at = text.find("/usr/sbin", at)) != std::string::npos;) {
@@ -390,7 +422,8 @@ BOOST_FIXTURE_TEST_CASE(units_may_do_little, Units)
         if (!file.ends_with(".service")) {
             continue;
         }
-        const auto ended = process::run({"systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", file});
+        const auto ended = process::run({"systemd-analyze", "security", "--offline=true",
+                                         "--no-pager", "--threshold=15", file});
         BOOST_TEST(ended.exit == 0, ended.out + ended.err);
     }
 }

@@ -70,19 +70,32 @@ BOOST_FIXTURE_TEST_CASE(a_domain_belongs_to_one_account, Operator)
 {
     const auto who = tenant();
     const auto other = tenant();
-    BOOST_TEST(is_sentence(ctl({"domain", "add", who.domain, "--account", other.account}), 1, {who.domain}));
+    BOOST_TEST(is_sentence(ctl({"domain", "add", who.domain, "--account", other.account}), 1,
+                           {who.domain}));
     std::string upper = who.domain;
     upper[0] = 'D';
-    BOOST_TEST(is_sentence(ctl({"domain", "add", upper + ".", "--account", other.account}), 1, {who.domain}));
+    BOOST_TEST(is_sentence(ctl({"domain", "add", upper + ".", "--account", other.account}), 1,
+                           {who.domain}));
     BOOST_TEST(answers::text(list(who)) == "200 {\"total_count\":0,\"items\":[]}\n");
 }
 
 namespace {
 
 const char* const kBadDomains[] = {
-    "",       ".",          "..example.org",     "example..org", "-example.org", "example-.org",
-    "a b.org", "a_b.example.org", "example.org/mailboxes", "alice@example.org", "b\xC3\xBC" "_cher.example",
-    "a%00.org", "*.example.org",
+    "",
+    ".",
+    "..example.org",
+    "example..org",
+    "-example.org",
+    "example-.org",
+    "a b.org",
+    "a_b.example.org",
+    "example.org/mailboxes",
+    "alice@example.org",
+    "b\xC3\xBC"
+    "_cher.example",
+    "a%00.org",
+    "*.example.org",
 };
 
 }  // namespace
@@ -105,7 +118,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_254_bytes_is_refused, Operator)
         domain += "abcdefghi.";
     }
     BOOST_TEST(is_sentence(ctl({"domain", "add", domain + "abcd", "--account", who.account}), 1));
-    BOOST_TEST(is_sentence(ctl({"domain", "add", std::string(64, 'a') + ".org", "--account", who.account}), 1));
+    BOOST_TEST(is_sentence(
+        ctl({"domain", "add", std::string(64, 'a') + ".org", "--account", who.account}), 1));
 }
 
 // What has mailboxes goes only when that was said, and then keeps nothing back.
@@ -122,10 +136,12 @@ BOOST_FIXTURE_TEST_CASE(a_domain_with_mailboxes_says_how_many, Operator)
     BOOST_TEST(answers::page(list(who)).total_count == 3);
 
     BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
-    BOOST_TEST(answers::refusal(list(who)) == "404 domain_not_found: Domain not found: " + who.domain);
+    BOOST_TEST(answers::refusal(list(who))
+               == "404 domain_not_found: Domain not found: " + who.domain);
     // As after a DELETE of each: for restore and purge, and the sessions that are open.
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = " +
-                           stack::quote(who.domain)) == "3");
+    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = "
+                           + stack::quote(who.domain))
+               == "3");
     BOOST_TEST(house.value("SELECT COUNT(*) > 0 FROM session_end WHERE storage_id = ''") == "1");
     BOOST_TEST(is_sentence(ctl({"domain", "remove", who.domain, "--yes"}), 1, {who.domain}));
 }
@@ -181,8 +197,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_until_a_day, Operator)
 {
     const auto who = tenant();
     const auto key = story::add_key(house, {"--account", who.account, "--expires", "2099-12-31"});
-    const auto expires = std::stoll(house.value("SELECT expires_at FROM api_key WHERE id = " +
-                                                stack::quote(key.substr(4, 10))));
+    const auto expires = std::stoll(house.value("SELECT expires_at FROM api_key WHERE id = "
+                                                + stack::quote(key.substr(4, 10))));
     // Some moment of that day or its end, in UTC.
     BOOST_TEST(expires >= 4102358400);
     BOOST_TEST(expires <= 4102444800 + 86400);
@@ -209,35 +225,71 @@ const Refused kRefused[] = {
     {"a verb that is none", {"account", "frobnicate"}, 2, {"frobnicate"}},
     {"an option that is none", {"account", "list", "--frobnicate"}, 2, {"frobnicate"}},
     {"an account without a name", {"account", "add"}, 2, {}},
-    {"an account's setting that is none", {"account", "set", "{account}", "color=blue"}, 1, {"color"}},
-    {"an account's setting without a value", {"account", "set", "{account}", "max_mailboxes"}, 2, {"NAME=VALUE"}},
+    {"an account's setting that is none",
+     {"account", "set", "{account}", "color=blue"},
+     1,
+     {"color"}},
+    {"an account's setting without a value",
+     {"account", "set", "{account}", "max_mailboxes"},
+     2,
+     {"NAME=VALUE"}},
     {"an account to suspend that is not there", {"account", "suspend", "nobody"}, 1, {"nobody"}},
-    {"a domain to suspend that is not there", {"domain", "suspend", "new.example.org"}, 1, {"new.example.org"}},
+    {"a domain to suspend that is not there",
+     {"domain", "suspend", "new.example.org"},
+     1,
+     {"new.example.org"}},
     {"a domain to resume that is none", {"domain", "resume", "not a domain"}, 1, {"not a domain"}},
     {"an account with two names", {"account", "add", "one", "two"}, 2, {}},
     {"an account with an empty name", {"account", "add", ""}, 1, {}},
     {"an account with a line's end", {"account", "add", "a\nb"}, 1, {}},
     {"a domain without an account", {"domain", "add", "new.example.org"}, 2, {"--account"}},
-    {"a domain of nobody", {"domain", "add", "new.example.org", "--account", "nobody"}, 1, {"nobody"}},
+    {"a domain of nobody",
+     {"domain", "add", "new.example.org", "--account", "nobody"},
+     1,
+     {"nobody"}},
     {"a domain that is not there", {"domain", "remove", "new.example.org"}, 1, {"new.example.org"}},
-    {"records of a domain that is not there", {"domain", "dns", "new.example.org", "--host", "mail.example.org"}, 1,
+    {"records of a domain that is not there",
+     {"domain", "dns", "new.example.org", "--host", "mail.example.org"},
+     1,
      {"new.example.org"}},
     {"records without a server", {"domain", "dns", "samples.mailgun.org"}, 2, {"--host"}},
-    {"records for a server that is none", {"domain", "dns", "samples.mailgun.org", "--host", "https://mail"}, 1,
+    {"records for a server that is none",
+     {"domain", "dns", "samples.mailgun.org", "--host", "https://mail"},
+     1,
      {"https://mail"}},
     {"a key without an account", {"key", "add"}, 2, {"--account"}},
     {"a key of nobody", {"key", "add", "--account", "nobody"}, 1, {"nobody"}},
     {"a key for a domain that is not there",
-     {"key", "add", "--account", "{account}", "--domain", "new.example.org"}, 1, {"new.example.org"}},
+     {"key", "add", "--account", "{account}", "--domain", "new.example.org"},
+     1,
+     {"new.example.org"}},
     {"a key for another account's domain",
-     {"key", "add", "--account", "{account}", "--domain", "samples.mailgun.org"}, 1, {"samples.mailgun.org"}},
-    {"a key that has expired", {"key", "add", "--account", "{account}", "--expires", "2001-01-01"}, 2, {"--expires"}},
-    {"a key for no day", {"key", "add", "--account", "{account}", "--expires", "soon"}, 2, {"--expires"}},
-    {"a key for a day that is none", {"key", "add", "--account", "{account}", "--expires", "2099-02-30"}, 2,
+     {"key", "add", "--account", "{account}", "--domain", "samples.mailgun.org"},
+     1,
+     {"samples.mailgun.org"}},
+    {"a key that has expired",
+     {"key", "add", "--account", "{account}", "--expires", "2001-01-01"},
+     2,
      {"--expires"}},
-    {"a key for less than a day", {"key", "add", "--account", "{account}", "--expires", "-1"}, 2, {"--expires"}},
-    {"a key from nowhere", {"key", "add", "--account", "{account}", "--from", "somewhere"}, 1, {"somewhere"}},
-    {"a key from too many bits", {"key", "add", "--account", "{account}", "--from", "10.0.0.0/33"}, 1,
+    {"a key for no day",
+     {"key", "add", "--account", "{account}", "--expires", "soon"},
+     2,
+     {"--expires"}},
+    {"a key for a day that is none",
+     {"key", "add", "--account", "{account}", "--expires", "2099-02-30"},
+     2,
+     {"--expires"}},
+    {"a key for less than a day",
+     {"key", "add", "--account", "{account}", "--expires", "-1"},
+     2,
+     {"--expires"}},
+    {"a key from nowhere",
+     {"key", "add", "--account", "{account}", "--from", "somewhere"},
+     1,
+     {"somewhere"}},
+    {"a key from too many bits",
+     {"key", "add", "--account", "{account}", "--from", "10.0.0.0/33"},
+     1,
      {"10.0.0.0/33"}},
     {"a key that is none", {"key", "revoke", "nosuchkey2"}, 1, {"nosuchkey2"}},
     {"keys of nobody", {"key", "list", "--account", "nobody"}, 1, {"nobody"}},
@@ -264,8 +316,10 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         std::vector<std::string> words;
     };
     const Topic topics[] = {
-        {{}, {"account add", "account list", "account remove", "domain add", "domain dns", "domain list", "domain remove",
-              "key add", "key list", "key revoke", "migrate", "check", "--config", "--help", "curl"}},
+        {{},
+         {"account add", "account list", "account remove", "domain add", "domain dns",
+          "domain list", "domain remove", "key add", "key list", "key revoke", "migrate", "check",
+          "--config", "--help", "curl"}},
         {{"account", "remove"}, {"--yes"}},
         {{"account", "set"}, {"max_mailboxes"}},
         {{"account", "suspend"}, {"--disabled", "450"}},
@@ -280,7 +334,8 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         {{"domain", "add"}, {"DOMAIN", "--account", "--no-postmaster"}},
         {{"domain", "dns"}, {"DOMAIN", "--host"}},
         {{"domain", "remove"}, {"DOMAIN", "--yes"}},
-        {{"key", "add"}, {"--account", "--domain", "--read-only", "--expires", "--from", "--label"}},
+        {{"key", "add"},
+         {"--account", "--domain", "--read-only", "--expires", "--from", "--label"}},
         {{"key", "list"}, {"--account"}},
         {{"key", "revoke"}, {"ID"}},
         {{"help", "key", "revoke"}, {"ID"}},
@@ -335,7 +390,8 @@ BOOST_FIXTURE_TEST_CASE(migrate_again_changes_nothing, Operator)
     BOOST_TEST(snapshot() == before);
     // Its usual user must not do that; with nothing to do, it need not.
     const auto version = house.value("SELECT MAX(version) FROM schema_version");
-    house.sql("CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
+    house.sql(
+        "CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
     BOOST_TEST(is_sentence(ctl({"migrate"}), 1));
     BOOST_TEST(ctl(migrate).exit == 0);
     BOOST_TEST(house.value("SELECT MAX(version) FROM schema_version") == version);
@@ -352,7 +408,8 @@ BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
     BOOST_TEST(test(house.setting("MAILBOXD_CONF")).exit == 0);
 
     // All problems at once, each with its line.
-    const auto broken = test(configuration({{"workers", "none"}, {"max_limit", "-1"}, {"wrokers", "4"}}));
+    const auto broken =
+        test(configuration({{"workers", "none"}, {"max_limit", "-1"}, {"wrokers", "4"}}));
     BOOST_TEST(broken.exit == 2);
     for (const char* word : {"workers", "max_limit", "wrokers"}) {
         BOOST_TEST(has(broken.err, word), broken.err);
@@ -375,9 +432,11 @@ BOOST_FIXTURE_TEST_CASE(the_service_tests_the_schemas_version, Operator)
     const auto test = [&] {
         return process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
     };
-    house.sql("CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
+    house.sql(
+        "CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
     const auto ended = test();
-    house.sql("INSERT INTO schema_version SELECT * FROM schema_version_kept; DROP TABLE schema_version_kept");
+    house.sql(
+        "INSERT INTO schema_version SELECT * FROM schema_version_kept; DROP TABLE schema_version_kept");
     BOOST_TEST(ended.exit != 0);
     BOOST_TEST(has(ended.err, "migrate"), ended.err);
     BOOST_TEST(test().exit == 0);

@@ -1,5 +1,5 @@
-// database_settings_story.cc - the database server as others have set it up: all of the house works on it, or says what the
-// server lacks.
+// database_settings_story.cc - the database server as others have set it up: all of the house works
+// on it, or says what the server lacks.
 
 #include "system/harness/mail.h"
 
@@ -15,8 +15,8 @@ namespace data = boost::unit_test::data;
 
 namespace {
 
-// Everything that a session of ours sets for itself. init_connect is for those that no configuration file knows; it is
-// carried out for everybody but administrators.
+// Everything that a session of ours sets for itself. init_connect is for those that no
+// configuration file knows; it is carried out for everybody but administrators.
 constexpr char kModes[] =
     "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,PIPES_AS_CONCAT,IGNORE_SPACE,NO_UNSIGNED_SUBTRACTION,"
     "NO_AUTO_VALUE_ON_ZERO,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,HIGH_NOT_PRECEDENCE'\n"
@@ -30,31 +30,29 @@ constexpr char kModes[] =
     "init_connect = 'SET sql_safe_updates = 1, sql_select_limit = 1, sql_big_selects = 0, max_join_size = 1, foreign_key_checks = 0,"
     " sql_auto_is_null = 1, autocommit = 0, time_zone = \"+05:30\", NAMES latin1'\n";
 
-constexpr char kBinaryLog[] =
-    "log_bin = binary\n"
-    "server_id = 7\n"
-    "binlog_format = MIXED\n"
-    "sync_binlog = 1\n"
-    "log_bin_trust_function_creators = 1\n"
-    "character_set_server = latin1\n"
-    "skip_character_set_client_handshake\n"
-    "default_time_zone = '-03:00'\n"
-    "transaction_isolation = READ-UNCOMMITTED\n"
-    "loose_max_statement_time = 1\n"
-    "loose_default_storage_engine = MyISAM\n"
-    "sql_mode = ''\n";
+constexpr char kBinaryLog[] = "log_bin = binary\n"
+                              "server_id = 7\n"
+                              "binlog_format = MIXED\n"
+                              "sync_binlog = 1\n"
+                              "log_bin_trust_function_creators = 1\n"
+                              "character_set_server = latin1\n"
+                              "skip_character_set_client_handshake\n"
+                              "default_time_zone = '-03:00'\n"
+                              "transaction_isolation = READ-UNCOMMITTED\n"
+                              "loose_max_statement_time = 1\n"
+                              "loose_default_storage_engine = MyISAM\n"
+                              "sql_mode = ''\n";
 
-constexpr char kWide[] =
-    "character_set_server = utf16\n"
-    "collation_server = utf16_general_ci\n"
-    "loose_idle_transaction_timeout = 2\n"
-    "innodb_lock_wait_timeout = 1\n"
-    "max_allowed_packet = 65536\n"
-    "max_connections = 40\n"
-    "loose_query_cache_type = 1\n"
-    "loose_query_cache_size = 1M\n"
-    "loose_innodb_force_primary_key = ON\n"
-    "loose_sql_require_primary_key = ON\n";
+constexpr char kWide[] = "character_set_server = utf16\n"
+                         "collation_server = utf16_general_ci\n"
+                         "loose_idle_transaction_timeout = 2\n"
+                         "innodb_lock_wait_timeout = 1\n"
+                         "max_allowed_packet = 65536\n"
+                         "max_connections = 40\n"
+                         "loose_query_cache_type = 1\n"
+                         "loose_query_cache_size = 1M\n"
+                         "loose_innodb_force_primary_key = ON\n"
+                         "loose_sql_require_primary_key = ON\n";
 
 struct Row {
     const char* why;
@@ -78,8 +76,9 @@ class House {
 public:
     explicit House(const std::string& settings) : stack_{{}, settings}
     {
-        stack_.sql("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
-                   " SET SESSION autocommit = 1, sql_mode = '', wait_timeout = 28800, completion_type = 0");
+        stack_.sql(
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+            " SET SESSION autocommit = 1, sql_mode = '', wait_timeout = 28800, completion_type = 0");
     }
 
     stack::Stack& stack() { return stack_; }
@@ -102,15 +101,22 @@ struct Everything : mail::Story {
         deliver(address, mail::message("Hello"));
         BOOST_TEST(size_of(who, name) > 0);
         BOOST_TEST(pop3(address, "another horse battery").messages() == 1U);
-        BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, story::kPassword).starts_with("NO "));
+        BOOST_TEST(
+            mail::Imap{endpoint("IMAP")}.login(address, story::kPassword).starts_with("NO "));
         auto sender = submission(address, "another horse battery");
-        BOOST_TEST(sender.send(address, {address, "you@example.net"}, mail::message("To me")).starts_with("250 "));
+        BOOST_TEST(sender.send(address, {address, "you@example.net"}, mail::message("To me"))
+                       .starts_with("250 "));
         BOOST_TEST(process::eventually([&] { return messages(address) == 2; }));
-        BOOST_TEST(smtp().send("you@example.net", {"o'neil\\@" + who.domain}, mail::message("Nobody")).starts_with("550 "));
+        BOOST_TEST(smtp()
+                       .send("you@example.net", {"o'neil\\@" + who.domain}, mail::message("Nobody"))
+                       .starts_with("550 "));
         BOOST_TEST(remove(who, name).status == 200);
         BOOST_TEST(list(who).body.find(address) == std::string::npos);
-        BOOST_TEST(smtp().send("you@example.net", {address}, mail::message("Gone")).starts_with("550 "));
-        BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, "another horse battery").starts_with("NO "));
+        BOOST_TEST(
+            smtp().send("you@example.net", {address}, mail::message("Gone")).starts_with("550 "));
+        BOOST_TEST(mail::Imap{endpoint("IMAP")}
+                       .login(address, "another horse battery")
+                       .starts_with("NO "));
         BOOST_TEST(house.mailboxctl({"mailbox", "restore", address}).exit == 0);
         BOOST_TEST(pop3(address, "another horse battery").messages() == 2U);
     }
@@ -142,8 +148,11 @@ BOOST_DATA_TEST_CASE(everything_works_on_it, data::make(kRows), row)
     BOOST_TEST(check.exit == 0, check.out);
     if (row.idle > 0) {
         // Connections that are idle for longer than the server would let them be are used again.
-        const auto idle = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'mailboxd_postfix' AND time > " + std::to_string(row.idle);
-        BOOST_TEST_REQUIRE(process::eventually([&] { return story.house.value(idle) != "0"; }, std::chrono::seconds{30}));
+        const auto idle =
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'mailboxd_postfix' AND time > "
+            + std::to_string(row.idle);
+        BOOST_TEST_REQUIRE(process::eventually([&] { return story.house.value(idle) != "0"; },
+                                               std::chrono::seconds{30}));
         story.round(who, "carol");
     }
     story.teardown();
@@ -161,7 +170,9 @@ BOOST_AUTO_TEST_CASE(what_it_lacks_is_said)
         ::kill(story.house.master(), SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {
             const auto now = story.house.workers();
-            return now.size() == old.size() && std::none_of(now.begin(), now.end(), [&](pid_t pid) { return std::count(old.begin(), old.end(), pid) != 0; });
+            return now.size() == old.size() && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+                       return std::count(old.begin(), old.end(), pid) != 0;
+                   });
         }));
     };
     reload();
@@ -192,7 +203,8 @@ BOOST_AUTO_TEST_CASE(what_it_lacks_is_said)
     std::ofstream{file} << story::configuration(story.house, {{"workers", "900"}});
     const auto crowded = process::run({story.house.service(), "--config", file, "-t"});
     BOOST_TEST(crowded.exit == 0);
-    BOOST_TEST(has_word(crowded, "note: the server's max_connections is 500"), crowded.out << crowded.err);
+    BOOST_TEST(has_word(crowded, "note: the server's max_connections is 500"),
+               crowded.out << crowded.err);
     story.teardown();
 }
 

@@ -31,7 +31,8 @@ const char* const kUsers[] = {"mailboxd_api",     "mailboxd_ctl",     "mailboxd_
 // a privilege of the server's.
 bool is_denied(const process::Ended& ended)
 {
-    for (const char* number : {"ERROR 1142", "ERROR 1143", "ERROR 1044", "ERROR 1045", "ERROR 1227"}) {
+    for (const char* number :
+         {"ERROR 1142", "ERROR 1143", "ERROR 1044", "ERROR 1045", "ERROR 1227"}) {
         if (ended.exit != 0 && ended.err.find(number) != std::string::npos) {
             return true;
         }
@@ -68,7 +69,8 @@ const Statement kRefused[] = {
     {"mailboxd_api", "UPDATE domain SET account_id = 1"},
     {"mailboxd_api", "UPDATE domain SET max_mailboxes = NULL"},
     {"mailboxd_api", "DELETE FROM domain"},
-    {"mailboxd_api", "INSERT INTO api_key (id, hash, account_id, created_at) VALUES ('a', 'b', 1, 0)"},
+    {"mailboxd_api",
+     "INSERT INTO api_key (id, hash, account_id, created_at) VALUES ('a', 'b', 1, 0)"},
     {"mailboxd_api", "UPDATE api_key SET revoked_at = NULL"},
     {"mailboxd_api", "UPDATE api_key SET read_only = 0"},
     {"mailboxd_api", "DELETE FROM api_key"},
@@ -174,7 +176,8 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_user_must_not, data::make(kRefused), row)
     BOOST_TEST(snapshot() == before);
 }
 
-BOOST_DATA_TEST_CASE_F(story::Story, no_user_must, data::make(kNobody) * data::make(kUsers), row, user)
+BOOST_DATA_TEST_CASE_F(story::Story, no_user_must, data::make(kNobody) * data::make(kUsers), row,
+                       user)
 {
     const auto ended = house.sql_as(user, row.text);
     BOOST_TEST(is_denied(ended), user << ": " << ended.out << ended.err);
@@ -195,15 +198,17 @@ BOOST_DATA_TEST_CASE_F(story::Story, its_password_is_a_secret, data::make(kUsers
     for (const char* other : kUsers) {
         BOOST_TEST((other == std::string{user} || house.secret(other) != house.secret(user)));
     }
-    const auto ended = process::run({stack::client_program(), "--no-defaults", "--batch", "--socket", house.setting("DB_SOCKET"),
-                                     "--user", user, "--execute", "SELECT 1"});
+    const auto ended =
+        process::run({stack::client_program(), "--no-defaults", "--batch", "--socket",
+                      house.setting("DB_SOCKET"), "--user", user, "--execute", "SELECT 1"});
     BOOST_TEST(is_denied(ended), "without a password: " << ended.out << ended.err);
 }
 
 BOOST_FIXTURE_TEST_CASE(files_with_secrets_are_the_owners_only, story::Story)
 {
     constexpr auto kOthers = fs::perms::group_all | fs::perms::others_all;
-    for (const auto& file : {fs::path{house.setting("MAILBOXD_CONF")}, house.directory() / "stack.env"}) {
+    for (const auto& file :
+         {fs::path{house.setting("MAILBOXD_CONF")}, house.directory() / "stack.env"}) {
         BOOST_TEST(((fs::status(file).permissions() & kOthers) == fs::perms::none), file);
     }
 }

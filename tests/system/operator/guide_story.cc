@@ -1,5 +1,6 @@
-// guide_story.cc - what docs/guide.md tells the operator to do on a system that runs, done as it stands there; and its
-// backup, taken under load and restored into an empty system: nothing that was acknowledged before is missing.
+// guide_story.cc - what docs/guide.md tells the operator to do on a system that runs, done as it
+// stands there; and its backup, taken under load and restored into an empty system: nothing that
+// was acknowledged before is missing.
 //
 // What it tells to do before a system runs is for `make guide`.
 
@@ -36,7 +37,10 @@ struct Block {
     std::string places;  // the words behind ```sh
     std::string commands;
 
-    bool is_for(const std::string& place) const { return (places + " ").find(" " + place + " ") != std::string::npos; }
+    bool is_for(const std::string& place) const
+    {
+        return (places + " ").find(" " + place + " ") != std::string::npos;
+    }
 };
 
 std::vector<Block> guide()
@@ -60,26 +64,35 @@ std::vector<Block> guide()
 ut::precondition needs_mariadb()
 {
     return ut::precondition{[](ut::test_unit_id) {
-        return story::has(process::run({environment_or("TEST_MYSQLD", "mariadbd"), "--no-defaults", "--version"}).out, "MariaDB");
+        return story::has(
+            process::run({environment_or("TEST_MYSQLD", "mariadbd"), "--no-defaults", "--version"})
+                .out,
+            "MariaDB");
     }};
 }
 
 struct Endpoints {
-    static mail::Endpoint of(const stack::Stack& house, const std::string& port) { return {.port = house.port(port)}; }
+    static mail::Endpoint of(const stack::Stack& house, const std::string& port)
+    {
+        return {.port = house.port(port)};
+    }
 };
 
-// Who creates mailboxes, changes and deletes them, and delivers mail, until it is told to stop. What it keeps was
-// acknowledged, in full, before it was kept.
+// Who creates mailboxes, changes and deletes them, and delivers mail, until it is told to stop.
+// What it keeps was acknowledged, in full, before it was kept.
 class Load {
 public:
     struct Done {
-        std::map<std::string, std::string> passwords;  // of each mailbox; empty: it is deleted again
-        int letters = 0;                               // in the mailbox `reader`: Letter 1 to this one
+        std::map<std::string, std::string>
+            passwords;    // of each mailbox; empty: it is deleted again
+        int letters = 0;  // in the mailbox `reader`: Letter 1 to this one
     };
 
-    Load(const stack::Stack& house, const Tenant& who, const std::string& reader) : house_{house}, who_{who}, reader_{reader}
+    Load(const stack::Stack& house, const Tenant& who, const std::string& reader)
+        : house_{house}, who_{who}, reader_{reader}
     {
-        for (int i = 0; i < 2; ++i) threads_.emplace_back([this, i] { guarded([this, i] { change(i); }); });
+        for (int i = 0; i < 2; ++i)
+            threads_.emplace_back([this, i] { guarded([this, i] { change(i); }); });
         threads_.emplace_back([this] { guarded([this] { deliver(); }); });
     }
     ~Load() { stop(); }
@@ -117,10 +130,14 @@ private:
 
     void ask(const std::string& method, const std::string& target, const http::Fields& fields) const
     {
-        http::Request request{.method = method, .target = target, .headers = {{"Authorization", http::basic(who_.key)}}};
+        http::Request request{.method = method,
+                              .target = target,
+                              .headers = {{"Authorization", http::basic(who_.key)}}};
         if (!fields.empty()) request.body = http::form(fields);
         const auto answer = house_.server().send(request);
-        if (answer.status != 200) throw std::runtime_error{method + " " + target + ": " + std::to_string(answer.status) + " " + answer.body};
+        if (answer.status != 200)
+            throw std::runtime_error{method + " " + target + ": " + std::to_string(answer.status)
+                                     + " " + answer.body};
     }
 
     // Each third one gets another password, each other third is deleted.
@@ -146,7 +163,9 @@ private:
     {
         mail::Smtp lmtp{Endpoints::of(house_, "LMTP_PORT"), "LHLO"};
         for (int i = 1; !is_over_; ++i) {
-            const auto answer = lmtp.send("you@example.net", {reader_}, mail::message("Letter " + std::to_string(i) + " of the load"));
+            const auto answer =
+                lmtp.send("you@example.net", {reader_},
+                          mail::message("Letter " + std::to_string(i) + " of the load"));
             if (!answer.starts_with("250 ")) throw std::runtime_error{"LMTP: " + answer};
             const std::lock_guard lock{mutex_};
             done_.letters = i;
@@ -167,20 +186,26 @@ struct Guide {
     Guide() { fs::create_directory(backups); }
 
     // Programs in the folder `first` are found before those of the system.
-    process::Ended attempt(const stack::Stack& where, const Block& block, const fs::path& first = {}) const
+    process::Ended attempt(const stack::Stack& where, const Block& block,
+                           const fs::path& first = {}) const
     {
         const auto file = where.directory() / "block.sh";
         std::ofstream{file} << block.commands;
-        std::vector<std::string> environment{"TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
-                                             "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()};
-        if (!first.empty()) environment.push_back("PATH=" + first.string() + ":" + environment_or("PATH", "/usr/bin:/bin"));
-        return process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh", where.directory(), file},
+        std::vector<std::string> environment{
+            "TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
+            "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()};
+        if (!first.empty())
+            environment.push_back("PATH=" + first.string() + ":"
+                                  + environment_or("PATH", "/usr/bin:/bin"));
+        return process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh",
+                             where.directory(), file},
                             {.environment = environment});
     }
     void run(const stack::Stack& where, const Block& block) const
     {
         const auto ended = attempt(where, block);
-        BOOST_TEST_REQUIRE(ended.exit == 0, block.commands << "ended with " << ended.exit << ":\n" << ended.out << ended.err);
+        BOOST_TEST_REQUIRE(ended.exit == 0, block.commands << "ended with " << ended.exit << ":\n"
+                                                           << ended.out << ended.err);
     }
 
     static Block block_for(const std::string& place, const std::string& word)
@@ -214,13 +239,16 @@ struct Guide {
     {
         const auto block = block_for("stack", "mariadb-dump");
         const auto kept = text_of(backups / "mailboxd" / "mailboxd.sql");
-        const auto mark = backups / "mailboxd" / "mail" / "mark";  // a pass of rsync would remove it
+        const auto mark =
+            backups / "mailboxd" / "mail" / "mark";  // a pass of rsync would remove it
         std::ofstream{mark} << "kept\n";
         const auto programs = house.directory() / "programs";
         fs::create_directory(programs);
-        for (const std::string commands : {"echo 'CREATE TABLE a (i INT);'; exit 2", "echo 'CREATE TABLE a (i INT);'", "exit 0"}) {
+        for (const std::string commands : {"echo 'CREATE TABLE a (i INT);'; exit 2",
+                                           "echo 'CREATE TABLE a (i INT);'", "exit 0"}) {
             std::ofstream{programs / "mariadb-dump"} << "#!/bin/sh\n" << commands << "\n";
-            fs::permissions(programs / "mariadb-dump", fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
+            fs::permissions(programs / "mariadb-dump",
+                            fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
             BOOST_TEST(attempt(house, block, programs).exit != 0, commands);
             BOOST_TEST((text_of(backups / "mailboxd" / "mailboxd.sql") == kept), commands);
             BOOST_TEST(fs::exists(mark), commands);
@@ -243,7 +271,12 @@ struct Guide {
         const auto mailboxes = house.value("SELECT COUNT(*) FROM mailbox");
         check_refused(house, "has accounts");
         BOOST_TEST(house.value("SELECT COUNT(*) FROM mailbox") == mailboxes);
-        BOOST_TEST(house.server().send({.method = "GET", .target = who.mailboxes(), .headers = {{"Authorization", http::basic(who.key)}}}).status == 200);
+        BOOST_TEST(house.server()
+                       .send({.method = "GET",
+                              .target = who.mailboxes(),
+                              .headers = {{"Authorization", http::basic(who.key)}}})
+                       .status
+                   == 200);
         check_refused(empty, "has accounts");
         BOOST_TEST(empty.mailboxctl({"account", "remove", "demo", "--yes"}).exit == 0);
         const auto letter = store_of(empty) / "letter";
@@ -254,14 +287,17 @@ struct Guide {
         // From a backup that is cut off, or is none.
         const auto dump = backups / "mailboxd" / "mailboxd.sql";
         const auto whole = text_of(dump);
-        for (const auto& text : {whole.substr(0, whole.size() / 2), whole.substr(0, whole.rfind("-- Dump completed")), std::string{}}) {
+        for (const auto& text :
+             {whole.substr(0, whole.size() / 2), whole.substr(0, whole.rfind("-- Dump completed")),
+              std::string{}}) {
             std::ofstream{dump, std::ios::trunc} << text;
             check_refused(empty, "cut off");
         }
         fs::remove(dump);
         check_refused(empty, "cut off");
         // One whose statements fail: no mail is copied, and nothing is started.
-        std::ofstream{dump, std::ios::trunc} << "CREATE TABLE account (id INT);\nno statement;\n-- Dump completed\n";
+        std::ofstream{dump, std::ios::trunc}
+            << "CREATE TABLE account (id INT);\nno statement;\n-- Dump completed\n";
         const auto ended = attempt(empty, block_for("restore", "DROP DATABASE"));
         BOOST_TEST(ended.exit != 0);
         BOOST_TEST(fs::is_empty(store_of(empty)));
@@ -273,14 +309,16 @@ struct Guide {
     void check_mailboxes(const Tenant& who, const Load::Done& done) const
     {
         for (const auto& [name, password] : done.passwords) {
-            const auto stored = empty.sql("SELECT m.password FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
-                                          + stack::quote(who.domain) + " AND m.local_part = " + stack::quote(name));
+            const auto stored = empty.sql(
+                "SELECT m.password FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+                + stack::quote(who.domain) + " AND m.local_part = " + stack::quote(name));
             if (password.empty()) {
                 BOOST_TEST(stored.empty(), name << " was deleted, and is back");
             } else if (stored.empty()) {
                 BOOST_ERROR(name + " was created, and is not there");
             } else {
-                BOOST_TEST(story::is_hash_of(stored[0][0], password), name << " has another password");
+                BOOST_TEST(story::is_hash_of(stored[0][0], password),
+                           name << " has another password");
             }
         }
     }
@@ -292,9 +330,12 @@ struct Guide {
         BOOST_TEST_REQUIRE(said.starts_with("OK "), said);
         reader.select();
         std::string all;
-        for (const auto& header : reader.ask("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").literals) all += header;
+        for (const auto& header :
+             reader.ask("FETCH 1:* (BODY.PEEK[HEADER.FIELDS (SUBJECT)])").literals)
+            all += header;
         for (int i = 1; i <= letters; ++i) {
-            BOOST_TEST(story::has(all, "Letter " + std::to_string(i) + " of the load"), "letter " << i << " is not there");
+            BOOST_TEST(story::has(all, "Letter " + std::to_string(i) + " of the load"),
+                       "letter " << i << " is not there");
         }
     }
 
@@ -310,11 +351,18 @@ BOOST_AUTO_TEST_SUITE(guide_for_operators, *mail::needs_mail() * needs_mariadb()
 BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_load, Guide)
 {
     const auto who = story::add_tenant(house);
-    BOOST_TEST_REQUIRE(house.server().send({.method = "POST", .target = who.mailboxes(),
-                                            .headers = {{"Authorization", http::basic(who.key)}},
-                                            .body = http::form({{"mailbox", "reader"}, {"password", story::kPassword}})}).status == 200);
-    const auto reader = house.value("SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-                                    " WHERE d.name = " + stack::quote(who.domain) + " AND m.local_part = 'reader'");
+    BOOST_TEST_REQUIRE(
+        house.server()
+            .send({.method = "POST",
+                   .target = who.mailboxes(),
+                   .headers = {{"Authorization", http::basic(who.key)}},
+                   .body = http::form({{"mailbox", "reader"}, {"password", story::kPassword}})})
+            .status
+        == 200);
+    const auto reader = house.value(
+        "SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+        " WHERE d.name = "
+        + stack::quote(who.domain) + " AND m.local_part = 'reader'");
     Load::Done acknowledged;
     bool is_backed_up = false;
     for (const auto& block : guide()) {
@@ -325,8 +373,11 @@ BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_lo
         }
         is_backed_up = true;
         Load load{house, who, reader};
-        const auto has_begun = [&] { return load.done().passwords.size() >= 12 && load.done().letters >= 5; };
-        BOOST_TEST(process::eventually([&] { return has_begun() || !load.problem().empty(); }, std::chrono::seconds{60}));
+        const auto has_begun = [&] {
+            return load.done().passwords.size() >= 12 && load.done().letters >= 5;
+        };
+        BOOST_TEST(process::eventually([&] { return has_begun() || !load.problem().empty(); },
+                                       std::chrono::seconds{60}));
         acknowledged = load.done();
         run(house, block);
         load.stop();
@@ -345,13 +396,19 @@ BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_lo
     check_mailboxes(who, acknowledged);
     check_letters(who, acknowledged.letters);
     // And it goes on, with the old key.
-    const auto later = empty.server().send({.method = "POST", .target = who.mailboxes(),
-                                            .headers = {{"Authorization", http::basic(who.key)}},
-                                            .body = http::form({{"mailbox", "later"}, {"password", story::kPassword}})});
+    const auto later = empty.server().send(
+        {.method = "POST",
+         .target = who.mailboxes(),
+         .headers = {{"Authorization", http::basic(who.key)}},
+         .body = http::form({{"mailbox", "later"}, {"password", story::kPassword}})});
     BOOST_TEST(later.status == 200, later.body);
-    const auto total = empty.value("SELECT CAST(d.mailboxes AS CHAR) FROM domain d WHERE d.name = " + stack::quote(who.domain));
-    BOOST_TEST(total == empty.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
-                                    + stack::quote(who.domain)));
+    const auto total = empty.value("SELECT CAST(d.mailboxes AS CHAR) FROM domain d WHERE d.name = "
+                                   + stack::quote(who.domain));
+    BOOST_TEST(
+        total
+        == empty.value(
+            "SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+            + stack::quote(who.domain)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

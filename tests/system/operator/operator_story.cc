@@ -68,7 +68,8 @@ BOOST_FIXTURE_TEST_CASE(a_limit_for_each_key, Operator, *shows("status: 429 a li
     edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/s");
     edit("mailboxd-limits.conf", "burst=100 ", "burst=10 ");
     const auto nginx = (house.directory() / "nginx").string();
-    edit("nginx.conf", nginx + "/mailboxd-server.conf\";", nginx + "/mailboxd-server.conf\"; include \"" + nginx + "/mailboxd-limits.conf\";");
+    edit("nginx.conf", nginx + "/mailboxd-server.conf\";",
+         nginx + "/mailboxd-server.conf\"; include \"" + nginx + "/mailboxd-limits.conf\";");
     reload_nginx();
 
     std::map<int, int> counts;
@@ -86,7 +87,8 @@ BOOST_FIXTURE_TEST_CASE(a_limit_for_each_key, Operator, *shows("status: 429 a li
     BOOST_TEST(list(other).status == 200);
 }
 
-// A process that gets no memory cannot hash. That is a fault of ours, and a fresh process its repair.
+// A process that gets no memory cannot hash. That is a fault of ours, and a fresh process its
+// repair.
 BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault of ours"))
 {
     const auto who = tenant();
@@ -97,8 +99,9 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault o
     configure({{"argon2_memory_kib", "1048576"}});
     ::kill(house.master(), SIGTERM);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(house.master()); }));
-    process::Child service{{"sh", "-c", "ulimit -v $0; exec \"$1\" --config \"$2\"", std::to_string(bound),
-                            house.service(), house.setting("MAILBOXD_CONF")}};
+    process::Child service{{"sh", "-c", "ulimit -v $0; exec \"$1\" --config \"$2\"",
+                            std::to_string(bound), house.service(),
+                            house.setting("MAILBOXD_CONF")}};
     const auto expect = [&](const std::string& words) {
         std::string line;
         while (line.find(words) == std::string::npos) {
@@ -108,7 +111,8 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault o
     };
     expect("info ready");
     for (int i = 0; i < 2; ++i) {
-        BOOST_TEST(refusal(change(who, "alice", "Looking-Glass")) == "500 internal_error: Internal error");
+        BOOST_TEST(refusal(change(who, "alice", "Looking-Glass"))
+                   == "500 internal_error: Internal error");
         expect("error fault");
         expect("worker-exit");
     }
@@ -118,7 +122,8 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault o
     BOOST_TEST(service.end() == 0);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_service_that_takes_too_long, Operator, *shows("answers: those that nginx makes itself"))
+BOOST_FIXTURE_TEST_CASE(a_service_that_takes_too_long, Operator,
+                        *shows("answers: those that nginx makes itself"))
 {
     const auto who = tenant();
     edit("mailboxd-server.conf", "fastcgi_read_timeout 35s", "fastcgi_read_timeout 1s");
@@ -131,13 +136,15 @@ BOOST_FIXTURE_TEST_CASE(a_service_that_takes_too_long, Operator, *shows("answers
 }
 
 // nginx's own 500: it cannot keep a body that it was told to keep.
-BOOST_FIXTURE_TEST_CASE(a_fault_of_nginx, Operator, *shows("answers: those that nginx makes itself"))
+BOOST_FIXTURE_TEST_CASE(a_fault_of_nginx, Operator,
+                        *shows("answers: those that nginx makes itself"))
 {
     const auto who = tenant();
     edit("mailboxd-server.conf", "client_body_buffer_size 512k", "client_body_buffer_size 1k");
     reload_nginx();
     fs::remove_all(house.directory() / "nginx" / "tmp" / "body");
-    BOOST_TEST(refusal(create(who, std::string(20'000, 'a'))) == "500 internal_error: Internal error");
+    BOOST_TEST(refusal(create(who, std::string(20'000, 'a')))
+               == "500 internal_error: Internal error");
     BOOST_TEST(list(who).status == 200);
 }
 

@@ -1,5 +1,5 @@
-// output_story.cc - mailboxctl where its output goes nowhere: a reader that has read enough, a full disk, a closed
-// descriptor. And what it says where the database let it wait too long.
+// output_story.cc - mailboxctl where its output goes nowhere: a reader that has read enough, a full
+// disk, a closed descriptor. And what it says where the database let it wait too long.
 
 #include "system/harness/story.h"
 
@@ -22,10 +22,16 @@ constexpr int kSigpipe = 128 + 13;
 constexpr char kReaderIsGone[] = "exec 4> >(true); wait $!; \"$@\" >&4";
 
 struct Outputs : story::Story {
-    // A line of a shell in which "$@" is the command. The exit status is that of the line's first program.
+    // A line of a shell in which "$@" is the command. The exit status is that of the line's first
+    // program.
     Ended shell(const std::string& line, const Arguments& arguments) const
     {
-        Arguments all{"bash", "-c", line + "; exit ${PIPESTATUS[0]}", "bash", house.setting("MAILBOXCTL"), "--config",
+        Arguments all{"bash",
+                      "-c",
+                      line + "; exit ${PIPESTATUS[0]}",
+                      "bash",
+                      house.setting("MAILBOXCTL"),
+                      "--config",
                       house.setting("MAILBOXD_CONF")};
         all.insert(all.end(), arguments.begin(), arguments.end());
         return process::run(all);
@@ -33,7 +39,9 @@ struct Outputs : story::Story {
     Ended ctl(const Arguments& arguments) const { return house.mailboxctl(arguments); }
     std::string keys_of(const story::Tenant& who) const
     {
-        return house.value("SELECT COUNT(*) FROM api_key WHERE account_id = (SELECT id FROM account WHERE name = " + stack::quote(who.account) + ")");
+        return house.value(
+            "SELECT COUNT(*) FROM api_key WHERE account_id = (SELECT id FROM account WHERE name = "
+            + stack::quote(who.account) + ")");
     }
 };
 
@@ -74,7 +82,8 @@ Arguments filled(Arguments arguments, const story::Tenant& who)
 
 BOOST_AUTO_TEST_SUITE(outputs)
 
-BOOST_DATA_TEST_CASE_F(Outputs, a_list_whose_reader_is_gone_ends_quietly, data::make(kListings), row)
+BOOST_DATA_TEST_CASE_F(Outputs, a_list_whose_reader_is_gone_ends_quietly, data::make(kListings),
+                       row)
 {
     const auto who = tenant();
     create(who, "alice");
@@ -87,15 +96,18 @@ BOOST_DATA_TEST_CASE_F(Outputs, a_list_whose_reader_is_gone_ends_quietly, data::
 BOOST_FIXTURE_TEST_CASE(a_long_list_of_which_the_first_line_is_read, Outputs)
 {
     const auto who = tenant();
-    house.sql("SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ");"
-              " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
-              " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 49),"
-              " n (i) AS (SELECT a.i * 50 + b.i + 1 FROM d a JOIN d b)"
-              " SELECT @domain, i, CONCAT('m', i), i, LEFT(SHA2(CONCAT(@domain, ' ', i), 256), 32), 'x' FROM n;"
-              " INSERT INTO mailbox_range SELECT @domain, 0, 2500, UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR ''))"
-              " FROM (SELECT id DIV 128 AS n, COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) f;"
-              " UPDATE domain SET mailboxes = 2500, last_id = 2500 WHERE id = @domain");
-    for (const auto& arguments : {Arguments{"mailbox", "list", who.domain}, {"mailbox", "list", who.domain, "--json"}}) {
+    house.sql(
+        "SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain)
+        + ");"
+          " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+          " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 49),"
+          " n (i) AS (SELECT a.i * 50 + b.i + 1 FROM d a JOIN d b)"
+          " SELECT @domain, i, CONCAT('m', i), i, LEFT(SHA2(CONCAT(@domain, ' ', i), 256), 32), 'x' FROM n;"
+          " INSERT INTO mailbox_range SELECT @domain, 0, 2500, UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR ''))"
+          " FROM (SELECT id DIV 128 AS n, COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) f;"
+          " UPDATE domain SET mailboxes = 2500, last_id = 2500 WHERE id = @domain");
+    for (const auto& arguments :
+         {Arguments{"mailbox", "list", who.domain}, {"mailbox", "list", who.domain, "--json"}}) {
         const auto ended = shell("\"$@\" | head -n 1", arguments);
         BOOST_TEST(ended.exit == kSigpipe);
         BOOST_TEST(ended.err == "");
@@ -111,7 +123,8 @@ BOOST_FIXTURE_TEST_CASE(a_list_on_a_full_disk_says_so, Outputs)
     BOOST_TEST(!has(ended.err, "key"), ended.err);
 }
 
-BOOST_DATA_TEST_CASE_F(Outputs, a_secret_that_nobody_could_see_is_complained_of, data::make({"\"$@\" >/dev/full", kReaderIsGone}), line)
+BOOST_DATA_TEST_CASE_F(Outputs, a_secret_that_nobody_could_see_is_complained_of,
+                       data::make({"\"$@\" >/dev/full", kReaderIsGone}), line)
 {
     const auto who = tenant();
     const auto ended = shell(line, {"key", "add", "--account", who.account});
@@ -158,8 +171,11 @@ BOOST_FIXTURE_TEST_CASE(who_waited_too_long_for_a_lock_is_told_that_nothing_was_
     create(who, "alice");
     const auto before = snapshot();
     auto holder = house.session();
-    holder.execute("START TRANSACTION; UPDATE domain SET last_id = last_id WHERE name = " + stack::quote(who.domain)
-                   + "; UPDATE mailbox SET state = state WHERE domain_id = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ")");
+    holder.execute(
+        "START TRANSACTION; UPDATE domain SET last_id = last_id WHERE name = "
+        + stack::quote(who.domain)
+        + "; UPDATE mailbox SET state = state WHERE domain_id = (SELECT id FROM domain WHERE name = "
+        + stack::quote(who.domain) + ")");
     const auto ended = ctl({"mailbox", "suspend", who.address("alice")});
     holder.execute("ROLLBACK");
     BOOST_TEST(ended.exit == 1);
@@ -177,7 +193,9 @@ BOOST_FIXTURE_TEST_CASE(a_key_is_listed_with_the_last_day_on_which_it_is_valid, 
     BOOST_TEST(has(listed, " 2099-12-31T23:59:59Z "), listed);
     BOOST_TEST(!has(listed, "2100-01-01"), listed);
     // It ends with the second after that.
-    BOOST_TEST(house.value("SELECT expires_at FROM api_key WHERE id = " + stack::quote(added.out.substr(4, 10))) == "4102444800");
+    BOOST_TEST(house.value("SELECT expires_at FROM api_key WHERE id = "
+                           + stack::quote(added.out.substr(4, 10)))
+               == "4102444800");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,5 @@
-// removal_story.cc - what is removed with an account or a domain, what is said of it before, and how a domain comes back.
+// removal_story.cc - what is removed with an account or a domain, what is said of it before, and
+// how a domain comes back.
 
 #include "system/harness/story.h"
 #include "system/harness/terminal.h"
@@ -23,7 +24,10 @@ using Strings = std::vector<std::string>;
 namespace {
 
 struct Removals : story::Story {
-    Ended ctl(const Arguments& arguments, const std::string& input = "") const { return house.mailboxctl(arguments, input); }
+    Ended ctl(const Arguments& arguments, const std::string& input = "") const
+    {
+        return house.mailboxctl(arguments, input);
+    }
     process::Terminal at_terminal(const Arguments& arguments) const
     {
         Arguments all{house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF")};
@@ -34,19 +38,26 @@ struct Removals : story::Story {
     {
         return house.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
     }
-    // All that the tables have of a domain, but what a removal and a return may change: generations, ids and versions.
+    // All that the tables have of a domain, but what a removal and a return may change:
+    // generations, ids and versions.
     Strings all_of(const std::string& id) const
     {
         Strings all;
-        for (const std::string query :
-             {"SELECT CONCAT_WS(' ', 'domain', account_id, name, state, on_duplicate, allow_delete_all, COALESCE(max_mailboxes, '-'),"
-              " COALESCE(quota_bytes, '-'), mailboxes, created_at) FROM domain WHERE id = " + id,
-              "SELECT CONCAT_WS(' ', 'key', id, HEX(hash), account_id, account_state, read_only, COALESCE(addresses, '-'), label, created_at,"
-              " COALESCE(expires_at, '-'), COALESCE(revoked_at, '-'), good_until) FROM api_key WHERE domain_id = " + id + " ORDER BY id",
-              "SELECT CONCAT_WS(' ', 'mailbox', local_part, created_at, size_bytes, state, storage_id, password, COALESCE(quota_bytes, '-'))"
-              " FROM mailbox WHERE domain_id = " + id + " ORDER BY id",
-              "SELECT CONCAT_WS(' ', 'name', local_part, state) FROM suspended_name WHERE domain_id = " + id,
-              "SELECT CONCAT_WS(' ', 'ranges', SUM(mailboxes)) FROM mailbox_range WHERE domain_id = " + id}) {
+        for (
+            const std::string query :
+            {"SELECT CONCAT_WS(' ', 'domain', account_id, name, state, on_duplicate, allow_delete_all, COALESCE(max_mailboxes, '-'),"
+             " COALESCE(quota_bytes, '-'), mailboxes, created_at) FROM domain WHERE id = "
+                 + id,
+             "SELECT CONCAT_WS(' ', 'key', id, HEX(hash), account_id, account_state, read_only, COALESCE(addresses, '-'), label, created_at,"
+             " COALESCE(expires_at, '-'), COALESCE(revoked_at, '-'), good_until) FROM api_key WHERE domain_id = "
+                 + id + " ORDER BY id",
+             "SELECT CONCAT_WS(' ', 'mailbox', local_part, created_at, size_bytes, state, storage_id, password, COALESCE(quota_bytes, '-'))"
+             " FROM mailbox WHERE domain_id = "
+                 + id + " ORDER BY id",
+             "SELECT CONCAT_WS(' ', 'name', local_part, state) FROM suspended_name WHERE domain_id = "
+                 + id,
+             "SELECT CONCAT_WS(' ', 'ranges', SUM(mailboxes)) FROM mailbox_range WHERE domain_id = "
+                 + id}) {
             for (const auto& row : house.sql(query)) all.push_back(row[0]);
         }
         return all;
@@ -61,17 +72,27 @@ struct Furnished : Removals {
         remove(who, "dora");
         remove(who, "bob");
         create(who, "bob");
-        for (const auto& words : {Arguments{"domain", "set", who.domain, "on_duplicate=update"}, {"domain", "set", who.domain, "quota_bytes=2G"},
-                                  {"domain", "set", who.domain, "max_mailboxes=7"}, {"domain", "set", who.domain, "allow_delete_all=yes"},
-                                  {"mailbox", "quota", who.address("alice"), "1G"}, {"mailbox", "suspend", who.address("carol")},
+        for (const auto& words : {Arguments{"domain", "set", who.domain, "on_duplicate=update"},
+                                  {"domain", "set", who.domain, "quota_bytes=2G"},
+                                  {"domain", "set", who.domain, "max_mailboxes=7"},
+                                  {"domain", "set", who.domain, "allow_delete_all=yes"},
+                                  {"mailbox", "quota", who.address("alice"), "1G"},
+                                  {"mailbox", "suspend", who.address("carol")},
                                   {"domain", "suspend", who.domain}}) {
             BOOST_TEST(ctl(words).exit == 0);
         }
-        narrow = story::add_key(house, {"--account", who.account, "--domain", who.domain, "--read-only", "--label", "reports", "--expires", "2099-12-31"});
-        ranged = story::add_key(house, {"--account", who.account, "--domain", who.domain, "--from", "127.0.0.0/8"});
-        house.sql("UPDATE mailbox SET size_bytes = 5 WHERE domain_id = " + id + "; INSERT INTO suspended_name VALUES (" + id + ", 'mallory', 'disabled')");
+        narrow =
+            story::add_key(house, {"--account", who.account, "--domain", who.domain, "--read-only",
+                                   "--label", "reports", "--expires", "2099-12-31"});
+        ranged = story::add_key(
+            house, {"--account", who.account, "--domain", who.domain, "--from", "127.0.0.0/8"});
+        house.sql("UPDATE mailbox SET size_bytes = 5 WHERE domain_id = " + id
+                  + "; INSERT INTO suspended_name VALUES (" + id + ", 'mallory', 'disabled')");
     }
-    void remove_domain() const { BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0); }
+    void remove_domain() const
+    {
+        BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
+    }
 
     const story::Tenant who = tenant();
     const std::string id = id_of(who);
@@ -88,15 +109,25 @@ BOOST_AUTO_TEST_SUITE(removals)
 BOOST_FIXTURE_TEST_CASE(a_domain_says_what_goes_with_it, Furnished)
 {
     const auto before = all_of(id);
-    const Strings words{who.domain, "3 mailboxes", "15 bytes", "2 keys", "state no_login", "on_duplicate update", "max_mailboxes 7",
-                        "quota_bytes 2147483648", "allow_delete_all yes", "7 days", "domain restore " + who.domain};
+    const Strings words{who.domain,
+                        "3 mailboxes",
+                        "15 bytes",
+                        "2 keys",
+                        "state no_login",
+                        "on_duplicate update",
+                        "max_mailboxes 7",
+                        "quota_bytes 2147483648",
+                        "allow_delete_all yes",
+                        "7 days",
+                        "domain restore " + who.domain};
     auto refused = words;
     refused.insert(refused.end(), {"--yes", "othing was removed"});
     BOOST_TEST(is_sentence(ctl({"domain", "remove", who.domain}), 1, refused));
     BOOST_TEST(all_of(id) == before, per_element());
     const auto removed = ctl({"domain", "remove", who.domain, "--yes"});
     BOOST_TEST(removed.exit == 0);
-    for (const auto& word : words) BOOST_TEST(has(removed.out, word), word << " is not in: " << removed.out);
+    for (const auto& word : words)
+        BOOST_TEST(has(removed.out, word), word << " is not in: " << removed.out);
 }
 
 // Without a mailbox too: keys and settings are lost.
@@ -105,14 +136,24 @@ BOOST_FIXTURE_TEST_CASE(an_account_says_what_goes_with_it, Furnished)
     const auto second = neighbour(who);
     ctl({"account", "set", who.account, "max_mailboxes=99"});
     const auto before = snapshot();
-    const Strings words{who.account, "2 domains", who.domain, second.domain, "3 mailboxes", "15 bytes", "1 key of the account", "2 keys of its domains",
-                        "max_mailboxes 99", "domain restore", "--account"};
+    const Strings words{who.account,
+                        "2 domains",
+                        who.domain,
+                        second.domain,
+                        "3 mailboxes",
+                        "15 bytes",
+                        "1 key of the account",
+                        "2 keys of its domains",
+                        "max_mailboxes 99",
+                        "domain restore",
+                        "--account"};
     auto refused = words;
     refused.insert(refused.end(), {"--yes", "othing was removed"});
     BOOST_TEST(is_sentence(ctl({"account", "remove", who.account}), 1, refused));
     BOOST_TEST(snapshot() == before);
     const auto removed = ctl({"account", "remove", who.account, "--yes"});
-    for (const auto& word : words) BOOST_TEST(has(removed.out, word), word << " is not in: " << removed.out);
+    for (const auto& word : words)
+        BOOST_TEST(has(removed.out, word), word << " is not in: " << removed.out);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_account_with_keys_alone_asks, Removals)
@@ -120,7 +161,8 @@ BOOST_FIXTURE_TEST_CASE(an_account_with_keys_alone_asks, Removals)
     const auto name = story::unique("account");
     ctl({"account", "add", name});
     story::add_key(house, {"--account", name});
-    BOOST_TEST(is_sentence(ctl({"account", "remove", name}), 1, {"0 domains", "0 mailboxes", "1 key of the account", "--yes"}));
+    BOOST_TEST(is_sentence(ctl({"account", "remove", name}), 1,
+                           {"0 domains", "0 mailboxes", "1 key of the account", "--yes"}));
     BOOST_TEST(has(ctl({"account", "list"}).out, name));
 }
 
@@ -160,15 +202,20 @@ BOOST_FIXTURE_TEST_CASE(the_name_is_typed, Furnished)
 BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
 {
     const auto before = all_of(id);
-    const auto generation = house.value("SELECT MIN(generation) FROM mailbox WHERE domain_id = " + id);
+    const auto generation =
+        house.value("SELECT MIN(generation) FROM mailbox WHERE domain_id = " + id);
     remove_domain();
     const auto listed = ctl({"domain", "list", "--deleted"}).out;
-    BOOST_TEST(std::regex_search(listed, std::regex{who.domain + " +" + who.account + " +no_login +3 +15 +2 +\\S+ +\\S+ +" + id + "\n"}), listed);
+    BOOST_TEST(
+        std::regex_search(listed, std::regex{who.domain + " +" + who.account
+                                             + " +no_login +3 +15 +2 +\\S+ +\\S+ +" + id + "\n"}),
+        listed);
     BOOST_TEST(!has(ctl({"domain", "list"}).out, who.domain));
 
     const auto restored = ctl({"domain", "restore", who.domain});
     BOOST_TEST(restored.exit == 0, restored.err);
-    for (const auto& words : {"3 mailboxes", "15 bytes", "2 keys", "state no_login"}) BOOST_TEST(has(restored.out, words), restored.out);
+    for (const auto& words : {"3 mailboxes", "15 bytes", "2 keys", "state no_login"})
+        BOOST_TEST(has(restored.out, words), restored.out);
     BOOST_TEST(id_of(who) == id);
     BOOST_TEST(all_of(id) == before, per_element());
     // Those that were deleted before it stay so, and can be restored by themselves.
@@ -178,16 +225,23 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
     BOOST_TEST(!has(deleted, who.address("alice")), deleted);
     BOOST_TEST(ctl({"mailbox", "restore", who.address("dora")}).exit == 0);
     // No login from before is in force.
-    BOOST_TEST(house.value("SELECT MIN(generation) > " + generation + " FROM mailbox WHERE domain_id = " + id) == "1");
+    BOOST_TEST(house.value("SELECT MIN(generation) > " + generation
+                           + " FROM mailbox WHERE domain_id = " + id)
+               == "1");
     BOOST_TEST(has(ctl({"audit", who.domain}).out, "domain-restore"));
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_domain WHERE name = " + stack::quote(who.domain)) == "0");
+    BOOST_TEST(
+        house.value("SELECT COUNT(*) FROM deleted_domain WHERE name = " + stack::quote(who.domain))
+        == "0");
     // Keys and lists work as before; and once only.
     ctl({"domain", "resume", who.domain});
     BOOST_TEST(answers::page(list({who.account, who.domain, narrow})).names()
-               == (Strings{who.address("alice"), who.address("carol"), who.address("bob"), who.address("dora")}), per_element());
+                   == (Strings{who.address("alice"), who.address("carol"), who.address("bob"),
+                               who.address("dora")}),
+               per_element());
     BOOST_TEST(answers::page(list({who.account, who.domain, ranged})).total_count == 4);
     BOOST_TEST(create(who, "erin").status == 200);
-    BOOST_TEST(is_sentence(ctl({"domain", "restore", who.domain}), 1, {who.domain, "is there already"}));
+    BOOST_TEST(
+        is_sentence(ctl({"domain", "restore", who.domain}), 1, {who.domain, "is there already"}));
     // And again.
     remove_domain();
     BOOST_TEST(ctl({"domain", "restore", who.domain}).exit == 0);
@@ -199,18 +253,22 @@ BOOST_FIXTURE_TEST_CASE(a_long_one_with_its_pages, Removals)
 {
     const auto who = tenant();
     const auto id = id_of(who);
-    house.sql("SET @domain = " + id + ";"
-              " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
-              " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 29),"
-              " n (i) AS (SELECT a.i * 30 + b.i + 1 FROM d a JOIN d b)"
-              " SELECT @domain, i * 3, CONCAT('m', i), i, LEFT(SHA2(CONCAT(@domain, ' ', i), 256), 32), 'x' FROM n;"
-              " INSERT INTO mailbox_range SELECT @domain, 0, 900, UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR ''))"
-              " FROM (SELECT id DIV 128 AS n, COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) f;"
-              " UPDATE domain SET mailboxes = 900, last_id = 2700 WHERE id = @domain");
+    house.sql(
+        "SET @domain = " + id
+        + ";"
+          " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+          " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 29),"
+          " n (i) AS (SELECT a.i * 30 + b.i + 1 FROM d a JOIN d b)"
+          " SELECT @domain, i * 3, CONCAT('m', i), i, LEFT(SHA2(CONCAT(@domain, ' ', i), 256), 32), 'x' FROM n;"
+          " INSERT INTO mailbox_range SELECT @domain, 0, 900, UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR ''))"
+          " FROM (SELECT id DIV 128 AS n, COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) f;"
+          " UPDATE domain SET mailboxes = 900, last_id = 2700 WHERE id = @domain");
     const auto pages = [&] {
         Strings all;
         for (int skip = 0; skip < 900; skip += 150) {
-            for (const auto& name : answers::page(list(who, "?limit=150&skip=" + std::to_string(skip))).names()) all.push_back(name);
+            for (const auto& name :
+                 answers::page(list(who, "?limit=150&skip=" + std::to_string(skip))).names())
+                all.push_back(name);
         }
         return all;
     };
@@ -223,7 +281,8 @@ BOOST_FIXTURE_TEST_CASE(a_long_one_with_its_pages, Removals)
         BOOST_TEST(pages() == before, per_element());
     }
     BOOST_TEST(create(who, "newcomer").status == 200);
-    BOOST_TEST(answers::page(list(who, "?skip=900")).names() == (Strings{who.address("newcomer")}), per_element());
+    BOOST_TEST(answers::page(list(who, "?skip=900")).names() == (Strings{who.address("newcomer")}),
+               per_element());
 }
 
 namespace {
@@ -240,22 +299,54 @@ std::ostream& operator<<(std::ostream& out, const Refused& row)
     return out << row.why;
 }
 
-const Refused kRefused[] = {
-    {"one that never was", [](const Furnished& story) { story.house.sql("DELETE FROM deleted_domain WHERE name = " + stack::quote(story.who.domain)); },
-     {}, {"nothing is kept", "domain list --deleted"}},
-    {"one whose time is over", [](const Furnished& story) { story.house.sql("UPDATE deleted_domain SET deleted_at = deleted_at - 604800 WHERE name = " + stack::quote(story.who.domain)); },
-     {}, {"7 days", "deleted_for"}},
-    {"one whose name was taken", [](const Furnished& story) { story.ctl({"domain", "add", story.who.domain, "--account", story.who.account}); },
-     {}, {"is taken", "domain remove", "--id"}},
-    {"another number", [](const Furnished&) {}, {"--id", "4294967295"}, {"4294967295", "domain list --deleted"}},
-    {"into an account that is not there", [](const Furnished&) {}, {"--account", "nobody"}, {"nobody"}},
-    {"into another account than its own", [](const Furnished& story) { story.ctl({"account", "add", "other-" + story.who.account}); },
-     {"--account", "other-{account}"}, {"{account}", "which is there"}},
-    {"one whose account was removed", [](const Furnished& story) { story.ctl({"account", "remove", story.who.account, "--yes"}); },
-     {}, {"the account {account}", "--account NAME"}},
-    {"more than its account may have", [](const Furnished& story) { story.ctl({"account", "set", story.who.account, "max_mailboxes=2"}); },
-     {}, {"may have 2", "max_mailboxes=3"}},
-};
+const Refused kRefused[] =
+    {
+        {"one that never was",
+         [](const Furnished& story) {
+    story.house.sql("DELETE FROM deleted_domain WHERE name = " + stack::quote(story.who.domain));
+         },
+         {},
+         {"nothing is kept", "domain list --deleted"}},
+        {"one whose time is over",
+         [](const Furnished& story) {
+    story.house.sql("UPDATE deleted_domain SET deleted_at = deleted_at - 604800 WHERE name = "
+                    + stack::quote(story.who.domain));
+         },
+         {},
+         {"7 days", "deleted_for"}},
+              {"one whose name was taken",
+               [](const Furnished& story) {
+    story.ctl({"domain", "add", story.who.domain, "--account", story.who.account});
+               },
+               {},
+               {"is taken", "domain remove", "--id"}},
+    {"another number",
+     [](const Furnished&) {},
+     {"--id", "4294967295"},
+     {"4294967295", "domain list --deleted"}},
+    {"into an account that is not there",
+     [](const Furnished&) {},
+     {"--account", "nobody"},
+     {"nobody"}},
+    {"into another account than its own",
+     [](const Furnished& story) {
+    story.ctl({"account", "add", "other-" + story.who.account});
+     },
+     {"--account", "other-{account}"},
+     {"{account}", "which is there"}},
+    {"one whose account was removed",
+     [](const Furnished& story) {
+    story.ctl({"account", "remove", story.who.account, "--yes"});
+     },
+     {},
+     {"the account {account}", "--account NAME"}},
+    {"more than its account may have",
+     [](const Furnished& story) {
+    story.ctl({"account", "set", story.who.account, "max_mailboxes=2"});
+     },
+     {},
+     {"may have 2", "max_mailboxes=3"}},
+    };
 
 }  // namespace
 
@@ -264,7 +355,9 @@ BOOST_DATA_TEST_CASE_F(Furnished, what_cannot_come_back, data::make(kRefused), r
     remove_domain();
     row.prepare(*this);
     const auto before = snapshot();
-    const auto filled = [&](std::string text) { return std::regex_replace(text, std::regex{"\\{account\\}"}, who.account); };
+    const auto filled = [&](std::string text) {
+        return std::regex_replace(text, std::regex{"\\{account\\}"}, who.account);
+    };
     Arguments arguments{"domain", "restore", who.domain};
     for (const auto& option : row.options) arguments.push_back(filled(option));
     Strings words{who.domain};
@@ -306,7 +399,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_that_was_revoked_meanwhile, Furnished)
     BOOST_TEST(list({who.account, who.domain, ranged}).status == 200);
 }
 
-// Calls before, during and after: each mailbox that was acknowledged is there, and none is there twice or half.
+// Calls before, during and after: each mailbox that was acknowledged is there, and none is there
+// twice or half.
 BOOST_FIXTURE_TEST_CASE(while_mailboxes_are_created, Removals)
 {
     const auto who = tenant();
@@ -318,11 +412,14 @@ BOOST_FIXTURE_TEST_CASE(while_mailboxes_are_created, Removals)
     std::thread creator{[&] {
         for (int i = 0; !is_over; ++i) {
             const auto name = "m" + std::to_string(i);
-            const auto answer = house.server().send({.method = "POST", .target = who.mailboxes(),
-                                                     .headers = {{"Authorization", http::basic(who.key)}},
-                                                     .body = http::form({{"mailbox", name}, {"password", story::kPassword}})});
+            const auto answer = house.server().send(
+                {.method = "POST",
+                 .target = who.mailboxes(),
+                 .headers = {{"Authorization", http::basic(who.key)}},
+                 .body = http::form({{"mailbox", name}, {"password", story::kPassword}})});
             if (answer.status == 200) created.push_back(who.address(name));
-            else if (answer.status != 404) problem = std::to_string(answer.status) + " " + answer.body;
+            else if (answer.status != 404)
+                problem = std::to_string(answer.status) + " " + answer.body;
             ++tries;
         }
     }};
@@ -344,10 +441,15 @@ BOOST_FIXTURE_TEST_CASE(while_mailboxes_are_created, Removals)
 BOOST_FIXTURE_TEST_CASE(erased_it_does_not_come_back, Furnished)
 {
     remove_domain();
-    const auto erased = process::run({house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF"), "erase", who.domain, "--yes", "--json"});
-    for (const auto& words : {"\"deleted_domain\":1", "\"deleted_key\":2", "\"suspended_name\":2"}) BOOST_TEST(has(erased.out, words), erased.out << erased.err);
-    for (const char* table : {"deleted_domain WHERE id", "deleted_key WHERE domain_id", "suspended_name WHERE domain_id"}) {
-        BOOST_TEST(house.value("SELECT COUNT(*) FROM " + std::string{table} + " = " + id) == "0", table);
+    const auto erased =
+        process::run({house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF"),
+                      "erase", who.domain, "--yes", "--json"});
+    for (const auto& words : {"\"deleted_domain\":1", "\"deleted_key\":2", "\"suspended_name\":2"})
+        BOOST_TEST(has(erased.out, words), erased.out << erased.err);
+    for (const char* table : {"deleted_domain WHERE id", "deleted_key WHERE domain_id",
+                              "suspended_name WHERE domain_id"}) {
+        BOOST_TEST(house.value("SELECT COUNT(*) FROM " + std::string{table} + " = " + id) == "0",
+                   table);
     }
     BOOST_TEST(is_sentence(ctl({"domain", "restore", who.domain}), 1, {"nothing is kept"}));
 }

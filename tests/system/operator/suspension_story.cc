@@ -1,5 +1,5 @@
-// suspension_story.cc - what a suspension keeps shut: it is never weakened by another one, and it stays with a mailbox's
-// name when the customer deletes the mailbox and creates it again.
+// suspension_story.cc - what a suspension keeps shut: it is never weakened by another one, and it
+// stays with a mailbox's name when the customer deletes the mailbox and creates it again.
 
 #include "system/harness/story.h"
 
@@ -18,7 +18,10 @@ using story::is_sentence;
 namespace {
 
 struct Suspensions : story::Story {
-    Ended ctl(const Arguments& arguments, const std::string& input = "") const { return house.mailboxctl(arguments, input); }
+    Ended ctl(const Arguments& arguments, const std::string& input = "") const
+    {
+        return house.mailboxctl(arguments, input);
+    }
 
     static std::string name_of(const std::string& level, const story::Tenant& who)
     {
@@ -29,16 +32,20 @@ struct Suspensions : story::Story {
     {
         if (level == "account") return "account WHERE name = " + stack::quote(who.account);
         if (level == "domain") return "domain WHERE name = " + stack::quote(who.domain);
-        return "mailbox WHERE local_part = 'alice' AND domain_id = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain) + ")";
+        return "mailbox WHERE local_part = 'alice' AND domain_id = (SELECT id FROM domain WHERE name = "
+               + stack::quote(who.domain) + ")";
     }
-    std::string state(const std::string& level, const story::Tenant& who) const { return house.value("SELECT state FROM " + where(level, who)); }
+    std::string state(const std::string& level, const story::Tenant& who) const
+    {
+        return house.value("SELECT state FROM " + where(level, who));
+    }
 };
 
 struct Step {
     const char* before;
     Arguments words;  // the verb and its flags
     const char* after;
-    bool is_kept;     // the stricter state that there was
+    bool is_kept;  // the stricter state that there was
 };
 
 std::ostream& operator<<(std::ostream& out, const Step& step)
@@ -64,13 +71,16 @@ const char* const kLevels[] = {"account", "domain", "mailbox"};
 
 BOOST_AUTO_TEST_SUITE(suspensions)
 
-BOOST_DATA_TEST_CASE_F(Suspensions, none_is_weakened_by_another, data::make(kLevels) * data::make(kSteps), level, step)
+BOOST_DATA_TEST_CASE_F(Suspensions, none_is_weakened_by_another,
+                       data::make(kLevels) * data::make(kSteps), level, step)
 {
     const auto who = tenant();
     create(who, "alice");
     const auto name = name_of(level, who);
     const std::string table{level};
-    house.sql("UPDATE " + where(level, who).replace(0, table.size(), table + " SET state = " + stack::quote(step.before)));
+    house.sql("UPDATE "
+              + where(level, who)
+                    .replace(0, table.size(), table + " SET state = " + stack::quote(step.before)));
     Arguments words{level, step.words[0], name};
     words.insert(words.end(), step.words.begin() + 1, step.words.end());
     const auto ended = ctl(words);
@@ -88,7 +98,8 @@ BOOST_FIXTURE_TEST_CASE(a_resumed_one_says_what_is_suspended_above_it, Suspensio
     ctl({"account", "suspend", who.account});
     ctl({"domain", "suspend", who.domain, "--disabled"});
     const auto mailbox = ctl({"mailbox", "resume", who.address("alice")}).out;
-    for (const auto& words : {"is active", "account resume", "domain resume", "disabled"}) BOOST_TEST(has(mailbox, words), mailbox);
+    for (const auto& words : {"is active", "account resume", "domain resume", "disabled"})
+        BOOST_TEST(has(mailbox, words), mailbox);
     const auto domain = ctl({"domain", "resume", who.domain}).out;
     BOOST_TEST(has(domain, "account resume"), domain);
     BOOST_TEST(!has(domain, "domain resume"), domain);
@@ -98,7 +109,8 @@ BOOST_FIXTURE_TEST_CASE(a_resumed_one_says_what_is_suspended_above_it, Suspensio
 
 namespace {
 
-// How a name that was suspended comes to have a mailbox again. `{domain}` is the story's own, and alice was deleted.
+// How a name that was suspended comes to have a mailbox again. `{domain}` is the story's own, and
+// alice was deleted.
 struct Way {
     const char* why;
     void (*take)(const Suspensions& story, const story::Tenant& who);
@@ -120,67 +132,89 @@ http::Answer add_credentials(const Suspensions& story, const story::Tenant& who)
                       http::form({{"login", "alice"}, {"password", story::kPassword}}));
 }
 
-const Way kWays[] = {
-    {"deleted and created by the API", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         BOOST_TEST(story.create(who, "alice").status == 200);
+const Way kWays[] =
+    {
+        {"deleted and created by the API",
+         [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    BOOST_TEST(story.create(who, "alice").status == 200);
+         }},
+        {"by the credentials' API",
+         [](const Suspensions& story, const story::Tenant& who) {
+    BOOST_TEST(
+        story.call(who.key, "DELETE", "/v3/domains/" + who.domain + "/credentials/alice").status
+        == 200);
+    BOOST_TEST(add_credentials(story, who).status == 200);
+         }},
+          {"twice",
+           [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    BOOST_TEST(story.create(who, "alice").status == 200);
+    remove_alice(story, who);
+    BOOST_TEST(story.create(who, "Alice").status == 200);
+           }},
+    {"after all were deleted by one call",
+     [](const Suspensions& story, const story::Tenant& who) {
+    story.ctl({"domain", "set", who.domain, "allow_delete_all=yes"});
+    BOOST_TEST(story.call(who.key, "DELETE", "/v3/domains/" + who.domain + "/credentials").status
+               == 200);
+    BOOST_TEST(story.create(who, "alice").status == 200);
      }},
-    {"by the credentials' API", [](const Suspensions& story, const story::Tenant& who) {
-         BOOST_TEST(story.call(who.key, "DELETE", "/v3/domains/" + who.domain + "/credentials/alice").status == 200);
-         BOOST_TEST(add_credentials(story, who).status == 200);
+    {"where a POST changes what there is",
+     [](const Suspensions& story, const story::Tenant& who) {
+    story.ctl({"domain", "set", who.domain, "on_duplicate=update"});
+    BOOST_TEST(story.create(who, "alice", "Looking-Glass").status == 200);
+    remove_alice(story, who);
+    BOOST_TEST(story.create(who, "alice").status == 200);
+    BOOST_TEST(story.create(who, "alice", "Looking-Glass").status == 200);
      }},
-    {"twice", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         BOOST_TEST(story.create(who, "alice").status == 200);
-         remove_alice(story, who);
-         BOOST_TEST(story.create(who, "Alice").status == 200);
+    {"one of many",
+     [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    BOOST_TEST(story
+                   .call(who.key, "POST", who.mailboxes(),
+                         http::form({{"mailbox", "bob"},
+                                     {"password", story::kPassword},
+                                     {"mailbox", "alice"},
+                                     {"password", story::kPassword}}))
+                   .status
+               == 200);
      }},
-    {"after all were deleted by one call", [](const Suspensions& story, const story::Tenant& who) {
-         story.ctl({"domain", "set", who.domain, "allow_delete_all=yes"});
-         BOOST_TEST(story.call(who.key, "DELETE", "/v3/domains/" + who.domain + "/credentials").status == 200);
-         BOOST_TEST(story.create(who, "alice").status == 200);
+    {"added by mailboxctl",
+     [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    const auto added = story.ctl({"mailbox", "add", who.address("alice"), "--password-file", "-"},
+                                 std::string{story::kPassword} + "\n");
+    BOOST_TEST(added.exit == 0, added.err);
+    BOOST_TEST(has(added.out, "mailbox resume"), added.out);
      }},
-    {"where a POST changes what there is", [](const Suspensions& story, const story::Tenant& who) {
-         story.ctl({"domain", "set", who.domain, "on_duplicate=update"});
-         BOOST_TEST(story.create(who, "alice", "Looking-Glass").status == 200);
-         remove_alice(story, who);
-         BOOST_TEST(story.create(who, "alice").status == 200);
-         BOOST_TEST(story.create(who, "alice", "Looking-Glass").status == 200);
+    {"removed by mailboxctl",
+     [](const Suspensions& story, const story::Tenant& who) {
+    const auto removed = story.ctl({"mailbox", "remove", who.address("alice")});
+    BOOST_TEST(has(removed.out, "stays suspended"), removed.out);
+    BOOST_TEST(story.create(who, "alice").status == 200);
      }},
-    {"one of many", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         BOOST_TEST(story.call(who.key, "POST", who.mailboxes(), http::form({{"mailbox", "bob"}, {"password", story::kPassword},
-                                                                             {"mailbox", "alice"}, {"password", story::kPassword}})).status == 200);
+    {"restored",
+     [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    BOOST_TEST(story.ctl({"mailbox", "restore", who.address("alice")}).exit == 0);
      }},
-    {"added by mailboxctl", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         const auto added = story.ctl({"mailbox", "add", who.address("alice"), "--password-file", "-"}, std::string{story::kPassword} + "\n");
-         BOOST_TEST(added.exit == 0, added.err);
-         BOOST_TEST(has(added.out, "mailbox resume"), added.out);
+    {"another one restored under its name",
+     [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    story.create(who, "carol");
+    story.remove(who, "carol");
+    const auto restored = story.ctl({"mailbox", "restore", who.address("carol"), "--as", "alice"});
+    BOOST_TEST(has(restored.out, "state disabled"), restored.out);
      }},
-    {"removed by mailboxctl", [](const Suspensions& story, const story::Tenant& who) {
-         const auto removed = story.ctl({"mailbox", "remove", who.address("alice")});
-         BOOST_TEST(has(removed.out, "stays suspended"), removed.out);
-         BOOST_TEST(story.create(who, "alice").status == 200);
+    {"in a domain that was removed and restored",
+     [](const Suspensions& story, const story::Tenant& who) {
+    remove_alice(story, who);
+    BOOST_TEST(story.ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
+    BOOST_TEST(story.ctl({"domain", "restore", who.domain}).exit == 0);
+    BOOST_TEST(story.create(who, "alice").status == 200);
      }},
-    {"restored", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         BOOST_TEST(story.ctl({"mailbox", "restore", who.address("alice")}).exit == 0);
-     }},
-    {"another one restored under its name", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         story.create(who, "carol");
-         story.remove(who, "carol");
-         const auto restored = story.ctl({"mailbox", "restore", who.address("carol"), "--as", "alice"});
-         BOOST_TEST(has(restored.out, "state disabled"), restored.out);
-     }},
-    {"in a domain that was removed and restored", [](const Suspensions& story, const story::Tenant& who) {
-         remove_alice(story, who);
-         BOOST_TEST(story.ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
-         BOOST_TEST(story.ctl({"domain", "restore", who.domain}).exit == 0);
-         BOOST_TEST(story.create(who, "alice").status == 200);
-     }},
-};
+    };
 
 }  // namespace
 
@@ -208,15 +242,19 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_name_without_a_mailbox, Suspensions)
     ctl({"mailbox", "suspend", alice});
     remove(who, "alice");
 
-    BOOST_TEST(is_sentence(ctl({"mailbox", "show", alice}), 1, {alice, "is suspended (no_login)", "mailbox resume"}));
+    BOOST_TEST(is_sentence(ctl({"mailbox", "show", alice}), 1,
+                           {alice, "is suspended (no_login)", "mailbox resume"}));
     const auto listed = ctl({"mailbox", "list", who.domain});
     BOOST_TEST(has(listed.err, "1 name is suspended"), listed.err);
     BOOST_TEST(has(listed.err, "--suspended"), listed.err);
     BOOST_TEST(!has(listed.out, alice), listed.out);
     const auto names = ctl({"mailbox", "list", who.domain, "--suspended", "--json"}).out;
-    BOOST_TEST(has(names, "{\"mailbox\":\"" + alice + "\",\"state\":\"no_login\",\"has_mailbox\":\"no\"}"), names);
+    BOOST_TEST(
+        has(names, "{\"mailbox\":\"" + alice + "\",\"state\":\"no_login\",\"has_mailbox\":\"no\"}"),
+        names);
     const auto why = ctl({"why", alice}).out;
-    for (const auto& words : {"is suspended (no_login) since", "by the operator", "mailbox resume"}) BOOST_TEST(has(why, words), why);
+    for (const auto& words : {"is suspended (no_login) since", "by the operator", "mailbox resume"})
+        BOOST_TEST(has(why, words), why);
 
     // It is the name of this domain alone.
     create(other, "alice");
@@ -249,7 +287,10 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_added_again_has_none, Suspensions)
     ctl({"domain", "remove", who.domain, "--yes"});
     ctl({"domain", "add", who.domain, "--account", who.account, "--no-postmaster"});
     const auto key = story::add_key(house, {"--account", who.account});
-    BOOST_TEST(call(key, "POST", who.mailboxes(), http::form({{"mailbox", "alice"}, {"password", story::kPassword}})).status == 200);
+    BOOST_TEST(call(key, "POST", who.mailboxes(),
+                    http::form({{"mailbox", "alice"}, {"password", story::kPassword}}))
+                   .status
+               == 200);
     BOOST_TEST(state("mailbox", who) == "active");
 }
 

@@ -1,5 +1,5 @@
-// fair_story.cc - many changes at once: no account waits behind another, what cannot be done in time is refused before any
-// work, and nobody hashes for a client that has gone.
+// fair_story.cc - many changes at once: no account waits behind another, what cannot be done in
+// time is refused before any work, and nobody hashes for a client that has gone.
 
 #include "system/harness/story.h"
 
@@ -30,13 +30,19 @@ bool is_ready(const std::future<http::Answer>& answer)
 
 struct Fair : story::Breaking {
     // Of 100 mailboxes, on a connection and a thread of its own.
-    std::future<http::Answer> start_batch(const story::Tenant& tenant, const std::string& prefix) const
+    std::future<http::Answer> start_batch(const story::Tenant& tenant,
+                                          const std::string& prefix) const
     {
-        const http::Request request{"POST", tenant.mailboxes(), {{"Authorization", http::basic(tenant.key)}}, story::hundred(prefix)};
-        return std::async(std::launch::async, [server = house.server(), request] { return server.send(request); });
+        const http::Request request{"POST",
+                                    tenant.mailboxes(),
+                                    {{"Authorization", http::basic(tenant.key)}},
+                                    story::hundred(prefix)};
+        return std::async(std::launch::async,
+                          [server = house.server(), request] { return server.send(request); });
     }
 
-    // None of the batches was made by now. On a machine that is busy with other things some may be refused already.
+    // None of the batches was made by now. On a machine that is busy with other things some may be
+    // refused already.
     static void expect_unfinished(Answers& batches)
     {
         for (auto& batch : batches) {
@@ -53,13 +59,17 @@ struct Fair : story::Breaking {
         std::int64_t made = 0;
         for (auto& batch : batches) {
             const auto answer = batch.get();
-            BOOST_TEST((answer.status == 200 || is_refused(answer, 503, {"unavailable"})), text(answer));
+            BOOST_TEST((answer.status == 200 || is_refused(answer, 503, {"unavailable"})),
+                       text(answer));
             made += answer.status == 200 ? 100 : 0;
         }
         return made;
     }
 
-    std::int64_t total(const story::Tenant& tenant) const { return answers::page(list(tenant, "?limit=0")).total_count; }
+    std::int64_t total(const story::Tenant& tenant) const
+    {
+        return answers::page(list(tenant, "?limit=0")).total_count;
+    }
 
     std::string nginx_errors() const
     {
@@ -68,27 +78,28 @@ struct Fair : story::Breaking {
     }
 };
 
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(fair)
 
-// Four batches are four seconds of work for two processors that have nothing else to do. The other account's changes take
-// a fraction of one.
+// Four batches are four seconds of work for two processors that have nothing else to do. The other
+// account's changes take a fraction of one.
 BOOST_FIXTURE_TEST_CASE(one_accounts_batches_leave_the_others_their_share, Fair)
 {
     const auto flood = tenant();
     const auto other = tenant();
     const auto mark = log.mark();
     Answers batches;
-    for (int i = 0; i < 4; ++i) batches.push_back(start_batch(flood, "batch" + std::to_string(i) + "-"));
+    for (int i = 0; i < 4; ++i)
+        batches.push_back(start_batch(flood, "batch" + std::to_string(i) + "-"));
     BOOST_TEST(text(create(other, "alice")) == kCreated);
     BOOST_TEST(change(other, "alice", "Looking-Glass").status == 200);
     BOOST_TEST(remove(other, "alice").status == 200);
     expect_unfinished(batches);
     const auto made = end_of(batches);
     BOOST_TEST(total(flood) == made);
-    for (const auto& line : log.lines_since(mark)) BOOST_TEST(line.find("SIGALRM") == std::string::npos, line);
+    for (const auto& line : log.lines_since(mark))
+        BOOST_TEST(line.find("SIGALRM") == std::string::npos, line);
 }
 
 // Another key of the same account is not behind its batches either.
@@ -97,7 +108,8 @@ BOOST_FIXTURE_TEST_CASE(a_single_change_passes_its_own_accounts_batches, Fair)
     const auto who = tenant();
     const auto second = neighbour(who);
     Answers batches;
-    for (int i = 0; i < 4; ++i) batches.push_back(start_batch(who, "batch" + std::to_string(i) + "-"));
+    for (int i = 0; i < 4; ++i)
+        batches.push_back(start_batch(who, "batch" + std::to_string(i) + "-"));
     BOOST_TEST(text(create(second, "alice")) == kCreated);
     BOOST_TEST(remove(second, "alice").status == 200);
     expect_unfinished(batches);
@@ -111,15 +123,18 @@ BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
     const auto who = tenant();
     const auto narrow = tenant();
     BOOST_TEST_REQUIRE(create(who, "user-99").status == 200);
-    BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=99"}).exit == 0);
+    BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=99"}).exit
+                       == 0);
     reconfigure({{"request_deadline", "5"}, {"argon2_passes", "100"}});
     const auto batch = [&](const story::Tenant& tenant) {
         return call(tenant.key, "POST", tenant.mailboxes(), story::hundred("user-"));
     };
     BOOST_TEST(is_refused(batch(who), 409, {"mailbox_exists", "user-99"}));
     BOOST_TEST(is_refused(batch(narrow), 409, {"allowance_used_up", "99"}));
-    BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=none"}).exit == 0);
-    BOOST_TEST_REQUIRE(house.mailboxctl({"account", "set", narrow.account, "max_mailboxes=99"}).exit == 0);
+    BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=none"}).exit
+                       == 0);
+    BOOST_TEST_REQUIRE(house.mailboxctl({"account", "set", narrow.account, "max_mailboxes=99"}).exit
+                       == 0);
     BOOST_TEST(is_refused(batch(narrow), 409, {"allowance_used_up", "99"}));
     BOOST_TEST(is_refused(change(who, "nobody", "Looking-Glass"), 404, {"mailbox_not_found"}));
 }
@@ -135,7 +150,8 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_done_in_time_is_refused_and_nothing_is_ch
     BOOST_TEST(is_refused(answer, 503, {"unavailable", "nothing was changed"}));
     BOOST_TEST(!answer.header("Retry-After").empty());
     BOOST_TEST(snapshot() == before);
-    for (const auto& line : log.lines_since(mark)) BOOST_TEST(line.find("worker-exit") == std::string::npos, line);
+    for (const auto& line : log.lines_since(mark))
+        BOOST_TEST(line.find("worker-exit") == std::string::npos, line);
 }
 
 BOOST_FIXTURE_TEST_CASE(nobody_hashes_for_a_client_that_has_gone, Fair)
@@ -144,7 +160,11 @@ BOOST_FIXTURE_TEST_CASE(nobody_hashes_for_a_client_that_has_gone, Fair)
     const auto mark = log.mark();
     {
         http::Connection connection{house.server().port()};
-        connection.send(http::Request{"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, story::hundred("user-")}.bytes());
+        connection.send(http::Request{"POST",
+                                      who.mailboxes(),
+                                      {{"Authorization", http::basic(who.key)}},
+                                      story::hundred("user-")}
+                            .bytes());
         BOOST_TEST(eventually([&] { return connection.is_taken(); }));
     }
     BOOST_TEST(!log.expect(mark, {"method=POST", "detail=client-gone"}).empty());
@@ -156,7 +176,9 @@ BOOST_FIXTURE_TEST_CASE(a_batch_whose_client_half_closes_is_refused, Fair)
 {
     const auto who = tenant();
     http::Connection connection{house.server().port()};
-    connection.send(http::Request{"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, story::hundred("user-")}.bytes());
+    connection.send(http::Request{
+        "POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, story::hundred("user-")}
+                        .bytes());
     connection.finish();
     BOOST_TEST(is_refused(connection.receive(), 503, {"unavailable", "nothing was changed"}));
     BOOST_TEST(total(who) == 0);
@@ -168,7 +190,8 @@ BOOST_FIXTURE_TEST_CASE(one_key_does_not_empty_the_pool, Fair)
     const auto other = tenant();
     Hold hold{*this, held};
     Answers changes;
-    for (const char* name : {"a", "b", "c", "d", "e", "f"}) changes.push_back(start_change(held, name));
+    for (const char* name : {"a", "b", "c", "d", "e", "f"})
+        changes.push_back(start_change(held, name));
     hold.await(2);
     BOOST_TEST(text(create(other, "alice")) == kCreated);
     BOOST_TEST(change(other, "alice", "Looking-Glass").status == 200);
@@ -177,12 +200,15 @@ BOOST_FIXTURE_TEST_CASE(one_key_does_not_empty_the_pool, Fair)
     for (auto& each : changes) BOOST_TEST(text(each.get()) == kCreated);
 }
 
-// The account with most of them loses. nginx knows nothing of it, so its error log, which would quote the requests, has no line.
-BOOST_FIXTURE_TEST_CASE(more_changes_than_may_wait, Fair, *shows("status: 503 more requests wait than the bound allows"))
+// The account with most of them loses. nginx knows nothing of it, so its error log, which would
+// quote the requests, has no line.
+BOOST_FIXTURE_TEST_CASE(more_changes_than_may_wait, Fair,
+                        *shows("status: 503 more requests wait than the bound allows"))
 {
     constexpr int kMany = 20;
     constexpr int kWaiting = 5;
-    const int running = std::min(2, static_cast<int>(std::thread::hardware_concurrency()));  // those that may hash
+    const int running =
+        std::min(2, static_cast<int>(std::thread::hardware_concurrency()));  // those that may hash
     const auto flood = tenant();
     const auto other = tenant();
     for (const auto& who : {flood, other}) BOOST_TEST_REQUIRE(create(who, "first").status == 200);
@@ -193,8 +219,11 @@ BOOST_FIXTURE_TEST_CASE(more_changes_than_may_wait, Fair, *shows("status: 503 mo
     std::future<http::Answer> single;
     {
         const process::Stopped stopped{house.workers()};
-        for (int i = 0; i < kMany; ++i) flooding.push_back(start_change(flood, "user" + std::to_string(i)));
-        const auto refused = [&] { return std::count_if(flooding.begin(), flooding.end(), is_ready); };
+        for (int i = 0; i < kMany; ++i)
+            flooding.push_back(start_change(flood, "user" + std::to_string(i)));
+        const auto refused = [&] {
+            return std::count_if(flooding.begin(), flooding.end(), is_ready);
+        };
         BOOST_TEST(eventually([&] { return refused() == kMany - kWaiting - running; }));
         single = start_change(other, "alice");
         BOOST_TEST(eventually([&] { return refused() == kMany - kWaiting - running + 1; }));
@@ -222,7 +251,9 @@ BOOST_FIXTURE_TEST_CASE(a_gate_that_is_killed_is_replaced, Fair)
     auto running = start_change(who, "running");
     hold.await(1);
     ::kill(gate, SIGKILL);
-    BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(gate), "pool=gate", "SIGKILL"}).empty());
+    BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(gate), "pool=gate",
+                                  "SIGKILL"})
+                    .empty());
     auto next = start_change(who, "next");
     hold.release();
     // What a worker had is answered; what comes afterwards waits for the new gate.
@@ -238,9 +269,12 @@ BOOST_FIXTURE_TEST_CASE(a_batch_that_was_paused_is_made_whole, Fair)
     const auto other = tenant();
     http::Fields logins;
     for (int i = 0; i < 100; ++i) logins.emplace_back("login", "user" + std::to_string(i));
-    const http::Request request{"POST", "/v3/domains/" + who.domain + "/credentials", {{"Authorization", http::basic(who.key)}},
+    const http::Request request{"POST",
+                                "/v3/domains/" + who.domain + "/credentials",
+                                {{"Authorization", http::basic(who.key)}},
                                 http::form(logins)};
-    auto batch = std::async(std::launch::async, [server = house.server(), request] { return server.send(request); });
+    auto batch = std::async(std::launch::async,
+                            [server = house.server(), request] { return server.send(request); });
     int changes = 0;
     while (!is_ready(batch)) {
         BOOST_TEST(text(create(other, "user" + std::to_string(changes++))) == kCreated);

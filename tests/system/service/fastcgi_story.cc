@@ -22,7 +22,8 @@ constexpr unsigned char kData = 8;
 constexpr unsigned char kGetValues = 9;
 constexpr unsigned char kUnknown = 99;
 
-std::string header(unsigned char type, std::size_t length, std::size_t padding = 0, char id = 1, char version = 1)
+std::string header(unsigned char type, std::size_t length, std::size_t padding = 0, char id = 1,
+                   char version = 1)
 {
     return {version,
             static_cast<char>(type),
@@ -46,7 +47,8 @@ std::string begin(char role = 1, char flags = 0)
 
 std::string pair(const std::string& name, const std::string& value)
 {
-    return std::string{static_cast<char>(name.size()), static_cast<char>(value.size())} + name + value;
+    return std::string{static_cast<char>(name.size()), static_cast<char>(value.size())} + name
+           + value;
 }
 
 // What a row is made of: the parameters of a list that would be answered with 200.
@@ -73,127 +75,190 @@ std::string whole(const std::string& params)
     return begin() + record(kParams, params) + record(kParams, "");
 }
 
-const Sent kSent[] = {
-    {"nothing", [](const Wire&) { return std::string{}; }, ""},
-    {"HTTP", [](const Wire&) { return std::string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n"}; }, ""},
-    {"zeros", [](const Wire&) { return std::string(4096, '\0'); }, ""},
-    {"ones", [](const Wire&) { return std::string(4096, '\xFF'); }, ""},
-    {"another version", [](const Wire& wire) {
-         return header(kBegin, 8, 0, 1, 2) + std::string("\0\1\0\0\0\0\0\0", 8) + record(kParams, wire.params) +
-                record(kParams, "") + record(kStdin, "");
-     }, ""},
-    {"half a header", [](const Wire&) { return begin().substr(0, 5); }, ""},
-    {"half a beginning", [](const Wire&) { return begin().substr(0, 12); }, ""},
-    {"a beginning that is too short", [](const Wire&) { return record(kBegin, {0, 1}); }, ""},
-    {"a beginning alone", [](const Wire&) { return begin(); }, ""},
-    {"no beginning", [](const Wire& wire) {
-         return record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
-     }, ""},
-    {"an authorizer", [](const Wire& wire) {
-         return begin(2) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
-     }, ""},
-    {"a filter", [](const Wire& wire) {
-         return begin(3) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "") + record(kData, "");
-     }, ""},
-    {"a role that is none", [](const Wire& wire) {
-         return begin(99) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
-     }, ""},
-    {"parameters cut short", [](const Wire& wire) {
-         const auto bytes = begin() + record(kParams, wire.params);
-         return bytes.substr(0, bytes.size() - 10);
-     }, ""},
-    {"parameters without their end", [](const Wire& wire) { return begin() + record(kParams, wire.params); }, ""},
-    {"a name that goes beyond its record", [](const Wire& wire) {
-         return whole(wire.params + std::string("\x7F\x01x", 3)) + record(kStdin, "");
-     }, ""},
-    {"a value that goes beyond its record", [](const Wire& wire) {
-         return whole(wire.params + std::string("\x01\x7Fx", 3)) + record(kStdin, "");
-     }, ""},
-    {"a length cut short", [](const Wire& wire) {
-         return whole(wire.params + std::string("\x80\0", 2)) + record(kStdin, "");
-     }, ""},
+const Sent kSent[] =
+    {
+        {"nothing", [](const Wire&) { return std::string{}; }, ""},
+        {"HTTP", [](const Wire&) { return std::string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n"}; }, ""},
+        {"zeros", [](const Wire&) { return std::string(4096, '\0'); }, ""},
+        {"ones", [](const Wire&) { return std::string(4096, '\xFF'); }, ""},
+        {"another version",
+         [](const Wire& wire) {
+    return header(kBegin, 8, 0, 1, 2) + std::string("\0\1\0\0\0\0\0\0", 8)
+           + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
+         },
+         ""},
+        {"half a header", [](const Wire&) { return begin().substr(0, 5); }, ""},
+        {"half a beginning", [](const Wire&) { return begin().substr(0, 12); }, ""},
+        {"a beginning that is too short",
+         [](const Wire&) {
+    return record(kBegin, {0, 1});
+         },
+         ""},
+           {"a beginning alone", [](const Wire&) { return begin(); }, ""},
+           {"no beginning",
+            [](const Wire& wire) {
+    return record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
+            },
+            ""},
+    {"an authorizer",
+     [](const Wire& wire) {
+    return begin(2) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
+     },
+     ""},
+    {"a filter",
+     [](const Wire& wire) {
+    return begin(3) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "")
+           + record(kData, "");
+     },
+     ""},
+    {"a role that is none",
+     [](const Wire& wire) {
+    return begin(99) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
+     },
+     ""},
+    {"parameters cut short",
+     [](const Wire& wire) {
+    const auto bytes = begin() + record(kParams, wire.params);
+    return bytes.substr(0, bytes.size() - 10);
+     },
+     ""},
+    {"parameters without their end",
+     [](const Wire& wire) { return begin() + record(kParams, wire.params); }, ""},
+    {"a name that goes beyond its record",
+     [](const Wire& wire) {
+    return whole(wire.params + std::string("\x7F\x01x", 3)) + record(kStdin, "");
+     },
+     ""},
+    {"a value that goes beyond its record",
+     [](const Wire& wire) {
+    return whole(wire.params + std::string("\x01\x7Fx", 3)) + record(kStdin, "");
+     },
+     ""},
+    {"a length cut short",
+     [](const Wire& wire) {
+    return whole(wire.params + std::string("\x80\0", 2)) + record(kStdin, "");
+     },
+     ""},
     {"no parameters at all", [](const Wire&) { return whole("") + record(kStdin, ""); }, ""},
-    {"no method", [](const Wire&) { return whole(pair("REQUEST_URI", "/")) + record(kStdin, ""); }, ""},
-    {"aborted in its parameters", [](const Wire& wire) {
-         return begin() + record(kParams, wire.params) + record(kAbort, "");
-     }, ""},
-    {"aborted in its body", [](const Wire& wire) {
-         return whole(wire.change) + record(kStdin, "mailbox=alice") + record(kAbort, "");
-     }, ""},
-    {"a body shorter than announced, with its end", [](const Wire& wire) {
-         return whole(wire.change) + record(kStdin, "mailbox=alice") + record(kStdin, "");
-     }, "Status: 400 "},
-    {"a body shorter than announced, without", [](const Wire& wire) {
-         return whole(wire.change) + record(kStdin, "mailbox=alice");
-     }, ""},
-    {"no body where one was announced", [](const Wire& wire) { return whole(wire.change) + record(kStdin, ""); }, "Status: 400 "},
-    {"a body of another request", [](const Wire& wire) {
-         return whole(wire.change) + record(kStdin, kForm, 2) + record(kStdin, "", 2);
-     }, ""},
-    {"a length that is none", [](const Wire& wire) {
-         return whole(wire.params + pair("CONTENT_LENGTH", "x")) + record(kStdin, "");
-     }, "Status: 400 "},
-    {"a length below nothing", [](const Wire& wire) {
-         return whole(wire.params + pair("CONTENT_LENGTH", "-1")) + record(kStdin, "");
-     }, "Status: 400 "},
-    {"a length of more than 64 bits", [](const Wire& wire) {
-         return whole(wire.params + pair("CONTENT_LENGTH", "99999999999999999999")) + record(kStdin, "");
-     }, "Status: 413 "},
-    {"a length above the limit", [](const Wire& wire) {
-         return whole(wire.params + pair("CONTENT_LENGTH", "65537")) + record(kStdin, "");
-     }, "Status: 413 "},
-    {"no path", [](const Wire&) { return whole(pair("REQUEST_METHOD", "GET")) + record(kStdin, ""); }, "Status: 400 "},
+    {"no method", [](const Wire&) { return whole(pair("REQUEST_URI", "/")) + record(kStdin, ""); },
+     ""},
+    {"aborted in its parameters",
+     [](const Wire& wire) { return begin() + record(kParams, wire.params) + record(kAbort, ""); },
+     ""},
+    {"aborted in its body",
+     [](const Wire& wire) {
+    return whole(wire.change) + record(kStdin, "mailbox=alice") + record(kAbort, "");
+     },
+     ""},
+    {"a body shorter than announced, with its end",
+     [](const Wire& wire) {
+    return whole(wire.change) + record(kStdin, "mailbox=alice") + record(kStdin, "");
+     },
+     "Status: 400 "},
+    {"a body shorter than announced, without",
+     [](const Wire& wire) { return whole(wire.change) + record(kStdin, "mailbox=alice"); }, ""},
+    {"no body where one was announced",
+     [](const Wire& wire) { return whole(wire.change) + record(kStdin, ""); }, "Status: 400 "},
+    {"a body of another request",
+     [](const Wire& wire) {
+    return whole(wire.change) + record(kStdin, kForm, 2) + record(kStdin, "", 2);
+     },
+     ""},
+    {"a length that is none",
+     [](const Wire& wire) {
+    return whole(wire.params + pair("CONTENT_LENGTH", "x")) + record(kStdin, "");
+     },
+     "Status: 400 "},
+    {"a length below nothing",
+     [](const Wire& wire) {
+    return whole(wire.params + pair("CONTENT_LENGTH", "-1")) + record(kStdin, "");
+     },
+     "Status: 400 "},
+    {"a length of more than 64 bits",
+     [](const Wire& wire) {
+    return whole(wire.params + pair("CONTENT_LENGTH", "99999999999999999999")) + record(kStdin, "");
+     },
+     "Status: 413 "},
+    {"a length above the limit",
+     [](const Wire& wire) {
+    return whole(wire.params + pair("CONTENT_LENGTH", "65537")) + record(kStdin, "");
+     },
+     "Status: 413 "},
+    {"no path",
+     [](const Wire&) { return whole(pair("REQUEST_METHOD", "GET")) + record(kStdin, ""); },
+     "Status: 400 "},
 
-    {"a record of a type that is none", [](const Wire& wire) {
-         return begin() + record(kUnknown, "x") + record(kParams, wire.params) + record(kParams, "") +
-                record(kStdin, "");
-     }, ""},
-    {"a question that is none", [](const Wire& wire) {
-         return record(kUnknown, "x", 0) + whole(wire.params) + record(kStdin, "");
-     }, ""},
+    {"a record of a type that is none",
+     [](const Wire& wire) {
+    return begin() + record(kUnknown, "x") + record(kParams, wire.params) + record(kParams, "")
+           + record(kStdin, "");
+     },
+     ""},
+    {"a question that is none",
+     [](const Wire& wire) {
+    return record(kUnknown, "x", 0) + whole(wire.params) + record(kStdin, "");
+     },
+     ""},
 
     // And what is odd, but right.
-    {"a list, after a question about the service", [](const Wire& wire) {
-         return record(kGetValues, pair("FCGI_MAX_CONNS", ""), 0) + whole(wire.params) + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-    {"a list", [](const Wire& wire) { return whole(wire.params) + record(kStdin, ""); }, "Status: 200 OK\r\n"},
-    {"a list, in records of one byte", [](const Wire& wire) {
-         std::string bytes = begin();
-         for (const char c : wire.params) {
-             bytes += record(kParams, {c});
-         }
-         return bytes + record(kParams, "") + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-    {"a list, with padding", [](const Wire& wire) {
-         return begin() + header(kParams, wire.params.size(), 255) + wire.params + std::string(255, 'x') +
-                header(kParams, 0, 7) + std::string(7, 'x') + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-    {"a list, whose sender wants to keep the connection", [](const Wire& wire) {
-         return begin(1, 1) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-    {"a list, with long lengths", [](const Wire& wire) {
-         return whole(wire.params + std::string("\x80\0\0\1\x80\0\0\1xy", 10)) + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-    {"a list, with a body that nobody announced", [](const Wire& wire) {
-         return whole(wire.params) + record(kStdin, std::string(1000, 'x')) + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-    {"a change that says nothing is wrong", [](const Wire& wire) {
-         return whole(wire.change) + record(kStdin, "mailbox=") + record(kStdin, "alice&password=Wonder") +
-                record(kStdin, "land") + record(kStdin, "");
-     }, "Status: 200 OK\r\n"},
-};
+    {"a list, after a question about the service",
+     [](const Wire& wire) {
+    return record(kGetValues, pair("FCGI_MAX_CONNS", ""), 0) + whole(wire.params)
+           + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    {"a list", [](const Wire& wire) { return whole(wire.params) + record(kStdin, ""); },
+     "Status: 200 OK\r\n"},
+    {"a list, in records of one byte",
+     [](const Wire& wire) {
+    std::string bytes = begin();
+    for (const char c : wire.params) {
+        bytes += record(kParams, {c});
+    }
+    return bytes + record(kParams, "") + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    {"a list, with padding",
+     [](const Wire& wire) {
+    return begin() + header(kParams, wire.params.size(), 255) + wire.params + std::string(255, 'x')
+           + header(kParams, 0, 7) + std::string(7, 'x') + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    {"a list, whose sender wants to keep the connection",
+     [](const Wire& wire) {
+    return begin(1, 1) + record(kParams, wire.params) + record(kParams, "") + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    {"a list, with long lengths",
+     [](const Wire& wire) {
+    return whole(wire.params + std::string("\x80\0\0\1\x80\0\0\1xy", 10)) + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    {"a list, with a body that nobody announced",
+     [](const Wire& wire) {
+    return whole(wire.params) + record(kStdin, std::string(1000, 'x')) + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    {"a change that says nothing is wrong",
+     [](const Wire& wire) {
+    return whole(wire.change) + record(kStdin, "mailbox=") + record(kStdin, "alice&password=Wonder")
+           + record(kStdin, "land") + record(kStdin, "");
+     },
+     "Status: 200 OK\r\n"},
+    };
 
 struct Socket : story::Story {
     Wire wire(const story::Tenant& who) const
     {
         const auto params = [&](const std::string& method) {
-            return pair("FCGI_ROLE", "RESPONDER") + pair("REQUEST_METHOD", method) +
-                   pair("REQUEST_URI", who.mailboxes()) + pair("REMOTE_ADDR", "127.0.0.1") +
-                   pair("REQUEST_ID", story::unique("request")) +
-                   pair("HTTP_AUTHORIZATION", http::basic(who.key));
+            return pair("FCGI_ROLE", "RESPONDER") + pair("REQUEST_METHOD", method)
+                   + pair("REQUEST_URI", who.mailboxes()) + pair("REMOTE_ADDR", "127.0.0.1")
+                   + pair("REQUEST_ID", story::unique("request"))
+                   + pair("HTTP_AUTHORIZATION", http::basic(who.key));
         };
-        return {params("GET"), params("POST") + pair("CONTENT_LENGTH", std::to_string(sizeof kForm - 1)) +
-                                   pair("CONTENT_TYPE", "application/x-www-form-urlencoded")};
+        return {params("GET"), params("POST")
+                                   + pair("CONTENT_LENGTH", std::to_string(sizeof kForm - 1))
+                                   + pair("CONTENT_TYPE", "application/x-www-form-urlencoded")};
     }
 
     // What comes back on stdout, of all records.
@@ -205,8 +270,8 @@ struct Socket : story::Story {
         constexpr char kStdout = 6;
         std::string out;
         for (std::string rest = connection.receive_all(); rest.size() >= 8;) {
-            const auto length = static_cast<std::size_t>(static_cast<unsigned char>(rest[4]) << 8U |
-                                                         static_cast<unsigned char>(rest[5]));
+            const auto length = static_cast<std::size_t>(static_cast<unsigned char>(rest[4]) << 8U
+                                                         | static_cast<unsigned char>(rest[5]));
             if (rest[1] == kStdout) {
                 out += rest.substr(8, length);
             }
@@ -266,8 +331,8 @@ BOOST_FIXTURE_TEST_CASE(cut_at_every_byte, Socket)
     BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
 }
 
-// Debian's libfcgi aborts on this length. Then the worker is replaced; nobody else notices. scripts/run-asan knows
-// these requests and their number, and lets no other pass.
+// Debian's libfcgi aborts on this length. Then the worker is replaced; nobody else notices.
+// scripts/run-asan knows these requests and their number, and lets no other pass.
 BOOST_FIXTURE_TEST_CASE(a_length_that_ends_the_worker, story::Breaking)
 {
     const auto who = tenant();

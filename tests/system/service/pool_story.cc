@@ -12,11 +12,11 @@
 #include <boost/test/unit_test.hpp>
 #include <sys/stat.h>
 
+using answers::is_refused;
+using answers::text;
 using process::eventually;
 using process::is_alive;
-using answers::is_refused;
 using story::shows;
-using answers::text;
 
 namespace {
 
@@ -79,8 +79,9 @@ BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, story::Breaking)
     const auto victim = house.workers().front();
     ::kill(victim, SIGKILL);
     BOOST_TEST(house.await_workers({victim}));
-    BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(victim), "SIGKILL"})
-                    .empty());
+    BOOST_TEST(
+        !log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(victim), "SIGKILL"})
+             .empty());
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(text(create(who, "alice")) == kCreated);
 }
@@ -99,7 +100,8 @@ BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, story::Breaking)
     BOOST_TEST(text(create(who, "alice")) == kCreated);
     BOOST_TEST(house.await_workers(victims));
     for (const auto pid : victims) {
-        BOOST_TEST(!log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(pid)}).empty());
+        BOOST_TEST(
+            !log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(pid)}).empty());
     }
 }
 
@@ -128,7 +130,8 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_cannot_start_is_tried_less_and_less_often,
     const auto ends = [&] {
         std::vector<std::string> lines;
         for (const auto& line : log.lines_since(mark)) {
-            if (line.starts_with("warning worker-exit ")) lines.push_back(line.substr(line.rfind(' ') + 1));
+            if (line.starts_with("warning worker-exit "))
+                lines.push_back(line.substr(line.rfind(' ') + 1));
         }
         return lines;
     };
@@ -138,15 +141,18 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_cannot_start_is_tried_less_and_less_often,
         BOOST_TEST(eventually([&] {
             const auto serving = house.serving_workers();
             for (const auto pid : house.workers()) {
-                if (std::find(serving.begin(), serving.end(), pid) == serving.end()) ::kill(pid, SIGKILL);
+                if (std::find(serving.begin(), serving.end(), pid) == serving.end())
+                    ::kill(pid, SIGKILL);
             }
             return ends().size() >= 5;
         }));
     }
     const auto all = ends();
     BOOST_TEST_REQUIRE(all.size() >= 5U);
-    const std::vector<std::string> expected{"respawn=0ms", "respawn=100ms", "respawn=200ms", "respawn=400ms", "respawn=800ms"};
-    BOOST_TEST(std::vector(all.begin(), all.begin() + 5) == expected, boost::test_tools::per_element());
+    const std::vector<std::string> expected{"respawn=0ms", "respawn=100ms", "respawn=200ms",
+                                            "respawn=400ms", "respawn=800ms"};
+    BOOST_TEST(std::vector(all.begin(), all.begin() + 5) == expected,
+               boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
@@ -159,7 +165,8 @@ BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
     hold.await(1);
     ::kill(master, SIGKILL);
     // All but the one that has something to do; and that one when it is done.
-    BOOST_TEST(eventually([&] { return std::count_if(workers.begin(), workers.end(), is_alive) == 1; }));
+    BOOST_TEST(
+        eventually([&] { return std::count_if(workers.begin(), workers.end(), is_alive) == 1; }));
     hold.release();
     BOOST_TEST(text(answer.get()) == kCreated);
     BOOST_TEST(eventually([&] { return std::none_of(workers.begin(), workers.end(), is_alive); }));
@@ -195,7 +202,8 @@ BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
     const auto mark = log.mark();
     const auto workers = house.workers();
     ::kill(house.master(), SIGTERM);
-    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }, std::chrono::seconds{20}));  // stop_grace is 35 s
+    BOOST_TEST(eventually([&] { return !is_alive(house.master()); },
+                          std::chrono::seconds{20}));  // stop_grace is 35 s
     BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
     BOOST_TEST(!log.expect(mark, {"stop"}).empty());
     for (const auto& line : log.lines_since(mark)) {
@@ -239,10 +247,12 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, story::Br
     Hold hold{*this, who};
     {
         http::Connection connection{house.server().port()};
-        connection.send(http::Request{"POST", who.mailboxes(),
-                                      {{"Authorization", http::basic(who.key)}},
-                                      http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})}
-                            .bytes());
+        connection.send(
+            http::Request{"POST",
+                          who.mailboxes(),
+                          {{"Authorization", http::basic(who.key)}},
+                          http::form({{"mailbox", "alice"}, {"password", "Wonderland"}})}
+                .bytes());
         hold.await(1);
     }
     const auto workers = house.workers();
@@ -258,8 +268,11 @@ BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
     constexpr std::size_t kMore = 40;
     const auto who = tenant();
     reconfigure({{"backlog", std::to_string(kBound)}});
-    const auto bytes =
-        http::Request{"GET", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, {}}.bytes();
+    const auto bytes = http::Request{
+        "GET",
+        who.mailboxes(),
+        {{"Authorization", http::basic(who.key)}},
+        {}}.bytes();
     http::Connections waiting;
     {
         const process::Stopped stopped{house.workers()};

@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 namespace fs = std::filesystem;
-using process::eventually;
-using process::is_alive;
 using answers::is_refused;
 using answers::text;
+using process::eventually;
+using process::is_alive;
 
 namespace {
 
@@ -66,8 +66,15 @@ private:
         const auto name = "user" + std::to_string(number);
         const http::Request page{"GET", who_.mailboxes() + "?limit=1", key, {}};
         const std::vector<http::Request> requests{
-            {"POST", who_.mailboxes(), key, http::form({{"mailbox", name}, {"password", story::kPassword}})},
-            {"GET", who_.mailboxes(), key, {}}, page, page, page, page, page, page,
+            {"POST", who_.mailboxes(), key,
+             http::form({{"mailbox", name}, {"password", story::kPassword}})},
+            {"GET", who_.mailboxes(), key, {}},
+            page,
+            page,
+            page,
+            page,
+            page,
+            page,
             {"DELETE", who_.mailbox(name), key, {}},
         };
         // Whole rounds, so that no mailbox is left behind.
@@ -90,13 +97,15 @@ private:
 
 BOOST_AUTO_TEST_SUITE(reload)
 
-BOOST_FIXTURE_TEST_CASE(new_settings_take_effect, Reload,
-                        *story::shows("parameters: limit's maximum and the lengths of passwords are settings"))
+BOOST_FIXTURE_TEST_CASE(
+    new_settings_take_effect, Reload,
+    *story::shows("parameters: limit's maximum and the lengths of passwords are settings"))
 {
     const auto who = tenant();
     const auto mark = log.mark();
     BOOST_TEST(list(who, "?limit=1000").status == 200);
-    reconfigure({{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}});
+    reconfigure(
+        {{"max_limit", "500"}, {"workers", "3"}, {"min_password", "8"}, {"max_password", "9"}});
     BOOST_TEST(!log.expect(mark, {"info reloading"}).empty());
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"limit", "500"}));
     BOOST_TEST(list(who, "?limit=500").status == 200);
@@ -163,12 +172,13 @@ BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
     std::ostringstream seen;
     for (const auto& [status, count] : counts) {
         // A lost answer shows later: what was done is there, what was not done is not.
-        BOOST_TEST((status == 200 || status == 502 || status == 404 || status == 409), status << ": " << count);
+        BOOST_TEST((status == 200 || status == 502 || status == 404 || status == 409),
+                   status << ": " << count);
         refused += status == 502 ? count : 0;
         seen << ", " << status << ' ' << count << " times";
     }
-    std::cout << "  " << load.answered() << " requests beside " << kTimes << " reloads and " << killed << " kills"
-              << seen.str() << std::endl;
+    std::cout << "  " << load.answered() << " requests beside " << kTimes << " reloads and "
+              << killed << " kills" << seen.str() << std::endl;
     BOOST_TEST(refused <= killed);
     BOOST_TEST(house.await_workers());
 }
@@ -223,7 +233,8 @@ BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
 }
 
 // A change that waits longer than a few seconds for another one is refused, not stuck.
-BOOST_FIXTURE_TEST_CASE(a_lock_that_is_held_too_long, Reload, *story::shows("status: 503 the database cannot be asked"))
+BOOST_FIXTURE_TEST_CASE(a_lock_that_is_held_too_long, Reload,
+                        *story::shows("status: 503 the database cannot be asked"))
 {
     const auto who = tenant();
     const auto workers = house.workers();
@@ -251,25 +262,29 @@ BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
     BOOST_TEST(house.workers() != workers);
 }
 
-// Tables from before a migration are as good as none; those of the next release are served, while an upgrade is under way.
+// Tables from before a migration are as good as none; those of the next release are served, while
+// an upgrade is under way.
 BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
 {
     const auto who = tenant();
     const auto name = "old_" + std::to_string(::getpid());
-    house.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name + ".schema_version (version INT UNSIGNED NOT NULL PRIMARY KEY);"
-              " GRANT SELECT ON " + name + ".* TO 'mailboxd_api'@'localhost'");
+    house.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name
+              + ".schema_version (version INT UNSIGNED NOT NULL PRIMARY KEY);"
+                " GRANT SELECT ON "
+              + name + ".* TO 'mailboxd_api'@'localhost'");
     const auto mark = log.mark();
     reconfigure({{"db_name", name}});
     BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
     BOOST_TEST(!log.expect(mark, {"warning database-absent", "schema version 0, older"}).empty());
-    house.sql("REVOKE SELECT ON " + name + ".* FROM 'mailboxd_api'@'localhost'; DROP DATABASE " + name +
-              "; INSERT INTO schema_version VALUES (999, 'next', 0)");
+    house.sql("REVOKE SELECT ON " + name + ".* FROM 'mailboxd_api'@'localhost'; DROP DATABASE "
+              + name + "; INSERT INTO schema_version VALUES (999, 'next', 0)");
     reconfigure({{"db_name", "mailboxd"}});
     BOOST_TEST(list(who).status == 200);
     house.sql("DELETE FROM schema_version WHERE version = 999");
 }
 
-// Those that wait for a database that hangs have taken no request yet: they do not pile up behind each other.
+// Those that wait for a database that hangs have taken no request yet: they do not pile up behind
+// each other.
 BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
 {
     const auto who = tenant();
@@ -278,7 +293,8 @@ BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
     ::kill(database, SIGSTOP);
     for (int i = 0; i < 6; ++i) {
         hang_up();
-        BOOST_TEST(!log.expect(mark, {"info reloading", "generation=" + std::to_string(i + 2)}).empty());
+        BOOST_TEST(
+            !log.expect(mark, {"info reloading", "generation=" + std::to_string(i + 2)}).empty());
     }
     // The first, which serve, may wait for an answer; all in between are gone.
     BOOST_TEST(eventually([&] { return house.workers().size() <= 2 * kWorkers; }));
@@ -296,7 +312,8 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_ignores_term_is_killed_after_the_grace, Re
     ::kill(house.master(), SIGTERM);
     BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
     BOOST_TEST(!is_alive(stopped));
-    BOOST_TEST(!log.expect(mark, {"warning", "pid=" + std::to_string(stopped), "stop_grace"}).empty());
+    BOOST_TEST(
+        !log.expect(mark, {"warning", "pid=" + std::to_string(stopped), "stop_grace"}).empty());
 }
 
 namespace {
@@ -309,7 +326,8 @@ boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id)
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload, *boost::unit_test::precondition(is_root))
+BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload,
+                        *boost::unit_test::precondition(is_root))
 {
     const auto who = tenant();
     list(who);
@@ -348,7 +366,8 @@ BOOST_FIXTURE_TEST_CASE(a_socket_in_use_is_not_taken_over, Reload)
 BOOST_FIXTURE_TEST_CASE(a_path_too_long_for_a_socket, Reload)
 {
     configure({{"socket", "/tmp/" + std::string(110, 'x')}});
-    const auto ended = process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
+    const auto ended =
+        process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
     BOOST_TEST(ended.exit == 2);
     BOOST_TEST(ended.err.find("107") != std::string::npos, ended.err);
 }
@@ -364,7 +383,8 @@ int listening(const fs::path& path)
     path.native().copy(address.sun_path, sizeof address.sun_path - 1);
     const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
     BOOST_TEST_REQUIRE(socket >= 0);
-    BOOST_TEST_REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    BOOST_TEST_REQUIRE(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address)
+                       == 0);
     BOOST_TEST_REQUIRE(::listen(socket, 64) == 0);
     fs::permissions(path, fs::perms{0666});
     const int high = ::fcntl(socket, F_DUPFD, 64);
@@ -372,13 +392,14 @@ int listening(const fs::path& path)
     return high;
 }
 
-// What a service manager does: the sockets are its own, and outlive the services that it hands them to, from descriptor
-// 3 on. It has the place of the stack's service, which ends.
+// What a service manager does: the sockets are its own, and outlive the services that it hands them
+// to, from descriptor 3 on. It has the place of the stack's service, which ends.
 class Manager {
 public:
     explicit Manager(const stack::Stack& house)
         : configuration_{house.setting("MAILBOXD_CONF")}, reading_{house.setting("FASTCGI_SOCKET")},
-          writing_{house.setting("FASTCGI_WRITE_SOCKET")}, log_file_{house.directory() / "log" / "handed-over.log"}
+          writing_{house.setting("FASTCGI_WRITE_SOCKET")}, log_file_{house.directory() / "log"
+                                                                     / "handed-over.log"}
     {
         ::kill(house.master(), SIGTERM);
         BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
@@ -399,13 +420,14 @@ public:
     Manager(const Manager&) = delete;
     Manager& operator=(const Manager&) = delete;
 
-    // Ready, when this returns. Its log is a file, since a pipe that nobody reads from would stop it.
+    // Ready, when this returns. Its log is a file, since a pipe that nobody reads from would stop
+    // it.
     std::unique_ptr<process::Child> start(const fs::path& program) const
     {
         const auto first = std::to_string(first_);
         const auto second = std::to_string(second_);
-        const auto command = "exec 3<&" + first + " 4<&" + second + " " + first + "<&- " + second +
-                             R"(<&- 2>>"$2"; LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" --config "$1")";
+        const auto command = "exec 3<&" + first + " 4<&" + second + " " + first + "<&- " + second
+                             + R"(<&- 2>>"$2"; LISTEN_PID=$$ LISTEN_FDS=2 exec "$0" --config "$1")";
         const std::ofstream to_have_one{log_file_, std::ios::app};
         const stack::Log log{log_file_};
         const auto mark = log.mark();
@@ -445,8 +467,9 @@ BOOST_FIXTURE_TEST_CASE(inherited_sockets, Reload)
     BOOST_TEST(manager.has_sockets());
 }
 
-// As an upgrade of the package: the new program comes in the place of the one that runs, that one ends, and the new one
-// is started behind the same sockets. Whoever calls meanwhile waits in their queues, and is answered.
+// As an upgrade of the package: the new program comes in the place of the one that runs, that one
+// ends, and the new one is started behind the same sockets. Whoever calls meanwhile waits in their
+// queues, and is answered.
 BOOST_FIXTURE_TEST_CASE(an_upgrade_under_load_refuses_nobody, Reload)
 {
     constexpr int kTimes = 10;
@@ -472,7 +495,8 @@ BOOST_FIXTURE_TEST_CASE(an_upgrade_under_load_refuses_nobody, Reload)
     for (const auto& [status, count] : counts) {
         BOOST_TEST(status == 200, status << ": " << count);
     }
-    std::cout << "  " << load.answered() << " requests beside " << kTimes << " upgrades" << std::endl;
+    std::cout << "  " << load.answered() << " requests beside " << kTimes << " upgrades"
+              << std::endl;
     Manager::stop(*service);
     fs::remove(program);
 }

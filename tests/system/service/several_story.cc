@@ -11,8 +11,8 @@
 namespace data = boost::unit_test::data;
 using answers::is_refused;
 using answers::refusal;
-using story::shows;
 using answers::text;
+using story::shows;
 
 namespace {
 
@@ -21,7 +21,8 @@ http::Body as_array(const http::Fields& pairs)
 {
     std::string array;
     for (const auto& [name, password] : pairs) {
-        array += (array.empty() ? "[" : ",") + ("{\"mailbox\":\"" + name + "\",\"password\":\"" + password + "\"}");
+        array += (array.empty() ? "[" : ",")
+                 + ("{\"mailbox\":\"" + name + "\",\"password\":\"" + password + "\"}");
     }
     return http::json(array + "]");
 }
@@ -85,21 +86,25 @@ BOOST_TEST_DECORATOR(*shows("several: all of them are created, in order"))
 BOOST_DATA_TEST_CASE_F(Several, they_are_created_in_order, data::make(kForms), body)
 {
     const auto who = tenant();
-    const http::Fields pairs{{"zoe", "password of zoe"}, {"Alice", "password of alice"}, {"bob", "password of bob"}};
+    const http::Fields pairs{
+        {"zoe", "password of zoe"}, {"Alice", "password of alice"}, {"bob", "password of bob"}};
     BOOST_TEST(text(post(who, body(pairs))) == "200 {\"message\":\"Created 3 mailboxes\"}\n");
     const std::vector expected{who.address("zoe"), who.address("alice"), who.address("bob")};
     BOOST_TEST(answers::page(list(who)).names() == expected, boost::test_tools::per_element());
     for (const char* name : {"zoe", "alice", "bob"}) {
-        BOOST_TEST(story::is_hash_of(stored_password(who, name), std::string{"password of "} + name));
+        BOOST_TEST(
+            story::is_hash_of(stored_password(who, name), std::string{"password of "} + name));
     }
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE action = 'create' AND domain = " +
-                           stack::quote(who.domain)) == "3");
+    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE action = 'create' AND domain = "
+                           + stack::quote(who.domain))
+               == "3");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_hundred_at_once, Several, *shows("several: at most 100"))
 {
     const auto who = tenant();
-    BOOST_TEST(text(post(who, as_array(many(100)))) == "200 {\"message\":\"Created 100 mailboxes\"}\n");
+    BOOST_TEST(text(post(who, as_array(many(100))))
+               == "200 {\"message\":\"Created 100 mailboxes\"}\n");
     BOOST_TEST(answers::page(list(who)).total_count == 100);
 }
 
@@ -128,8 +133,14 @@ std::ostream& operator<<(std::ostream& out, const Refused& row)
 
 // "taken" is there already, and three more are allowed.
 const Refused kRefused[] = {
-    {"the first is taken", {{"taken", "password"}, {"bob", "password"}}, 409, {"mailbox_exists", "taken@"}},
-    {"the last is taken", {{"bob", "password"}, {"taken", "password"}}, 409, {"mailbox_exists", "taken@"}},
+    {"the first is taken",
+     {{"taken", "password"}, {"bob", "password"}},
+     409,
+     {"mailbox_exists", "taken@"}},
+    {"the last is taken",
+     {{"bob", "password"}, {"taken", "password"}},
+     409,
+     {"mailbox_exists", "taken@"}},
     {"one is no name", {{"bob", "password"}, {"no such", "password"}}, 400, {"'mailbox'"}},
     {"one is no password", {{"bob", "password"}, {"carol", "1234"}}, 400, {"'password'"}},
     {"one name twice", {{"bob", "password"}, {"bob", "password"}}, 400, {"bob"}},
@@ -143,7 +154,8 @@ const Refused kRefused[] = {
 }  // namespace
 
 BOOST_TEST_DECORATOR(*shows("several: all or none") * shows("several: one name twice"))
-BOOST_DATA_TEST_CASE_F(Several, none_is_created_if, data::make(kRefused) * data::make(kForms), row, body)
+BOOST_DATA_TEST_CASE_F(Several, none_is_created_if, data::make(kRefused) * data::make(kForms), row,
+                       body)
 {
     const auto who = tenant();
     create(who, "taken");
@@ -158,7 +170,8 @@ BOOST_FIXTURE_TEST_CASE(one_name_twice_in_two_spellings, Several, *shows("severa
     const auto who = tenant();
     const auto before = snapshot();
     for (const auto& body : {as_form, as_multipart, as_array}) {
-        BOOST_TEST(is_refused(post(who, body({{"bob", "password"}, {who.address("Bob"), "password"}})), 400));
+        BOOST_TEST(is_refused(
+            post(who, body({{"bob", "password"}, {who.address("Bob"), "password"}})), 400));
     }
     BOOST_TEST(snapshot() == before);
 }
@@ -168,13 +181,15 @@ BOOST_FIXTURE_TEST_CASE(unequal_counts, Several, *shows("several: unequal counts
     const auto who = tenant();
     const auto before = snapshot();
     const http::Fields two_names{{"mailbox", "a"}, {"mailbox", "b"}, {"password", "password"}};
-    const http::Fields two_passwords{{"mailbox", "a"}, {"password", "password"}, {"password", "password"}};
+    const http::Fields two_passwords{
+        {"mailbox", "a"}, {"password", "password"}, {"password", "password"}};
     for (const auto& fields : {two_names, two_passwords}) {
         BOOST_TEST(is_refused(post(who, http::form(fields)), 400));
         BOOST_TEST(is_refused(post(who, http::multipart(fields)), 400));
     }
-    BOOST_TEST(is_refused(post(who, http::json(R"([{"mailbox":"a","password":"password"},{"mailbox":"b"}])")), 400,
-                          {"password"}));
+    BOOST_TEST(is_refused(
+        post(who, http::json(R"([{"mailbox":"a","password":"password"},{"mailbox":"b"}])")), 400,
+        {"password"}));
     BOOST_TEST(snapshot() == before);
 }
 
@@ -186,43 +201,49 @@ BOOST_FIXTURE_TEST_CASE(crowds_that_overlap, Several, *shows("several: all or no
     for (int i = 0; i < 20; ++i) {
         const auto own = std::to_string(i);
         // In both directions, so that two of them could wait for each other.
-        http::Fields pairs{{"a" + own, "password"}, {"shared", "password"}, {"b" + own, "password"}};
+        http::Fields pairs{
+            {"a" + own, "password"}, {"shared", "password"}, {"b" + own, "password"}};
         if (i % 2 == 1) {
             std::swap(pairs.front(), pairs.back());
         }
-        requests.push_back({"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, as_array(pairs)});
+        requests.push_back(
+            {"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, as_array(pairs)});
     }
     int done = 0;
     for (const auto& answer : http::send_all(house.server(), requests)) {
         if (answer.status == 200) {
             ++done;
         } else {
-            BOOST_TEST(refusal(answer) ==
-                       "409 mailbox_exists: Mailbox already exists: " + who.address("shared"));
+            BOOST_TEST(refusal(answer)
+                       == "409 mailbox_exists: Mailbox already exists: " + who.address("shared"));
         }
     }
     BOOST_TEST(done == 1);
     BOOST_TEST(answers::page(list(who)).total_count == 3);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several, *shows("creating what exists: on_duplicate=update"))
+BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several,
+                        *shows("creating what exists: on_duplicate=update"))
 {
     const auto who = tenant();
     const auto other = neighbour(who);
     create(who, "alice", "the first one");
     create(other, "alice", "the first one");
     const auto storage = [&] {
-        return house.value("SELECT m.storage_id FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE"
-                           " m.local_part = 'alice' AND d.name = " + stack::quote(who.domain));
+        return house.value(
+            "SELECT m.storage_id FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE"
+            " m.local_part = 'alice' AND d.name = "
+            + stack::quote(who.domain));
     };
     const auto first = storage();
 
     BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
-    BOOST_TEST(text(create(who, "alice", "the second one")) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
+    BOOST_TEST(text(create(who, "alice", "the second one"))
+               == "200 {\"message\":\"Created 1 mailboxes\"}\n");
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "the second one"));
     BOOST_TEST(storage() == first);
-    BOOST_TEST(text(post(who, as_form({{"bob", "password"}, {"alice", "the third one"}}))) ==
-               "200 {\"message\":\"Created 2 mailboxes\"}\n");
+    BOOST_TEST(text(post(who, as_form({{"bob", "password"}, {"alice", "the third one"}})))
+               == "200 {\"message\":\"Created 2 mailboxes\"}\n");
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "the third one"));
     BOOST_TEST(answers::page(list(who)).total_count == 2);
 

@@ -1,5 +1,5 @@
-// slow_story.cc - clients that are slow, greedy or idle: none of them holds a worker or a place in the service's queue,
-// and the others are served.
+// slow_story.cc - clients that are slow, greedy or idle: none of them holds a worker or a place in
+// the service's queue, and the others are served.
 
 #include "system/harness/story.h"
 
@@ -15,26 +15,35 @@ namespace {
 
 constexpr std::size_t kMore = 600;  // than may be in the service at once
 
-// Two workers in each pool. Hashes cost nothing here, so that what waits does so for another reason.
+// Two workers in each pool. Hashes cost nothing here, so that what waits does so for another
+// reason.
 struct Slow : story::Breaking {
     Slow() : who{tenant()}
     {
         reconfigure({{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}});
         for (int i = 0; i < 10; ++i) {
-            BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(), story::hundred("user" + std::to_string(i) + "-")).status == 200);
+            BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(),
+                                    story::hundred("user" + std::to_string(i) + "-"))
+                                   .status
+                               == 200);
         }
         workers = house.workers();
     }
 
     std::string head(const std::string& method, const std::string& target) const
     {
-        return method + " " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + http::basic(who.key) + "\r\n";
+        return method + " " + target
+               + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + http::basic(who.key) + "\r\n";
     }
 
-    http::Connections open(std::size_t count, const std::string& bytes) const { return http::open_many(house.server().port(), count, bytes); }
+    http::Connections open(std::size_t count, const std::string& bytes) const
+    {
+        return http::open_many(house.server().port(), count, bytes);
+    }
 
-    // Sends a hundred requests of all kinds, one after the other; the workers that there were answer them. Sends fewer on a
-    // loaded machine, because nginx waits 15 seconds for the slow clients' headers and bodies.
+    // Sends a hundred requests of all kinds, one after the other; the workers that there were
+    // answer them. Sends fewer on a loaded machine, because nginx waits 15 seconds for the slow
+    // clients' headers and bodies.
     void others_are_served() const
     {
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{7};
@@ -69,8 +78,9 @@ BOOST_FIXTURE_TEST_CASE(headers_that_do_not_end, Slow)
 BOOST_FIXTURE_TEST_CASE(bodies_that_do_not_end, Slow)
 {
     const std::string body = "password=Looking-Glass";
-    const auto slow = open(kMore, head("PUT", who.mailbox("user0-0")) + "Connection: close\r\nContent-Length: " +
-                                      std::to_string(body.size()) + "\r\n\r\n" + body.substr(0, 10));
+    const auto slow =
+        open(kMore, head("PUT", who.mailbox("user0-0")) + "Connection: close\r\nContent-Length: "
+                        + std::to_string(body.size()) + "\r\n\r\n" + body.substr(0, 10));
     others_are_served();
     for (std::size_t i = 0; i < kMore; i += 50) {
         slow[i]->send(body.substr(10));
@@ -87,7 +97,8 @@ BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
     for (int i = 1; i < kEach; ++i) {
         requests += request + "\r\n";
     }
-    // By and by, so that those before have what they take and wait: all at once, they would be too many requests.
+    // By and by, so that those before have what they take and wait: all at once, they would be too
+    // many requests.
     http::Connections slow;
     while (slow.size() < kMore) {
         auto some = open(100, requests + request + "Connection: close\r\n\r\n");
@@ -100,7 +111,8 @@ BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
     for (std::size_t i = 0; i < kMore; i += 100) {
         const auto stream = slow[i]->receive_all();
         int whole = 0;
-        for (auto at = stream.find("HTTP/1.1 200 OK"); at != std::string::npos; at = stream.find("HTTP/1.1 200 OK", at + 1)) {
+        for (auto at = stream.find("HTTP/1.1 200 OK"); at != std::string::npos;
+             at = stream.find("HTTP/1.1 200 OK", at + 1)) {
             ++whole;
         }
         BOOST_TEST(whole == kEach);

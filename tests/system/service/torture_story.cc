@@ -1,5 +1,5 @@
-// torture_story.cc - a few rounds of `make torture`, in which each kind of fault comes once, but a disk that is full. By
-// another seed each time, which is in what is said of a failure.
+// torture_story.cc - a few rounds of `make torture`, in which each kind of fault comes once, but a
+// disk that is full. By another seed each time, which is in what is said of a failure.
 
 #include "torture/torture.h"
 
@@ -12,12 +12,14 @@
 
 BOOST_AUTO_TEST_SUITE(torture)
 
-// On a stack of its own: mailboxctl check looks at all of it at the end, and would find what other stories left.
+// On a stack of its own: mailboxctl check looks at all of it at the end, and would find what other
+// stories left.
 BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, *mail::needs_mail())
 {
     stack::Stack house{{"--workers", "2"}};
-    const ::torture::Options options{
-        .seed = std::random_device{}() % 1'000'000, .rounds = 2, .extent = {.steps = 40, .faults = 12, .hold = 500}};
+    const ::torture::Options options{.seed = std::random_device{}() % 1'000'000,
+                                     .rounds = 2,
+                                     .extent = {.steps = 40, .faults = 12, .hold = 500}};
     std::ostringstream progress;
     const auto outcome = ::torture::run(house, nullptr, options, progress);
     BOOST_TEST(outcome.breaches.empty(), progress.str());

@@ -68,25 +68,38 @@ const Number kNumbers[] = {
     {"workers", 1, 1000, [](const Config& c) -> std::int64_t { return c.workers; }},
     {"write_workers", 1, 1000, [](const Config& c) -> std::int64_t { return c.write_workers; }},
     {"backlog", 1, 65'535, [](const Config& c) -> std::int64_t { return c.backlog; }},
-    {"waiting_changes", 1, 65'535, [](const Config& c) { return static_cast<std::int64_t>(c.waiting_changes); }},
-    {"max_requests", 0, 1'000'000'000, [](const Config& c) -> std::int64_t { return c.max_requests; }},
-    {"request_deadline", 1, 3599, [](const Config& c) -> std::int64_t { return c.request_deadline.count(); }, "stop_grace = 3600\n"},
+    {"waiting_changes", 1, 65'535,
+     [](const Config& c) { return static_cast<std::int64_t>(c.waiting_changes); }},
+    {"max_requests", 0, 1'000'000'000,
+     [](const Config& c) -> std::int64_t { return c.max_requests; }},
+    {"request_deadline", 1, 3599,
+     [](const Config& c) -> std::int64_t { return c.request_deadline.count(); },
+     "stop_grace = 3600\n"},
     {"io_timeout", 1, 3600, [](const Config& c) -> std::int64_t { return c.io_timeout.count(); }},
-    {"stop_grace", 2, 3600, [](const Config& c) -> std::int64_t { return c.stop_grace.count(); }, "request_deadline = 1\n"},
+    {"stop_grace", 2, 3600, [](const Config& c) -> std::int64_t { return c.stop_grace.count(); },
+     "request_deadline = 1\n"},
     {"db_port", 1, 65'535, [](const Config& c) -> std::int64_t { return c.db.port; }},
-    {"db_connect_timeout", 1, 60, [](const Config& c) -> std::int64_t { return c.db_connect_timeout.count(); }},
+    {"db_connect_timeout", 1, 60,
+     [](const Config& c) -> std::int64_t { return c.db_connect_timeout.count(); }},
     {"db_timeout", 1, 3600, [](const Config& c) -> std::int64_t { return c.db_timeout.count(); }},
-    {"max_body", 1024, 67'108'864, [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.max_body); }},
+    {"max_body", 1024, 67'108'864,
+     [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.max_body); }},
     {"max_limit", 1, 100'000, [](const Config& c) -> std::int64_t { return c.max_limit; }},
-    {"min_password", 1, 1000, [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.min_password); },
+    {"min_password", 1, 1000,
+     [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.min_password); },
      "max_password = 1000\n"},
-    {"max_password", 1, 1000, [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.max_password); },
+    {"max_password", 1, 1000,
+     [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.max_password); },
      "min_password = 1\n"},
-    {"argon2_memory_kib", 8, 4'194'304, [](const Config& c) -> std::int64_t { return static_cast<std::int64_t>(c.argon2_memory_kib); }},
+    {"argon2_memory_kib", 8, 4'194'304,
+     [](const Config& c) -> std::int64_t {
+         return static_cast<std::int64_t>(c.argon2_memory_kib);
+     }},
     {"argon2_passes", 1, 100, [](const Config& c) -> std::int64_t { return c.argon2_passes; }},
     {"deleted_for", 0, 3650, [](const Config& c) -> std::int64_t { return c.deleted_for.count(); }},
     {"send_limit", 0, 1'000'000, [](const Config& c) -> std::int64_t { return c.send_limit; }},
-    {"audited_for", 1, 36'500, [](const Config& c) -> std::int64_t { return c.audited_for.count(); }},
+    {"audited_for", 1, 36'500,
+     [](const Config& c) -> std::int64_t { return c.audited_for.count(); }},
 };
 
 struct Text {
@@ -119,22 +132,27 @@ const Text kTexts[] = {
     {"db_host", "db.example.org", [](const Config& c) { return c.janitor_db.host; }},
     {"db_name", "mail", [](const Config& c) { return c.janitor_db.name; }},
     {"janitor_db_user", "janitor", [](const Config& c) { return c.janitor_db.user; }},
-    {"janitor_db_password_file", "/etc/r", [](const Config& c) { return c.janitor_db.password_file; }},
+    {"janitor_db_password_file", "/etc/r",
+     [](const Config& c) { return c.janitor_db.password_file; }},
     {"db_socket", "/run/mysql.sock", [](const Config& c) { return c.dovecot_db.socket; }},
     {"db_host", "db.example.org", [](const Config& c) { return c.postfix_db.host; }},
     {"db_name", "mail", [](const Config& c) { return c.postfix_db.name; }},
     {"dovecot_db_user", "dovecot", [](const Config& c) { return c.dovecot_db.user; }},
-    {"dovecot_db_password_file", "/etc/s", [](const Config& c) { return c.dovecot_db.password_file; }},
+    {"dovecot_db_password_file", "/etc/s",
+     [](const Config& c) { return c.dovecot_db.password_file; }},
     {"postfix_db_user", "postfix", [](const Config& c) { return c.postfix_db.user; }},
-    {"postfix_db_password_file", "/etc/t", [](const Config& c) { return c.postfix_db.password_file; }},
+    {"postfix_db_password_file", "/etc/t",
+     [](const Config& c) { return c.postfix_db.password_file; }},
     {"store", "/srv/mail", [](const Config& c) { return c.store; }},
     {"store_user", "vmail", [](const Config& c) { return c.store_user; }},
     {"doveadm", "/run/dovecot/http", [](const Config& c) { return c.doveadm; }},
     {"doveadm", "8098", [](const Config& c) { return c.doveadm; }},
     {"doveadm_key_file", "/etc/k", [](const Config& c) { return c.doveadm_key_file; }},
-    {"domain_quota", "2097152K", [](const Config& c) { return std::to_string(c.domain_quota / 1024) + "K"; }},
+    {"domain_quota", "2097152K",
+     [](const Config& c) { return std::to_string(c.domain_quota / 1024) + "K"; }},
     {"postfix", "/etc/postfix", [](const Config& c) { return c.postfix; }},
-    {"tls_urls", "https://a imaps://b:993 smtp://c", [](const Config& c) { return c.tls_urls[0] + " " + c.tls_urls[1] + " " + c.tls_urls.at(2); }},
+    {"tls_urls", "https://a imaps://b:993 smtp://c",
+     [](const Config& c) { return c.tls_urls[0] + " " + c.tls_urls[1] + " " + c.tls_urls.at(2); }},
     {"tls_ca_file", "/etc/ca.pem", [](const Config& c) { return c.tls_ca_file; }},
     {"kept_pages", "3K", [](const Config& c) { return std::to_string(c.kept_pages / 1024) + "K"; }},
 };
@@ -144,9 +162,11 @@ struct Value : support::Row {
 };
 
 const Value kNoNumbers[] = {
-    {"nothing", ""},       {"a word", "many"},         {"a unit", "4k"},         {"a sign", "+4"},
-    {"a fraction", "4.0"}, {"hexadecimal", "0x4"},     {"two numbers", "4 4"},   {"thousands", "1,000"},
-    {"negative", "-1"},    {"more than 64 bits", "99999999999999999999"},
+    {"nothing", ""},        {"a word", "many"},
+    {"a unit", "4k"},       {"a sign", "+4"},
+    {"a fraction", "4.0"},  {"hexadecimal", "0x4"},
+    {"two numbers", "4 4"}, {"thousands", "1,000"},
+    {"negative", "-1"},     {"more than 64 bits", "99999999999999999999"},
 };
 
 struct Wrong : support::Row {
@@ -156,28 +176,39 @@ struct Wrong : support::Row {
 
 const Wrong kWrong[] = {
     {"an unknown name", "worker = 4\n", "1: worker is not a setting"},
-    {"an unknown name further down", "# a\n\nworkers = 4\n  worker = 4\n", "4: worker is not a setting"},
+    {"an unknown name further down", "# a\n\nworkers = 4\n  worker = 4\n",
+     "4: worker is not a setting"},
     {"a name in capitals", "Workers = 4\n", "1: Workers is not a setting"},
-    {"a value that is none", "\n\nworkers = no\n", "3: workers must be a whole number from 1 to 1000"},
+    {"a value that is none", "\n\nworkers = no\n",
+     "3: workers must be a whole number from 1 to 1000"},
     {"set twice", "workers = 4\nbacklog = 5\nworkers = 4\n", "3: workers is set twice"},
     {"a relative socket", "socket = run/m.sock\n", "1: socket must be an absolute path"},
     {"an empty socket", "socket =\n", "1: socket must be an absolute path"},
-    {"a socket of 108 bytes", "socket = /" + std::string(107, 'x') + "\n", "1: socket is longer than the 107 bytes"},
-    {"a second socket of 108 bytes", "write_socket = /" + std::string(107, 'x') + "\n", "1: write_socket is longer than the 107 bytes"},
-    {"two pools on one socket", "socket = /a\nwrite_socket = /a\n", " write_socket is the same as socket"},
-    {"two pools on the default socket", "write_socket = /run/mailboxd/mailboxd.sock\n", " write_socket is the same as socket"},
-    {"no length fits", "min_password = 10\nmax_password = 9\n", " min_password is above max_password"},
-    {"a grace that cuts requests short", "stop_grace = 30\nrequest_deadline = 30\n", " stop_grace must be longer than request_deadline"},
+    {"a socket of 108 bytes", "socket = /" + std::string(107, 'x') + "\n",
+     "1: socket is longer than the 107 bytes"},
+    {"a second socket of 108 bytes", "write_socket = /" + std::string(107, 'x') + "\n",
+     "1: write_socket is longer than the 107 bytes"},
+    {"two pools on one socket", "socket = /a\nwrite_socket = /a\n",
+     " write_socket is the same as socket"},
+    {"two pools on the default socket", "write_socket = /run/mailboxd/mailboxd.sock\n",
+     " write_socket is the same as socket"},
+    {"no length fits", "min_password = 10\nmax_password = 9\n",
+     " min_password is above max_password"},
+    {"a grace that cuts requests short", "stop_grace = 30\nrequest_deadline = 30\n",
+     " stop_grace must be longer than request_deadline"},
     {"a relative log file", "log_file = m.log\n", "1: log_file must be an absolute path"},
     {"a relative store", "store = mail\n", "1: store must be an absolute path"},
     {"no store", "store =\n", "1: store must be an absolute path"},
-    {"no port", "doveadm = 0\n", "1: doveadm must be a port on 127.0.0.1, or the absolute path of a socket"},
+    {"no port", "doveadm = 0\n",
+     "1: doveadm must be a port on 127.0.0.1, or the absolute path of a socket"},
     {"another machine", "doveadm = 192.0.2.1:8098\n", "1: doveadm must be a port on 127.0.0.1"},
     {"too great a port", "doveadm = 65536\n", "1: doveadm must be a port on 127.0.0.1"},
-    {"too long a socket", "doveadm = /" + std::string(107, 'x') + "\n", "1: doveadm is longer than the 107 bytes"},
+    {"too long a socket", "doveadm = /" + std::string(107, 'x') + "\n",
+     "1: doveadm is longer than the 107 bytes"},
     {"no URL", "tls_urls = https://a ftp://b\n", "1: tls_urls must be URLs of https, imaps"},
     {"no host", "tls_urls = https://\n", "1: tls_urls must be URLs of https, imaps"},
-    {"a password that would be printed", "tls_urls = https://user:s3cret@host\n", "1: tls_urls must be without a name and password: an @ is not taken"},
+    {"a password that would be printed", "tls_urls = https://user:s3cret@host\n",
+     "1: tls_urls must be without a name and password: an @ is not taken"},
     {"no size", "domain_quota = much\n", "1: domain_quota must be a size such as 500M"},
     {"a line without =", "# a\nworkers\n", "2: "},
     {"a section", "[pool]\nworkers = 4\n", "1: "},
@@ -212,7 +243,9 @@ BOOST_AUTO_TEST_CASE(without_settings_the_defaults_hold)
 
 BOOST_DATA_TEST_CASE(a_number, data::make(kNumbers), row)
 {
-    const auto line = [&](std::int64_t value) { return std::string{row.needs} + row.name + " = " + std::to_string(value) + "\n"; };
+    const auto line = [&](std::int64_t value) {
+        return std::string{row.needs} + row.name + " = " + std::to_string(value) + "\n";
+    };
     BOOST_TEST(row.field(read(line(row.least))) == row.least);
     BOOST_TEST(row.field(read(line(row.greatest))) == row.greatest);
     BOOST_TEST(!is_accepted(line(row.least - 1)));
@@ -224,7 +257,9 @@ BOOST_DATA_TEST_CASE(no_number, data::make(kNumbers) * data::make(kNoNumbers), r
 {
     const auto problems = File{std::string{row.name} + " = " + value.value + "\n"}.problems();
     BOOST_TEST_REQUIRE(problems.size() == 1U);
-    BOOST_TEST(problems[0].starts_with(std::string{"1: "} + row.name + " must be a whole number from "), problems[0]);
+    BOOST_TEST(
+        problems[0].starts_with(std::string{"1: "} + row.name + " must be a whole number from "),
+        problems[0]);
 }
 
 BOOST_DATA_TEST_CASE(a_text, data::make(kTexts), row)
@@ -234,7 +269,8 @@ BOOST_DATA_TEST_CASE(a_text, data::make(kTexts), row)
 
 BOOST_AUTO_TEST_CASE(the_users_of_the_database_are_apart)
 {
-    const auto config = read("db_user = api\ndb_password_file = /a\nctl_db_user = ctl\nctl_db_password_file = /b\n");
+    const auto config = read(
+        "db_user = api\ndb_password_file = /a\nctl_db_user = ctl\nctl_db_password_file = /b\n");
     BOOST_TEST(config.db.user == "api");
     BOOST_TEST(config.db.password_file == "/a");
     BOOST_TEST(config.ctl_db.user == "ctl");
@@ -242,7 +278,8 @@ BOOST_AUTO_TEST_CASE(the_users_of_the_database_are_apart)
 }
 
 BOOST_DATA_TEST_CASE(spaces_and_comments_do_not_matter,
-                     data::make({"workers=7", "workers = 7\n", "  workers\t=\t7  \n", "\n\nworkers = 7 # seven\n", "# workers = 8\nworkers = 7\n",
+                     data::make({"workers=7", "workers = 7\n", "  workers\t=\t7  \n",
+                                 "\n\nworkers = 7 # seven\n", "# workers = 8\nworkers = 7\n",
                                  "#workers = 8\nworkers = 7\n", "workers = 7\r\n"}),
                      text)
 {
@@ -273,7 +310,8 @@ BOOST_AUTO_TEST_CASE(all_that_is_wrong_is_said_at_once)
                                "argon2_passes = 0\n"}
                               .problems();
     const auto is_said = [&](const std::string& begin) {
-        return std::any_of(problems.begin(), problems.end(), [&](const std::string& line) { return line.starts_with(begin); });
+        return std::any_of(problems.begin(), problems.end(),
+                           [&](const std::string& line) { return line.starts_with(begin); });
     };
     BOOST_TEST(problems.size() == 6U);
     BOOST_TEST(is_said("1: workers must be"));
@@ -293,7 +331,8 @@ BOOST_AUTO_TEST_CASE(a_line_that_is_none_hides_no_other_problem)
 // What would be cut at a NUL, or drive the terminal that shows it.
 BOOST_AUTO_TEST_CASE(a_control_character_is_named_by_its_line)
 {
-    for (const auto& line : {support::bytes("db_socket = /run/a\0b"), support::bytes("wor\0kers = 4"), std::string{"db_name = \x1B[2J"}}) {
+    for (const auto& line : {support::bytes("db_socket = /run/a\0b"),
+                             support::bytes("wor\0kers = 4"), std::string{"db_name = \x1B[2J"}}) {
         const auto problems = File{"workers = 4\n" + line + "\n"}.problems();
         BOOST_TEST_REQUIRE(problems.size() == 1U);
         BOOST_TEST(problems[0] == "2: no control character may stand here");
@@ -352,10 +391,13 @@ BOOST_AUTO_TEST_CASE(a_password_file_that_has_none)
     const support::Directory directory;
     Config::Database database;
     database.user = "mailboxd_api";
-    for (const auto& path : {directory.path("absent"), directory.write("empty", ""), directory.path("")}) {
+    for (const auto& path :
+         {directory.path("absent"), directory.write("empty", ""), directory.path("")}) {
         database.password_file = path;
-        BOOST_CHECK_EXCEPTION(database.password(), Config::Problems, [&](const Config::Problems& problems) {
-            return std::string{problems.what()}.find(path) == 0 && std::string{problems.what()}.find("mailboxd_api") != std::string::npos;
+        BOOST_CHECK_EXCEPTION(database.password(), Config::Problems,
+                              [&](const Config::Problems& problems) {
+            return std::string{problems.what()}.find(path) == 0
+                   && std::string{problems.what()}.find("mailboxd_api") != std::string::npos;
         });
     }
 }

@@ -1,4 +1,5 @@
-// json_test.cc - strict reading (RFC 8259, and nothing that cJSON takes beside it); writing to the byte.
+// json_test.cc - strict reading (RFC 8259, and nothing that cJSON takes beside it); writing to the
+// byte.
 
 #include "base/json.h"
 
@@ -116,7 +117,8 @@ const Text kBadValues[] = {
     {"a name without quotes", "{a:1}"},
     {"a vertical tab is no space", "\v1"},
     {"a form feed is no space", "\f1"},
-    {"a no-break space is no space", "\xC2\xA0" "1"},
+    {"a no-break space is no space", "\xC2\xA0"
+                                     "1"},
     {"a comment", "/* */ 1"},
     {"a thousand deep", std::string(1000, '[') + std::string(1000, ']')},
 };
@@ -159,16 +161,23 @@ struct Read : support::Row {
 
 const Read kRead[] = {
     {"an empty object", "{}", {}},
-    {"both", R"({"mailbox":"alice","password":"secret"})", {{"mailbox", "alice"}, {"password", "secret"}}},
+    {"both",
+     R"({"mailbox":"alice","password":"secret"})",
+     {{"mailbox", "alice"}, {"password", "secret"}}},
     {"with space around", " \r\n{ \"mailbox\" : \"a\" }\n", {{"mailbox", "a"}}},
     {"an empty string", R"({"mailbox":""})", {{"mailbox", ""}}},
-    {"escapes", R"({"password":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"})", {{"password", "\"\\/\b\f\n\r\t\xC3\xA9\xF0\x9F\x98\x80"}}},
+    {"escapes",
+     R"({"password":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"})",
+     {{"password", "\"\\/\b\f\n\r\t\xC3\xA9\xF0\x9F\x98\x80"}}},
     {"an escaped name", R"({"m\u0061ilbox":"a"})", {{"mailbox", "a"}}},
     {"names have a case", R"({"mailbox":"a","Mailbox":"b","MAILBOX":1})", {{"mailbox", "a"}}},
     {"ours inside another's is not ours", R"({"x":{"mailbox":"a","mailbox":"b"}})", {}},
-    {"unknown members of any kind", R"({"x":1,"mailbox":"a","y":null,"z":[{}]})", {{"mailbox", "a"}}},
+    {"unknown members of any kind",
+     R"({"x":1,"mailbox":"a","y":null,"z":[{}]})",
+     {{"mailbox", "a"}}},
     {"an empty array", "[]", {}},
-    {"an array, in order", R"([{"mailbox":"a","password":"1"},{"password":"2","mailbox":"b","x":0}])",
+    {"an array, in order",
+     R"([{"mailbox":"a","password":"1"},{"password":"2","mailbox":"b","x":0}])",
      {{"mailbox", "a"}, {"password", "1"}, {"password", "2"}, {"mailbox", "b"}}},
 };
 
@@ -227,11 +236,13 @@ BOOST_AUTO_TEST_CASE(cut_short_anywhere_is_refused)
     const std::string text = R"([{"mailbox":"a\u00e9","password":"b","x":[1.5e3,true]}])";
     BOOST_TEST(complaint([&] { fields_of(text); }) == "accepted");
     for (std::size_t size = 0; size < text.size(); ++size) {
-        BOOST_TEST(complaint([&] { fields_of(text.substr(0, size)); }) == "400 bad_json", text.substr(0, size));
+        BOOST_TEST(complaint([&] { fields_of(text.substr(0, size)); }) == "400 bad_json",
+                   text.substr(0, size));
     }
 }
 
-BOOST_DATA_TEST_CASE(depth_of_a_whole_body_is_refused, data::make({"[", "{\"a\":", "[{\"a\":"}), open)
+BOOST_DATA_TEST_CASE(depth_of_a_whole_body_is_refused, data::make({"[", "{\"a\":", "[{\"a\":"}),
+                     open)
 {
     std::string text;
     while (text.size() < 65'000) text += open;
@@ -249,14 +260,20 @@ BOOST_AUTO_TEST_CASE(an_array_only_where_it_is_allowed)
 BOOST_AUTO_TEST_CASE(the_sentence_names_the_member)
 {
     BOOST_CHECK_EXCEPTION(fields_of(R"({"password":1})"), http::Error,
-                          [](const http::Error& error) { return std::string{error.what()}.find("'password'") != std::string::npos; });
+                          [](const http::Error& error) {
+        return std::string{error.what()}.find("'password'") != std::string::npos;
+    });
 }
 
 BOOST_AUTO_TEST_CASE(an_object_of_anything)
 {
     BOOST_TEST(json::object({}) == "{}\n");
-    BOOST_TEST(json::object({{"text", "a \"b\""}, {"number", 9'007'199'254'740'993}, {"nothing", {}}, {"below", std::int64_t{-1}}})
-               == "{\"text\":\"a \\\"b\\\"\",\"number\":9007199254740993,\"nothing\":null,\"below\":-1}\n");
+    BOOST_TEST(
+        json::object({{"text", "a \"b\""},
+                      {"number", 9'007'199'254'740'993},
+                      {"nothing", {}},
+                      {"below", std::int64_t{-1}}})
+        == "{\"text\":\"a \\\"b\\\"\",\"number\":9007199254740993,\"nothing\":null,\"below\":-1}\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_text_in_quotes)
@@ -267,7 +284,8 @@ BOOST_AUTO_TEST_CASE(a_text_in_quotes)
 
 BOOST_AUTO_TEST_CASE(anything_is_read)
 {
-    const auto read = json::parse(R"( [["word", {"name": "text", "list": [1, -23], "nothing": null}]] )");
+    const auto read =
+        json::parse(R"( [["word", {"name": "text", "list": [1, -23], "nothing": null}]] )");
     BOOST_TEST_REQUIRE(read.has_value());
     const auto& inner = read->members.at(0).value.members;
     BOOST_TEST_REQUIRE(inner.size() == 2U);
@@ -283,7 +301,8 @@ BOOST_AUTO_TEST_CASE(anything_is_read)
     BOOST_TEST(json::parse("[]").has_value());
 }
 
-BOOST_DATA_TEST_CASE(what_is_no_json_is_not_read, data::make({"", "[", "[]]", "{\"a\"}", "nothing", "[\"\xFF\"]"}), text)
+BOOST_DATA_TEST_CASE(what_is_no_json_is_not_read,
+                     data::make({"", "[", "[]]", "{\"a\"}", "nothing", "[\"\xFF\"]"}), text)
 {
     BOOST_TEST(!json::parse(text).has_value());
 }
@@ -291,7 +310,8 @@ BOOST_DATA_TEST_CASE(what_is_no_json_is_not_read, data::make({"", "[", "[]]", "{
 BOOST_AUTO_TEST_CASE(answers_to_the_byte)
 {
     BOOST_TEST(answers::message("Password changed") == "{\"message\":\"Password changed\"}\n");
-    BOOST_TEST(answers::error("Not found", "not_found") == "{\"message\":\"Not found\",\"code\":\"not_found\"}\n");
+    BOOST_TEST(answers::error("Not found", "not_found")
+               == "{\"message\":\"Not found\",\"code\":\"not_found\"}\n");
     BOOST_TEST(answers::deleted("Mailbox has been deleted", "alice@example.org")
                == "{\"message\":\"Mailbox has been deleted\",\"spec\":\"alice@example.org\"}\n");
 }
@@ -299,10 +319,12 @@ BOOST_AUTO_TEST_CASE(answers_to_the_byte)
 BOOST_AUTO_TEST_CASE(a_list_to_the_byte)
 {
     BOOST_TEST(answers::listing(0, {}, "example.org") == "{\"total_count\":0,\"items\":[]}\n");
-    BOOST_TEST(answers::listing(2, {{"postmaster", 1'317'155'062, 0}, {"user", 1'317'896'556, 12}}, "samples.mailgun.org")
-               == "{\"total_count\":2,\"items\":["
-                  "{\"size_bytes\":0,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\"postmaster@samples.mailgun.org\"},"
-                  "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"user@samples.mailgun.org\"}]}\n");
+    BOOST_TEST(
+        answers::listing(2, {{"postmaster", 1'317'155'062, 0}, {"user", 1'317'896'556, 12}},
+                         "samples.mailgun.org")
+        == "{\"total_count\":2,\"items\":["
+           "{\"size_bytes\":0,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\"postmaster@samples.mailgun.org\"},"
+           "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"user@samples.mailgun.org\"}]}\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_list_of_credentials_to_the_byte)
@@ -310,19 +332,24 @@ BOOST_AUTO_TEST_CASE(a_list_of_credentials_to_the_byte)
     const auto as = mailbox::As::credentials;
     BOOST_TEST(answers::listing(0, {}, "example.org", as) == "{\"total_count\":0,\"items\":[]}\n");
     const std::string longest(64, 'x');
-    BOOST_TEST(answers::listing(kGreatest, {{longest, 1'317'155'062, kGreatest}, {"u", 1'317'896'556, 12}}, "b.example", as)
-               == "{\"total_count\":9223372036854775807,\"items\":["
-                  "{\"size_bytes\":9223372036854775807,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\"" + longest
-                      + "@b.example\",\"login\":\"" + longest + "@b.example\"},"
-                  "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"u@b.example\",\"login\":\"u@b.example\"}]}\n");
+    BOOST_TEST(
+        answers::listing(kGreatest, {{longest, 1'317'155'062, kGreatest}, {"u", 1'317'896'556, 12}},
+                         "b.example", as)
+        == "{\"total_count\":9223372036854775807,\"items\":["
+           "{\"size_bytes\":9223372036854775807,\"created_at\":\"Tue, 27 Sep 2011 20:24:22 GMT\",\"mailbox\":\""
+               + longest + "@b.example\",\"login\":\"" + longest
+               + "@b.example\"},"
+                 "{\"size_bytes\":12,\"created_at\":\"Thu, 06 Oct 2011 10:22:36 GMT\",\"mailbox\":\"u@b.example\",\"login\":\"u@b.example\"}]}\n");
 }
 
 BOOST_AUTO_TEST_CASE(passwords_that_were_made)
 {
-    BOOST_TEST(answers::generated("Done", {{"a@b", "secret"}, {"it's@b", "other"}})
-               == "{\"message\":\"Done\",\"note\":\"Keep these passwords: they are not shown again.\","
-                  "\"credentials\":{\"a@b\":\"secret\",\"it's@b\":\"other\"}}\n");
-    BOOST_TEST(json::object({{"message", "Done"}, {"count", kGreatest}}) == "{\"message\":\"Done\",\"count\":9223372036854775807}\n");
+    BOOST_TEST(
+        answers::generated("Done", {{"a@b", "secret"}, {"it's@b", "other"}})
+        == "{\"message\":\"Done\",\"note\":\"Keep these passwords: they are not shown again.\","
+           "\"credentials\":{\"a@b\":\"secret\",\"it's@b\":\"other\"}}\n");
+    BOOST_TEST(json::object({{"message", "Done"}, {"count", kGreatest}})
+               == "{\"message\":\"Done\",\"count\":9223372036854775807}\n");
 }
 
 // The day is written once for neighbours that share it.
@@ -330,8 +357,9 @@ BOOST_AUTO_TEST_CASE(rows_of_one_day_and_of_the_next)
 {
     constexpr std::int64_t kMidnight = 1'317'168'000;
     std::vector<mailbox::Mailbox> items;
-    for (const auto time : {kMidnight - 1, kMidnight, kMidnight + 86'399, kMidnight + 86'400, kMidnight, std::int64_t{0}, std::int64_t{-1},
-                            std::int64_t{-86'400}, std::int64_t{-86'401}}) {
+    for (const auto time :
+         {kMidnight - 1, kMidnight, kMidnight + 86'399, kMidnight + 86'400, kMidnight,
+          std::int64_t{0}, std::int64_t{-1}, std::int64_t{-86'400}, std::int64_t{-86'401}}) {
         items.push_back({"a", time, 0});
     }
     auto text = answers::listing(9, items, "b.example");
@@ -345,22 +373,28 @@ BOOST_AUTO_TEST_CASE(rows_of_one_day_and_of_the_next)
 
 // A double has 53 bits, and cJSON writes 1e15 as 1e+15.
 BOOST_DATA_TEST_CASE(a_number_is_written_whole,
-                     data::make({std::int64_t{1'000'000'000'000'000}, (std::int64_t{1} << 53) + 1, kGreatest - 1, kGreatest}), number)
+                     data::make({std::int64_t{1'000'000'000'000'000}, (std::int64_t{1} << 53) + 1,
+                                 kGreatest - 1, kGreatest}),
+                     number)
 {
     const auto text = answers::listing(number, {{"a", 0, number}}, "b");
-    BOOST_TEST(text.find("\"total_count\":" + std::to_string(number) + ",") != std::string::npos, text);
-    BOOST_TEST(text.find("\"size_bytes\":" + std::to_string(number) + ",") != std::string::npos, text);
+    BOOST_TEST(text.find("\"total_count\":" + std::to_string(number) + ",") != std::string::npos,
+               text);
+    BOOST_TEST(text.find("\"size_bytes\":" + std::to_string(number) + ",") != std::string::npos,
+               text);
 }
 
 BOOST_AUTO_TEST_CASE(text_is_escaped)
 {
-    BOOST_TEST(answers::message("\"\\/\b\f\n\r\t\x01\x7F\xC3\xA9") == "{\"message\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7F\xC3\xA9\"}\n");
+    BOOST_TEST(answers::message("\"\\/\b\f\n\r\t\x01\x7F\xC3\xA9")
+               == "{\"message\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\x7F\xC3\xA9\"}\n");
 }
 
 // The characters that a local part may have, and that mean something to somebody.
 BOOST_AUTO_TEST_CASE(an_address_is_not_escaped)
 {
-    BOOST_TEST(answers::deleted("m", "._-$&'=^`{|}~@e.org") == "{\"message\":\"m\",\"spec\":\"._-$&'=^`{|}~@e.org\"}\n");
+    BOOST_TEST(answers::deleted("m", "._-$&'=^`{|}~@e.org")
+               == "{\"message\":\"m\",\"spec\":\"._-$&'=^`{|}~@e.org\"}\n");
 }
 
 BOOST_DATA_TEST_CASE(a_date, data::make(kDates), row)
@@ -371,7 +405,8 @@ BOOST_DATA_TEST_CASE(a_date, data::make(kDates), row)
 // The C library says the same in its own language, on every day of four years.
 BOOST_AUTO_TEST_CASE(every_day_has_a_date)
 {
-    for (std::int64_t time = 1'700'000'000; time < 1'700'000'000 + 1461 * 86'400LL; time += 86'399) {
+    for (std::int64_t time = 1'700'000'000; time < 1'700'000'000 + 1461 * 86'400LL;
+         time += 86'399) {
         const std::time_t seconds = time;
         std::tm utc{};
         ::gmtime_r(&seconds, &utc);

@@ -91,7 +91,8 @@ BOOST_AUTO_TEST_CASE(each_severity_has_its_word)
 BOOST_AUTO_TEST_CASE(numbers_of_every_size)
 {
     Stderr standard_error;
-    logging::info("a")("b", -1)("c", std::numeric_limits<std::int64_t>::min())("d", std::numeric_limits<std::uint64_t>::max());
+    logging::info("a")("b", -1)("c", std::numeric_limits<std::int64_t>::min())(
+        "d", std::numeric_limits<std::uint64_t>::max());
     const auto writes = standard_error.take();
     BOOST_TEST_REQUIRE(writes.size() == 1U);
     BOOST_TEST(writes[0] == "info a b=-1 c=-9223372036854775808 d=18446744073709551615\n");
@@ -99,7 +100,8 @@ BOOST_AUTO_TEST_CASE(numbers_of_every_size)
 
 BOOST_AUTO_TEST_CASE(a_long_value_is_still_one_write)
 {
-    BOOST_TEST(line_with(std::string(20'000, 'x')).size() == 20'000 + std::string{"info event key=\n"}.size());
+    BOOST_TEST(line_with(std::string(20'000, 'x')).size()
+               == 20'000 + std::string{"info event key=\n"}.size());
 }
 
 // As logrotate does it: the file is renamed, and opened again.
@@ -122,7 +124,8 @@ BOOST_AUTO_TEST_CASE(to_a_file_that_is_renamed)
     BOOST_TEST(standard_error.take().size() == 1U);
     BOOST_TEST(sources::contents(path + ".1") == "info first\ninfo second\n");
     BOOST_TEST(sources::contents(path) == "info third\ninfo fourth\n");
-    BOOST_TEST(((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all) == std::filesystem::perms::none));
+    BOOST_TEST(((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all)
+                == std::filesystem::perms::none));
 }
 
 // Nobody reads it: opened as any other file it would keep the service waiting for ever.

@@ -25,14 +25,16 @@ namespace {
 // A service manager's end of NOTIFY_SOCKET; a name that begins with @ is an abstract one.
 class Manager {
 public:
-    explicit Manager(const std::string& name) : socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)}
+    explicit Manager(const std::string& name)
+        : socket_{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)}
     {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, name.data(), name.size());
         if (name[0] == '@') address.sun_path[0] = '\0';
         const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-        if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), size) != 0) throw std::runtime_error("bind " + name);
+        if (::bind(socket_, reinterpret_cast<const sockaddr*>(&address), size) != 0)
+            throw std::runtime_error("bind " + name);
     }
     ~Manager() { ::close(socket_); }
     Manager(const Manager&) = delete;
@@ -51,20 +53,16 @@ private:
 };
 
 struct Inherited : support::Row {
-    const char* pid;       // nullptr: not set; "ours": this process
+    const char* pid;  // nullptr: not set; "ours": this process
     const char* count;
     int sockets;
 };
 
 const Inherited kInherited[] = {
-    {"nothing is said", nullptr, nullptr, 0},
-    {"two for us", "ours", "2", 2},
-    {"none for us", "ours", "0", 0},
-    {"meant for another process", "1", "2", 0},
-    {"meant for nobody", nullptr, "2", 0},
-    {"no number of sockets", "ours", nullptr, 0},
-    {"an empty number", "ours", "", 0},
-    {"a word", "ours", "two", 0},
+    {"nothing is said", nullptr, nullptr, 0}, {"two for us", "ours", "2", 2},
+    {"none for us", "ours", "0", 0},          {"meant for another process", "1", "2", 0},
+    {"meant for nobody", nullptr, "2", 0},    {"no number of sockets", "ours", nullptr, 0},
+    {"an empty number", "ours", "", 0},       {"a word", "ours", "two", 0},
     {"fewer than none", "ours", "-1", 0},
 };
 
@@ -95,7 +93,8 @@ BOOST_AUTO_TEST_CASE(without_a_manager_nothing_happens)
         const Variable variable{"NOTIFY_SOCKET", nullptr};
         notify::ready();
     }
-    for (const std::string& name : {std::string{}, std::string{"/nonexistent/notify"}, "/" + std::string(200, 'x')}) {
+    for (const std::string& name :
+         {std::string{}, std::string{"/nonexistent/notify"}, "/" + std::string(200, 'x')}) {
         const Variable variable{"NOTIFY_SOCKET", name.c_str()};
         notify::ready();
         notify::stopping();
@@ -115,7 +114,7 @@ namespace {
 
 struct Interval : support::Row {
     const char* microseconds;
-    const char* pid;  // nullptr: not set; "ours": this process
+    const char* pid;        // nullptr: not set; "ours": this process
     std::int64_t interval;  // 0: none
 };
 

@@ -46,11 +46,15 @@ struct Operator {
     }
     Strings audit(std::string_view what)
     {
-        return database.column("SELECT CONCAT_WS(' ', actor, action, domain) FROM audit_log WHERE local_part = ? ORDER BY at, id", {what});
+        return database.column(
+            "SELECT CONCAT_WS(' ', actor, action, domain) FROM audit_log WHERE local_part = ? ORDER BY at, id",
+            {what});
     }
     Strings audit_of_domain()
     {
-        return database.column("SELECT CONCAT_WS(' ', actor, action) FROM audit_log WHERE domain = ? AND local_part = '' ORDER BY at, id", {domain.name()});
+        return database.column(
+            "SELECT CONCAT_WS(' ', actor, action) FROM audit_log WHERE domain = ? AND local_part = '' ORDER BY at, id",
+            {domain.name()});
     }
 };
 
@@ -63,16 +67,28 @@ struct Furnished : Operator {
         grants::Grant grant;
         grant.domain_id = domain_id;
         store.create(grant, {mailbox("alice"), mailbox("bob")}, {"tester", ""});
-        alice = database.text("SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+        alice = database.text(
+            "SELECT storage_id FROM mailbox WHERE domain_id = ? AND local_part = 'alice'",
+            {domain_id});
     }
-    store::NewMailbox mailbox(std::string_view name) const { return {mailbox::Address::parse(name, domain), "{PLAIN}x"}; }
+    store::NewMailbox mailbox(std::string_view name) const
+    {
+        return {mailbox::Address::parse(name, domain), "{PLAIN}x"};
+    }
     // One row that stands for all of them; other tests leave such rows, too.
     bool all_sessions_are_looked_at()
     {
         return std::exchange(wide_rows, count_wide_rows()) < count_wide_rows();
     }
-    std::int64_t count_wide_rows() { return database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ''"); }
-    std::int64_t deleted() { return database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id}); }
+    std::int64_t count_wide_rows()
+    {
+        return database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ''");
+    }
+    std::int64_t deleted()
+    {
+        return database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?",
+                               {domain_id});
+    }
 
     db::Session session = database::session(database.config());
     store::Store store{session};
@@ -111,11 +127,8 @@ const Name kActors[] = {
 };
 
 const Name kNoMailDomains[] = {
-    {"a single label", "localhost"},
-    {"a top-level domain", "com"},
-    {"an IP address", "127.0.0.1"},
-    {"a path's word", "mailboxes"},
-    {"a map's word", "mailboxd"},
+    {"a single label", "localhost"}, {"a top-level domain", "com"}, {"an IP address", "127.0.0.1"},
+    {"a path's word", "mailboxes"},  {"a map's word", "mailboxd"},
 };
 
 const Name kNoRanges[] = {
@@ -208,9 +221,11 @@ BOOST_FIXTURE_TEST_CASE(an_account_goes_with_all_it_has, Furnished)
 
     admin.remove_account(account);
     BOOST_TEST(row(admin.accounts(), account).empty());
-    for (const auto& gone : {domain, second, third}) BOOST_TEST(row(admin.domains(), gone.name()).empty());
+    for (const auto& gone : {domain, second, third})
+        BOOST_TEST(row(admin.domains(), gone.name()).empty());
     BOOST_TEST(deleted() == 2);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ?", {domain_id}) == 0);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ?", {domain_id})
+               == 0);
     BOOST_TEST(audit(account).back() == "operator account-remove ");
     BOOST_TEST(!row(admin.accounts(), other.account).empty());
     BOOST_TEST(!row(admin.domains(), other.domain.name()).empty());
@@ -255,12 +270,17 @@ BOOST_FIXTURE_TEST_CASE(a_domain_is_there_once_in_both_forms, Operator)
     admin.add_domain(unicode, account);
     BOOST_CHECK_THROW(admin.add_domain(ascii, account), admin::Refused);
     BOOST_CHECK_THROW(admin.add_domain(unicode, account), admin::Refused);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM domain WHERE name = ? AND HEX(unicode_name) = HEX(CAST(? AS BINARY))", {unicode.name(), unicode.text()}) == 1);
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(*) FROM domain WHERE name = ? AND HEX(unicode_name) = HEX(CAST(? AS BINARY))",
+            {unicode.name(), unicode.text()})
+        == 1);
     admin.remove_domain(unicode);
     BOOST_TEST(row(admin.domains(), ascii.name()).empty());
 }
 
-BOOST_DATA_TEST_CASE_F(Operator, a_domain_is_one_that_mail_can_be_sent_to, data::make(kNoMailDomains), row_)
+BOOST_DATA_TEST_CASE_F(Operator, a_domain_is_one_that_mail_can_be_sent_to,
+                       data::make(kNoMailDomains), row_)
 {
     admin.add_account(account);
     const auto name = Domain::parse(row_.text).value();
@@ -276,7 +296,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_needs_its_account, Operator)
 
 BOOST_FIXTURE_TEST_CASE(a_domain_goes_with_its_mailboxes, Furnished)
 {
-    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '@x'), 5)", {alice});
+    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '@x'), 5)",
+                     {alice});
     database.execute("UPDATE mailbox SET quota_bytes = 7 WHERE storage_id = ?", {alice});
     auto narrow = key_of_account();
     narrow.domain = domain;
@@ -285,9 +306,12 @@ BOOST_FIXTURE_TEST_CASE(a_domain_goes_with_its_mailboxes, Furnished)
     admin.remove_domain(domain);
     BOOST_TEST(row(admin.domains(), domain.name()).empty());
     BOOST_TEST(deleted() == 2);
-    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', domain, local_part, size_bytes, state, password, quota_bytes, deleted_by) FROM deleted_mailbox"
-                             " WHERE storage_id = ?", {alice})
-               == domain.name() + " alice 5 active {PLAIN}x 7 operator");
+    BOOST_TEST(
+        database.text(
+            "SELECT CONCAT_WS(' ', domain, local_part, size_bytes, state, password, quota_bytes, deleted_by) FROM deleted_mailbox"
+            " WHERE storage_id = ?",
+            {alice})
+        == domain.name() + " alice 5 active {PLAIN}x 7 operator");
     BOOST_TEST(all_sessions_are_looked_at());
     BOOST_TEST(audit_of_domain().back() == "operator domain-remove");
     BOOST_TEST(row(admin.keys(account), key.id()).empty());
@@ -371,17 +395,33 @@ const Size kSizes[] = {
 
 BOOST_DATA_TEST_CASE_F(Furnished, a_domain_is_set, data::make(kSettings), setting)
 {
-    database.execute("UPDATE domain SET max_mailboxes = IF(? = 'max_mailboxes', 9, NULL), quota_bytes = IF(? = 'quota_bytes', 9, NULL) WHERE id = ?", {setting.name, setting.name, domain_id});
+    database.execute(
+        "UPDATE domain SET max_mailboxes = IF(? = 'max_mailboxes', 9, NULL), quota_bytes = IF(? = 'quota_bytes', 9, NULL) WHERE id = ?",
+        {setting.name, setting.name, domain_id});
     admin.set_domain(domain, setting.name, setting.value);
-    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), COALESCE(quota_bytes, '-'), IF(allow_delete_all, 'all', NULL)) FROM domain WHERE id = ?", {domain_id}) == setting.column);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'", {domain.name()}) == 1);
+    BOOST_TEST(
+        database.text(
+            "SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), COALESCE(quota_bytes, '-'), IF(allow_delete_all, 'all', NULL)) FROM domain WHERE id = ?",
+            {domain_id})
+        == setting.column);
+    BOOST_TEST(
+        database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'",
+                        {domain.name()})
+        == 1);
 }
 
 BOOST_DATA_TEST_CASE_F(Furnished, a_domain_is_not_set, data::make(kNoSettings), setting)
 {
     BOOST_CHECK_THROW(admin.set_domain(domain, setting.name, setting.value), admin::Refused);
-    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), mailboxes) FROM domain WHERE id = ?", {domain_id}) == "reject - 2");
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'", {domain.name()}) == 0);
+    BOOST_TEST(
+        database.text(
+            "SELECT CONCAT_WS(' ', on_duplicate, COALESCE(max_mailboxes, '-'), mailboxes) FROM domain WHERE id = ?",
+            {domain_id})
+        == "reject - 2");
+    BOOST_TEST(
+        database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'domain-set'",
+                        {domain.name()})
+        == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_domain_that_is_not_there_is_not_set, Operator)
@@ -398,7 +438,8 @@ BOOST_DATA_TEST_CASE(sizes_are_read, data::make(kSizes), row_)
 BOOST_FIXTURE_TEST_CASE(an_account_is_set, Furnished)
 {
     const auto allowance = [&] {
-        return database.text("SELECT COALESCE(max_mailboxes, '-') FROM account WHERE name = ?", {account});
+        return database.text("SELECT COALESCE(max_mailboxes, '-') FROM account WHERE name = ?",
+                             {account});
     };
     admin.set_account(account, "max_mailboxes", "25");
     BOOST_TEST(allowance() == "25");
@@ -409,7 +450,10 @@ BOOST_FIXTURE_TEST_CASE(an_account_is_set, Furnished)
     BOOST_TEST(allowance() == "25");
     admin.set_account(account, "max_mailboxes", "none");
     BOOST_TEST(allowance() == "-");
-    BOOST_TEST(audit(account) == (Strings{"operator account-add ", "operator account-set ", "operator account-set "}), per_element());
+    BOOST_TEST(
+        audit(account)
+            == (Strings{"operator account-add ", "operator account-set ", "operator account-set "}),
+        per_element());
 }
 
 // --- suspending -----------------------------------------------------------------------
@@ -443,7 +487,8 @@ BOOST_DATA_TEST_CASE_F(Furnished, a_domain_changes_its_state, data::make(kSuspen
     BOOST_TEST(row(admin.accounts(), account)[1] == "active");
     BOOST_TEST(all_sessions_are_looked_at() == (row_.state != mailbox::State::active));
     BOOST_TEST(audit_of_domain().back() == "operator domain-" + row_.action);
-    BOOST_CHECK_THROW(admin.set_domain_state(Domain::parse("absent.example").value(), row_.state), admin::Refused);
+    BOOST_CHECK_THROW(admin.set_domain_state(Domain::parse("absent.example").value(), row_.state),
+                      admin::Refused);
 }
 
 // --- keys -----------------------------------------------------------------------------
@@ -474,7 +519,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_with_everything, Furnished)
     wanted.label = "Zo\xC3\xAB's \"robot\" \xF0\x9F\x90\x9F";
     const auto key = admin.add_key(wanted);
     const auto found = row(admin.keys(account), key.id());
-    const Strings expected{key.id(), account, domain.name(), "read", "192.0.2.0/24 2001:db8::/32 198.51.100.7"};
+    const Strings expected{key.id(), account, domain.name(), "read",
+                           "192.0.2.0/24 2001:db8::/32 198.51.100.7"};
     BOOST_TEST(Strings(found.begin(), found.begin() + 5) == expected, per_element());
     BOOST_TEST(found[6] == "2030-03-17T17:46:39Z");  // the last second
     BOOST_TEST(found[8] == wanted.label);
@@ -489,10 +535,16 @@ BOOST_FIXTURE_TEST_CASE(a_label_is_a_line_that_its_column_can_hold, Furnished)
     const std::string fish = "\xF0\x9F\x90\x9F";
     std::string longest;
     for (int i = 0; i < 100; ++i) longest += fish;
-    NewKey wanted{.account = account, .domain = {}, .is_read_only = false, .expires_at = 0, .addresses = {}, .label = longest};
+    NewKey wanted{.account = account,
+                  .domain = {},
+                  .is_read_only = false,
+                  .expires_at = 0,
+                  .addresses = {},
+                  .label = longest};
     BOOST_TEST(row(admin.keys(account), admin.add_key(wanted).id())[8] == longest);
     const auto before = admin.keys(account).size();
-    for (const auto& label : {longest + fish, std::string{"two\nlines"}, std::string{"\x1B[2J"}, std::string{"\xC2\x85"}, std::string{"\xFF"}}) {
+    for (const auto& label : {longest + fish, std::string{"two\nlines"}, std::string{"\x1B[2J"},
+                              std::string{"\xC2\x85"}, std::string{"\xFF"}}) {
         wanted.label = label;
         BOOST_CHECK_THROW(admin.add_key(wanted), admin::Refused);
     }
@@ -501,7 +553,12 @@ BOOST_FIXTURE_TEST_CASE(a_label_is_a_line_that_its_column_can_hold, Furnished)
 
 BOOST_FIXTURE_TEST_CASE(more_addresses_than_a_key_can_hold, Furnished)
 {
-    NewKey wanted{.account = account, .domain = {}, .is_read_only = false, .expires_at = 0, .addresses = Strings(100, "192.0.2.1"), .label = ""};
+    NewKey wanted{.account = account,
+                  .domain = {},
+                  .is_read_only = false,
+                  .expires_at = 0,
+                  .addresses = Strings(100, "192.0.2.1"),
+                  .label = ""};
     admin.add_key(wanted);  // 999 characters
     wanted.addresses.emplace_back("192.0.2.1");
     BOOST_CHECK_THROW(admin.add_key(wanted), admin::Refused);
@@ -539,9 +596,12 @@ BOOST_FIXTURE_TEST_CASE(a_hash_with_nul_and_space_at_its_ends, Furnished)
     std::set<std::string> seen;
     const auto note = [&](const std::string& end, const api_key::Key& key) {
         if (!wanted.contains(end) || !seen.insert(end).second) return;
-        database.execute("UPDATE api_key SET id = ?, hash = ? WHERE account_id = (SELECT id FROM account WHERE name = ?)", {key.id(), key.sha256(), account});
+        database.execute(
+            "UPDATE api_key SET id = ?, hash = ? WHERE account_id = (SELECT id FROM account WHERE name = ?)",
+            {key.id(), key.sha256(), account});
         BOOST_TEST(store.grant(key, domain.name()).has_value());
-        database.execute("UPDATE api_key SET hash = CONCAT(LEFT(hash, 31), 'x') WHERE id = ?", {key.id()});
+        database.execute("UPDATE api_key SET hash = CONCAT(LEFT(hash, 31), 'x') WHERE id = ?",
+                         {key.id()});
         BOOST_TEST(!store.grant(key, domain.name()).has_value());
     };
     admin.add_key(key_of_account());
@@ -583,7 +643,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_is_revoked_at_once_and_once, Furnished)
     BOOST_TEST(store.grant(key, domain.name()).value().key_is_revoked);
     BOOST_TEST(store.list(other, domain, {}).has_value());
     BOOST_TEST(row(admin.keys(account), key.id())[7] != "-");
-    BOOST_TEST(audit(key.id()) == (Strings{"operator key-add ", "operator key-revoke "}), per_element());
+    BOOST_TEST(audit(key.id()) == (Strings{"operator key-add ", "operator key-revoke "}),
+               per_element());
     BOOST_CHECK_THROW(admin.revoke_key(key.id()), admin::Refused);
     BOOST_CHECK_THROW(admin.revoke_key("absent"), admin::Refused);
     BOOST_CHECK_THROW(admin.revoke_key(""), admin::Refused);
@@ -631,7 +692,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished
         grants::Grant grant;
         grant.domain_id = domain_id;
         for (int i = 0; i < 100'000; ++i) {
-            const auto outcome = creating.create(grant, {mailbox("m" + std::to_string(i))}, {"tester", ""}).outcome;
+            const auto outcome =
+                creating.create(grant, {mailbox("m" + std::to_string(i))}, {"tester", ""}).outcome;
             if (outcome == store::Created::Outcome::no_such_domain) return 0;
             if (outcome != store::Created::Outcome::yes) return 1;
         }
@@ -640,8 +702,10 @@ BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished
     while (admin.mailboxes_of_domain(domain) < 10) {}
     admin.remove_domain(domain);
     BOOST_TEST(creator.wait() == 0);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ?", {domain_id}) == 0);
-    const auto created = database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'create'", {domain.name()});
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ?", {domain_id})
+               == 0);
+    const auto created = database.number(
+        "SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'create'", {domain.name()});
     BOOST_TEST(deleted() == created);
 }
 

@@ -19,7 +19,8 @@ struct Log {
     db::Connection connection = database.connect();
 
     // The n-th entry, one a second.
-    void write(std::string actor, std::string_view action, std::string_view domain, std::string_view what)
+    void write(std::string actor, std::string_view action, std::string_view domain,
+               std::string_view what)
     {
         audit::Id id;
         id.at = 1'000'000 * ++count;
@@ -28,7 +29,8 @@ struct Log {
     static Strings texts(const std::vector<audit::Entry>& entries)
     {
         Strings all;
-        for (const auto& entry : entries) all.push_back(std::to_string(entry.at / 1'000'000) + " " + entry.action);
+        for (const auto& entry : entries)
+            all.push_back(std::to_string(entry.at / 1'000'000) + " " + entry.action);
         return all;
     }
     std::int64_t count = 0;
@@ -57,32 +59,45 @@ BOOST_FIXTURE_TEST_CASE(an_entry_comes_back_whole, Log)
     const auto& entry = entries.front();
     BOOST_TEST(entry.at == 5'000'000);
     BOOST_TEST((Strings{entry.actor, entry.client, entry.action, entry.domain, entry.what})
-               == (Strings{"bbbbbbbbbb", "192.0.2.1", "create", "example.net", "alice"}), per_element());
+                   == (Strings{"bbbbbbbbbb", "192.0.2.1", "create", "example.net", "alice"}),
+               per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(everything_in_the_order_written, Log)
 {
     BOOST_TEST(texts(audit::all(connection, kAll))
-               == (Strings{"1 account-add", "2 domain-add", "3 key-add", "4 create", "5 create", "6 create", "7 password", "8 key-revoke"}), per_element());
-    BOOST_TEST(texts(audit::all(connection, 2)) == (Strings{"7 password", "8 key-revoke"}), per_element());
+                   == (Strings{"1 account-add", "2 domain-add", "3 key-add", "4 create", "5 create",
+                               "6 create", "7 password", "8 key-revoke"}),
+               per_element());
+    BOOST_TEST(texts(audit::all(connection, 2)) == (Strings{"7 password", "8 key-revoke"}),
+               per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(of_an_address, Log)
 {
-    BOOST_TEST(texts(audit::of_address(connection, "alice", "example.org", kAll)) == (Strings{"4 create", "7 password"}), per_element());
-    BOOST_TEST(texts(audit::of_address(connection, "alice", "example.org", 1)) == (Strings{"7 password"}), per_element());
+    BOOST_TEST(texts(audit::of_address(connection, "alice", "example.org", kAll))
+                   == (Strings{"4 create", "7 password"}),
+               per_element());
+    BOOST_TEST(texts(audit::of_address(connection, "alice", "example.org", 1))
+                   == (Strings{"7 password"}),
+               per_element());
     BOOST_TEST(audit::of_address(connection, "bob", "example.org", kAll).empty());
 }
 
 BOOST_FIXTURE_TEST_CASE(of_a_domain, Log)
 {
-    BOOST_TEST(texts(audit::of_name(connection, "example.org", kAll)) == (Strings{"2 domain-add", "4 create", "6 create", "7 password"}), per_element());
-    BOOST_TEST(texts(audit::of_name(connection, "example.org", 2)) == (Strings{"6 create", "7 password"}), per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "example.org", kAll))
+                   == (Strings{"2 domain-add", "4 create", "6 create", "7 password"}),
+               per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "example.org", 2))
+                   == (Strings{"6 create", "7 password"}),
+               per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(the_latest_of_some_actions, Log)
 {
-    const auto found = [&](const audit::Actions& actions, std::string_view domain, std::string_view what) {
+    const auto found =
+        [&](const audit::Actions& actions, std::string_view domain, std::string_view what) {
         const auto entry = audit::latest(connection, actions, domain, what);
         return entry ? std::to_string(entry->at / 1'000'000) + " " + entry->action : "";
     };
@@ -90,23 +105,29 @@ BOOST_FIXTURE_TEST_CASE(the_latest_of_some_actions, Log)
     BOOST_TEST(found({"create", "create", "create"}, "example.org", "alice") == "4 create");
     BOOST_TEST(found({"delete", "delete", "delete"}, "example.org", "alice").empty());
     BOOST_TEST(found({"domain-add", "create", "account-add"}, "example.org", "") == "2 domain-add");
-    BOOST_TEST(found({"account-add", "account-suspend", "account-resume"}, "", "demo") == "1 account-add");
+    BOOST_TEST(found({"account-add", "account-suspend", "account-resume"}, "", "demo")
+               == "1 account-add");
 }
 
 // What it did, and what was done to it.
 BOOST_FIXTURE_TEST_CASE(of_a_key, Log)
 {
-    BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", kAll)) == (Strings{"3 key-add", "4 create", "6 create", "8 key-revoke"}), per_element());
-    BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", 1)) == (Strings{"8 key-revoke"}), per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", kAll))
+                   == (Strings{"3 key-add", "4 create", "6 create", "8 key-revoke"}),
+               per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", 1)) == (Strings{"8 key-revoke"}),
+               per_element());
 }
 
 // A mailbox may be called like an account.
 BOOST_FIXTURE_TEST_CASE(of_an_account, Log)
 {
-    BOOST_TEST(texts(audit::of_name(connection, "demo", kAll)) == (Strings{"1 account-add"}), per_element());
+    BOOST_TEST(texts(audit::of_name(connection, "demo", kAll)) == (Strings{"1 account-add"}),
+               per_element());
 }
 
-// Without an end: each takes a time of its own, and a number that another transaction's does not run into.
+// Without an end: each takes a time of its own, and a number that another transaction's does not
+// run into.
 BOOST_AUTO_TEST_CASE(ids_have_room)
 {
     const audit::Id first;

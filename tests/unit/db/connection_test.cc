@@ -50,8 +50,9 @@ struct OneTable {
     OneTable()
     {
         connection.run("DROP TABLE IF EXISTS t");
-        connection.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, number BIGINT NULL, text VARCHAR(10) CHARACTER SET utf8mb4 NULL,"
-                       " bytes VARBINARY(300) NULL, UNIQUE KEY (number)) ENGINE = InnoDB");
+        connection.run(
+            "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, number BIGINT NULL, text VARCHAR(10) CHARACTER SET utf8mb4 NULL,"
+            " bytes VARBINARY(300) NULL, UNIQUE KEY (number)) ENGINE = InnoDB");
     }
 
     std::int64_t count() { return database.number("SELECT COUNT(*) FROM t"); }
@@ -82,12 +83,14 @@ Remedy remedy_of(Call call)
 // Listens and never says a word, as a server that hangs.
 class Silent {
 public:
-    explicit Silent(const std::string& path) : listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
+    explicit Silent(const std::string& path)
+        : listener_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)}
     {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, path.data(), path.size());
-        if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(listener_, 10) != 0) {
+        if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0
+            || ::listen(listener_, 10) != 0) {
             throw std::runtime_error("cannot listen on " + path);
         }
     }
@@ -103,20 +106,22 @@ struct Bytes : support::Row {
     std::string value;
 };
 
-const Bytes kBytes[] = {
-    {"nothing", ""},
-    {"text", "alice"},
-    {"quotes and backslashes", R"(a'b"c\d`e)"},
-    {"what would end a statement", "'; DROP TABLE t; -- "},
-    {"question marks", "?, ?"},
-    {"a NUL in the midst", bytes("a\0b")},
-    {"NULs at both ends", bytes("\0ab\0")},
-    {"a space at the end", "a "},
-    {"all bytes", [] {
-         std::string all;
-         for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
-         return all;
-     }()},
+const Bytes kBytes[] =
+    {
+        {"nothing", ""},
+        {"text", "alice"},
+        {"quotes and backslashes", R"(a'b"c\d`e)"},
+        {"what would end a statement", "'; DROP TABLE t; -- "},
+        {"question marks", "?, ?"},
+        {"a NUL in the midst", bytes("a\0b")},
+        {"NULs at both ends", bytes("\0ab\0")},
+        {"a space at the end", "a "},
+        {"all bytes",
+         [] {
+    std::string all;
+    for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+    return all;
+         }()},
 };
 
 }  // namespace
@@ -133,7 +138,8 @@ BOOST_DATA_TEST_CASE_F(OneTable, bytes_come_back, data::make(kBytes), row)
 }
 
 BOOST_DATA_TEST_CASE_F(OneTable, numbers_come_back,
-                       data::make({std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 53 | 1, std::numeric_limits<std::int64_t>::min(),
+                       data::make({std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 53 | 1,
+                                   std::numeric_limits<std::int64_t>::min(),
                                    std::numeric_limits<std::int64_t>::max()}),
                        number)
 {
@@ -155,7 +161,8 @@ BOOST_FIXTURE_TEST_CASE(text_is_utf8_of_every_length, OneTable)
 
 BOOST_FIXTURE_TEST_CASE(null_is_empty_and_zero_and_says_so, OneTable)
 {
-    connection.execute("INSERT INTO t (id, number, text) VALUES (1, ?, ?), (2, 0, '')", {db::Null{}, db::Null{}});
+    connection.execute("INSERT INTO t (id, number, text) VALUES (1, ?, ?), (2, 0, '')",
+                       {db::Null{}, db::Null{}});
     auto rows = connection.query("SELECT number, text FROM t ORDER BY id");
     BOOST_TEST_REQUIRE(rows.next());
     BOOST_TEST(rows.is_null(1));
@@ -179,9 +186,13 @@ BOOST_FIXTURE_TEST_CASE(one_statement_with_all_kinds_of_values, OneTable)
     insert(4, "6", "");
     insert(5, db::Null{}, "x");
     insert(6, std::int64_t{7}, db::Null{});
-    const std::vector<std::string> expected{"1 5 five", "2 - -", "3 -5 a longer", "4 6 ", "5 - x", "6 7 -"};
-    BOOST_TEST(database.column("SELECT CONCAT(id, ' ', COALESCE(number, '-'), ' ', COALESCE(text, '-')) FROM t ORDER BY id") == expected,
-               boost::test_tools::per_element());
+    const std::vector<std::string> expected{"1 5 five", "2 - -", "3 -5 a longer",
+                                            "4 6 ",     "5 - x", "6 7 -"};
+    BOOST_TEST(
+        database.column(
+            "SELECT CONCAT(id, ' ', COALESCE(number, '-'), ' ', COALESCE(text, '-')) FROM t ORDER BY id")
+            == expected,
+        boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(rows_stay_while_other_statements_run, OneTable)
@@ -250,8 +261,10 @@ BOOST_FIXTURE_TEST_CASE(a_transaction_is_undone_by_an_exception, OneTable)
 BOOST_FIXTURE_TEST_CASE(a_key_that_is_there_already, OneTable)
 {
     connection.execute("INSERT INTO t (id, number) VALUES (1, 1)");
-    BOOST_CHECK_THROW(connection.execute("INSERT INTO t (id, number) VALUES (1, 2)"), db::DuplicateKey);
-    BOOST_CHECK_THROW(connection.execute("INSERT INTO t (id, number) VALUES (2, 1)"), db::DuplicateKey);
+    BOOST_CHECK_THROW(connection.execute("INSERT INTO t (id, number) VALUES (1, 2)"),
+                      db::DuplicateKey);
+    BOOST_CHECK_THROW(connection.execute("INSERT INTO t (id, number) VALUES (2, 1)"),
+                      db::DuplicateKey);
     BOOST_CHECK_THROW(connection.run("INSERT INTO t (id, number) VALUES (1, 2)"), db::DuplicateKey);
     BOOST_TEST(count() == 1);
 }
@@ -261,24 +274,35 @@ BOOST_FIXTURE_TEST_CASE(faults_of_a_statement_are_given_up, OneTable)
     BOOST_TEST(remedy_of([&] { connection.run("SELEKT 1"); }) == Remedy::give_up);
     BOOST_TEST(remedy_of([&] { connection.query("SELECT x FROM t"); }) == Remedy::give_up);
     BOOST_TEST(remedy_of([&] { connection.query("SELECT 1 FROM absent"); }) == Remedy::give_up);
-    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (number) VALUES (1)"); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (number) VALUES (1)"); })
+               == Remedy::give_up);
     connection.run("SELECT 1");
 }
 
 // Strict: what does not fit is an error, not cut.
 BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused, OneTable)
 {
-    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (id, text) VALUES (1, ?)", {"eleven char"}); }) == Remedy::give_up);
-    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (id) VALUES (?)", {std::int64_t{1} << 40}); }) == Remedy::give_up);
-    BOOST_TEST(remedy_of([&] { connection.execute("INSERT INTO t (id, number) VALUES (1, ?)", {"six"}); }) == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] {
+                   connection.execute("INSERT INTO t (id, text) VALUES (1, ?)", {"eleven char"});
+               })
+               == Remedy::give_up);
+    BOOST_TEST(remedy_of([&] {
+                   connection.execute("INSERT INTO t (id) VALUES (?)", {std::int64_t{1} << 40});
+               })
+               == Remedy::give_up);
+    BOOST_TEST(
+        remedy_of([&] { connection.execute("INSERT INTO t (id, number) VALUES (1, ?)", {"six"}); })
+        == Remedy::give_up);
     BOOST_TEST(count() == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_error_tells_its_number_and_state, OneTable)
 {
-    BOOST_CHECK_EXCEPTION(connection.run("SELECT 1 FROM absent"), db::Error, [](const db::Error& error) {
+    BOOST_CHECK_EXCEPTION(connection.run("SELECT 1 FROM absent"), db::Error,
+                          [](const db::Error& error) {
         const std::string text = error.what();
-        return text.find("absent") != std::string::npos && text.find("1146") != std::string::npos && text.find("42S02") != std::string::npos;
+        return text.find("absent") != std::string::npos && text.find("1146") != std::string::npos
+               && text.find("42S02") != std::string::npos;
     });
 }
 
@@ -302,7 +326,8 @@ BOOST_FIXTURE_TEST_CASE(a_deadlock_is_worth_a_retry, OneTable)
             return error.remedy == Remedy::retry ? 1 : 2;
         }
     });
-    BOOST_TEST(((victims == std::vector{0, 1}) || (victims == std::vector{1, 0})), victims[0] << " and " << victims[1]);
+    BOOST_TEST(((victims == std::vector{0, 1}) || (victims == std::vector{1, 0})),
+               victims[0] << " and " << victims[1]);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_lock_that_takes_too_long_is_worth_a_retry, OneTable)
@@ -312,7 +337,8 @@ BOOST_FIXTURE_TEST_CASE(a_lock_that_takes_too_long_is_worth_a_retry, OneTable)
     db::Transaction holds{other};
     other.execute("UPDATE t SET text = 'x' WHERE id = 1");
     connection.run("SET SESSION innodb_lock_wait_timeout = 1");
-    BOOST_TEST(remedy_of([&] { connection.execute("UPDATE t SET text = 'y' WHERE id = 1"); }) == Remedy::retry);
+    BOOST_TEST(remedy_of([&] { connection.execute("UPDATE t SET text = 'y' WHERE id = 1"); })
+               == Remedy::retry);
 }
 
 // The request has a deadline; waiting for a lock has a shorter one.
@@ -338,14 +364,17 @@ BOOST_FIXTURE_TEST_CASE(a_killed_connection_is_to_be_replaced, OneTable)
     BOOST_TEST(remedy_of([&] { connection.run("SELECT 1"); }) == Remedy::reconnect);
 }
 
-// MySQL says farewell before it closes such a connection, and that is what the next statement hears.
+// MySQL says farewell before it closes such a connection, and that is what the next statement
+// hears.
 BOOST_FIXTURE_TEST_CASE(a_connection_that_was_idle_for_too_long_is_to_be_replaced, OneTable)
 {
     connection.query("SELECT id FROM t");
     connection.run("SET SESSION wait_timeout = 1");
     const auto id = id_of(connection);
     const auto is_there = [&] {
-        return database.number("SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?", {id}) == 1;
+        return database.number("SELECT COUNT(*) FROM information_schema.processlist WHERE id = ?",
+                               {id})
+               == 1;
     };
     const auto give_up = Clock::now() + 30s;
     while (is_there() && Clock::now() < give_up) std::this_thread::sleep_for(50ms);
@@ -360,9 +389,14 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable
         auto other = database.connect();
         // The statement runs. A loaded machine may take a while to get there.
         const auto is_asleep = [&] {
-            return other.query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND id = ?", {id}).next();
+            return other
+                .query(
+                    "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%' AND id = ?",
+                    {id})
+                .next();
         };
-        for (const auto give_up = Clock::now() + 30s; !is_asleep() && Clock::now() < give_up;) std::this_thread::sleep_for(10ms);
+        for (const auto give_up = Clock::now() + 30s; !is_asleep() && Clock::now() < give_up;)
+            std::this_thread::sleep_for(10ms);
         other.run("KILL " + std::to_string(id));
         return 0;
     }};
@@ -437,7 +471,9 @@ BOOST_FIXTURE_TEST_CASE(a_user_with_a_password, OneTable)
     const database::User user{database, "'right pass''word'"};
     auto config = database.config();
     config.db.user = user.name();
-    BOOST_TEST(db::Connection(config.db, "right pass'word", config).query("SELECT id FROM t").count() == 0U);
+    BOOST_TEST(
+        db::Connection(config.db, "right pass'word", config).query("SELECT id FROM t").count()
+        == 0U);
     BOOST_TEST(remedy_of([&] { db::Connection(config.db, "wrong", config); }) == Remedy::give_up);
     BOOST_TEST(remedy_of([&] { db::Connection(config.db, "", config); }) == Remedy::give_up);
 }
@@ -474,9 +510,11 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
     {
         const Silent silent{config.db.socket};
         BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::reconnect);
-        // A loaded machine may let the pause pass between two calls. Then the session tries again, and a new pause begins.
+        // A loaded machine may let the pause pass between two calls. Then the session tries again,
+        // and a new pause begins.
         auto tried = session.connections();
-        for (int i = 0; i < 10 && remedy_of([&] { session.connection(); }) != Remedy::give_up; ++i) tried = session.connections();
+        for (int i = 0; i < 10 && remedy_of([&] { session.connection(); }) != Remedy::give_up; ++i)
+            tried = session.connections();
         BOOST_TEST(session.connections() == tried);
     }
     BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
@@ -502,7 +540,8 @@ BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
         BOOST_TEST(outage.is_on());
         BOOST_TEST(remedy_of([&] { second.connection(); }) == Remedy::give_up);
         BOOST_TEST(second.connections() == 0);
-        second.try_again();  // too early, unless a loaded machine has let the pause pass; then a new one begins
+        second.try_again();  // too early, unless a loaded machine has let the pause pass; then a
+                             // new one begins
         const auto tried = second.connections();
         second.try_again();
         BOOST_TEST(second.connections() == tried);
@@ -528,7 +567,8 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_took_as_long_as_a_time_out_is_no_outage
     db::Session first{config.db, config.db.password(), config, nullptr, &outage};
     db::Session second{config.db, config.db.password(), config, nullptr, &outage};
     second.connection();
-    BOOST_TEST(remedy_of([&] { first.connection().query("SELECT SLEEP(60)"); }) == Remedy::reconnect);
+    BOOST_TEST(remedy_of([&] { first.connection().query("SELECT SLEEP(60)"); })
+               == Remedy::reconnect);
     first.drop();
     BOOST_TEST(!outage.is_on());
     BOOST_TEST(second.connection().query("SELECT 1").count() == 1U);
@@ -614,7 +654,8 @@ BOOST_AUTO_TEST_CASE(a_transaction_that_was_rolled_back_for_another_is_begun_aga
         return attempt;
     };
     BOOST_TEST(failing(2, db::Remedy::retry) == 3);
-    BOOST_TEST(database.number("SELECT SUM(attempt) FROM tried") == 3);  // what was rolled back is not there
+    BOOST_TEST(database.number("SELECT SUM(attempt) FROM tried")
+               == 3);  // what was rolled back is not there
     BOOST_TEST(failing(9, db::Remedy::retry) == -5);
     BOOST_TEST(failing(1, db::Remedy::give_up) == -1);
     BOOST_TEST(failing(1, db::Remedy::reconnect) == -1);

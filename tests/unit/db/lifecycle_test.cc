@@ -1,4 +1,5 @@
-// lifecycle_test.cc - what an operator sees of a mailbox, living or deleted, and what becomes of it.
+// lifecycle_test.cc - what an operator sees of a mailbox, living or deleted, and what becomes of
+// it.
 
 #include "db/lifecycle.h"
 
@@ -27,14 +28,18 @@ struct House : database::Tenant {
     // Her state, generation and quota.
     std::string of_alice()
     {
-        return database.text("SELECT CONCAT_WS(' ', state, generation, COALESCE(quota_bytes, '-')) FROM mailbox"
-                             " WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+        return database.text(
+            "SELECT CONCAT_WS(' ', state, generation, COALESCE(quota_bytes, '-')) FROM mailbox"
+            " WHERE domain_id = ? AND local_part = 'alice'",
+            {domain_id});
     }
     // By the operator, on what this domain has.
     Strings changes()
     {
-        return database.column("SELECT CONCAT(action, ' ', local_part) FROM audit_log WHERE domain = ? AND actor = 'operator'"
-                               " AND local_part <> '' ORDER BY at, id", {domain.name()});
+        return database.column(
+            "SELECT CONCAT(action, ' ', local_part) FROM audit_log WHERE domain = ? AND actor = 'operator'"
+            " AND local_part <> '' ORDER BY at, id",
+            {domain.name()});
     }
     db::Connection connection = database.connect();
 };
@@ -48,8 +53,12 @@ BOOST_AUTO_TEST_SUITE(lives)
 BOOST_FIXTURE_TEST_CASE(a_mailbox_with_everything, House)
 {
     const auto storage = storage_id("alice");
-    database.execute("UPDATE mailbox SET state = 'no_login', quota_bytes = 7, size_bytes = 5, created_at = 11 WHERE storage_id = ?", {storage});
-    database.execute("INSERT INTO mailbox_activity (storage_id, last_login, last_delivery) VALUES (?, 21, 22)", {storage});
+    database.execute(
+        "UPDATE mailbox SET state = 'no_login', quota_bytes = 7, size_bytes = 5, created_at = 11 WHERE storage_id = ?",
+        {storage});
+    database.execute(
+        "INSERT INTO mailbox_activity (storage_id, last_login, last_delivery) VALUES (?, 21, 22)",
+        {storage});
     const auto found = life::find(connection, address("alice"));
     BOOST_TEST_REQUIRE(found.has_value());
     BOOST_TEST(found->id == 1);
@@ -79,7 +88,8 @@ BOOST_FIXTURE_TEST_CASE(pages_in_the_order_of_creation, House)
     store.create(grant(), {mailbox("aaron")}, actor);
     const auto names_from = [&](std::int64_t after, std::int64_t limit) {
         Strings found;
-        for (const auto& each : life::mailboxes(connection, domain_id, after, limit)) found.push_back(each.local_part);
+        for (const auto& each : life::mailboxes(connection, domain_id, after, limit))
+            found.push_back(each.local_part);
         return found;
     };
     BOOST_TEST(names_from(0, 10) == (Strings{"alice", "bob", "aaron"}), per_element());
@@ -91,14 +101,17 @@ BOOST_FIXTURE_TEST_CASE(pages_in_the_order_of_creation, House)
 BOOST_FIXTURE_TEST_CASE(deleted_ones_the_last_first, House)
 {
     const auto first = storage_id("alice");
-    database.execute("UPDATE mailbox SET size_bytes = 5, created_at = 11 WHERE storage_id = ?", {first});
+    database.execute("UPDATE mailbox SET size_bytes = 5, created_at = 11 WHERE storage_id = ?",
+                     {first});
     store.remove(grant(), address("alice"), actor);
     store.create(grant(), {mailbox("alice")}, actor);
     const auto second = storage_id("alice");
     store.remove(grant(), address("alice"), actor);
     store.remove(grant(), address("bob"), actor);
-    database.execute("UPDATE deleted_mailbox SET deleted_at = IF(storage_id = ?, 100, 200), purged_at = IF(storage_id = ?, 300, NULL)"
-                     " WHERE domain_id = ? AND local_part = 'alice'", {first, first, domain_id});
+    database.execute(
+        "UPDATE deleted_mailbox SET deleted_at = IF(storage_id = ?, 100, 200), purged_at = IF(storage_id = ?, 300, NULL)"
+        " WHERE domain_id = ? AND local_part = 'alice'",
+        {first, first, domain_id});
 
     const auto found = life::deleted(connection, address("alice"));
     BOOST_TEST_REQUIRE(found.size() == 2U);
@@ -142,9 +155,14 @@ BOOST_DATA_TEST_CASE_F(House, a_mailbox_changes_its_state, data::make(kSuspensio
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_that_is_not_there_has_no_state, House)
 {
-    BOOST_CHECK_THROW(life::set_state(connection, address("carol"), State::disabled), admin::Refused);
-    BOOST_CHECK_THROW(life::set_state(connection, mailbox::Address::parse("alice", mailbox::Domain::parse("absent.example").value()), State::disabled),
+    BOOST_CHECK_THROW(life::set_state(connection, address("carol"), State::disabled),
                       admin::Refused);
+    BOOST_CHECK_THROW(
+        life::set_state(
+            connection,
+            mailbox::Address::parse("alice", mailbox::Domain::parse("absent.example").value()),
+            State::disabled),
+        admin::Refused);
     BOOST_TEST(changes().empty());
 }
 
@@ -177,26 +195,36 @@ struct Restoring : House {
         grants::Grant anybodys;
         anybodys.domain_id = domain_id;
         store.remove(anybodys, address(name), actor);
-        database.execute("UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?", {seconds_ago, id});
+        database.execute(
+            "UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?",
+            {seconds_ago, id});
         return id;
     }
     void remove_domain() { admin::Admin{connection}.remove_domain(domain); }
-    void add_domain(const std::string& its_account) { domain_id = admin::Admin{connection}.add_domain(domain, its_account); }
+    void add_domain(const std::string& its_account)
+    {
+        domain_id = admin::Admin{connection}.add_domain(domain, its_account);
+    }
     void allow(std::string_view what, std::int64_t mailboxes)
     {
-        if (what == "domain") database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?", {mailboxes, domain_id});
-        else database.execute("UPDATE account SET max_mailboxes = ? WHERE name = ?", {mailboxes, account});
+        if (what == "domain")
+            database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?",
+                             {mailboxes, domain_id});
+        else
+            database.execute("UPDATE account SET max_mailboxes = ? WHERE name = ?",
+                             {mailboxes, account});
     }
 
     // All that a restoration may change.
     Strings everything()
     {
-        return database.column("SELECT CONCAT_WS(' ', storage_id, local_part, domain_id, purged_at IS NULL) FROM deleted_mailbox WHERE domain = ?"
-                               " UNION ALL SELECT CONCAT_WS(' ', storage_id, local_part, generation) FROM mailbox WHERE domain_id = ?"
-                               " UNION ALL SELECT CONCAT_WS(' ', mailboxes, last_id) FROM domain WHERE id = ?"
-                               " UNION ALL SELECT CONCAT_WS(' ', number, mailboxes, HEX(counts)) FROM mailbox_range WHERE domain_id = ?"
-                               " UNION ALL SELECT CONCAT_WS(' ', at, id) FROM audit_log WHERE domain = ?",
-                               {domain.name(), domain_id, domain_id, domain_id, domain.name()});
+        return database.column(
+            "SELECT CONCAT_WS(' ', storage_id, local_part, domain_id, purged_at IS NULL) FROM deleted_mailbox WHERE domain = ?"
+            " UNION ALL SELECT CONCAT_WS(' ', storage_id, local_part, generation) FROM mailbox WHERE domain_id = ?"
+            " UNION ALL SELECT CONCAT_WS(' ', mailboxes, last_id) FROM domain WHERE id = ?"
+            " UNION ALL SELECT CONCAT_WS(' ', number, mailboxes, HEX(counts)) FROM mailbox_range WHERE domain_id = ?"
+            " UNION ALL SELECT CONCAT_WS(' ', at, id) FROM audit_log WHERE domain = ?",
+            {domain.name(), domain_id, domain_id, domain_id, domain.name()});
     }
     void check_refused(const life::Restoring& wanted, const Strings& words)
     {
@@ -204,7 +232,9 @@ struct Restoring : House {
         const auto has_words = [&](const admin::Refused& refused) {
             const std::string sentence{refused.what()};
             BOOST_TEST_MESSAGE(sentence);
-            return std::all_of(words.begin(), words.end(), [&](const auto& word) { return sentence.find(word) != std::string::npos; });
+            return std::all_of(words.begin(), words.end(), [&](const auto& word) {
+                return sentence.find(word) != std::string::npos;
+            });
         };
         BOOST_CHECK_EXCEPTION(life::restore(connection, wanted, kGrace), admin::Refused, has_words);
         BOOST_TEST(everything() == before, per_element());
@@ -213,8 +243,13 @@ struct Restoring : House {
     void check_counters()
     {
         BOOST_TEST(counter() == rows());
-        BOOST_TEST(database.number("SELECT SUM(mailboxes) FROM mailbox_range WHERE domain_id = ?", {domain_id}) == rows());
-        BOOST_TEST(database.number("SELECT ORD(counts) FROM mailbox_range WHERE domain_id = ? AND number = 0", {domain_id}) == rows());
+        BOOST_TEST(database.number("SELECT SUM(mailboxes) FROM mailbox_range WHERE domain_id = ?",
+                                   {domain_id})
+                   == rows());
+        BOOST_TEST(database.number(
+                       "SELECT ORD(counts) FROM mailbox_range WHERE domain_id = ? AND number = 0",
+                       {domain_id})
+                   == rows());
     }
 };
 
@@ -223,16 +258,20 @@ struct Restoring : House {
 BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restoring)
 {
     const auto id = storage_id("alice");
-    database.execute("UPDATE mailbox SET created_at = 11, size_bytes = 5, state = 'no_login', password = '{PLAIN}hers', generation = 9,"
-                     " quota_bytes = 7 WHERE storage_id = ?", {id});
+    database.execute(
+        "UPDATE mailbox SET created_at = 11, size_bytes = 5, state = 'no_login', password = '{PLAIN}hers', generation = 9,"
+        " quota_bytes = 7 WHERE storage_id = ?",
+        {id});
     deleted("alice");
     const auto was = life::restore(connection, alice(), kGrace);
     BOOST_TEST(was.storage_id == id);
     BOOST_TEST(was.state == "no_login");
     BOOST_TEST(was.size_bytes == 5);
     // Behind the others in the domain's order; and no login from before is in force.
-    const auto now = database.text("SELECT CONCAT_WS(' ', id, local_part, created_at, size_bytes, state, storage_id, password, generation,"
-                                   " quota_bytes) FROM mailbox WHERE storage_id = ?", {id});
+    const auto now = database.text(
+        "SELECT CONCAT_WS(' ', id, local_part, created_at, size_bytes, state, storage_id, password, generation,"
+        " quota_bytes) FROM mailbox WHERE storage_id = ?",
+        {id});
     BOOST_TEST(now == "3 alice 11 5 no_login " + id + " {PLAIN}hers 10 7");
     BOOST_TEST(life::deleted(connection, domain).empty());
     BOOST_TEST(changes() == (Strings{"restore alice"}), per_element());
@@ -299,7 +338,8 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_several_or_the_one_that_is_named, Restoring)
     check_counters();
 }
 
-// In the same second, too: that of the domain that is there now, without a word about the former one.
+// In the same second, too: that of the domain that is there now, without a word about the former
+// one.
 BOOST_FIXTURE_TEST_CASE(the_last_of_two_domains, Restoring)
 {
     const auto former = storage_id("alice");
@@ -307,7 +347,9 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_two_domains, Restoring)
     add_domain(account);
     store.create(grant(), {mailbox("alice")}, actor);
     const auto present = deleted("alice");
-    database.execute("UPDATE deleted_mailbox SET deleted_at = UNIX_TIMESTAMP(), created_at = IF(storage_id = ?, 2, 1) WHERE domain = ?", {former, domain.name()});
+    database.execute(
+        "UPDATE deleted_mailbox SET deleted_at = UNIX_TIMESTAMP(), created_at = IF(storage_id = ?, 2, 1) WHERE domain = ?",
+        {former, domain.name()});
     BOOST_TEST(life::restore(connection, alice(), kGrace).storage_id == present);
 }
 
@@ -371,13 +413,19 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_begins_to_remove_it, Restoring)
             try {
                 life::restore(its_own, alice(), kGrace);
             } catch (const admin::Refused& refused) {
-                return std::string_view{refused.what()}.find("just now") != std::string_view::npos ? 1 : 2;
+                return std::string_view{refused.what()}.find("just now") != std::string_view::npos
+                           ? 1
+                           : 2;
             }
             return 0;
         }};
         // The table is renewed ten times a second.
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-        while (janitor.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").count() == 0) {
+        while (
+            janitor
+                .query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+                .count()
+            == 0) {
             BOOST_TEST_REQUIRE((std::chrono::steady_clock::now() < end));
             std::this_thread::sleep_for(std::chrono::milliseconds{150});
         }

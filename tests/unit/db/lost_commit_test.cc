@@ -1,4 +1,5 @@
-// lost_commit_test.cc - what is true when a connection ends in the midst of a change: what was answered, exactly once.
+// lost_commit_test.cc - what is true when a connection ends in the midst of a change: what was
+// answered, exactly once.
 
 #include "db/mailboxes.h"
 
@@ -30,7 +31,9 @@ using Clock = std::chrono::steady_clock;
 
 bool is_commit(std::string_view command)
 {
-    return command == "\x03" "COMMIT";
+    return command
+           == "\x03"
+              "COMMIT";
 }
 
 Config with_socket(Config config, const std::string& socket)
@@ -54,7 +57,9 @@ struct Proxied : database::Tenant {
     void at(int place, Fate fate)
     {
         commands = 0;
-        proxy.set_judge([this, place, fate](std::string_view) { return commands++ == place ? fate : Fate::passes; });
+        proxy.set_judge([this, place, fate](std::string_view) {
+            return commands++ == place ? fate : Fate::passes;
+        });
     }
     // The first so many commands that are COMMITs have that fate.
     void at_commits(int count, Fate fate)
@@ -67,13 +72,21 @@ struct Proxied : database::Tenant {
 
     bool create(std::string_view local_part)
     {
-        return proxied.create(may, {mailbox(local_part), mailbox(std::string{local_part} + "-2")}, actor).outcome == Created::Outcome::yes;
+        return proxied
+                   .create(may, {mailbox(local_part), mailbox(std::string{local_part} + "-2")},
+                           actor)
+                   .outcome
+               == Created::Outcome::yes;
     }
     bool change(std::string_view local_part)
     {
-        return proxied.change_password(may, address(local_part), "{PLAIN}second", actor) == Changed::yes;
+        return proxied.change_password(may, address(local_part), "{PLAIN}second", actor)
+               == Changed::yes;
     }
-    bool remove(std::string_view local_part) { return proxied.remove(may, address(local_part), actor) == Changed::yes; }
+    bool remove(std::string_view local_part)
+    {
+        return proxied.remove(may, address(local_part), actor) == Changed::yes;
+    }
 
     std::vector<store::NewMailbox> hundred(int first)
     {
@@ -96,7 +109,11 @@ struct Proxied : database::Tenant {
     {
         BOOST_TEST(times("create " + name) == 1);
         BOOST_TEST(times("create " + name + "-2") == 1);
-        BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part IN (?, CONCAT(?, '-2'))", {domain_id, name, name}) == 2);
+        BOOST_TEST(
+            database.number(
+                "SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part IN (?, CONCAT(?, '-2'))",
+                {domain_id, name, name})
+            == 2);
         BOOST_TEST(counter() == rows());
     }
     void check_changed(const std::string& name)
@@ -108,8 +125,11 @@ struct Proxied : database::Tenant {
     void check_removed(const std::string& name, const std::string& storage)
     {
         BOOST_TEST(times("delete " + name) == 1);
-        BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE storage_id = ?", {storage}) == 0);
-        BOOST_TEST(database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE storage_id = ?", {storage}) == 1);
+        BOOST_TEST(database.number("SELECT COUNT(*) FROM mailbox WHERE storage_id = ?", {storage})
+                   == 0);
+        BOOST_TEST(
+            database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE storage_id = ?", {storage})
+            == 1);
         BOOST_TEST(ends_of(storage) == 1);
         BOOST_TEST(counter() == rows());
     }
@@ -118,7 +138,8 @@ struct Proxied : database::Tenant {
     std::atomic<int> commits = 0;
 };
 
-constexpr Fate kFates[] = {Fate::lost, Fate::unanswered, Fate::answer_lost, Fate::lost_slowly, Fate::arrives_late};
+constexpr Fate kFates[] = {Fate::lost, Fate::unanswered, Fate::answer_lost, Fate::lost_slowly,
+                           Fate::arrives_late};
 constexpr Fate kQuickFates[] = {Fate::lost, Fate::unanswered, Fate::answer_lost};
 constexpr int kMostCommands = 100;
 
@@ -183,9 +204,11 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
     BOOST_CHECK_THROW(absent.list(tenant.key, tenant.domain, {}), db::Error);
     BOOST_CHECK_THROW(absent.page(tenant.domain_id, tenant.domain, {}), db::Error);
     BOOST_CHECK_THROW(absent.create(may, {tenant.mailbox("alice")}, tenant.actor), db::Error);
-    BOOST_CHECK_THROW(absent.change_password(may, tenant.address("alice"), "x", tenant.actor), db::Error);
+    BOOST_CHECK_THROW(absent.change_password(may, tenant.address("alice"), "x", tenant.actor),
+                      db::Error);
     BOOST_CHECK_THROW(absent.remove(may, tenant.address("alice"), tenant.actor), db::Error);
-    BOOST_CHECK_THROW(absent.remove_all(may, tenant.domain, tenant.actor, Clock::now() + 1min), db::Error);
+    BOOST_CHECK_THROW(absent.remove_all(may, tenant.domain, tenant.actor, Clock::now() + 1min),
+                      db::Error);
     BOOST_CHECK_THROW(absent.domains(tenant.key.id(), {}), db::Error);
     BOOST_CHECK_THROW(absent.schema_version(), db::Error);
     BOOST_TEST((Clock::now() - begin < 5s));
@@ -195,7 +218,8 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
 // --- within a transaction -------------------------------------------------------------
 
 // The connection ends at each command in turn: whatever it was, what was answered is what is there.
-BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_create, data::make(kQuickFates), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_create,
+                       data::make(kQuickFates), fate)
 {
     int place = 0;
     do {
@@ -211,7 +235,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_create, da
     BOOST_TEST(place < kMostCommands);
 }
 
-BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_change_password, data::make(kQuickFates), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_change_password,
+                       data::make(kQuickFates), fate)
 {
     int place = 0;
     do {
@@ -228,7 +253,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_change_pas
     BOOST_TEST(place < kMostCommands);
 }
 
-BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove, data::make(kQuickFates), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove,
+                       data::make(kQuickFates), fate)
 {
     int place = 0;
     do {
@@ -246,7 +272,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove, da
     BOOST_TEST(place < kMostCommands);
 }
 
-BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove_all, data::make(kQuickFates), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove_all,
+                       data::make(kQuickFates), fate)
 {
     int place = 0;
     do {
@@ -260,7 +287,11 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove_all
             BOOST_TEST(done.removed == 2);
             BOOST_TEST(times("delete " + name) == 1);
             BOOST_TEST(times("delete " + name + "-2") == 1);
-            BOOST_TEST(database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ? AND local_part IN (?, CONCAT(?, '-2'))", {domain_id, name, name}) == 2);
+            BOOST_TEST(
+                database.number(
+                    "SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ? AND local_part IN (?, CONCAT(?, '-2'))",
+                    {domain_id, name, name})
+                == 2);
             BOOST_TEST(rows() == 0);
             BOOST_TEST(counter() == 0);
         }
@@ -277,7 +308,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_that_gets_no_answer, data::make(kFates)
     BOOST_TEST(create("alice"));
     check_created("alice");
     BOOST_TEST(rows() == 2);
-    const bool was_done = fate == Fate::unanswered || fate == Fate::answer_lost || fate == Fate::arrives_late;
+    const bool was_done =
+        fate == Fate::unanswered || fate == Fate::answer_lost || fate == Fate::arrives_late;
     BOOST_TEST(commits == (was_done ? 1 : 2));
 
     at_commits(1, fate);
@@ -291,7 +323,10 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_that_gets_no_answer, data::make(kFates)
     BOOST_TEST(rows() == 1);
 
     const auto log = standard_error.take();
-    BOOST_TEST(std::count_if(log.begin(), log.end(), [](const auto& line) { return line.starts_with("warning commit-lost "); }) == 3);
+    BOOST_TEST(
+        std::count_if(log.begin(), log.end(),
+                      [](const auto& line) { return line.starts_with("warning commit-lost "); })
+        == 3);
 }
 
 BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_an_update_that_gets_no_answer, data::make(kFates), fate)
@@ -300,7 +335,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_an_update_that_gets_no_answer, data:
     database.execute("UPDATE domain SET on_duplicate = 'update' WHERE id = ?", {domain_id});
     const auto updates = grant();
     at_commits(1, fate);
-    const auto done = proxied.create(updates, {mailbox("alice", "{PLAIN}second"), mailbox("bob")}, actor);
+    const auto done =
+        proxied.create(updates, {mailbox("alice", "{PLAIN}second"), mailbox("bob")}, actor);
     BOOST_TEST((done.outcome == Created::Outcome::yes));
     BOOST_TEST(done.created == 1U);
     BOOST_TEST(done.updated == 1U);
@@ -319,11 +355,16 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_hundred_that_gets_no_answer, data:
     BOOST_TEST(rows() == 100);
     BOOST_TEST(counter() == 100);
     BOOST_TEST(audit().size() == 100U);
-    BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'create'", {domain.name()}) == 100);
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'create'",
+            {domain.name()})
+        == 100);
 }
 
 // In two transactions, and the COMMITs of both are lost, or twice the one's.
-BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_removal_of_all_that_gets_no_answer, data::make(kFates), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_removal_of_all_that_gets_no_answer,
+                       data::make(kFates), fate)
 {
     constexpr std::int64_t kAll = 600;
     for (int i = 0; i < kAll; i += 100) store.create(may, hundred(i), actor);
@@ -334,9 +375,18 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_removal_of_all_that_gets_no_answer
     BOOST_TEST(done.removed == kAll);
     BOOST_TEST(rows() == 0);
     BOOST_TEST(counter() == 0);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id}) == kAll);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'delete'", {domain.name()}) == kAll);
-    BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete'", {domain.name()}) == kAll);
+    BOOST_TEST(
+        database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id})
+        == kAll);
+    BOOST_TEST(
+        database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND action = 'delete'",
+                        {domain.name()})
+        == kAll);
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete'",
+            {domain.name()})
+        == kAll);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_database_is_lost_between_two_parts_of_a_removal_of_all, Proxied)
@@ -360,7 +410,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_lost_between_two_parts_of_a_removal_of_a
 }
 
 // What had the answer "exists already" must not be taken for done when it is asked again.
-BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_lost, data::make({Fate::lost, Fate::lost_slowly}), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_lost,
+                       data::make({Fate::lost, Fate::lost_slowly}), fate)
 {
     std::atomic<bool> is_taken = false;
     proxy.set_judge([&, fate](std::string_view command) {
@@ -373,7 +424,10 @@ BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_l
         auto another = database::session(database.config());
         Store own{another};
         const store::Actor somebody{"somebody", "192.0.2.9"};
-        return own.create(may, {mailbox("alice", "{PLAIN}other")}, somebody).outcome == Created::Outcome::yes ? 1 : 0;
+        return own.create(may, {mailbox("alice", "{PLAIN}other")}, somebody).outcome
+                       == Created::Outcome::yes
+                   ? 1
+                   : 0;
     }};
     const auto outcome = proxied.create(may, {mailbox("alice", "{PLAIN}ours")}, actor).outcome;
     const bool is_others = other.wait() == 1;
@@ -384,7 +438,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_l
 }
 
 // The server is away for a moment after it has taken the COMMIT.
-BOOST_DATA_TEST_CASE_F(Proxied, what_asks_for_a_lost_commit_loses_its_connection_too, data::make(kQuickFates), fate)
+BOOST_DATA_TEST_CASE_F(Proxied, what_asks_for_a_lost_commit_loses_its_connection_too,
+                       data::make(kQuickFates), fate)
 {
     std::atomic<int> cuts = 0;
     proxy.set_judge([&, fate](std::string_view command) {
@@ -436,9 +491,12 @@ BOOST_FIXTURE_TEST_CASE(nobody_knows_of_a_commit, Proxied)
     Store impatient{proxied_session, 200ms};
     commits = 0;
     proxy.set_judge([this](std::string_view command) {
-        return commits > 0 ? Fate::lost : is_commit(command) && ++commits > 0 ? Fate::unanswered : Fate::passes;
+        return commits > 0                           ? Fate::lost
+               : is_commit(command) && ++commits > 0 ? Fate::unanswered
+                                                     : Fate::passes;
     });
-    BOOST_CHECK_THROW(impatient.create(may, {mailbox("alice"), mailbox("alice-2")}, actor), store::InDoubt);
+    BOOST_CHECK_THROW(impatient.create(may, {mailbox("alice"), mailbox("alice-2")}, actor),
+                      store::InDoubt);
     check_created("alice");
 }
 
@@ -487,18 +545,24 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
 {
     store.create(may, {mailbox("alice")}, actor);
     const auto storage = storage_id("alice");
-    database.run("CREATE TABLE IF NOT EXISTS ballast (id INT NOT NULL PRIMARY KEY) ENGINE = InnoDB");
+    database.run(
+        "CREATE TABLE IF NOT EXISTS ballast (id INT NOT NULL PRIMARY KEY) ENGINE = InnoDB");
     const support::Signal has_row;
     support::Process other{[&] {
         auto connection = database.connect();
         db::Transaction transaction{connection};
-        for (std::int64_t i = 0; i < 200; ++i) connection.execute("INSERT INTO ballast (id) VALUES (?)", {i});
-        connection.execute("UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+        for (std::int64_t i = 0; i < 200; ++i)
+            connection.execute("INSERT INTO ballast (id) VALUES (?)", {i});
+        connection.execute(
+            "UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'",
+            {domain_id});
         has_row.give();
-        // Until the store has the domain, and waits for the mailbox. The table is renewed ten times a second.
+        // Until the store has the domain, and waits for the mailbox. The table is renewed ten times
+        // a second.
         for (int i = 0; i < 200; ++i) {
             std::this_thread::sleep_for(150ms);
-            auto waiting = connection.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
+            auto waiting = connection.query(
+                "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'");
             if (waiting.next()) break;
         }
         connection.execute("UPDATE domain SET quota_bytes = 5 WHERE id = ?", {domain_id});
@@ -509,31 +573,52 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
     BOOST_TEST(remove("alice"));
     BOOST_TEST(other.wait() == 0);
     check_removed("alice", storage);
-    BOOST_TEST(database.number("SELECT quota_bytes FROM deleted_mailbox WHERE storage_id = ?", {storage}) == 5);
+    BOOST_TEST(
+        database.number("SELECT quota_bytes FROM deleted_mailbox WHERE storage_id = ?", {storage})
+        == 5);
     const auto log = standard_error.take();
-    BOOST_TEST(std::any_of(log.begin(), log.end(), [](const auto& line) { return line.starts_with("info transaction-repeated "); }));
+    BOOST_TEST(std::any_of(log.begin(), log.end(), [](const auto& line) {
+        return line.starts_with("info transaction-repeated ");
+    }));
 }
 
-// Each kind of change: how it is made, what it holds before it comes to the audit log, and how it shows.
+// Each kind of change: how it is made, what it holds before it comes to the audit log, and how it
+// shows.
 struct Kind : support::Row {
     bool (*change)(Proxied& it);
     const char* held;  // wants one id, that of the domain
     const char* line;  // of the audit log
 };
 
-const Kind kKinds[] = {
-    {{"create"}, [](Proxied& it) { return it.create("bob"); }, "UPDATE domain SET quota_bytes = 5 WHERE id = ?", "create bob"},
-    {{"change_password"}, [](Proxied& it) { return it.change("alice"); }, "UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'", "password alice"},
-    {{"remove"}, [](Proxied& it) { return it.remove("alice"); }, "UPDATE domain SET quota_bytes = 5 WHERE id = ?", "delete alice"},
-    {{"remove_all"}, [](Proxied& it) { return it.proxied.remove_all(it.may, it.domain, it.actor, Clock::now() + 1min).is_all; },
-     "UPDATE domain SET quota_bytes = 5 WHERE id = ?", "delete alice"},
+const Kind kKinds[] =
+    {
+        {{"create"},
+         [](Proxied& it) { return it.create("bob"); },
+         "UPDATE domain SET quota_bytes = 5 WHERE id = ?",
+         "create bob"},
+        {{"change_password"},
+         [](Proxied& it) { return it.change("alice"); },
+         "UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'",
+         "password alice"},
+        {{"remove"},
+         [](Proxied& it) { return it.remove("alice"); },
+         "UPDATE domain SET quota_bytes = 5 WHERE id = ?",
+         "delete alice"},
+        {{"remove_all"},
+         [](Proxied& it) {
+    return it.proxied.remove_all(it.may, it.domain, it.actor, Clock::now() + 1min).is_all;
+         },
+         "UPDATE domain SET quota_bytes = 5 WHERE id = ?",
+         "delete alice"},
 };
 
-// The other one has the end of the audit log, where every change has to write, and then wants what the change has.
+// The other one has the end of the audit log, where every change has to write, and then wants what
+// the change has.
 BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::make(kKinds), kind)
 {
     store.create(may, {mailbox("alice")}, actor);
-    database.run("CREATE TABLE IF NOT EXISTS weight (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB");
+    database.run(
+        "CREATE TABLE IF NOT EXISTS weight (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE = InnoDB");
     const support::Signal has_end;
     const support::Signal is_waited_for;
     support::Process other{[&] {
@@ -541,7 +626,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::m
         connection.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
         db::Transaction transaction{connection};
         for (int i = 0; i < 200; ++i) connection.run("INSERT INTO weight () VALUES ()");
-        connection.query("SELECT id FROM audit_log WHERE at > (UNIX_TIMESTAMP() - 100) * 1000000 FOR UPDATE");
+        connection.query(
+            "SELECT id FROM audit_log WHERE at > (UNIX_TIMESTAMP() - 100) * 1000000 FOR UPDATE");
         has_end.give();
         is_waited_for.await();
         connection.execute(kind.held, {domain_id});
@@ -554,7 +640,11 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::m
         auto connection = database.connect();
         for (int i = 0; i < 200; ++i) {
             std::this_thread::sleep_for(150ms);
-            if (connection.query("SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").next()) break;
+            if (connection
+                    .query(
+                        "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+                    .next())
+                break;
         }
         is_waited_for.give();
         return 0;
@@ -565,23 +655,32 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::m
     BOOST_TEST(times(kind.line) == 1);
     BOOST_TEST(counter() == rows());
     const auto log = standard_error.take();
-    BOOST_TEST(std::count_if(log.begin(), log.end(), [](const auto& line) {
-        return line.starts_with("info transaction-repeated attempt=1 ") && line.find("1213") != std::string::npos;
-    }) == 1);
+    BOOST_TEST(std::count_if(
+                   log.begin(), log.end(),
+                   [](const auto& line) {
+        return line.starts_with("info transaction-repeated attempt=1 ")
+               && line.find("1213") != std::string::npos;
+                   })
+               == 1);
 }
 
 // --- lock waits -----------------------------------------------------------------------
 
 namespace {
 
-// Somebody has the domain and the mailbox, until the change has been begun so many times; and a wait for them takes a second.
+// Somebody has the domain and the mailbox, until the change has been begun so many times; and a
+// wait for them takes a second.
 struct Held : Proxied {
     explicit Held(int its_attempts = 2) : attempts{its_attempts}
     {
         store.create(may, {mailbox("alice")}, actor);
         proxied_session.connection().run("SET SESSION innodb_lock_wait_timeout = 1");
         proxy.set_judge([this](std::string_view command) {
-            if (command == "\x03" "START TRANSACTION" && ++begun == attempts) are_enough.give();
+            if (command
+                    == "\x03"
+                       "START TRANSACTION"
+                && ++begun == attempts)
+                are_enough.give();
             return Fate::passes;
         });
         holder.emplace([this] {
@@ -617,13 +716,16 @@ BOOST_DATA_TEST_CASE_F(Held, what_waits_too_long_for_a_lock_begins_again, data::
     BOOST_TEST(counter() == rows());
 }
 
-BOOST_DATA_TEST_CASE_F(HeldForEver, what_always_waits_too_long_for_a_lock_is_given_up, data::make(kKinds), kind)
+BOOST_DATA_TEST_CASE_F(HeldForEver, what_always_waits_too_long_for_a_lock_is_given_up,
+                       data::make(kKinds), kind)
 {
-    BOOST_CHECK_EXCEPTION(kind.change(*this), db::Error, [](const auto& error) { return error.number == 1205; });
+    BOOST_CHECK_EXCEPTION(kind.change(*this), db::Error,
+                          [](const auto& error) { return error.number == 1205; });
     BOOST_TEST(begun == 5);
     are_enough.give();
     BOOST_TEST(holder->wait() == 0);
-    BOOST_TEST(audit() == std::vector<std::string>{"create alice"}, boost::test_tools::per_element());
+    BOOST_TEST(audit() == std::vector<std::string>{"create alice"},
+               boost::test_tools::per_element());
     BOOST_TEST(rows() == 1);
     BOOST_TEST(counter() == 1);
 }

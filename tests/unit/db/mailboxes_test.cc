@@ -1,5 +1,5 @@
-// mailboxes_test.cc - every operation on the real tables: what it answers and what it leaves, alone and among others.
-// (store_lost_test.cc: when connections end in its midst.)
+// mailboxes_test.cc - every operation on the real tables: what it answers and what it leaves, alone
+// and among others. (store_lost_test.cc: when connections end in its midst.)
 
 #include "db/mailboxes.h"
 
@@ -54,20 +54,39 @@ struct Tenant : database::Tenant {
         for (const auto& local_part : local_parts) mailboxes.push_back(mailbox(local_part, hash));
         return store.create(grant(), mailboxes, actor);
     }
-    Changed remove(std::string_view local_part) { return store.remove(grant(), address(local_part), actor); }
+    Changed remove(std::string_view local_part)
+    {
+        return store.remove(grant(), address(local_part), actor);
+    }
     Changed change(std::string_view local_part, std::string_view hash)
     {
         return store.change_password(grant(), address(local_part), hash, actor);
     }
-    grants::Grant grant_of(db::Session& another) const { return store::Store{another}.grant(key, domain.name()).value(); }
-    void allow(std::int64_t mailboxes) { database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?", {mailboxes, domain_id}); }
-    void update_duplicates() { database.execute("UPDATE domain SET on_duplicate = 'update' WHERE id = ?", {domain_id}); }
+    grants::Grant grant_of(db::Session& another) const
+    {
+        return store::Store{another}.grant(key, domain.name()).value();
+    }
+    void allow(std::int64_t mailboxes)
+    {
+        database.execute("UPDATE domain SET max_mailboxes = ? WHERE id = ?",
+                         {mailboxes, domain_id});
+    }
+    void update_duplicates()
+    {
+        database.execute("UPDATE domain SET on_duplicate = 'update' WHERE id = ?", {domain_id});
+    }
     std::int64_t all_session_ends()
     {
-        return database.number("SELECT COUNT(*) FROM session_end s WHERE s.storage_id IN (SELECT storage_id FROM mailbox WHERE domain_id = ?"
-                               " UNION SELECT storage_id FROM deleted_mailbox WHERE domain_id = ?)", {domain_id, domain_id});
+        return database.number(
+            "SELECT COUNT(*) FROM session_end s WHERE s.storage_id IN (SELECT storage_id FROM mailbox WHERE domain_id = ?"
+            " UNION SELECT storage_id FROM deleted_mailbox WHERE domain_id = ?)",
+            {domain_id, domain_id});
     }
-    std::int64_t deleted() { return database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?", {domain_id}); }
+    std::int64_t deleted()
+    {
+        return database.number("SELECT COUNT(*) FROM deleted_mailbox WHERE domain_id = ?",
+                               {domain_id});
+    }
 
     void check_nothing_was_changed(const Strings& expected_names, std::size_t audit_rows)
     {
@@ -116,7 +135,9 @@ BOOST_FIXTURE_TEST_CASE(a_grant_tells_what_the_tables_have, Tenant)
 
 BOOST_FIXTURE_TEST_CASE(a_grant_tells_every_flag, Tenant)
 {
-    database.execute("UPDATE api_key SET addresses = '192.0.2.0/24', expires_at = 12345, revoked_at = 1, read_only = 1 WHERE id = ?", {key.id()});
+    database.execute(
+        "UPDATE api_key SET addresses = '192.0.2.0/24', expires_at = 12345, revoked_at = 1, read_only = 1 WHERE id = ?",
+        {key.id()});
     update_duplicates();
     const auto found = grant();
     BOOST_TEST(found.key_addresses == "192.0.2.0/24");
@@ -145,7 +166,8 @@ BOOST_FIXTURE_TEST_CASE(no_key_no_grant, Tenant)
 
 BOOST_FIXTURE_TEST_CASE(no_domain_is_in_the_grant, Tenant)
 {
-    for (const std::string& name : {std::string{"absent.example"}, std::string{}, "x" + domain.name(), std::string{"%"}}) {
+    for (const std::string& name :
+         {std::string{"absent.example"}, std::string{}, "x" + domain.name(), std::string{"%"}}) {
         const auto found = store.grant(key, name);
         BOOST_TEST_REQUIRE(found.has_value());
         BOOST_TEST(found->domain_id == 0, name);
@@ -247,7 +269,9 @@ BOOST_FIXTURE_TEST_CASE(an_empty_domain_has_an_empty_page, Tenant)
 BOOST_FIXTURE_TEST_CASE(a_row_of_the_list, Tenant)
 {
     create({"alice"});
-    database.execute("UPDATE mailbox SET created_at = 1317155062, size_bytes = 9007199254740993 WHERE domain_id = ?", {domain_id});
+    database.execute(
+        "UPDATE mailbox SET created_at = 1317155062, size_bytes = 9007199254740993 WHERE domain_id = ?",
+        {domain_id});
     const auto by_list = store.list(key, domain, {}).value().listing.items.at(0);
     const auto by_page = store.page(domain_id, domain, {}).items.at(0);
     for (const auto& item : {by_list, by_page}) {
@@ -266,8 +290,10 @@ const Hindrance kHindrances[] = {
     {"revoked", "UPDATE api_key SET revoked_at = 1 WHERE id = ?"},
     {"expired", "UPDATE api_key SET expires_at = UNIX_TIMESTAMP() WHERE id = ?"},
     {"only from some addresses", "UPDATE api_key SET addresses = '192.0.2.0/24' WHERE id = ?"},
-    {"account suspended", "UPDATE account a JOIN api_key k ON k.account_id = a.id SET a.state = 'no_login' WHERE k.id = ?"},
-    {"account disabled", "UPDATE account a JOIN api_key k ON k.account_id = a.id SET a.state = 'disabled' WHERE k.id = ?"},
+    {"account suspended",
+     "UPDATE account a JOIN api_key k ON k.account_id = a.id SET a.state = 'no_login' WHERE k.id = ?"},
+    {"account disabled",
+     "UPDATE account a JOIN api_key k ON k.account_id = a.id SET a.state = 'disabled' WHERE k.id = ?"},
     {"no such key", "DELETE FROM api_key WHERE id = ?"},
 };
 
@@ -279,11 +305,13 @@ BOOST_DATA_TEST_CASE_F(Tenant, a_hindered_key_lists_nothing, data::make(kHindran
     BOOST_TEST(!store.list(key, domain, {}).has_value());
 }
 
-BOOST_DATA_TEST_CASE_F(Tenant, a_key_still_lists,
-                       data::make({"UPDATE api_key SET expires_at = UNIX_TIMESTAMP() + 60 WHERE id = ?",
-                                   "UPDATE api_key SET read_only = 1 WHERE id = ?",
-                                   "UPDATE domain d JOIN api_key k USING (account_id) SET d.state = 'disabled' WHERE k.id = ?"}),
-                       statement)
+BOOST_DATA_TEST_CASE_F(
+    Tenant, a_key_still_lists,
+    data::make(
+        {"UPDATE api_key SET expires_at = UNIX_TIMESTAMP() + 60 WHERE id = ?",
+         "UPDATE api_key SET read_only = 1 WHERE id = ?",
+         "UPDATE domain d JOIN api_key k USING (account_id) SET d.state = 'disabled' WHERE k.id = ?"}),
+    statement)
 {
     create({"alice"});
     database.execute(statement, {key.id()});
@@ -306,9 +334,12 @@ BOOST_FIXTURE_TEST_CASE(one_is_created, Tenant)
     BOOST_TEST(storage_id("alice").find_first_not_of("0123456789abcdef") == std::string::npos);
     BOOST_TEST(audit() == Strings{"create alice"}, per_element());
     BOOST_TEST(session_ends("alice") == 0);
-    const auto rest = database.text("SELECT CONCAT_WS(' ', id, state, size_bytes, COALESCE(quota_bytes, '-')) FROM mailbox WHERE domain_id = ?", {domain_id});
+    const auto rest = database.text(
+        "SELECT CONCAT_WS(' ', id, state, size_bytes, COALESCE(quota_bytes, '-')) FROM mailbox WHERE domain_id = ?",
+        {domain_id});
     BOOST_TEST(rest == "1 active 0 -");
-    const auto created_at = database.number("SELECT created_at FROM mailbox WHERE domain_id = ?", {domain_id});
+    const auto created_at =
+        database.number("SELECT created_at FROM mailbox WHERE domain_id = ?", {domain_id});
     BOOST_TEST(created_at >= before);
     BOOST_TEST(created_at <= database.number("SELECT UNIX_TIMESTAMP()"));
 }
@@ -322,7 +353,9 @@ BOOST_FIXTURE_TEST_CASE(many_are_created_in_their_order, Tenant)
     BOOST_TEST(names() == wanted, per_element());
     BOOST_TEST(counter() == 100);
     BOOST_TEST(audit().size() == 100U);
-    BOOST_TEST(database.number("SELECT COUNT(DISTINCT storage_id) FROM mailbox WHERE domain_id = ?", {domain_id}) == 100);
+    BOOST_TEST(database.number("SELECT COUNT(DISTINCT storage_id) FROM mailbox WHERE domain_id = ?",
+                               {domain_id})
+               == 100);
     BOOST_TEST(create({"a-later-one"}).outcome == Outcome::yes);
     BOOST_TEST(names().back() == "a-later-one");
 }
@@ -363,7 +396,9 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_updates, Tenant)
 {
     create({"alice", "bob"}, "{PLAIN}first");
     const auto storage = storage_id("alice");
-    database.execute("UPDATE mailbox SET created_at = 5, state = 'no_login' WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+    database.execute(
+        "UPDATE mailbox SET created_at = 5, state = 'no_login' WHERE domain_id = ? AND local_part = 'alice'",
+        {domain_id});
     update_duplicates();
     const auto done = create({"carol", "alice", "dave"}, "{PLAIN}second");
     BOOST_TEST(done.outcome == Outcome::yes);
@@ -374,11 +409,18 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_updates, Tenant)
     BOOST_TEST(password("alice") == "{PLAIN}second");
     BOOST_TEST(password("bob") == "{PLAIN}first");
     BOOST_TEST(storage_id("alice") == storage);
-    BOOST_TEST(database.text("SELECT CONCAT(created_at, ' ', state) FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id}) == "5 no_login");
+    BOOST_TEST(
+        database.text(
+            "SELECT CONCAT(created_at, ' ', state) FROM mailbox WHERE domain_id = ? AND local_part = 'alice'",
+            {domain_id})
+        == "5 no_login");
     BOOST_TEST(session_ends("alice") == 1);
     BOOST_TEST(generation("alice") == 2);
     BOOST_TEST(all_session_ends() == 1);
-    BOOST_TEST(audit() == (Strings{"create alice", "create bob", "create carol", "password alice", "create dave"}), per_element());
+    BOOST_TEST(audit()
+                   == (Strings{"create alice", "create bob", "create carol", "password alice",
+                               "create dave"}),
+               per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_domain_that_updates_updates_all, Tenant)
@@ -413,7 +455,9 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_is_exact, Tenant)
 BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact, Tenant)
 {
     Tenant other;
-    database.execute("UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?", {account, other.domain_id});
+    database.execute(
+        "UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?",
+        {account, other.domain_id});
     database.execute("UPDATE account SET max_mailboxes = 3 WHERE name = ?", {account});
     grants::Grant in_other;
     in_other.domain_id = other.domain_id;
@@ -444,7 +488,9 @@ BOOST_FIXTURE_TEST_CASE(a_full_account_still_updates, Tenant)
 BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact_for_a_crowd, Tenant)
 {
     Tenant other;
-    database.execute("UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?", {account, other.domain_id});
+    database.execute(
+        "UPDATE domain SET account_id = (SELECT id FROM account WHERE name = ?) WHERE id = ?",
+        {account, other.domain_id});
     database.execute("UPDATE account SET max_mailboxes = 25 WHERE name = ?", {account});
     const auto created = support::in_processes(8, [&](int number) {
         const auto& mine = number % 2 == 0 ? static_cast<const Tenant&>(*this) : other;
@@ -455,7 +501,10 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact_for_a_crowd, Tenant
         int count = 0;
         for (int i = 0; i < 10; ++i) {
             const auto name = "m" + std::to_string(number) + "-" + std::to_string(i);
-            count += creating.create(its_domain, {mine.mailbox(name)}, {"tester", ""}).outcome == Outcome::yes ? 1 : 0;
+            count += creating.create(its_domain, {mine.mailbox(name)}, {"tester", ""}).outcome
+                             == Outcome::yes
+                         ? 1
+                         : 0;
         }
         return count;
     });
@@ -498,8 +547,10 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_went_away_meanwhile, Tenant)
     const auto old_grant = grant();
     auto connection = database.connect();
     admin::Admin{connection}.remove_domain(domain);
-    BOOST_TEST(store.create(old_grant, {mailbox("alice")}, actor).outcome == Outcome::no_such_domain);
-    BOOST_TEST(store.change_password(old_grant, address("alice"), "x", actor) == Changed::no_such_mailbox);
+    BOOST_TEST(store.create(old_grant, {mailbox("alice")}, actor).outcome
+               == Outcome::no_such_domain);
+    BOOST_TEST(store.change_password(old_grant, address("alice"), "x", actor)
+               == Changed::no_such_mailbox);
     BOOST_TEST(store.remove(old_grant, address("alice"), actor) == Changed::no_such_mailbox);
     BOOST_TEST(rows() == 0);
 }
@@ -532,14 +583,17 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_changed_to_what_it_is, Tenant)
     BOOST_TEST(generation("alice") == 3);
 }
 
-BOOST_DATA_TEST_CASE_F(Tenant, a_mailbox_of_any_state_can_be_changed_and_deleted, data::make({"no_login", "disabled"}), state)
+BOOST_DATA_TEST_CASE_F(Tenant, a_mailbox_of_any_state_can_be_changed_and_deleted,
+                       data::make({"no_login", "disabled"}), state)
 {
     create({"alice"});
     database.execute("UPDATE mailbox SET state = ? WHERE domain_id = ?", {state, domain_id});
     BOOST_TEST(change("alice", "{PLAIN}second") == Changed::yes);
-    BOOST_TEST(database.text("SELECT state FROM mailbox WHERE domain_id = ?", {domain_id}) == state);
+    BOOST_TEST(database.text("SELECT state FROM mailbox WHERE domain_id = ?", {domain_id})
+               == state);
     BOOST_TEST(remove("alice") == Changed::yes);
-    BOOST_TEST(database.text("SELECT state FROM deleted_mailbox WHERE domain_id = ?", {domain_id}) == state);
+    BOOST_TEST(database.text("SELECT state FROM deleted_mailbox WHERE domain_id = ?", {domain_id})
+               == state);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_that_is_not_there, Tenant)
@@ -563,20 +617,29 @@ BOOST_FIXTURE_TEST_CASE(nothing_to_delete_in_an_empty_domain, Tenant)
 BOOST_FIXTURE_TEST_CASE(what_is_deleted_is_kept_with_every_column, Tenant)
 {
     create({"alice", "bob"});
-    database.execute("UPDATE mailbox SET created_at = 1317155062, size_bytes = 9007199254740993, state = 'no_login', quota_bytes = 5000000000,"
-                     " generation = 9, password = '{PLAIN}kept' WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+    database.execute(
+        "UPDATE mailbox SET created_at = 1317155062, size_bytes = 9007199254740993, state = 'no_login', quota_bytes = 5000000000,"
+        " generation = 9, password = '{PLAIN}kept' WHERE domain_id = ? AND local_part = 'alice'",
+        {domain_id});
     const auto storage = storage_id("alice");
     const auto before = database.number("SELECT UNIX_TIMESTAMP()");
     BOOST_TEST(remove("alice") == Changed::yes);
-    const auto row = database.text("SELECT CONCAT_WS(' ', storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
-                                   " generation, quota_bytes, COALESCE(purged_at, '-'), deleted_by) FROM deleted_mailbox WHERE domain_id = ?", {domain_id});
-    BOOST_TEST(row == storage + " " + std::to_string(domain_id) + " " + domain.name()
-                          + " alice 1317155062 9007199254740993 no_login {PLAIN}kept 9 5000000000 - " + key.id());
-    BOOST_TEST(database.number("SELECT deleted_at FROM deleted_mailbox WHERE domain_id = ?", {domain_id}) >= before);
+    const auto row = database.text(
+        "SELECT CONCAT_WS(' ', storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password,"
+        " generation, quota_bytes, COALESCE(purged_at, '-'), deleted_by) FROM deleted_mailbox WHERE domain_id = ?",
+        {domain_id});
+    BOOST_TEST(row
+               == storage + " " + std::to_string(domain_id) + " " + domain.name()
+                      + " alice 1317155062 9007199254740993 no_login {PLAIN}kept 9 5000000000 - "
+                      + key.id());
+    BOOST_TEST(
+        database.number("SELECT deleted_at FROM deleted_mailbox WHERE domain_id = ?", {domain_id})
+        >= before);
     BOOST_TEST(names() == Strings{"bob"}, per_element());
     BOOST_TEST(counter() == 1);
     BOOST_TEST(audit().back() == "delete alice");
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?", {storage}) == 1);
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ?", {storage})
+               == 1);
     BOOST_TEST(remove("alice") == Changed::no_such_mailbox);
 }
 
@@ -586,23 +649,38 @@ BOOST_FIXTURE_TEST_CASE(all_are_removed_as_each_is, Tenant)
     Tenant neighbour;
     neighbour.create({"alice"});
     create(numbered("m", 1'100));  // in three transactions
-    database.execute("UPDATE mailbox SET size_bytes = id, state = 'no_login', quota_bytes = 5, generation = 7 WHERE domain_id = ?", {domain_id});
-    const auto before = database.column("SELECT CONCAT_WS(' ', storage_id, domain_id, local_part, created_at, size_bytes, state, password, generation, quota_bytes)"
-                                        " FROM mailbox WHERE domain_id = ? ORDER BY storage_id", {domain_id});
+    database.execute(
+        "UPDATE mailbox SET size_bytes = id, state = 'no_login', quota_bytes = 5, generation = 7 WHERE domain_id = ?",
+        {domain_id});
+    const auto before = database.column(
+        "SELECT CONCAT_WS(' ', storage_id, domain_id, local_part, created_at, size_bytes, state, password, generation, quota_bytes)"
+        " FROM mailbox WHERE domain_id = ? ORDER BY storage_id",
+        {domain_id});
     database.execute("DELETE FROM session_end WHERE storage_id = ''");
-    const auto done = store.remove_all(grant(), domain, actor, std::chrono::steady_clock::now() + 10min);
+    const auto done =
+        store.remove_all(grant(), domain, actor, std::chrono::steady_clock::now() + 10min);
     BOOST_TEST(done.removed == 1'100);
     BOOST_TEST(done.is_all);
     BOOST_TEST(rows() == 0);
     BOOST_TEST(counter() == 0);
-    BOOST_TEST(database.column("SELECT CONCAT_WS(' ', storage_id, domain_id, local_part, created_at, size_bytes, state, password, generation, quota_bytes)"
-                               " FROM deleted_mailbox WHERE domain_id = ? AND domain = ? AND deleted_by = ? AND deleted_at > 0 AND purged_at IS NULL"
-                               " ORDER BY storage_id", {domain_id, domain.name(), key.id()}) == before, per_element());
-    BOOST_TEST(database.number("SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete' AND actor = ? AND client = '192.0.2.1'",
-                               {domain.name(), key.id()}) == 1'100);
+    BOOST_TEST(
+        database.column(
+            "SELECT CONCAT_WS(' ', storage_id, domain_id, local_part, created_at, size_bytes, state, password, generation, quota_bytes)"
+            " FROM deleted_mailbox WHERE domain_id = ? AND domain = ? AND deleted_by = ? AND deleted_at > 0 AND purged_at IS NULL"
+            " ORDER BY storage_id",
+            {domain_id, domain.name(), key.id()})
+            == before,
+        per_element());
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(DISTINCT local_part) FROM audit_log WHERE domain = ? AND action = 'delete' AND actor = ? AND client = '192.0.2.1'",
+            {domain.name(), key.id()})
+        == 1'100);
     BOOST_TEST(database.number("SELECT COUNT(*) FROM session_end WHERE storage_id = ''") >= 1);
     neighbour.check_nothing_was_changed({"alice"}, 1);
-    BOOST_TEST(store.remove_all(grant(), domain, actor, std::chrono::steady_clock::now() + 10min).removed == 0);
+    BOOST_TEST(
+        store.remove_all(grant(), domain, actor, std::chrono::steady_clock::now() + 10min).removed
+        == 0);
 }
 
 // Who creates meanwhile waits for a part of it at most, and keeps what was created.
@@ -611,7 +689,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_created_while_all_are_removed_stays, Tenant)
     create(numbered("m", 3'000));
     std::jthread remover{[&] {
         auto its_session = database::session(database.config());
-        store::Store{its_session}.remove_all(grant_of(its_session), domain, actor, std::chrono::steady_clock::now() + 10min);
+        store::Store{its_session}.remove_all(grant_of(its_session), domain, actor,
+                                             std::chrono::steady_clock::now() + 10min);
     }};
     while (rows() == 3'000) std::this_thread::yield();
     create({"new"});
@@ -623,10 +702,11 @@ BOOST_FIXTURE_TEST_CASE(what_is_created_while_all_are_removed_stays, Tenant)
 
 BOOST_FIXTURE_TEST_CASE(no_column_of_a_mailbox_is_forgotten_when_it_is_deleted, Tenant)
 {
-    const auto missing = database.column("SELECT m.column_name FROM information_schema.columns m WHERE m.table_schema = DATABASE()"
-                                         " AND m.table_name = 'mailbox' AND m.column_name <> 'id' AND NOT EXISTS (SELECT 1 FROM"
-                                         " information_schema.columns d WHERE d.table_schema = DATABASE() AND d.table_name = 'deleted_mailbox'"
-                                         " AND d.column_name = m.column_name)");
+    const auto missing = database.column(
+        "SELECT m.column_name FROM information_schema.columns m WHERE m.table_schema = DATABASE()"
+        " AND m.table_name = 'mailbox' AND m.column_name <> 'id' AND NOT EXISTS (SELECT 1 FROM"
+        " information_schema.columns d WHERE d.table_schema = DATABASE() AND d.table_name = 'deleted_mailbox'"
+        " AND d.column_name = m.column_name)");
     BOOST_TEST(missing == Strings{}, per_element());
 }
 
@@ -648,17 +728,24 @@ BOOST_FIXTURE_TEST_CASE(an_id_is_given_once, Tenant)
     create({"alice", "bob"});
     remove("bob");
     create({"carol"});
-    BOOST_TEST(database.number("SELECT id FROM mailbox WHERE domain_id = ? AND local_part = 'carol'", {domain_id}) == 3);
+    BOOST_TEST(
+        database.number("SELECT id FROM mailbox WHERE domain_id = ? AND local_part = 'carol'",
+                        {domain_id})
+        == 3);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_audit_log_says_who_and_from_where, Tenant)
 {
     actor.client = "2001:db8:1111:2222:3333:4444:5555:6666";
     create({"alice"});
-    BOOST_TEST(database.text("SELECT CONCAT_WS(' ', actor, client, action, domain, local_part) FROM audit_log WHERE domain = ? AND action = 'create'",
-                             {domain.name()})
-               == key.id() + " 2001:db8:1111:2222:3333:4444:5555:6666 create " + domain.name() + " alice");
-    const auto age = database.number("SELECT UNIX_TIMESTAMP() - at DIV 1000000 FROM audit_log WHERE domain = ? AND action = 'create'", {domain.name()});
+    BOOST_TEST(
+        database.text(
+            "SELECT CONCAT_WS(' ', actor, client, action, domain, local_part) FROM audit_log WHERE domain = ? AND action = 'create'",
+            {domain.name()})
+        == key.id() + " 2001:db8:1111:2222:3333:4444:5555:6666 create " + domain.name() + " alice");
+    const auto age = database.number(
+        "SELECT UNIX_TIMESTAMP() - at DIV 1000000 FROM audit_log WHERE domain = ? AND action = 'create'",
+        {domain.name()});
     BOOST_TEST(age >= -1);
     BOOST_TEST(age < 60);
 }
@@ -670,7 +757,8 @@ struct OwnDatabase {
     Tenant tenant{database};
 };
 
-BOOST_DATA_TEST_CASE_F(OwnDatabase, what_cannot_be_told_is_not_done, data::make({"audit_log", "session_end", "deleted_mailbox"}), table)
+BOOST_DATA_TEST_CASE_F(OwnDatabase, what_cannot_be_told_is_not_done,
+                       data::make({"audit_log", "session_end", "deleted_mailbox"}), table)
 {
     tenant.create({"alice", "bob"});
     const auto audit_rows = tenant.audit().size();
@@ -685,7 +773,8 @@ BOOST_DATA_TEST_CASE_F(OwnDatabase, what_cannot_be_told_is_not_done, data::make(
     };
     const std::string_view name{table};
     BOOST_TEST(fails([&] { tenant.create({"carol"}); }) == (name == "audit_log"));
-    BOOST_TEST(fails([&] { tenant.change("alice", "{PLAIN}second"); }) == (name != "deleted_mailbox"));
+    BOOST_TEST(fails([&] { tenant.change("alice", "{PLAIN}second"); })
+               == (name != "deleted_mailbox"));
     BOOST_TEST(fails([&] { tenant.remove("bob"); }));
     database.run(std::string{"RENAME TABLE away TO "} + table);
     const bool created = name != "audit_log";
@@ -702,7 +791,8 @@ BOOST_DATA_TEST_CASE_F(OwnDatabase, what_cannot_be_told_is_not_done, data::make(
 
 BOOST_FIXTURE_TEST_CASE(the_schema_has_a_version, OwnDatabase)
 {
-    BOOST_TEST(tenant.store.schema_version() == database.number("SELECT MAX(version) FROM schema_version"));
+    BOOST_TEST(tenant.store.schema_version()
+               == database.number("SELECT MAX(version) FROM schema_version"));
     database.run("DELETE FROM schema_version");
     BOOST_TEST(tenant.store.schema_version() == 0);
 }
@@ -765,7 +855,8 @@ BOOST_FIXTURE_TEST_CASE(many_at_once_update_the_same_names, Tenant)
     const auto may = grant();
     const auto done = workers(*this, 4, [&](Store& own, int number) {
         std::vector<store::NewMailbox> mine;
-        for (const auto& name : wanted) mine.push_back(mailbox(name, "{PLAIN}" + std::to_string(number)));
+        for (const auto& name : wanted)
+            mine.push_back(mailbox(name, "{PLAIN}" + std::to_string(number)));
         if (number % 2 == 1) std::reverse(mine.begin(), mine.end());
         for (int i = 0; i < 5; ++i) {
             const auto outcome = own.create(may, mine, actor);
@@ -777,7 +868,9 @@ BOOST_FIXTURE_TEST_CASE(many_at_once_update_the_same_names, Tenant)
     BOOST_TEST(counter() == 10);
     BOOST_TEST(all_session_ends() == 4 * 5 * 10);
     // One request's passwords, not a mixture.
-    BOOST_TEST(database.number("SELECT COUNT(DISTINCT password) FROM mailbox WHERE domain_id = ?", {domain_id}) == 1);
+    BOOST_TEST(database.number("SELECT COUNT(DISTINCT password) FROM mailbox WHERE domain_id = ?",
+                               {domain_id})
+               == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(of_many_who_delete_one_has_deleted, Tenant)
@@ -786,7 +879,8 @@ BOOST_FIXTURE_TEST_CASE(of_many_who_delete_one_has_deleted, Tenant)
     const auto may = grant();
     const auto deleted_by = workers(*this, 4, [&](Store& own, int) {
         int count = 0;
-        for (const auto& name : numbered("m", 20)) count += own.remove(may, address(name), actor) == Changed::yes ? 1 : 0;
+        for (const auto& name : numbered("m", 20))
+            count += own.remove(may, address(name), actor) == Changed::yes ? 1 : 0;
         return count;
     });
     BOOST_TEST(deleted_by[0] + deleted_by[1] + deleted_by[2] + deleted_by[3] == 20);
@@ -812,9 +906,12 @@ BOOST_FIXTURE_TEST_CASE(the_counter_is_the_rows_at_every_moment, Tenant)
         return *std::max_element(results.begin(), results.end());
     }};
     int looks = 0;
-    for (const auto end = std::chrono::steady_clock::now() + 500ms; looks <= 10 || std::chrono::steady_clock::now() < end; ++looks) {
-        const auto both = database.text("SELECT CONCAT(d.mailboxes, ' ', (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id))"
-                                        " FROM domain d WHERE d.id = ?", {domain_id});
+    for (const auto end = std::chrono::steady_clock::now() + 500ms;
+         looks <= 10 || std::chrono::steady_clock::now() < end; ++looks) {
+        const auto both = database.text(
+            "SELECT CONCAT(d.mailboxes, ' ', (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id))"
+            " FROM domain d WHERE d.id = ?",
+            {domain_id});
         const auto space = both.find(' ');
         BOOST_TEST(both.substr(0, space) == both.substr(space + 1));
     }
@@ -830,7 +927,9 @@ BOOST_FIXTURE_TEST_CASE(what_is_added_is_added_at_the_end, Tenant)
         const auto results = workers(*this, 3, [&](Store& own, int number) {
             for (int i = 0; i < 20; ++i) {
                 const auto name = "m" + std::to_string(number) + "-" + std::to_string(i);
-                if (own.create(may, {mailbox(name), mailbox(name + "x")}, actor).outcome != Outcome::yes) return 99;
+                if (own.create(may, {mailbox(name), mailbox(name + "x")}, actor).outcome
+                    != Outcome::yes)
+                    return 99;
             }
             return 0;
         });

@@ -27,26 +27,33 @@ struct Empty {
     }
     std::int64_t tables()
     {
-        return database.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()");
+        return database.number(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()");
     }
     // Everything that the migrations make, as the server describes it.
     std::vector<std::string> schema()
     {
-        auto all = database.column("SELECT CONCAT_WS(' ', table_name, ordinal_position, column_name, column_type, is_nullable, column_default,"
-                                   " character_set_name, collation_name) FROM information_schema.columns WHERE table_schema = DATABASE()"
-                                   " ORDER BY table_name, ordinal_position");
-        for (auto& line : database.column("SELECT CONCAT_WS(' ', event_object_table, trigger_name, action_timing, event_manipulation, action_statement)"
-                                          " FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name")) {
+        auto all = database.column(
+            "SELECT CONCAT_WS(' ', table_name, ordinal_position, column_name, column_type, is_nullable, column_default,"
+            " character_set_name, collation_name) FROM information_schema.columns WHERE table_schema = DATABASE()"
+            " ORDER BY table_name, ordinal_position");
+        for (
+            auto& line : database.column(
+                "SELECT CONCAT_WS(' ', event_object_table, trigger_name, action_timing, event_manipulation, action_statement)"
+                " FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name")) {
             all.push_back(std::move(line));
         }
-        for (auto& line : database.column("SELECT CONCAT_WS(' ', table_name, index_name, seq_in_index, column_name, non_unique)"
-                                          " FROM information_schema.statistics WHERE table_schema = DATABASE()"
-                                          " ORDER BY table_name, index_name, seq_in_index")) {
+        for (
+            auto& line : database.column(
+                "SELECT CONCAT_WS(' ', table_name, index_name, seq_in_index, column_name, non_unique)"
+                " FROM information_schema.statistics WHERE table_schema = DATABASE()"
+                " ORDER BY table_name, index_name, seq_in_index")) {
             all.push_back(std::move(line));
         }
-        for (auto& line : database.column("SELECT CONCAT_WS(' ', table_name, constraint_name, constraint_type)"
-                                          " FROM information_schema.table_constraints WHERE table_schema = DATABASE()"
-                                          " ORDER BY table_name, constraint_name")) {
+        for (auto& line : database.column(
+                 "SELECT CONCAT_WS(' ', table_name, constraint_name, constraint_type)"
+                 " FROM information_schema.table_constraints WHERE table_schema = DATABASE()"
+                 " ORDER BY table_name, constraint_name")) {
             all.push_back(std::move(line));
         }
         return all;
@@ -71,7 +78,9 @@ std::vector<std::string> made(const std::string& kind)
     std::vector<std::string> names;
     for (std::size_t i = 0; i < migrations::kCount; ++i) {
         for (const auto& line : lines_of(migrations::kAll[i].sql)) {
-            if (line.starts_with(begin)) names.push_back(line.substr(begin.size(), line.find(' ', begin.size()) - begin.size()));
+            if (line.starts_with(begin))
+                names.push_back(
+                    line.substr(begin.size(), line.find(' ', begin.size()) - begin.size()));
         }
     }
     return names;
@@ -89,7 +98,8 @@ BOOST_AUTO_TEST_SUITE(migrate)
 BOOST_AUTO_TEST_CASE(the_numbers_count_up_from_one)
 {
     BOOST_TEST_REQUIRE(migrations::kCount > 0U);
-    for (std::size_t i = 0; i < migrations::kCount; ++i) BOOST_TEST(migrations::kAll[i].version == i + 1);
+    for (std::size_t i = 0; i < migrations::kCount; ++i)
+        BOOST_TEST(migrations::kAll[i].version == i + 1);
     BOOST_TEST(migrate::newest_version() == static_cast<std::int64_t>(migrations::kCount));
 }
 
@@ -129,16 +139,27 @@ BOOST_FIXTURE_TEST_CASE(an_empty_database_gets_all, Empty)
     BOOST_TEST(expected.size() > 5U);
     expected.emplace_back("schema_version");
     std::sort(expected.begin(), expected.end());
-    BOOST_TEST(database.column("SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name") == expected,
-               boost::test_tools::per_element());
+    BOOST_TEST(
+        database.column(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name")
+            == expected,
+        boost::test_tools::per_element());
     auto triggers = made("TRIGGER");
     std::sort(triggers.begin(), triggers.end());
-    BOOST_TEST(database.column("SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name") == triggers,
-               boost::test_tools::per_element());
-    BOOST_TEST(database.number("SELECT MAX(version) FROM schema_version") == migrate::newest_version());
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM schema_version WHERE applied_at > UNIX_TIMESTAMP() - 100") == static_cast<std::int64_t>(migrations::kCount));
+    BOOST_TEST(
+        database.column(
+            "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name")
+            == triggers,
+        boost::test_tools::per_element());
+    BOOST_TEST(database.number("SELECT MAX(version) FROM schema_version")
+               == migrate::newest_version());
+    BOOST_TEST(database.number(
+                   "SELECT COUNT(*) FROM schema_version WHERE applied_at > UNIX_TIMESTAMP() - 100")
+               == static_cast<std::int64_t>(migrations::kCount));
     for (std::size_t i = 0; i < migrations::kCount; ++i) {
-        BOOST_TEST(progress.str().find("applying " + std::string{migrations::kAll[i].name} + "\n") != std::string::npos, progress.str());
+        BOOST_TEST(progress.str().find("applying " + std::string{migrations::kAll[i].name} + "\n")
+                       != std::string::npos,
+                   progress.str());
     }
 }
 

@@ -1,4 +1,5 @@
-// moving_list_test.cc - a page deep in a domain that changes while it is looked for: the page is of one moment.
+// moving_list_test.cc - a page deep in a domain that changes while it is looked for: the page is of
+// one moment.
 
 #include "db/mailboxes.h"
 
@@ -63,10 +64,16 @@ struct Moving : database::Tenant {
     }
     Page expected(const store::Page& wanted)
     {
-        return {rows(), database.column("SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?",
-                                        {domain_id, wanted.limit, wanted.skip})};
+        return {
+            rows(),
+            database.column(
+                "SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?",
+                {domain_id, wanted.limit, wanted.skip})};
     }
-    Page by_page(const store::Page& wanted) { return page_of(proxied.page(domain_id, domain, wanted)); }
+    Page by_page(const store::Page& wanted)
+    {
+        return page_of(proxied.page(domain_id, domain, wanted));
+    }
     // The list says nothing where it finds nothing, and leaves it to the page.
     Page by_list(const store::Page& wanted)
     {
@@ -100,25 +107,45 @@ struct Change : support::Row {
     void (*happen)(Moving& domain);
 };
 
-const Change kChanges[] = {
-    {"one in front goes away", {5, 130}, [](Moving& domain) { domain.remove({"u7"}); }},
-    {"many in front go away", {5, 134}, [](Moving& domain) { domain.remove({"u1", "u2", "u60", "u127", "u128", "u129"}); }},
-    {"the last ones go away", {5, 138}, [](Moving& domain) { domain.remove({"u139", "u140"}); }},
-    {"one goes away, one is added", {5, 130}, [](Moving& domain) {
-         domain.remove({"u7"});
-         domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);
+const Change kChanges[] =
+    {
+        {"one in front goes away", {5, 130}, [](Moving& domain) { domain.remove({"u7"}); }},
+        {"many in front go away",
+         {5, 134},
+         [](Moving& domain) {
+    domain.remove({"u1", "u2", "u60", "u127", "u128", "u129"});
+         }},
+        {"the last ones go away",
+         {5, 138},
+         [](Moving& domain) {
+    domain.remove({"u139", "u140"});
+         }},
+             {"one goes away, one is added",
+              {5, 130},
+              [](Moving& domain) {
+    domain.remove({"u7"});
+    domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);
+              }},
+    {"one is added at the end",
+     {5, 139},
+     [](Moving& domain) {
+    domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);
      }},
-    {"one is added at the end", {5, 139}, [](Moving& domain) { domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor); }},
-    {"one is added behind the end", {5, 140}, [](Moving& domain) { domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor); }},
+    {"one is added behind the end",
+     {5, 140},
+     [](Moving& domain) {
+    domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);
+     }},
     {"one of the page goes away", {5, 130}, [](Moving& domain) { domain.remove({"u132"}); }},
-};
+    };
 
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(store)
 
 // In front of every statement in turn, until there is none.
-BOOST_DATA_TEST_CASE(a_page_of_a_domain_that_changes, data::make(kChanges) * data::make({false, true}), change, is_list)
+BOOST_DATA_TEST_CASE(a_page_of_a_domain_that_changes,
+                     data::make(kChanges) * data::make({false, true}), change, is_list)
 {
     for (int number = 0;; ++number) {
         Moving domain;
@@ -134,7 +161,8 @@ BOOST_DATA_TEST_CASE(a_page_of_a_domain_that_changes, data::make(kChanges) * dat
             break;
         }
         const auto after = domain.expected(change.wanted);
-        BOOST_TEST((found == before || found == after), "in front of statement " << number << ": " << found << "\ninstead of " << after);
+        BOOST_TEST((found == before || found == after),
+                   "in front of statement " << number << ": " << found << "\ninstead of " << after);
     }
 }
 

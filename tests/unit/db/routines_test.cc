@@ -1,4 +1,5 @@
-// routines_test.cc - triggers and functions come back as the migrations define them, whatever a restore has made of them.
+// routines_test.cc - triggers and functions come back as the migrations define them, whatever a
+// restore has made of them.
 
 #include "db/routines.h"
 
@@ -25,11 +26,14 @@ struct Tables {
     // Name, place and body of each, as the server has them.
     std::vector<std::string> stored()
     {
-        auto all = database.column("SELECT CONCAT_WS(' ', trigger_name, action_timing, event_manipulation, event_object_table,"
-                                   " action_statement, definer = CURRENT_USER()) FROM information_schema.triggers"
-                                   " WHERE trigger_schema = DATABASE() ORDER BY trigger_name");
-        for (auto& line : database.column("SELECT CONCAT_WS(' ', routine_name, routine_definition, definer = CURRENT_USER())"
-                                          " FROM information_schema.routines WHERE routine_schema = DATABASE() ORDER BY routine_name")) {
+        auto all = database.column(
+            "SELECT CONCAT_WS(' ', trigger_name, action_timing, event_manipulation, event_object_table,"
+            " action_statement, definer = CURRENT_USER()) FROM information_schema.triggers"
+            " WHERE trigger_schema = DATABASE() ORDER BY trigger_name");
+        for (
+            auto& line : database.column(
+                "SELECT CONCAT_WS(' ', routine_name, routine_definition, definer = CURRENT_USER())"
+                " FROM information_schema.routines WHERE routine_schema = DATABASE() ORDER BY routine_name")) {
             all.push_back(std::move(line));
         }
         return all;
@@ -46,13 +50,17 @@ struct Damage : support::Row {
 
 const Damage kDamages[] = {
     {"no trigger of domains", {"DROP TRIGGER domain_changed"}, "trigger domain_changed"},
-    {"no trigger of sizes", {"DROP TRIGGER mailbox_usage_updated"}, "trigger mailbox_usage_updated"},
+    {"no trigger of sizes",
+     {"DROP TRIGGER mailbox_usage_updated"},
+     "trigger mailbox_usage_updated"},
     {"no function", {"DROP FUNCTION submission_count"}, "function submission_count"},
     {"a trigger with another body",
-     {"DROP TRIGGER domain_changed", "CREATE TRIGGER domain_changed BEFORE UPDATE ON domain FOR EACH ROW SET NEW.version = 7"},
+     {"DROP TRIGGER domain_changed",
+      "CREATE TRIGGER domain_changed BEFORE UPDATE ON domain FOR EACH ROW SET NEW.version = 7"},
      "trigger domain_changed"},
     {"a trigger on another table",
-     {"DROP TRIGGER domain_changed", "CREATE TRIGGER domain_changed BEFORE UPDATE ON schema_version FOR EACH ROW SET @nothing = 1"},
+     {"DROP TRIGGER domain_changed",
+      "CREATE TRIGGER domain_changed BEFORE UPDATE ON schema_version FOR EACH ROW SET @nothing = 1"},
      "trigger domain_changed"},
     {"a function with another body",
      {"DROP FUNCTION submission_count",
@@ -89,7 +97,8 @@ BOOST_DATA_TEST_CASE_F(Tables, what_is_missing_or_different_is_made_anew, data::
 }
 
 // A user who is gone, as after a restore on another server.
-BOOST_FIXTURE_TEST_CASE(one_whose_definer_is_another_is_made_anew, Tables, *boost::unit_test::precondition(database::is_private))
+BOOST_FIXTURE_TEST_CASE(one_whose_definer_is_another_is_made_anew, Tables,
+                        *boost::unit_test::precondition(database::is_private))
 {
     const auto before = stored();
     database.run("DROP TRIGGER domain_changed");
@@ -97,8 +106,10 @@ BOOST_FIXTURE_TEST_CASE(one_whose_definer_is_another_is_made_anew, Tables, *boos
                  " FOR EACH ROW SET NEW.version = UUID_SHORT() & 9223372036854775807");
     database.run("INSERT INTO account (name, created_at) VALUES ('a', 1)");
     database.run("INSERT INTO domain (account_id, name, created_at) VALUES (1, 'd.example', 1)");
-    BOOST_CHECK_EXCEPTION(database.run("UPDATE domain SET mailboxes = 0"), db::Error, [](const db::Error& error) {
-        return error.number == 1449 && std::string{error.what()}.find("mailboxctl migrate") != std::string::npos;
+    BOOST_CHECK_EXCEPTION(database.run("UPDATE domain SET mailboxes = 0"), db::Error,
+                          [](const db::Error& error) {
+        return error.number == 1449
+               && std::string{error.what()}.find("mailboxctl migrate") != std::string::npos;
     });
     BOOST_TEST(restore() == 1U, progress.str());
     database.run("UPDATE domain SET mailboxes = 0");
@@ -111,15 +122,21 @@ BOOST_FIXTURE_TEST_CASE(sizes_and_versions_are_mended, Tables)
     database::Tenant tenant{database};
     tenant.store.create(tenant.grant(), {tenant.mailbox("alice")}, tenant.actor);
     database.run("DROP TRIGGER mailbox_usage_inserted");
-    database.execute("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@', ?), 700, 1)",
-                     {tenant.storage_id("alice"), tenant.domain.name()});
-    const auto version = database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id});
+    database.execute(
+        "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@', ?), 700, 1)",
+        {tenant.storage_id("alice"), tenant.domain.name()});
+    const auto version =
+        database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id});
     BOOST_TEST(restore() == 1U, progress.str());
-    BOOST_TEST(database.number("SELECT size_bytes FROM mailbox WHERE domain_id = ?", {tenant.domain_id}) == 700);
-    BOOST_TEST(database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id}) != version);
+    BOOST_TEST(
+        database.number("SELECT size_bytes FROM mailbox WHERE domain_id = ?", {tenant.domain_id})
+        == 700);
+    BOOST_TEST(database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id})
+               != version);
 }
 
-// mailboxctl's own user may not, and `mailboxctl migrate` is run by it where there is nothing else to do.
+// mailboxctl's own user may not, and `mailboxctl migrate` is run by it where there is nothing else
+// to do.
 BOOST_FIXTURE_TEST_CASE(who_may_not_see_them_changes_nothing, Tables)
 {
     const database::User user{database, "'Secret-1'"};

@@ -1,5 +1,5 @@
-// schema_test.cc - what the tables do by themselves: sizes follow the usage, states the account, nothing is twice or left
-// over.
+// schema_test.cc - what the tables do by themselves: sizes follow the usage, states the account,
+// nothing is twice or left over.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -8,29 +8,43 @@
 #include "support/database.h"
 #include "support/support.h"
 
-
 namespace {
 
 struct Alice : database::Tenant {
     Alice() { store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor); }
 
-    std::string user(std::string_view local_part) { return storage_id(local_part) + "@" + domain.name(); }
+    std::string user(std::string_view local_part)
+    {
+        return storage_id(local_part) + "@" + domain.name();
+    }
     std::int64_t size(std::string_view local_part)
     {
-        return database.number("SELECT size_bytes FROM mailbox WHERE domain_id = ? AND local_part = ?", {domain_id, local_part});
+        return database.number(
+            "SELECT size_bytes FROM mailbox WHERE domain_id = ? AND local_part = ?",
+            {domain_id, local_part});
     }
     // As Dovecot's quota_clone writes it.
     void use(std::string_view local_part, std::int64_t bytes)
     {
-        database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, ?) ON DUPLICATE KEY UPDATE bytes = ?",
-                         {user(local_part), bytes, bytes});
+        database.execute(
+            "INSERT INTO mailbox_usage (username, bytes) VALUES (?, ?) ON DUPLICATE KEY UPDATE bytes = ?",
+            {user(local_part), bytes, bytes});
     }
-    std::int64_t usages() { return database.number("SELECT COUNT(*) FROM mailbox_usage WHERE username LIKE CONCAT('%@', ?)", {domain.name()}); }
-    std::int64_t version() { return database.number("SELECT version FROM domain WHERE id = ?", {domain_id}); }
+    std::int64_t usages()
+    {
+        return database.number(
+            "SELECT COUNT(*) FROM mailbox_usage WHERE username LIKE CONCAT('%@', ?)",
+            {domain.name()});
+    }
+    std::int64_t version()
+    {
+        return database.number("SELECT version FROM domain WHERE id = ?", {domain_id});
+    }
     void add(std::string_view local_part, std::int64_t id, std::string_view storage)
     {
-        database.execute("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, ?, ?, 1, ?, 'x')",
-                         {domain_id, id, local_part, storage});
+        database.execute(
+            "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, ?, ?, 1, ?, 'x')",
+            {domain_id, id, local_part, storage});
     }
 };
 
@@ -77,7 +91,8 @@ BOOST_FIXTURE_TEST_CASE(a_size_that_changes_is_a_change_of_the_domain, Alice)
 BOOST_FIXTURE_TEST_CASE(a_size_of_who_has_logged_in_is_one_too, Alice)
 {
     const auto before = version();
-    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '.1@', ?), 5)", {storage_id("alice"), domain.name()});
+    database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (CONCAT(?, '.1@', ?), 5)",
+                     {storage_id("alice"), domain.name()});
     BOOST_TEST(size("alice") == 5);
     BOOST_TEST(version() != before);
 }
@@ -99,11 +114,14 @@ BOOST_FIXTURE_TEST_CASE(a_version_is_not_given_again_when_the_database_goes_back
     const std::string name = "back-" + domain.name();
     const auto number = [&](const char* statement) { return database.number(statement, {name}); };
     const auto add = [&](db::Value id, std::int64_t version) {
-        database.execute("INSERT INTO domain (id, account_id, name, version, created_at) SELECT ?, account_id, ?, ?, 1 FROM domain WHERE id = ?",
-                         {id, name, version, domain_id});
+        database.execute(
+            "INSERT INTO domain (id, account_id, name, version, created_at) SELECT ?, account_id, ?, ?, 1 FROM domain WHERE id = ?",
+            {id, name, version, domain_id});
     };
     const auto version = [&] { return number("SELECT version FROM domain WHERE name = ?"); };
-    const auto change = [&] { database.execute("UPDATE domain SET last_id = last_id + 1 WHERE name = ?", {name}); };
+    const auto change = [&] {
+        database.execute("UPDATE domain SET last_id = last_id + 1 WHERE name = ?", {name});
+    };
     const auto remove = [&] { database.execute("DELETE FROM domain WHERE name = ?", {name}); };
     add(db::Null{}, 0);
     const auto id = number("SELECT id FROM domain WHERE name = ?");
@@ -139,13 +157,17 @@ BOOST_FIXTURE_TEST_CASE(the_list_shows_the_size, Alice)
 BOOST_FIXTURE_TEST_CASE(usage_of_nobody_fails, Alice)
 {
     const auto ghost = std::string(32, '0') + "@" + domain.name();
-    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 1)", {ghost}), db::Error);
+    BOOST_CHECK_THROW(
+        database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 1)", {ghost}),
+        db::Error);
     BOOST_TEST(usages() == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(usage_by_address_fails, Alice)
 {
-    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 1)", {address("alice").text()}), db::Error);
+    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 1)",
+                                       {address("alice").text()}),
+                      db::Error);
     BOOST_TEST(size("alice") == 0);
 }
 
@@ -157,7 +179,9 @@ BOOST_FIXTURE_TEST_CASE(a_late_usage_leaves_no_ghost, Alice)
     store.remove(grant(), address("alice"), actor);
     BOOST_TEST(usages() == 0);
     store.create(grant(), {mailbox("alice")}, actor);
-    BOOST_CHECK_THROW(database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 9)", {late}), db::Error);
+    BOOST_CHECK_THROW(
+        database.execute("INSERT INTO mailbox_usage (username, bytes) VALUES (?, 9)", {late}),
+        db::Error);
     BOOST_TEST(usages() == 0);
     BOOST_TEST(size("alice") == 0);
 }
@@ -166,7 +190,8 @@ BOOST_FIXTURE_TEST_CASE(a_deleted_mailbox_takes_its_usage_along, Alice)
 {
     use("alice", 5);
     use("bob", 6);
-    database.execute("DELETE FROM mailbox WHERE domain_id = ? AND local_part = 'alice'", {domain_id});
+    database.execute("DELETE FROM mailbox WHERE domain_id = ? AND local_part = 'alice'",
+                     {domain_id});
     BOOST_TEST(usages() == 1);
     BOOST_TEST(size("bob") == 6);
 }
@@ -190,24 +215,31 @@ BOOST_FIXTURE_TEST_CASE(names_are_compared_byte_by_byte, Alice)
 // The list looks at the key alone, so the key cannot have another state than its account.
 BOOST_FIXTURE_TEST_CASE(a_key_has_its_accounts_state, Alice)
 {
-    const auto state = [&] { return database.text("SELECT account_state FROM api_key WHERE id = ?", {key.id()}); };
+    const auto state = [&] {
+        return database.text("SELECT account_state FROM api_key WHERE id = ?", {key.id()});
+    };
     BOOST_TEST(state() == "active");
     for (const std::string wanted : {"no_login", "disabled", "active"}) {
         database.execute("UPDATE account SET state = ? WHERE name = ?", {wanted, account});
         BOOST_TEST(state() == wanted);
     }
-    BOOST_CHECK_THROW(database.execute("UPDATE api_key SET account_state = 'disabled' WHERE id = ?", {key.id()}), db::Error);
+    BOOST_CHECK_THROW(
+        database.execute("UPDATE api_key SET account_state = 'disabled' WHERE id = ?", {key.id()}),
+        db::Error);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_needs_its_domain, Alice)
 {
-    BOOST_CHECK_THROW(database.run("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
-                                   " VALUES (4000000000, 1, 'x', 1, REPEAT('c', 32), 'x')"),
-                      db::Error);
+    BOOST_CHECK_THROW(
+        database.run(
+            "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+            " VALUES (4000000000, 1, 'x', 1, REPEAT('c', 32), 'x')"),
+        db::Error);
     BOOST_CHECK_THROW(database.execute("DELETE FROM domain WHERE id = ?", {domain_id}), db::Error);
 }
 
-// What is removed can come back: each column that it has is kept. Those that are named here are made anew.
+// What is removed can come back: each column that it has is kept. Those that are named here are
+// made anew.
 struct Kept : support::Row {
     const char* table;
     const char* kept;
@@ -222,10 +254,11 @@ const Kept kKept[] = {
 
 BOOST_DATA_TEST_CASE_F(Alice, what_can_come_back_is_kept, boost::unit_test::data::make(kKept), row)
 {
-    const auto lost = database.column("SELECT c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name = ?"
-                                      " AND c.column_name NOT IN (SELECT k.column_name FROM information_schema.columns k"
-                                      " WHERE k.table_schema = DATABASE() AND k.table_name = ?) AND INSTR(CONCAT(' ', ?, ' '), CONCAT(' ', c.column_name, ' ')) = 0",
-                                      {row.table, row.kept, row.made_anew});
+    const auto lost = database.column(
+        "SELECT c.column_name FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name = ?"
+        " AND c.column_name NOT IN (SELECT k.column_name FROM information_schema.columns k"
+        " WHERE k.table_schema = DATABASE() AND k.table_name = ?) AND INSTR(CONCAT(' ', ?, ' '), CONCAT(' ', c.column_name, ' ')) = 0",
+        {row.table, row.kept, row.made_anew});
     BOOST_TEST(lost == std::vector<std::string>{}, boost::test_tools::per_element());
 }
 

@@ -1,4 +1,5 @@
-// skip_test.cc - that `skip` finds the place that stepping over the rows would find, however the ids lie.
+// skip_test.cc - that `skip` finds the place that stepping over the rows would find, however the
+// ids lie.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -15,34 +16,44 @@ using boost::test_tools::per_element;
 
 namespace {
 
-// A domain with ids far apart, as one has that lived long: 40,000 mailboxes, with a hole of more than a range between the
-// halves, of which those remain that `remains` keeps.
+// A domain with ids far apart, as one has that lived long: 40,000 mailboxes, with a hole of more
+// than a range between the halves, of which those remain that `remains` keeps.
 struct LongLived : database::Tenant {
     explicit LongLived(const std::string& remains)
     {
         const auto id = std::to_string(domain_id);
-        database.run("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
-                     " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 199),"
-                     " n (i) AS (SELECT a.i * 200 + b.i + 1 FROM d a JOIN d b)"
-                     " SELECT " + id + ", IF(i <= 20000, i, i + 120000), CONCAT('u', i), 0,"
-                     " LEFT(SHA2(CONCAT(i, '-', " + id + "), 256), 32), 'x' FROM n WHERE " + remains);
+        database.run(
+            "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+            " WITH RECURSIVE d (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM d WHERE i < 199),"
+            " n (i) AS (SELECT a.i * 200 + b.i + 1 FROM d a JOIN d b)"
+            " SELECT "
+            + id
+            + ", IF(i <= 20000, i, i + 120000), CONCAT('u', i), 0,"
+              " LEFT(SHA2(CONCAT(i, '-', "
+            + id + "), 256), 32), 'x' FROM n WHERE " + remains);
         for (const auto* range : {"0", "1", "2"}) {
-            database.run("INSERT INTO mailbox_range (domain_id, number, mailboxes, counts)"
-                         " WITH RECURSIVE f (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM f WHERE n < 511)"
-                         " SELECT " + id + ", " + range + ", SUM(COALESCE(c, 0)),"
-                         " UNHEX(GROUP_CONCAT(LPAD(HEX(COALESCE(c, 0)), 2, '0') ORDER BY f.n SEPARATOR ''))"
-                         " FROM f LEFT JOIN (SELECT id DIV 128 AS number, COUNT(*) AS c FROM mailbox"
-                         " WHERE domain_id = " + id + " GROUP BY id DIV 128) m ON m.number = f.n + 512 * " + range +
-                         " HAVING SUM(c) > 0");
+            database.run(
+                "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts)"
+                " WITH RECURSIVE f (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM f WHERE n < 511)"
+                " SELECT "
+                + id + ", " + range
+                + ", SUM(COALESCE(c, 0)),"
+                  " UNHEX(GROUP_CONCAT(LPAD(HEX(COALESCE(c, 0)), 2, '0') ORDER BY f.n SEPARATOR ''))"
+                  " FROM f LEFT JOIN (SELECT id DIV 128 AS number, COUNT(*) AS c FROM mailbox"
+                  " WHERE domain_id = "
+                + id + " GROUP BY id DIV 128) m ON m.number = f.n + 512 * " + range
+                + " HAVING SUM(c) > 0");
         }
         database.run("UPDATE domain SET last_id = 160000, mailboxes ="
-                     " (SELECT COUNT(*) FROM mailbox WHERE domain_id = " + id + ") WHERE id = " + id);
+                     " (SELECT COUNT(*) FROM mailbox WHERE domain_id = "
+                     + id + ") WHERE id = " + id);
     }
 
     std::vector<std::string> stepping_over(std::int64_t limit, std::int64_t skip)
     {
-        return database.column("SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?",
-                               {domain_id, limit, skip});
+        return database.column(
+            "SELECT local_part FROM mailbox WHERE domain_id = ? ORDER BY id LIMIT ? OFFSET ?",
+            {domain_id, limit, skip});
     }
     std::vector<std::string> by_list(std::int64_t limit, std::int64_t skip)
     {
@@ -55,7 +66,8 @@ struct LongLived : database::Tenant {
         BOOST_TEST(listing.total == rows());
         return names_of(listing);
     }
-    // As the API asks: the list finds nothing where the domain has changed, and leaves it to the page.
+    // As the API asks: the list finds nothing where the domain has changed, and leaves it to the
+    // page.
     std::vector<std::string> by_either(std::int64_t limit, std::int64_t skip)
     {
         const auto found = store.list(key, domain, {limit, skip});
@@ -78,8 +90,9 @@ struct LongLived : database::Tenant {
     }
 };
 
-// How many rows the tenant's own connection has read by way of an index, and how many the server has sorted for it. The
-// reads of whole tables are left out: to ask for these numbers is one. Such a page would have to be sorted.
+// How many rows the tenant's own connection has read by way of an index, and how many the server
+// has sorted for it. The reads of whole tables are left out: to ask for these numbers is one. Such
+// a page would have to be sorted.
 std::int64_t work(database::Tenant& tenant)
 {
     auto rows = tenant.session.connection().query(
@@ -93,14 +106,17 @@ std::int64_t work(database::Tenant& tenant)
 // What the ranges count for this domain; the rows themselves are the other side.
 std::int64_t counted(database::Tenant& tenant)
 {
-    return tenant.database.number("SELECT CAST(COALESCE(SUM(mailboxes), 0) AS SIGNED) FROM mailbox_range WHERE domain_id = ?",
-                                  {tenant.domain_id});
+    return tenant.database.number(
+        "SELECT CAST(COALESCE(SUM(mailboxes), 0) AS SIGNED) FROM mailbox_range WHERE domain_id = ?",
+        {tenant.domain_id});
 }
 std::int64_t counted_in_bytes(database::Tenant& tenant)
 {
     std::int64_t sum = 0;
-    for (const auto& counts : tenant.database.column("SELECT HEX(counts) FROM mailbox_range WHERE domain_id = ?", {tenant.domain_id})) {
-        for (std::size_t i = 0; i < counts.size(); i += 2) sum += std::stoi(counts.substr(i, 2), nullptr, 16);
+    for (const auto& counts : tenant.database.column(
+             "SELECT HEX(counts) FROM mailbox_range WHERE domain_id = ?", {tenant.domain_id})) {
+        for (std::size_t i = 0; i < counts.size(); i += 2)
+            sum += std::stoi(counts.substr(i, 2), nullptr, 16);
     }
     return sum;
 }
@@ -120,17 +136,23 @@ const Domain kDomains[] = {
 
 BOOST_AUTO_TEST_SUITE(store_skip)
 
-// A server that takes over may give out the same counter and the same last id again, over other mailboxes.
+// A server that takes over may give out the same counter and the same last id again, over other
+// mailboxes.
 BOOST_AUTO_TEST_CASE(what_is_kept_of_one_connection_does_not_count_for_the_next)
 {
     LongLived domain{"i % 7 = 3"};
     domain.check(1000);
     database::Database& database = domain.database;
-    database.execute("UPDATE mailbox SET id = 158000 WHERE domain_id = ? AND id = 3", {domain.domain_id});
-    database.execute("UPDATE mailbox_range SET mailboxes = mailboxes - 1, counts = INSERT(counts, 1, 1, CHAR(ASCII(counts) - 1))"
-                     " WHERE domain_id = ? AND number = 0", {domain.domain_id});
-    database.execute("UPDATE mailbox_range SET mailboxes = mailboxes + 1, counts = INSERT(counts, 211, 1, CHAR(ASCII(SUBSTR(counts, 211, 1)) + 1))"
-                     " WHERE domain_id = ? AND number = 2", {domain.domain_id});
+    database.execute("UPDATE mailbox SET id = 158000 WHERE domain_id = ? AND id = 3",
+                     {domain.domain_id});
+    database.execute(
+        "UPDATE mailbox_range SET mailboxes = mailboxes - 1, counts = INSERT(counts, 1, 1, CHAR(ASCII(counts) - 1))"
+        " WHERE domain_id = ? AND number = 0",
+        {domain.domain_id});
+    database.execute(
+        "UPDATE mailbox_range SET mailboxes = mailboxes + 1, counts = INSERT(counts, 211, 1, CHAR(ASCII(SUBSTR(counts, 211, 1)) + 1))"
+        " WHERE domain_id = ? AND number = 2",
+        {domain.domain_id});
     domain.session.drop();
     domain.check(1000);
 }
@@ -139,7 +161,9 @@ BOOST_DATA_TEST_CASE(finds_the_same_place, data::make(kDomains), row)
 {
     LongLived domain{row.remains};
     const auto total = domain.rows();
-    for (const auto skip : {0, 1, 127, 128, 129, 255, 256, 1000, 16'383, 16'384, 16'385, 20'000, 39'999}) domain.check(skip);
+    for (const auto skip :
+         {0, 1, 127, 128, 129, 255, 256, 1000, 16'383, 16'384, 16'385, 20'000, 39'999})
+        domain.check(skip);
     for (const auto from_end : {0, 1, 2, 5, 6, 127, 128}) {
         if (total >= from_end) domain.check(total - from_end);
     }
@@ -158,7 +182,8 @@ BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
     const auto first = cost(25'600);
     const auto next = cost(30'720);
     BOOST_TEST(next < first);
-    BOOST_TEST(!domain.store.list(domain.key, mailbox::Domain::parse("absent.example").value(), {}).has_value());
+    BOOST_TEST(!domain.store.list(domain.key, mailbox::Domain::parse("absent.example").value(), {})
+                    .has_value());
     BOOST_TEST(cost(20'480) == next);
     domain.store.remove(domain.grant(), domain.address("u7"), domain.actor);
     BOOST_TEST(cost(25'599) > next);
@@ -170,13 +195,15 @@ BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
     BOOST_TEST(work(domain) - begin < 1000);
 }
 
-// Or the time would tell a stranger what domains there are, how large they are, and which of them somebody has just listed.
+// Or the time would tell a stranger what domains there are, how large they are, and which of them
+// somebody has just listed.
 BOOST_AUTO_TEST_CASE(who_has_another_secret_makes_the_server_look_at_no_domain)
 {
     LongLived domain{"1"};
     const auto absent = mailbox::Domain::parse("absent.example").value();
     domain.by_either(5, 25'600);
-    domain.database.execute("UPDATE api_key SET hash = REVERSE(hash) WHERE id = ?", {domain.key.id()});
+    domain.database.execute("UPDATE api_key SET hash = REVERSE(hash) WHERE id = ?",
+                            {domain.key.id()});
     const auto cost = [&](const mailbox::Domain& asked, std::int64_t skip) {
         const auto begin = work(domain);
         BOOST_TEST(!domain.store.list(domain.key, asked, {5, skip}).has_value());
@@ -193,23 +220,28 @@ BOOST_AUTO_TEST_CASE(who_has_another_secret_makes_the_server_look_at_no_domain)
     }
 }
 
-BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name, data::make({false, true}), is_page)
+BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name,
+                     data::make({false, true}), is_page)
 {
     LongLived old{"i > 1000"};
     BOOST_TEST(old.by_list(5, 200) == old.stepping_over(5, 200), per_element());
     auto& database = old.database;
-    const auto account = database.number("SELECT account_id FROM domain WHERE id = ?", {old.domain_id});
+    const auto account =
+        database.number("SELECT account_id FROM domain WHERE id = ?", {old.domain_id});
     LongLived heir{"i <= 39000"};
     // As many mailboxes, and the same last id; other mailboxes.
     BOOST_TEST(heir.rows() == old.rows());
-    database.execute("UPDATE domain SET name = CONCAT('former-', name) WHERE id = ?", {old.domain_id});
-    database.execute("UPDATE domain SET name = ?, account_id = ? WHERE id = ?", {old.domain.name(), account, heir.domain_id});
+    database.execute("UPDATE domain SET name = CONCAT('former-', name) WHERE id = ?",
+                     {old.domain_id});
+    database.execute("UPDATE domain SET name = ?, account_id = ? WHERE id = ?",
+                     {old.domain.name(), account, heir.domain_id});
     old.domain_id = heir.domain_id;
-    BOOST_TEST((is_page ? old.by_page(5, 200) : old.by_either(5, 200)) == old.stepping_over(5, 200), per_element());
+    BOOST_TEST((is_page ? old.by_page(5, 200) : old.by_either(5, 200)) == old.stepping_over(5, 200),
+               per_element());
 }
 
-// One range of the primary key in its order, whatever the server's optimizer is and knows of the table: the rows of the
-// page, at most 128 that are stepped over, and the counts of ranges.
+// One range of the primary key in its order, whatever the server's optimizer is and knows of the
+// table: the rows of the page, at most 128 that are stepped over, and the counts of ranges.
 BOOST_AUTO_TEST_CASE(a_page_costs_its_own_rows)
 {
     LongLived domain{"1"};
@@ -218,10 +250,12 @@ BOOST_AUTO_TEST_CASE(a_page_costs_its_own_rows)
             const auto begin = work(domain);
             BOOST_TEST(domain.by_list(100, skip).size() == (skip < 39'900 ? 100U : 50U));
             const auto by_list = work(domain) - begin;
-            BOOST_TEST((by_list > 0 && by_list < 500), state << ", list from " << skip << ": " << by_list);
+            BOOST_TEST((by_list > 0 && by_list < 500),
+                       state << ", list from " << skip << ": " << by_list);
             domain.by_page(100, skip);
             const auto by_page = work(domain) - begin - by_list;
-            BOOST_TEST((by_page > 0 && by_page < 500), state << ", page from " << skip << ": " << by_page);
+            BOOST_TEST((by_page > 0 && by_page < 500),
+                       state << ", page from " << skip << ": " << by_page);
         }
         domain.database.column("ANALYZE TABLE domain, mailbox, mailbox_range");
     }
@@ -239,14 +273,19 @@ BOOST_AUTO_TEST_CASE(ranges_are_counted_with_every_change)
         BOOST_TEST(tenant.rows() == expected);
     };
     both_count(300);
-    for (int i = 0; i < 300; i += 3) tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
+    for (int i = 0; i < 300; i += 3)
+        tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
     both_count(200);
-    tenant.store.create(tenant.grant(), {tenant.mailbox("u1")}, tenant.actor);  // exists: nothing may be counted
+    tenant.store.create(tenant.grant(), {tenant.mailbox("u1")},
+                        tenant.actor);  // exists: nothing may be counted
     both_count(200);
-    BOOST_TEST(tenant.database.number("SELECT COUNT(*) FROM (SELECT id DIV 128 AS number, COUNT(*) AS mailboxes FROM mailbox"
-                                      " WHERE domain_id = ? GROUP BY id DIV 128) m JOIN mailbox_range r ON r.domain_id = ? AND r.number = 0"
-                                      " WHERE ASCII(SUBSTR(r.counts, m.number + 1, 1)) = m.mailboxes",
-                                      {tenant.domain_id, tenant.domain_id}) == 3);
+    BOOST_TEST(
+        tenant.database.number(
+            "SELECT COUNT(*) FROM (SELECT id DIV 128 AS number, COUNT(*) AS mailboxes FROM mailbox"
+            " WHERE domain_id = ? GROUP BY id DIV 128) m JOIN mailbox_range r ON r.domain_id = ? AND r.number = 0"
+            " WHERE ASCII(SUBSTR(r.counts, m.number + 1, 1)) = m.mailboxes",
+            {tenant.domain_id, tenant.domain_id})
+        == 3);
 }
 
 // The bytes that text handling likes to lose or to change: 0 at the end, space, and the greatest.
@@ -254,12 +293,16 @@ BOOST_AUTO_TEST_CASE(every_count_of_a_fine_range)
 {
     database::Tenant tenant;
     std::vector<store::NewMailbox> mailboxes;
-    for (int i = 1; i <= 255; ++i) mailboxes.push_back(tenant.mailbox("u" + std::to_string(i)));  // ids 1 to 127, and 128 to 255
+    for (int i = 1; i <= 255; ++i)
+        mailboxes.push_back(
+            tenant.mailbox("u" + std::to_string(i)));  // ids 1 to 127, and 128 to 255
     for (const auto& mailbox : mailboxes) {
         tenant.store.create(tenant.grant(), {mailbox}, tenant.actor);
         BOOST_TEST(counted_in_bytes(tenant) == counted(tenant));
     }
-    BOOST_TEST(tenant.database.text("SELECT HEX(counts) FROM mailbox_range WHERE domain_id = ?", {tenant.domain_id}) == "7F80");
+    BOOST_TEST(tenant.database.text("SELECT HEX(counts) FROM mailbox_range WHERE domain_id = ?",
+                                    {tenant.domain_id})
+               == "7F80");
     for (const auto& mailbox : mailboxes) {
         tenant.store.remove(tenant.grant(), mailbox.address, tenant.actor);
         BOOST_TEST(counted_in_bytes(tenant) == counted(tenant));
@@ -267,21 +310,27 @@ BOOST_AUTO_TEST_CASE(every_count_of_a_fine_range)
     BOOST_TEST(counted(tenant) == 0);
 }
 
-// Some at a time, so ranges that are taken as a whole, in part, and up to an id that is not there any more.
+// Some at a time, so ranges that are taken as a whole, in part, and up to an id that is not there
+// any more.
 BOOST_AUTO_TEST_CASE(ranges_are_counted_when_all_are_removed)
 {
     database::Tenant tenant;
-    tenant.database.execute("UPDATE domain SET last_id = 65000 WHERE id = ?", {tenant.domain_id});  // into the second range
+    tenant.database.execute("UPDATE domain SET last_id = 65000 WHERE id = ?",
+                            {tenant.domain_id});  // into the second range
     std::vector<store::NewMailbox> mailboxes;
     for (int i = 0; i < 1'203; ++i) mailboxes.push_back(tenant.mailbox("u" + std::to_string(i)));
     tenant.store.create(tenant.grant(), mailboxes, tenant.actor);
-    for (int i = 0; i < 1'203; i += 7) tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
+    for (int i = 0; i < 1'203; i += 7)
+        tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
     const auto there = tenant.rows();
     // The time is up after the first part, each time.
     std::int64_t removed = 0;
     while (removed < there) {
         store::Emptied emptied;
-        do emptied = tenant.store.remove_all(tenant.grant(), tenant.domain, tenant.actor, std::chrono::steady_clock::now() + std::chrono::milliseconds{2});
+        do
+            emptied = tenant.store.remove_all(tenant.grant(), tenant.domain, tenant.actor,
+                                              std::chrono::steady_clock::now()
+                                                  + std::chrono::milliseconds{2});
         while (emptied.removed == 0 && !emptied.is_all);
         removed += emptied.removed;
         BOOST_TEST(tenant.rows() == there - removed);
@@ -293,15 +342,23 @@ BOOST_AUTO_TEST_CASE(ranges_are_counted_when_all_are_removed)
     BOOST_TEST(counted_in_bytes(tenant) == 1);
 }
 
-// Of the second range there is none of the first; the last fine range of one and the first of the next.
+// Of the second range there is none of the first; the last fine range of one and the first of the
+// next.
 BOOST_AUTO_TEST_CASE(at_the_ends_of_a_range)
 {
     database::Tenant tenant;
     tenant.database.execute("UPDATE domain SET last_id = 65534 WHERE id = ?", {tenant.domain_id});
-    for (const auto* name : {"a", "b", "c"}) tenant.store.create(tenant.grant(), {tenant.mailbox(name)}, tenant.actor);  // 65,535 to 65,537
+    for (const auto* name : {"a", "b", "c"})
+        tenant.store.create(tenant.grant(), {tenant.mailbox(name)},
+                            tenant.actor);  // 65,535 to 65,537
     const std::vector<std::string> expected{"0 1 511", "1 2 0"};
-    BOOST_TEST(tenant.database.column("SELECT CONCAT(number, ' ', mailboxes, ' ', LOCATE(CHAR(mailboxes), counts) - 1) FROM mailbox_range"
-                                      " WHERE domain_id = ? ORDER BY number", {tenant.domain_id}) == expected, per_element());
+    BOOST_TEST(
+        tenant.database.column(
+            "SELECT CONCAT(number, ' ', mailboxes, ' ', LOCATE(CHAR(mailboxes), counts) - 1) FROM mailbox_range"
+            " WHERE domain_id = ? ORDER BY number",
+            {tenant.domain_id})
+            == expected,
+        per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

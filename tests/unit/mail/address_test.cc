@@ -1,4 +1,5 @@
-// address_test.cc - what is a domain and what is an address, character by character and length by length.
+// address_test.cc - what is a domain and what is an address, character by character and length by
+// length.
 
 #include "mail/address.h"
 
@@ -94,16 +95,20 @@ const Name kNoDomains[] = {
     {"an address literal", "[192.0.2.1]"},
     {"a symbol (IDNA 2008)", "i\xE2\x99\xA5ny.example"},
     {"an emoji (IDNA 2008)", "\xF0\x9F\x98\x80.example"},
-    {"a combining mark in front", "\xCC\x88" "a.example"},
+    {"a combining mark in front", "\xCC\x88"
+                                  "a.example"},
     {"letters of both directions", "a\xD7\x90.example"},
     {"full-width letters", "\xEF\xBD\x85xample.org"},
-    {"Latin-1", "b\xFC" "cher.example"},
-    {"an overlong form", "b\xC0\xAE" "cher.example"},
+    {"Latin-1", "b\xFC"
+                "cher.example"},
+    {"an overlong form", "b\xC0\xAE"
+                         "cher.example"},
     {"a dot of another script", "example\xE3\x80\x82org"},
     {"beyond ASCII with an underscore", "b\xC3\xBC_cher.example"},
     {"beyond ASCII with a space", "b\xC3\xBC cher.example"},
     {"beyond ASCII with a NUL", bytes("b\xC3\xBC\0.example")},
-    {"beyond ASCII with an empty label", "b\xC3\xBC" "cher..example"},
+    {"beyond ASCII with an empty label", "b\xC3\xBC"
+                                         "cher..example"},
     {"too long as A-labels", label(59) + "\xC3\xBC.example"},
     {"a label of 64", label(64) + ".org"},
     {"254 bytes", domain_of(254)},
@@ -118,14 +123,40 @@ struct Form : support::Row {
 
 const Form kForms[] = {
     {"A-labels", "xn--bcher-kva.example", "xn--bcher-kva.example", "xn--bcher-kva.example"},
-    {"A-labels in capitals", "XN--Bcher-KVA.example", "xn--bcher-kva.example", "xn--bcher-kva.example"},
-    {"U-labels", "b\xC3\xBC" "cher.example", "xn--bcher-kva.example", "b\xC3\xBC" "cher.example"},
-    {"U-labels in capitals, and a dot", "B\xC3\x9C" "CHER.Example.", "xn--bcher-kva.example", "b\xC3\xBC" "cher.example"},
-    {"decomposed", "bu\xCC\x88" "cher.example", "xn--bcher-kva.example", "b\xC3\xBC" "cher.example"},
-    {"both forms mixed", "b\xC3\xBC" "cher.xn--p1ai", "xn--bcher-kva.xn--p1ai", "b\xC3\xBC" "cher.\xD1\x80\xD1\x84"},
-    {"sharp s stays one (IDNA 2008)", "stra\xC3\x9F" "e.example", "xn--strae-oqa.example", "stra\xC3\x9F" "e.example"},
-    {"final sigma stays one (IDNA 2008)", "\xCE\xB2\xCF\x8C\xCE\xBB\xCE\xBF\xCF\x82.example", "xn--nxasmm1c.example",
-     "\xCE\xB2\xCF\x8C\xCE\xBB\xCE\xBF\xCF\x82.example"},
+    {"A-labels in capitals", "XN--Bcher-KVA.example", "xn--bcher-kva.example",
+     "xn--bcher-kva.example"},
+    {"U-labels",
+     "b\xC3\xBC"
+     "cher.example",
+     "xn--bcher-kva.example",
+     "b\xC3\xBC"
+     "cher.example"},
+    {"U-labels in capitals, and a dot",
+     "B\xC3\x9C"
+     "CHER.Example.",
+     "xn--bcher-kva.example",
+     "b\xC3\xBC"
+     "cher.example"},
+    {"decomposed",
+     "bu\xCC\x88"
+     "cher.example",
+     "xn--bcher-kva.example",
+     "b\xC3\xBC"
+     "cher.example"},
+    {"both forms mixed",
+     "b\xC3\xBC"
+     "cher.xn--p1ai",
+     "xn--bcher-kva.xn--p1ai",
+     "b\xC3\xBC"
+     "cher.\xD1\x80\xD1\x84"},
+    {"sharp s stays one (IDNA 2008)",
+     "stra\xC3\x9F"
+     "e.example",
+     "xn--strae-oqa.example",
+     "stra\xC3\x9F"
+     "e.example"},
+    {"final sigma stays one (IDNA 2008)", "\xCE\xB2\xCF\x8C\xCE\xBB\xCE\xBF\xCF\x82.example",
+     "xn--nxasmm1c.example", "\xCE\xB2\xCF\x8C\xCE\xBB\xCE\xBF\xCF\x82.example"},
     {"right to left", "\xD7\x90\xD7\x91.example", "xn--4dbc.example", "\xD7\x90\xD7\x91.example"},
     {"not valid, and from before", "xn--zzzz.example", "xn--zzzz.example", "xn--zzzz.example"},
 };
@@ -143,7 +174,8 @@ const Hosted kHosted[] = {
     {"an internationalised last label", "example.xn--p1ai"},
     {"a word among the labels", "mailboxes.example.org"},
     {"a word with another top level", "mailboxd.org"},
-    {"U-labels", "b\xC3\xBC" "cher.example"},
+    {"U-labels", "b\xC3\xBC"
+                 "cher.example"},
     {"no A-label", "xn--zzzz.example", "IDNA 2008"},
     {"an A-label of a symbol", "xn--iny-zx5a.example", "IDNA 2008"},
     {"one label", "localhost", "at least two labels"},
@@ -254,9 +286,14 @@ BOOST_AUTO_TEST_CASE(every_byte_in_a_domain)
     for (int byte = 0; byte < 256; ++byte) {
         const char c = static_cast<char>(byte);
         const auto character = lowered(c);
-        const bool is_alphanumeric = std::string_view{"abcdefghijklmnopqrstuvwxyz0123456789"}.find(character) != std::string_view::npos;
-        BOOST_TEST(Domain::parse(std::string{c} + ".org").has_value() == is_alphanumeric, "alone: " << byte);
-        BOOST_TEST(Domain::parse(std::string{"a"} + c + "b").has_value() == (is_alphanumeric || c == '-' || c == '.'), "inside: " << byte);
+        const bool is_alphanumeric =
+            std::string_view{"abcdefghijklmnopqrstuvwxyz0123456789"}.find(character)
+            != std::string_view::npos;
+        BOOST_TEST(Domain::parse(std::string{c} + ".org").has_value() == is_alphanumeric,
+                   "alone: " << byte);
+        BOOST_TEST(Domain::parse(std::string{"a"} + c + "b").has_value()
+                       == (is_alphanumeric || c == '-' || c == '.'),
+                   "inside: " << byte);
     }
 }
 
@@ -274,11 +311,22 @@ BOOST_DATA_TEST_CASE(a_domain_in_both_forms, data::make(kForms), row)
 
 BOOST_AUTO_TEST_CASE(an_address_keeps_the_form_that_it_was_written_in)
 {
-    const auto ascii = Domain::parse("xn--bcher-kva.example").value(), unicode = Domain::parse("b\xC3\xBC" "cher.example").value();
-    BOOST_TEST(Address::parse("alice@b\xC3\x9C" "cher.example", ascii).text() == "alice@" + unicode.text());
-    BOOST_TEST(Address::parse("alice@xn--bcher-kva.example", unicode).text() == "alice@" + ascii.text());
-    BOOST_CHECK_EXCEPTION(Address::parse("alice@i\xE2\x99\xA5ny.example", unicode), mailbox::Invalid,
-                          [](const auto& error) { return std::string{error.what()}.find("IDNA 2008") != std::string::npos; });
+    const auto ascii = Domain::parse("xn--bcher-kva.example").value(),
+               unicode = Domain::parse("b\xC3\xBC"
+                                       "cher.example")
+                             .value();
+    BOOST_TEST(Address::parse("alice@b\xC3\x9C"
+                              "cher.example",
+                              ascii)
+                   .text()
+               == "alice@" + unicode.text());
+    BOOST_TEST(Address::parse("alice@xn--bcher-kva.example", unicode).text()
+               == "alice@" + ascii.text());
+    BOOST_CHECK_EXCEPTION(Address::parse("alice@i\xE2\x99\xA5ny.example", unicode),
+                          mailbox::Invalid,
+                          [](const auto& error) {
+        return std::string{error.what()}.find("IDNA 2008") != std::string::npos;
+    });
 }
 
 BOOST_DATA_TEST_CASE(a_domain_that_may_be_added, data::make(kHosted), row)
@@ -296,9 +344,12 @@ BOOST_AUTO_TEST_CASE(every_word_of_a_map_or_a_path_is_refused)
 {
     std::set<std::string> words;
     const auto collect = [&words](const std::string& text, const std::regex& pattern) {
-        for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) words.insert(match->str(1));
+        for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end;
+             ++match)
+            words.insert(match->str(1));
     };
-    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "sql/postfix"}) {
+    for (const auto& file :
+         std::filesystem::directory_iterator{sources::directory() / "sql/postfix"}) {
         std::istringstream lines{sources::contents(file.path())};
         for (std::string line; std::getline(lines, line);) {
             if (!line.starts_with("#")) collect(line, std::regex{"static:([a-z0-9]+)"});
@@ -307,10 +358,13 @@ BOOST_AUTO_TEST_CASE(every_word_of_a_map_or_a_path_is_refused)
     const auto code = sources::code("src/mailboxd");
     collect(code, std::regex{"path\\[[01]\\] == \"([^\"]+)\""});
     std::smatch pattern;
-    for (auto rest = code; std::regex_search(rest, pattern, std::regex{"constexpr Path k[A-Za-z]+\\{\"([^\"]+)\""}); rest = pattern.suffix()) {
+    for (auto rest = code;
+         std::regex_search(rest, pattern, std::regex{"constexpr Path k[A-Za-z]+\\{\"([^\"]+)\""});
+         rest = pattern.suffix()) {
         collect(pattern.str(1), std::regex{"/([a-z]+)"});
     }
-    for (const char* expected : {"mailboxes", "domains", "credentials", "v2", "v3", "v4"}) BOOST_TEST(words.contains(expected), expected);
+    for (const char* expected : {"mailboxes", "domains", "credentials", "v2", "v3", "v4"})
+        BOOST_TEST(words.contains(expected), expected);
     for (const auto& word : words) BOOST_TEST(mailbox::is_word(Domain::parse(word).value()), word);
 }
 
@@ -324,14 +378,16 @@ BOOST_DATA_TEST_CASE(an_address, data::make(kAddresses), row)
 
 BOOST_DATA_TEST_CASE(no_address, data::make(kNoAddresses), row)
 {
-    BOOST_CHECK_EXCEPTION(Address::parse(row.text, kExample), mailbox::Invalid, [](const mailbox::Invalid& invalid) {
+    BOOST_CHECK_EXCEPTION(Address::parse(row.text, kExample), mailbox::Invalid,
+                          [](const mailbox::Invalid& invalid) {
         return std::string{invalid.what()}.starts_with("'mailbox' parameter");
     });
 }
 
 BOOST_DATA_TEST_CASE(the_sentence_calls_it_what_the_caller_did, data::make(kNoAddresses), row)
 {
-    BOOST_CHECK_EXCEPTION(Address::parse(row.text, kExample, "login"), mailbox::Invalid, [](const mailbox::Invalid& invalid) {
+    BOOST_CHECK_EXCEPTION(Address::parse(row.text, kExample, "login"), mailbox::Invalid,
+                          [](const mailbox::Invalid& invalid) {
         return std::string{invalid.what()}.starts_with("'login' parameter");
     });
 }
@@ -343,11 +399,20 @@ BOOST_AUTO_TEST_CASE(every_byte_in_a_local_part)
         const char c = static_cast<char>(byte);
         const auto character = lowered(c);
         const bool is_allowed = kAllowed.find(character) != std::string_view::npos;
-        BOOST_TEST((local_part(std::string{c}) == expected_if(is_allowed && c != '.' && c != '-', character)), "alone: " << byte);
-        BOOST_TEST((local_part(std::string{c} + "a") == expected_if(is_allowed && c != '.' && c != '-', character + "a")), "in front: " << byte);
-        BOOST_TEST((local_part(std::string{"a"} + c + "b") == expected_if(is_allowed, "a" + character + "b")), "inside: " << byte);
-        BOOST_TEST((local_part(std::string{"a"} + c) == expected_if(is_allowed && c != '.', "a" + character)), "behind: " << byte);
-        BOOST_TEST((local_part(std::string{"a"} + c + "@example.org") == expected_if(is_allowed && c != '.', "a" + character)),
+        BOOST_TEST((local_part(std::string{c})
+                    == expected_if(is_allowed && c != '.' && c != '-', character)),
+                   "alone: " << byte);
+        BOOST_TEST((local_part(std::string{c} + "a")
+                    == expected_if(is_allowed && c != '.' && c != '-', character + "a")),
+                   "in front: " << byte);
+        BOOST_TEST((local_part(std::string{"a"} + c + "b")
+                    == expected_if(is_allowed, "a" + character + "b")),
+                   "inside: " << byte);
+        BOOST_TEST((local_part(std::string{"a"} + c)
+                    == expected_if(is_allowed && c != '.', "a" + character)),
+                   "behind: " << byte);
+        BOOST_TEST((local_part(std::string{"a"} + c + "@example.org")
+                    == expected_if(is_allowed && c != '.', "a" + character)),
                    "in a full address: " << byte);
     }
 }

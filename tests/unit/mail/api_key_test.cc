@@ -32,8 +32,10 @@ constexpr char kOldKey[] = "mbx-tdqybj766ykefh2nd5bfts6hdddjryfjjxzs4mon7cfghvsb
 
 std::string base64(std::string_view text)
 {
-    std::string encoded(sodium_base64_encoded_len(text.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-    sodium_bin2base64(encoded.data(), encoded.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+    std::string encoded(sodium_base64_encoded_len(text.size(), sodium_base64_VARIANT_ORIGINAL),
+                        '\0');
+    sodium_bin2base64(encoded.data(), encoded.size(),
+                      reinterpret_cast<const unsigned char*>(text.data()), text.size(),
                       sodium_base64_VARIANT_ORIGINAL);
     encoded.pop_back();
     return encoded;
@@ -72,7 +74,8 @@ const Header kBadHeaders[] = {
     {"two credentials", header(kPair) + " " + base64(kPair)},
     {"too much padding", "Basic " + base64(kPair) + "="},
     {"a tab after the scheme", "Basic\t" + base64(kPair)},
-    {"a space and a tab after the scheme (RFC 9110 11.4 has spaces alone)", "Basic \t" + base64(kPair)},
+    {"a space and a tab after the scheme (RFC 9110 11.4 has spaces alone)",
+     "Basic \t" + base64(kPair)},
     {"a tab between spaces", "Basic  \t " + base64(kPair)},
     {"a space before the scheme", " " + header(kPair)},
     {"a tab before the scheme", "\t" + header(kPair)},
@@ -139,8 +142,10 @@ struct RangeText : support::Row {
 };
 
 const RangeText kGoodRanges[] = {
-    {"IPv4", "192.0.2.1"}, {"IPv4 with bits", "192.0.2.0/24"}, {"no bits", "0.0.0.0/0"}, {"32", "192.0.2.1/32"},
-    {"IPv6", "2001:db8::1"}, {"IPv6 with bits", "2001:db8::/32"}, {"IPv6, no bits", "::/0"}, {"128", "::1/128"},
+    {"IPv4", "192.0.2.1"},     {"IPv4 with bits", "192.0.2.0/24"},
+    {"no bits", "0.0.0.0/0"},  {"32", "192.0.2.1/32"},
+    {"IPv6", "2001:db8::1"},   {"IPv6 with bits", "2001:db8::/32"},
+    {"IPv6, no bits", "::/0"}, {"128", "::1/128"},
 };
 
 const RangeText kBadRanges[] = {
@@ -175,17 +180,50 @@ struct Flaw : support::Row {
 };
 
 // In the order in which they are told: nobody without a right key learns more than that.
-const Flaw kFlaws[] = {
-    {"no such key", [](std::optional<Grant>& grant) { grant.reset(); }, "401 unauthorized"},
-    {"revoked", [](std::optional<Grant>& grant) { if (grant) grant->key_is_revoked = true; }, "401 unauthorized"},
-    {"expired", [](std::optional<Grant>& grant) { if (grant) grant->key_expires_at = 999; }, "401 unauthorized"},
-    {"expires in this second", [](std::optional<Grant>& grant) { if (grant) grant->key_expires_at = 1000; }, "401 unauthorized"},
-    {"from elsewhere", [](std::optional<Grant>& grant) { if (grant) grant->key_addresses = "198.51.100.0/24"; }, "401 unauthorized"},
-    {"the account is not active", [](std::optional<Grant>& grant) { if (grant) grant->account_is_active = false; }, "403 suspended"},
-    {"no domain for this key", [](std::optional<Grant>& grant) { if (grant) grant->domain_id = 0; }, "404 domain_not_found"},
-    {"read-only", [](std::optional<Grant>& grant) { if (grant) grant->key_is_read_only = true; }, "403 read_only", Purpose::write},
-    {"the domain is not active", [](std::optional<Grant>& grant) { if (grant) grant->domain_is_active = false; }, "403 suspended", Purpose::write},
-};
+const Flaw kFlaws[] =
+    {
+        {"no such key", [](std::optional<Grant>& grant) { grant.reset(); }, "401 unauthorized"},
+        {"revoked",
+         [](std::optional<Grant>& grant) {
+    if (grant) grant->key_is_revoked = true;
+         },
+         "401 unauthorized"},
+        {"expired",
+         [](std::optional<Grant>& grant) {
+    if (grant) grant->key_expires_at = 999;
+         },
+         "401 unauthorized"},
+           {"expires in this second",
+            [](std::optional<Grant>& grant) {
+    if (grant) grant->key_expires_at = 1000;
+            },
+            "401 unauthorized"},
+    {"from elsewhere",
+     [](std::optional<Grant>& grant) {
+    if (grant) grant->key_addresses = "198.51.100.0/24";
+     },
+     "401 unauthorized"},
+    {"the account is not active",
+     [](std::optional<Grant>& grant) {
+    if (grant) grant->account_is_active = false;
+     },
+     "403 suspended"},
+    {"no domain for this key",
+     [](std::optional<Grant>& grant) {
+    if (grant) grant->domain_id = 0;
+     },
+     "404 domain_not_found"},
+    {"read-only",
+     [](std::optional<Grant>& grant) {
+    if (grant) grant->key_is_read_only = true;
+     },
+     "403 read_only", Purpose::write},
+    {"the domain is not active",
+     [](std::optional<Grant>& grant) {
+    if (grant) grant->domain_is_active = false;
+     },
+     "403 suspended", Purpose::write},
+    };
 
 std::optional<Grant> good_grant()
 {
@@ -238,7 +276,8 @@ BOOST_AUTO_TEST_CASE(what_is_stored_is_the_sha256_of_the_whole)
 {
     const std::string text{kOldKey};
     std::string digest(crypto_hash_sha256_BYTES, '\0');
-    crypto_hash_sha256(reinterpret_cast<unsigned char*>(digest.data()), reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    crypto_hash_sha256(reinterpret_cast<unsigned char*>(digest.data()),
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size());
     BOOST_TEST((Key::parse(text).value().sha256() == digest));
 }
 
@@ -252,8 +291,10 @@ BOOST_AUTO_TEST_CASE(every_typing_error_of_one_character_is_seen)
             mistyped[place] = static_cast<char>(byte);
             if (mistyped != key) BOOST_TEST(!Key::parse(mistyped).has_value(), mistyped);
         }
-        BOOST_TEST(!Key::parse(std::string{key}.erase(place, 1)).has_value(), "without the one at " << place);
-        BOOST_TEST(!Key::parse(std::string{key}.insert(place, 1, key[place])).has_value(), "twice the one at " << place);
+        BOOST_TEST(!Key::parse(std::string{key}.erase(place, 1)).has_value(),
+                   "without the one at " << place);
+        BOOST_TEST(!Key::parse(std::string{key}.insert(place, 1, key[place])).has_value(),
+                   "twice the one at " << place);
         auto swapped = key;
         if (place > 0) std::swap(swapped[place - 1], swapped[place]);
         if (swapped != key) BOOST_TEST(!Key::parse(swapped).has_value(), swapped);
@@ -264,7 +305,8 @@ BOOST_AUTO_TEST_CASE(an_invented_key_is_seen)
 {
     BOOST_TEST(!Key::parse("").has_value());
     BOOST_TEST(!Key::parse("mbx-").has_value());
-    for (int i = 0; i < 1000; ++i) BOOST_TEST(!Key::parse("mbx-" + api_key::random_base32(49)).has_value());
+    for (int i = 0; i < 1000; ++i)
+        BOOST_TEST(!Key::parse("mbx-" + api_key::random_base32(49)).has_value());
 }
 
 BOOST_DATA_TEST_CASE(a_header_with_a_key, data::make(kHeaders), row)
@@ -305,7 +347,8 @@ BOOST_DATA_TEST_CASE(a_key_with_one_flaw, data::make(kFlaws), flaw)
     auto grant = good_grant();
     flaw.apply(grant);
     BOOST_TEST(result_of(grant, Purpose::write) == flaw.complaint);
-    BOOST_TEST(result_of(grant, Purpose::read) == (flaw.least == Purpose::read ? flaw.complaint : "accepted"));
+    BOOST_TEST(result_of(grant, Purpose::read)
+               == (flaw.least == Purpose::read ? flaw.complaint : "accepted"));
 }
 
 BOOST_AUTO_TEST_CASE(of_two_flaws_the_first_is_told)
@@ -315,7 +358,8 @@ BOOST_AUTO_TEST_CASE(of_two_flaws_the_first_is_told)
             auto grant = good_grant();
             kFlaws[first].apply(grant);
             kFlaws[second].apply(grant);
-            BOOST_TEST(result_of(grant, Purpose::write) == kFlaws[first].complaint, kFlaws[first].why << ", and " << kFlaws[second].why);
+            BOOST_TEST(result_of(grant, Purpose::write) == kFlaws[first].complaint,
+                       kFlaws[first].why << ", and " << kFlaws[second].why);
         }
     }
 }
@@ -354,11 +398,13 @@ BOOST_AUTO_TEST_CASE(random_text)
 {
     const auto text = api_key::random_base32(10'000);
     BOOST_TEST(text.size() == 10'000U);
-    BOOST_TEST((std::set<char>{text.begin(), text.end()} == std::set<char>{kBase32.begin(), kBase32.end()}));
+    BOOST_TEST((std::set<char>{text.begin(), text.end()}
+                == std::set<char>{kBase32.begin(), kBase32.end()}));
     const auto hex = api_key::random_hex(1000);
     constexpr std::string_view kHex = "0123456789abcdef";
     BOOST_TEST(hex.size() == 2000U);
-    BOOST_TEST((std::set<char>{hex.begin(), hex.end()} == std::set<char>{kHex.begin(), kHex.end()}));
+    BOOST_TEST(
+        (std::set<char>{hex.begin(), hex.end()} == std::set<char>{kHex.begin(), kHex.end()}));
     BOOST_TEST(api_key::random_base32(0) == "");
     BOOST_TEST(api_key::random_hex(16) != api_key::random_hex(16));
 }

@@ -44,7 +44,8 @@ bool is_accepted(std::string_view text, const Config& config = {})
 bool is_hash_of(const std::string& stored, std::string_view text)
 {
     return stored.starts_with(kScheme)
-           && crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size()) == 0;
+           && crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size())
+                  == 0;
 }
 
 std::string times(int count, std::string_view text)
@@ -91,7 +92,8 @@ const Text kBad[] = {
     {"four characters once they are composed", kDecomposed},
     {"129 characters", std::string(129, 'x')},
     {"129 characters of two bytes", times(129, "\xC3\xA9")},
-    {"Latin-1", "caf\xE9" "123"},
+    {"Latin-1", "caf\xE9"
+                "123"},
     {"an overlong character", "abcde\xC0\xAF"},
     {"a surrogate", "abcde\xED\xA0\x80"},
     {"a character cut short", "abcde\xC3"},
@@ -100,11 +102,16 @@ const Text kBad[] = {
     {"a tab", "abc\tdef"},
     {"a line feed", "abcdef\n"},
     {"a carriage return", "abc\rdef"},
-    {"an escape", "abc\x1B" "def"},
-    {"the last of C0", "abc\x1F" "def"},
-    {"DEL", "abc\x7F" "def"},
-    {"the first of C1", "abc\xC2\x80" "def"},
-    {"NEL", "abc\xC2\x85" "def"},
+    {"an escape", "abc\x1B"
+                  "def"},
+    {"the last of C0", "abc\x1F"
+                       "def"},
+    {"DEL", "abc\x7F"
+            "def"},
+    {"the first of C1", "abc\xC2\x80"
+                        "def"},
+    {"NEL", "abc\xC2\x85"
+            "def"},
     {"the last of C1", "abcdef\xC2\x9F"},
     {"the mailbox's name", "alice"},
     {"the mailbox's name in capitals", "ALICE"},
@@ -114,11 +121,14 @@ const Text kBad[] = {
     {"the domain in capitals", "EXAMPLE.ORG"},
 };
 
-// The kernel's sched_runtime in nanoseconds, from its struct sched_attr (sched_setattr(2)); 0: as it comes.
+// The kernel's sched_runtime in nanoseconds, from its struct sched_attr (sched_setattr(2)); 0: as
+// it comes.
 std::uint64_t slice()
 {
     std::array<std::uint64_t, 6> attributes{};
-    return ::syscall(SYS_sched_getattr, 0, attributes.data(), sizeof attributes, 0) == 0 ? attributes[3] : 0;
+    return ::syscall(SYS_sched_getattr, 0, attributes.data(), sizeof attributes, 0) == 0
+               ? attributes[3]
+               : 0;
 }
 
 }  // namespace
@@ -132,7 +142,8 @@ BOOST_DATA_TEST_CASE(is_taken, data::make(kGood), row)
 
 BOOST_DATA_TEST_CASE(is_refused, data::make(kBad), row)
 {
-    BOOST_CHECK_EXCEPTION(password::check(row.text, owner(), Config{}), mailbox::Invalid, [&](const mailbox::Invalid& invalid) {
+    BOOST_CHECK_EXCEPTION(password::check(row.text, owner(), Config{}), mailbox::Invalid,
+                          [&](const mailbox::Invalid& invalid) {
         return std::string{invalid.what()}.starts_with("'password' parameter");
     });
 }
@@ -157,7 +168,8 @@ BOOST_AUTO_TEST_CASE(the_lengths_are_settings)
     BOOST_TEST(is_accepted("12345678", config));
     BOOST_TEST(is_accepted("1234567890", config));
     BOOST_TEST(!is_accepted("12345678901", config));
-    BOOST_CHECK_EXCEPTION(password::check("1", owner(), config), mailbox::Invalid, [](const mailbox::Invalid& invalid) {
+    BOOST_CHECK_EXCEPTION(password::check("1", owner(), config), mailbox::Invalid,
+                          [](const mailbox::Invalid& invalid) {
         return std::string{invalid.what()}.find("8 to 10") != std::string::npos;
     });
 }
@@ -183,8 +195,13 @@ BOOST_AUTO_TEST_CASE(a_password_is_composed)
 
 BOOST_AUTO_TEST_CASE(the_domain_is_no_password_in_either_form)
 {
-    const auto unicode = mailbox::Address::parse("alice", *mailbox::Domain::parse("b\xC3\xBC" "cher.example"));
-    for (const char* text : {"alice@b\xC3\xBC" "cher.example", "alice@bu\xCC\x88" "cher.example", "alice@xn--bcher-kva.example", "xn--bcher-kva.example"}) {
+    const auto unicode = mailbox::Address::parse("alice", *mailbox::Domain::parse("b\xC3\xBC"
+                                                                                  "cher.example"));
+    for (const char* text : {"alice@b\xC3\xBC"
+                             "cher.example",
+                             "alice@bu\xCC\x88"
+                             "cher.example",
+                             "alice@xn--bcher-kva.example", "xn--bcher-kva.example"}) {
         BOOST_CHECK_THROW(password::check(text, unicode, Config{}), mailbox::Invalid);
     }
 }
@@ -194,8 +211,10 @@ BOOST_AUTO_TEST_CASE(the_hash_is_that_of_the_settings)
     Config config;
     config.argon2_memory_kib = 64;
     config.argon2_passes = 3;
-    BOOST_TEST(password::hash("secret", config).starts_with("{ARGON2ID}$argon2id$v=19$m=64,t=3,p=1$"));
-    BOOST_TEST(password::hash("secret", Config{}).starts_with("{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$"));
+    BOOST_TEST(
+        password::hash("secret", config).starts_with("{ARGON2ID}$argon2id$v=19$m=64,t=3,p=1$"));
+    BOOST_TEST(password::hash("secret", Config{})
+                   .starts_with("{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
 BOOST_AUTO_TEST_CASE(the_least_memory_that_the_configuration_takes_works)
@@ -216,7 +235,10 @@ BOOST_AUTO_TEST_CASE(the_hash_fits_its_column)
     config.argon2_memory_kib = 8;
     const auto stored = password::hash(times(128, "\xF0\x9F\x98\x80"), config);
     BOOST_TEST(stored.size() <= 255U);
-    BOOST_TEST(stored.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/$=,{}") == std::string::npos, stored);
+    BOOST_TEST(stored.find_first_not_of(
+                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/$=,{}")
+                   == std::string::npos,
+               stored);
 }
 
 BOOST_AUTO_TEST_CASE(memory_that_cannot_be_had_is_an_error)
@@ -230,10 +252,15 @@ BOOST_AUTO_TEST_CASE(who_has_hashed_is_scheduled_as_before)
 {
     support::Process hasher{[] {
         const sched_param none{};
-        if (::sched_setscheduler(0, SCHED_BATCH, &none) != 0 || ::setpriority(PRIO_PROCESS, 0, 5) != 0) return 1;
+        if (::sched_setscheduler(0, SCHED_BATCH, &none) != 0
+            || ::setpriority(PRIO_PROCESS, 0, 5) != 0)
+            return 1;
         const auto before = slice();
         password::hash("secret", cheap());
-        return ::sched_getscheduler(0) == SCHED_BATCH && ::getpriority(PRIO_PROCESS, 0) == 5 && slice() == before ? 0 : 1;
+        return ::sched_getscheduler(0) == SCHED_BATCH && ::getpriority(PRIO_PROCESS, 0) == 5
+                       && slice() == before
+                   ? 0
+                   : 1;
     }};
     BOOST_TEST(hasher.wait() == 0);
 }
@@ -245,7 +272,8 @@ BOOST_AUTO_TEST_CASE(whether_it_is_the_stored_one)
     BOOST_TEST(!password::verify("Secret", stored).value());
     BOOST_TEST(!password::verify("", stored).value());
     BOOST_TEST(!password::verify("secret", "{PLAIN}secret").has_value());
-    BOOST_TEST(!password::verify("secret", "{ARGON2ID}secret").value());  // nobody can log in by that
+    BOOST_TEST(
+        !password::verify("secret", "{ARGON2ID}secret").value());  // nobody can log in by that
     // More memory than there is.
     auto much = stored;
     much.replace(much.find("m=8,"), 4, "m=4294967295,");

@@ -28,8 +28,13 @@ const Spelling kSpellings[] = {
     {"Hangul by its parts", "\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB", "\xED\x95\x9C"},
     {"an Angstrom sign is a letter", "\xE2\x84\xAB", "\xC3\x85"},
     {"full width stays (no NFKC)", "\xEF\xBC\xA1", "\xEF\xBC\xA1"},
-    {"a no-break space stays", "a\xC2\xA0" "b", "a\xC2\xA0" "b"},
-    {"the letter that grows most", "\xF0\x9D\x85\xA0", "\xF0\x9D\x85\x98\xF0\x9D\x85\xA5\xF0\x9D\x85\xAE"},
+    {"a no-break space stays",
+     "a\xC2\xA0"
+     "b",
+     "a\xC2\xA0"
+     "b"},
+    {"the letter that grows most", "\xF0\x9D\x85\xA0",
+     "\xF0\x9D\x85\x98\xF0\x9D\x85\xA5\xF0\x9D\x85\xAE"},
 };
 
 }  // namespace

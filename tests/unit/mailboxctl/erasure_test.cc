@@ -45,12 +45,16 @@ struct House : database::Tenant {
         homes[std::string{name}].push_back(fs::path{config.store} / id.substr(0, 2) / id);
         fs::create_directories(homes[std::string{name}].back());
         std::ofstream{homes[std::string{name}].back() / "1"} << "message";
-        database.execute("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@x'), 7, 1)", {id});
-        database.execute("INSERT INTO mailbox_activity (storage_id, last_login) VALUES (?, 1)", {id});
+        database.execute(
+            "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@x'), 7, 1)",
+            {id});
+        database.execute("INSERT INTO mailbox_activity (storage_id, last_login) VALUES (?, 1)",
+                         {id});
     }
     bool has_mail(const std::string& name)
     {
-        return std::any_of(homes[name].begin(), homes[name].end(), [](const auto& home) { return fs::exists(home); });
+        return std::any_of(homes[name].begin(), homes[name].end(),
+                           [](const auto& home) { return fs::exists(home); });
     }
     static std::map<std::string, std::int64_t> counts(erasure::Erasure& erasure)
     {
@@ -59,9 +63,10 @@ struct House : database::Tenant {
     }
     std::int64_t known(std::string_view text)
     {
-        return database.number("SELECT (SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = ? AND domain = ?)"
-                               " + (SELECT COUNT(*) FROM audit_log WHERE local_part = ? AND domain = ?)",
-                               {text, domain.name(), text, domain.name()});
+        return database.number(
+            "SELECT (SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = ? AND domain = ?)"
+            " + (SELECT COUNT(*) FROM audit_log WHERE local_part = ? AND domain = ?)",
+            {text, domain.name(), text, domain.name()});
     }
     erasure::Done erase(const erasure::What& what)
     {
@@ -74,7 +79,8 @@ struct House : database::Tenant {
     support::Directory directory;
     Config config = database.config();
     std::map<std::string, std::vector<fs::path>> homes;
-    db::Session its_session{database.config().db, database.config().db.password(), database.config()};
+    db::Session its_session{database.config().db, database.config().db.password(),
+                            database.config()};
 };
 
 }  // namespace
@@ -95,14 +101,21 @@ const Line kLines[] = {
     {"with an extension", "orig_to=<al.ice+news@exa-mple.org>", true, true},
     {"with an encoded extension", "al.ice%2Bnews%40exa-mple.org", true, true},
     {"a path", "\"DELETE /exa-mple.org/mailboxes/al.ice HTTP/1.1\"", true, true},
-    {"a path with the address", "\"PUT /v3/exa-mple.org/mailboxes/al.ice@exa-mple.org HTTP/1.1\"", true, true},
-    {"a path with an encoded address", "\"PUT /v3/exa-mple.org/mailboxes/al.ice%40exa-mple.org HTTP/1.1\"", true, true},
-    {"a path of credentials", "\"PUT /v3/domains/exa-mple.org/credentials/al.ice HTTP/1.1\"", true, true},
-    {"a path in capitals", "\"PUT /v4/domains/EXA-MPLE.ORG/credentials/AL.ICE HTTP/2.0\"", true, true},
+    {"a path with the address", "\"PUT /v3/exa-mple.org/mailboxes/al.ice@exa-mple.org HTTP/1.1\"",
+     true, true},
+    {"a path with an encoded address",
+     "\"PUT /v3/exa-mple.org/mailboxes/al.ice%40exa-mple.org HTTP/1.1\"", true, true},
+    {"a path of credentials", "\"PUT /v3/domains/exa-mple.org/credentials/al.ice HTTP/1.1\"", true,
+     true},
+    {"a path in capitals", "\"PUT /v4/domains/EXA-MPLE.ORG/credentials/AL.ICE HTTP/2.0\"", true,
+     true},
     {"a dot behind the domain", "\"PUT /exa-mple.org./mailboxes/al.ice HTTP/1.1\"", true, true},
     {"an encoded dot behind it", "\"PUT /exa-mple.org%2e/mailboxes/al.ice HTTP/1.1\"", true, true},
-    {"a slash too many, as nginx refuses it", "\"PUT /exa-mple.org//mailboxes//al.ice HTTP/1.1\"", true, true},
-    {"every letter encoded", "/%65%78%61%2d%6d%70%6c%65%2e%6f%72%67/%6d%61%69%6c%62%6f%78%65%73/%61%6c%2E%69%63%65", true, true},
+    {"a slash too many, as nginx refuses it", "\"PUT /exa-mple.org//mailboxes//al.ice HTTP/1.1\"",
+     true, true},
+    {"every letter encoded",
+     "/%65%78%61%2d%6d%70%6c%65%2e%6f%72%67/%6d%61%69%6c%62%6f%78%65%73/%61%6c%2E%69%63%65", true,
+     true},
     {"capitals encoded", "/%45xa-mple.org/mailboxes/%41%4C.ice", true, true},
     {"another mailbox", "to=<bob@exa-mple.org>", false, true},
     {"a path of another mailbox", "PUT /exa-mple.org/mailboxes/bob", false, true},
@@ -122,15 +135,21 @@ bool finds(const std::string& pattern, const std::string& text)
 // What is printed to find the logs by finds every form in which a log may name an address.
 BOOST_DATA_TEST_CASE(a_line_of_a_log, data::make(kLines), row)
 {
-    BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org", .local_part = "al.ice"}), row.text) == row.names_alice);
+    BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org", .local_part = "al.ice"}), row.text)
+               == row.names_alice);
     BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org"}), row.text) == row.names_domain);
 }
 
 BOOST_AUTO_TEST_CASE(a_domain_in_a_pattern_has_both_forms)
 {
-    const auto pattern = erasure::pattern({.domain = "xn--bcher-kva.example", .local_part = "anna"});
-    for (const char* line : {"<anna@xn--bcher-kva.example>", "user=<anna@b\xC3\xBC" "cher.example>", "GET /v3/b%C3%BCcher.example/mailboxes/anna",
-                             "GET /v3/b\xC3\xBC" "cher.example/mailboxes/anna"}) {
+    const auto pattern =
+        erasure::pattern({.domain = "xn--bcher-kva.example", .local_part = "anna"});
+    for (const char* line : {"<anna@xn--bcher-kva.example>",
+                             "user=<anna@b\xC3\xBC"
+                             "cher.example>",
+                             "GET /v3/b%C3%BCcher.example/mailboxes/anna",
+                             "GET /v3/b\xC3\xBC"
+                             "cher.example/mailboxes/anna"}) {
         BOOST_TEST(finds(pattern, line), line);
     }
     BOOST_TEST(!finds(pattern, "<anna@bucher.example>"));
@@ -142,28 +161,42 @@ BOOST_AUTO_TEST_CASE(every_character_of_a_name_in_a_pattern)
     const auto pattern = erasure::pattern({.domain = "x.example", .local_part = name});
     std::string encoded;
     constexpr char kDigits[] = "0123456789abcdef";
-    for (const unsigned char c : name) encoded += std::string{'%', kDigits[c >> 4], kDigits[c & 15]};
+    for (const unsigned char c : name)
+        encoded += std::string{'%', kDigits[c >> 4], kDigits[c & 15]};
     // By the program that is named, since its language is not quite that of the library.
     const support::Directory directory;
-    for (const auto& [text, is_found] : {std::pair{name + "@x.example", true}, {"/x.example/mailboxes/" + name, true}, {encoded + "%40x.example", true},
-                                         {"/domains/x.example/credentials/" + encoded, true}, {name.substr(1) + "@x.example", false}}) {
+    for (const auto& [text, is_found] : {std::pair{name + "@x.example", true},
+                                         {"/x.example/mailboxes/" + name, true},
+                                         {encoded + "%40x.example", true},
+                                         {"/domains/x.example/credentials/" + encoded, true},
+                                         {name.substr(1) + "@x.example", false}}) {
         directory.write("log", text + "\n");
         directory.write("pattern", pattern + "\n");
-        const auto found = std::system(("grep -qiE -f " + directory.path("pattern") + " " + directory.path("log")).c_str()) == 0;
+        const auto found =
+            std::system(
+                ("grep -qiE -f " + directory.path("pattern") + " " + directory.path("log")).c_str())
+            == 0;
         BOOST_TEST(found == is_found, text);
     }
 }
 
 BOOST_FIXTURE_TEST_CASE(what_there_is, House)
 {
-    database.execute("INSERT INTO submission_rate (storage_id, since, recipients) VALUES (?, 1, 1)", {storage_id("alice")});
-    for (const auto& [kind, name] : {std::pair{"mailbox", "alice@" + domain.name()}, {"mailbox", "bob@" + domain.name()},
-                                     {"mailbox", std::string{"alice@another.example"}}, {"domain", domain.name()}}) {
-        database.execute("INSERT INTO sending_rate (kind, name, since, recipients) VALUES (?, ?, 1, 1)", {kind, name});
+    database.execute("INSERT INTO submission_rate (storage_id, since, recipients) VALUES (?, 1, 1)",
+                     {storage_id("alice")});
+    for (const auto& [kind, name] : {std::pair{"mailbox", "alice@" + domain.name()},
+                                     {"mailbox", "bob@" + domain.name()},
+                                     {"mailbox", std::string{"alice@another.example"}},
+                                     {"domain", domain.name()}}) {
+        database.execute(
+            "INSERT INTO sending_rate (kind, name, since, recipients) VALUES (?, ?, 1, 1)",
+            {kind, name});
     }
     erasure::Erasure of_alice{its_session, alice()};
-    const std::map<std::string, std::int64_t> hers{{"mailbox", 1},         {"mailbox_usage", 1},   {"mailbox_activity", 1}, {"submission_rate", 1},
-                                                   {"deleted_mailbox", 1}, {"audit_log", 3},       {"sending_rate", 1},   {"suspended_name", 0}};
+    const std::map<std::string, std::int64_t> hers{{"mailbox", 1},          {"mailbox_usage", 1},
+                                                   {"mailbox_activity", 1}, {"submission_rate", 1},
+                                                   {"deleted_mailbox", 1},  {"audit_log", 3},
+                                                   {"sending_rate", 1},     {"suspended_name", 0}};
     BOOST_TEST((counts(of_alice) == hers));
     auto connection = database.connect();
     admin::NewKey narrow;
@@ -171,10 +204,12 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
     narrow.domain = domain;
     admin::Admin{connection}.add_key(narrow);
     erasure::Erasure of_all{its_session, all()};
-    const std::map<std::string, std::int64_t> theirs{{"mailbox", 2},   {"mailbox_usage", 2}, {"mailbox_activity", 2}, {"submission_rate", 1},
-                                                     {"deleted_mailbox", 1}, {"audit_log", 5}, {"domain", 1}, {"api_key", 1}, {"mailbox_range", 1},
-                                                     {"sending_rate", 3},
-                                                     {"suspended_name", 0}, {"deleted_domain", 0}, {"deleted_key", 0}};
+    const std::map<std::string, std::int64_t> theirs{
+        {"mailbox", 2},         {"mailbox_usage", 2},   {"mailbox_activity", 2},
+        {"submission_rate", 1}, {"deleted_mailbox", 1}, {"audit_log", 5},
+        {"domain", 1},          {"api_key", 1},         {"mailbox_range", 1},
+        {"sending_rate", 3},    {"suspended_name", 0},  {"deleted_domain", 0},
+        {"deleted_key", 0}};
     BOOST_TEST((counts(of_all) == theirs));
     erasure::Erasure of_nobody{its_session, {.domain = domain.name(), .local_part = "carol"}};
     for (const auto& [table, count] : of_nobody.rows()) BOOST_TEST(count == 0, table);
@@ -182,7 +217,9 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
 
 BOOST_FIXTURE_TEST_CASE(an_address_goes, House)
 {
-    database.execute("INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('mailbox', CONCAT('alice@', ?), 1, 1)", {domain.name()});
+    database.execute(
+        "INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('mailbox', CONCAT('alice@', ?), 1, 1)",
+        {domain.name()});
     const auto done = erase(alice());
     BOOST_TEST(done.mail.files == 2);
     BOOST_TEST(done.mail.bytes == 14);
@@ -195,14 +232,27 @@ BOOST_FIXTURE_TEST_CASE(an_address_goes, House)
     BOOST_TEST(known("bob") == 1);
     // What stays of it: a storage id, for the janitor, and that something was done.
     for (const auto& id : done.storage_ids) {
-        BOOST_TEST(database.text("SELECT CONCAT_WS('|', domain, local_part, password, created_at, size_bytes, deleted_by, purged_at > 0)"
-                                 " FROM deleted_mailbox WHERE storage_id = ?", {id}) == "|||0|0||1");
+        BOOST_TEST(
+            database.text(
+                "SELECT CONCAT_WS('|', domain, local_part, password, created_at, size_bytes, deleted_by, purged_at > 0)"
+                " FROM deleted_mailbox WHERE storage_id = ?",
+                {id})
+            == "|||0|0||1");
     }
-    const auto left = database.column("SELECT CONCAT_WS(' ', actor, action, client = '') FROM audit_log WHERE domain = ? AND local_part = '(erased)'"
-                                      " ORDER BY at, id", {domain.name()});
+    const auto left = database.column(
+        "SELECT CONCAT_WS(' ', actor, action, client = '') FROM audit_log WHERE domain = ? AND local_part = '(erased)'"
+        " ORDER BY at, id",
+        {domain.name()});
     const auto key_id = key.id();
-    BOOST_TEST(left == (Strings{key_id + " create 1", key_id + " delete 1", key_id + " create 1", "operator delete 1", "operator erase 1"}), per_element());
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = ? AND local_part = 'bob' AND client = '192.0.2.1'", {domain.name()}) == 1);
+    BOOST_TEST(left
+                   == (Strings{key_id + " create 1", key_id + " delete 1", key_id + " create 1",
+                               "operator delete 1", "operator erase 1"}),
+               per_element());
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(*) FROM audit_log WHERE domain = ? AND local_part = 'bob' AND client = '192.0.2.1'",
+            {domain.name()})
+        == 1);
     erasure::Erasure again{its_session, alice()};
     for (const auto& [table, count] : again.rows()) BOOST_TEST(count == 0, table);
 }
@@ -216,9 +266,15 @@ BOOST_FIXTURE_TEST_CASE(a_domain_goes, House)
     BOOST_TEST(!has_mail("bob"));
     erasure::Erasure again{its_session, all()};
     for (const auto& [table, count] : again.rows()) BOOST_TEST(count == 0, table);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE actor = ? AND domain = '(erased)' AND local_part = '(erased)' AND client = ''",
-                               {key.id()}) == 4);
-    BOOST_TEST(database.number("SELECT COUNT(*) FROM audit_log WHERE domain = '(erased)' AND local_part = '' AND action = 'domain-add'") >= 1);
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(*) FROM audit_log WHERE actor = ? AND domain = '(erased)' AND local_part = '(erased)' AND client = ''",
+            {key.id()})
+        == 4);
+    BOOST_TEST(
+        database.number(
+            "SELECT COUNT(*) FROM audit_log WHERE domain = '(erased)' AND local_part = '' AND action = 'domain-add'")
+        >= 1);
     BOOST_TEST(other.rows() == 2);
     BOOST_TEST(other.known("alice") == 4);
     BOOST_TEST(other.has_mail("alice"));
@@ -231,7 +287,9 @@ BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, House)
     of_deleted.is_deleted_only = true;
     erasure::Erasure erasure{its_session, of_deleted};
     BOOST_TEST(erasure.account() == account);
-    BOOST_TEST((counts(erasure) == std::map<std::string, std::int64_t>{{"deleted_mailbox", 1}, {"deleted_domain", 0}, {"deleted_key", 0}}));
+    BOOST_TEST((counts(erasure)
+                == std::map<std::string, std::int64_t>{
+                    {"deleted_mailbox", 1}, {"deleted_domain", 0}, {"deleted_key", 0}}));
     BOOST_TEST(erase(of_deleted).mail.files == 1);
     BOOST_TEST(counts(erasure).at("deleted_mailbox") == 0);
     BOOST_TEST(!fs::exists(homes["alice"].front()));
@@ -248,13 +306,18 @@ BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), step
         erasure::Erasure stopped{its_session, alice()};
         stopped.lock_out();
         auto connection = database.connect();
-        BOOST_CHECK_THROW(life::restore(connection, {.address = address("alice"), .name = address("x")}, std::chrono::days{7}), admin::Refused);
+        BOOST_CHECK_THROW(life::restore(connection,
+                                        {.address = address("alice"), .name = address("x")},
+                                        std::chrono::days{7}),
+                          admin::Refused);
         storage::Store mail{config.store};
         if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
         // And the janitor may have removed the rows of those whose mail is gone.
-        if (steps >= 3) database.execute("DELETE FROM deleted_mailbox WHERE domain = ?", {domain.name()});
+        if (steps >= 3)
+            database.execute("DELETE FROM deleted_mailbox WHERE domain = ?", {domain.name()});
         const auto rows = stopped.rows();
-        BOOST_TEST(std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; }));
+        BOOST_TEST(std::any_of(rows.begin(), rows.end(),
+                               [](const auto& table) { return table.second > 0; }));
     }
     erase(alice());
     BOOST_TEST(known("alice") == 0);
@@ -264,8 +327,10 @@ BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), step
 
 BOOST_FIXTURE_TEST_CASE(more_than_one_statement_takes, House)
 {
-    database.execute("INSERT INTO audit_log WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
-                     " SELECT n.i, m.i, 'tester', '192.0.2.1', 'password', ?, 'alice' FROM n JOIN n m", {domain.name()});
+    database.execute(
+        "INSERT INTO audit_log WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
+        " SELECT n.i, m.i, 'tester', '192.0.2.1', 'password', ?, 'alice' FROM n JOIN n m",
+        {domain.name()});
     BOOST_TEST(known("alice") > 2500);
     erase(alice());
     BOOST_TEST(known("alice") == 0);
@@ -281,21 +346,28 @@ BOOST_FIXTURE_TEST_CASE(away_from_the_store, House)
     BOOST_TEST(known("alice") == 2);  // as long as there is mail, a second run finds it by these
     BOOST_TEST(has_mail("alice"));
     for (const auto& id : done.storage_ids) {
-        BOOST_TEST(database.number("SELECT purged_at IS NOT NULL FROM deleted_mailbox WHERE storage_id = ?", {id}) == 1);
+        BOOST_TEST(
+            database.number(
+                "SELECT purged_at IS NOT NULL FROM deleted_mailbox WHERE storage_id = ?", {id})
+            == 1);
     }
     database.run("UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");
     config.store = directory.path("store");
-    BOOST_TEST(janitor::Purge(its_session, config).stores(janitor::Clock::time_point::max()).stores >= 2);
+    BOOST_TEST(janitor::Purge(its_session, config).stores(janitor::Clock::time_point::max()).stores
+               >= 2);
     BOOST_TEST(known("alice") == 0);
 }
 
-// What cannot be removed is said, keeps its name until it can, and keeps nothing else from being removed.
+// What cannot be removed is said, keeps its name until it can, and keeps nothing else from being
+// removed.
 BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, House)
 {
     folders::deepen(homes["alice"].front());
     const auto done = erase(alice());
     BOOST_TEST(done.mail.files >= 1);
-    BOOST_TEST(done.left.find("the mail (1 mailboxes' could not be removed, the first: ") != std::string::npos, done.left);
+    BOOST_TEST(done.left.find("the mail (1 mailboxes' could not be removed, the first: ")
+                   != std::string::npos,
+               done.left);
     BOOST_TEST(!fs::exists(homes["alice"].back()));
     BOOST_TEST(known("alice") == 1);
     fs::remove_all(homes["alice"].front().string() + ".removed");
@@ -320,9 +392,11 @@ BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, House)
 // That cannot be, unless somebody changed the tables by hand; then the mail is what counts.
 BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, House)
 {
-    database.execute("INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"
-                     " quota_bytes, deleted_at, deleted_by, purged_at) SELECT storage_id, domain_id, ?, 'alice', created_at, size_bytes, state, password, generation,"
-                     " quota_bytes, 1, 'tester', NULL FROM mailbox WHERE storage_id = ?", {domain.name(), storage_id("bob")});
+    database.execute(
+        "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"
+        " quota_bytes, deleted_at, deleted_by, purged_at) SELECT storage_id, domain_id, ?, 'alice', created_at, size_bytes, state, password, generation,"
+        " quota_bytes, 1, 'tester', NULL FROM mailbox WHERE storage_id = ?",
+        {domain.name(), storage_id("bob")});
     erase(alice());
     BOOST_TEST(has_mail("bob"));
     BOOST_TEST(!has_mail("alice"));

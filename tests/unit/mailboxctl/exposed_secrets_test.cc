@@ -27,7 +27,9 @@ struct Folder {
     }
     std::string find() const
     {
-        const auto found = exposed::find({root / "conf", "/nowhere", ""}, {{"key", "a long secret"}, {"short", "abc"}, {"empty", ""}});
+        const auto found =
+            exposed::find({root / "conf", "/nowhere", ""},
+                          {{"key", "a long secret"}, {"short", "abc"}, {"empty", ""}});
         return found ? fs::relative(found->file, root).string() + " " + found->secret : "nothing";
     }
 

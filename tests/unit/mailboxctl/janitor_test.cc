@@ -33,10 +33,16 @@ struct Own {
 };
 
 struct House : Own, database::Tenant {
-    House() : database::Tenant{Own::database} { store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor); }
+    House() : database::Tenant{Own::database}
+    {
+        store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor);
+    }
     database::Database& db() { return Own::database; }
 
-    std::string login(std::string_view name) { return storage_id(name) + "." + std::to_string(generation(name)) + "@" + domain.name(); }
+    std::string login(std::string_view name)
+    {
+        return storage_id(name) + "." + std::to_string(generation(name)) + "@" + domain.name();
+    }
     std::int64_t count(const char* statement) { return db().number(statement); }
     std::int64_t rows_of_sessions() { return count("SELECT COUNT(*) FROM session_end"); }
 
@@ -58,68 +64,77 @@ struct Change : support::Row {
     bool ends_bob;
 };
 
-const Change kChanges[] = {
-    {"none", [](Sessions& /*house*/) {}, false, false},
-    {"a password", [](Sessions& house) { house.store.change_password(house.grant(), house.address("alice"), "{PLAIN}x", house.actor); }, true, false},
-    {"a password by POST",
-     [](Sessions& house) {
-         auto grant = house.grant();
-         grant.domain_updates_duplicates = true;
-         house.store.create(grant, {house.mailbox("alice")}, house.actor);
-     },
-     true, false},
-    {"a deletion", [](Sessions& house) { house.store.remove(house.grant(), house.address("alice"), house.actor); }, true, false},
+const Change kChanges[] =
+    {
+        {"none", [](Sessions& /*house*/) {}, false, false},
+        {"a password",
+         [](Sessions& house) {
+    house.store.change_password(house.grant(), house.address("alice"), "{PLAIN}x", house.actor);
+         },
+         true, false},
+        {"a password by POST",
+         [](Sessions& house) {
+    auto grant = house.grant();
+    grant.domain_updates_duplicates = true;
+    house.store.create(grant, {house.mailbox("alice")}, house.actor);
+         },
+         true, false},
+             {"a deletion",
+              [](Sessions& house) {
+    house.store.remove(house.grant(), house.address("alice"), house.actor);
+              },
+              true, false},
     {"a deletion, and another of that name",
      [](Sessions& house) {
-         house.store.remove(house.grant(), house.address("alice"), house.actor);
-         house.store.create(house.grant(), {house.mailbox("alice")}, house.actor);
+    house.store.remove(house.grant(), house.address("alice"), house.actor);
+    house.store.create(house.grant(), {house.mailbox("alice")}, house.actor);
      },
      true, false},
     {"a suspension",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         life::set_state(connection, house.address("alice"), mailbox::State::no_login);
+    auto connection = house.db().connect();
+    life::set_state(connection, house.address("alice"), mailbox::State::no_login);
      },
      true, false},
     {"a suspension and its end",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         life::set_state(connection, house.address("alice"), mailbox::State::disabled);
-         life::set_state(connection, house.address("alice"), mailbox::State::active);
+    auto connection = house.db().connect();
+    life::set_state(connection, house.address("alice"), mailbox::State::disabled);
+    life::set_state(connection, house.address("alice"), mailbox::State::active);
      },
      true, false},
     {"a domain's suspension",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         admin::Admin{connection}.set_domain_state(house.domain, mailbox::State::no_login);
+    auto connection = house.db().connect();
+    admin::Admin{connection}.set_domain_state(house.domain, mailbox::State::no_login);
      },
      true, true},
     {"an account's suspension",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         admin::Admin{connection}.set_account_state(house.account, mailbox::State::disabled);
+    auto connection = house.db().connect();
+    admin::Admin{connection}.set_account_state(house.account, mailbox::State::disabled);
      },
      true, true},
     {"an account's suspension and its end",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         admin::Admin{connection}.set_account_state(house.account, mailbox::State::disabled);
-         admin::Admin{connection}.set_account_state(house.account, mailbox::State::active);
+    auto connection = house.db().connect();
+    admin::Admin{connection}.set_account_state(house.account, mailbox::State::disabled);
+    admin::Admin{connection}.set_account_state(house.account, mailbox::State::active);
      },
      false, false},
     {"a domain's removal",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         admin::Admin{connection}.remove_domain(house.domain);
+    auto connection = house.db().connect();
+    admin::Admin{connection}.remove_domain(house.domain);
      },
      true, true},
     {"a quota",
      [](Sessions& house) {
-         auto connection = house.db().connect();
-         life::set_quota(connection, house.address("alice"), 1);
+    auto connection = house.db().connect();
+    life::set_quota(connection, house.address("alice"), 1);
      },
      false, false},
-};
+    };
 
 }  // namespace
 
@@ -139,8 +154,14 @@ BOOST_DATA_TEST_CASE_F(Sessions, who_is_ended, data::make(kChanges), row)
     House other;
     const auto alice = login("alice");
     const auto bob = login("bob");
-    const Strings strangers{"root", "alice@" + domain.name(), storage_id("alice") + "@" + domain.name(), storage_id("alice") + ".@x",
-                            storage_id("alice") + ".1x@x", std::string(32, '*') + ".1@x", "." + alice, ""};
+    const Strings strangers{"root",
+                            "alice@" + domain.name(),
+                            storage_id("alice") + "@" + domain.name(),
+                            storage_id("alice") + ".@x",
+                            storage_id("alice") + ".1x@x",
+                            std::string(32, '*') + ".1@x",
+                            "." + alice,
+                            ""};
     users.connected = {alice, bob, alice};
     users.connected.insert(users.connected.end(), strangers.begin(), strangers.end());
     row.make(*this);
@@ -197,7 +218,8 @@ BOOST_FIXTURE_TEST_CASE(old_reasons_go_and_young_ones_stay, Sessions)
     make_old();
     store.change_password(grant(), address("bob"), "{PLAIN}x", actor);
     sessions.look();
-    BOOST_TEST(db().column("SELECT storage_id FROM session_end") == Strings{storage_id("bob")}, per_element());
+    BOOST_TEST(db().column("SELECT storage_id FROM session_end") == Strings{storage_id("bob")},
+               per_element());
 }
 
 // After a few seconds not each look at the table is one at Dovecot.
@@ -227,7 +249,8 @@ BOOST_FIXTURE_TEST_CASE(after_a_thousand_changes, Sessions)
     for (int i = 0; i < 250; ++i) {
         const auto name = "m" + std::to_string(i);
         before.push_back(login(name));
-        for (int again = 0; again < 4; ++again) store.change_password(grant(), address(name), "{PLAIN}x", actor);
+        for (int again = 0; again < 4; ++again)
+            store.change_password(grant(), address(name), "{PLAIN}x", actor);
     }
     BOOST_TEST(sessions.look().ended == 250);
     std::sort(before.begin(), before.end());
@@ -249,8 +272,10 @@ BOOST_FIXTURE_TEST_CASE(a_change_under_way, Sessions)
     auto connection = db().connect();
     {
         const db::Transaction transaction{connection};
-        connection.execute("UPDATE mailbox SET generation = generation + 1 WHERE local_part = 'alice'");
-        connection.execute("INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())");
+        connection.execute(
+            "UPDATE mailbox SET generation = generation + 1 WHERE local_part = 'alice'");
+        connection.execute(
+            "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())");
         BOOST_TEST(sessions.look().ended == 0);
         BOOST_TEST(rows_of_sessions() == 0);
     }
@@ -300,7 +325,10 @@ struct Mail : House {
         fs::create_directory(config.store = directory.path("store"));
         for (const char* name : {"alice", "bob"}) make_home(storage_id(name));
     }
-    fs::path home(const std::string& id) const { return fs::path{directory.path("store")} / id.substr(0, 2) / id; }
+    fs::path home(const std::string& id) const
+    {
+        return fs::path{directory.path("store")} / id.substr(0, 2) / id;
+    }
     void make_home(const std::string& id) const
     {
         fs::create_directories(home(id) / "Maildir" / "cur");
@@ -311,7 +339,8 @@ struct Mail : House {
     {
         const auto id = storage_id(name);
         store.remove(grant(), address(name), actor);
-        db().execute("UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?", {seconds_ago, id});
+        db().execute("UPDATE deleted_mailbox SET deleted_at = deleted_at - ? WHERE storage_id = ?",
+                     {seconds_ago, id});
         return id;
     }
     janitor::Purge purge() { return {its_session, config}; }
@@ -442,9 +471,11 @@ BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, Mail)
 {
     const auto alice = storage_id("alice");
     for (const char* purged_at : {"NULL", "1"}) {
-        db().run("INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"
-                 " quota_bytes, deleted_at, deleted_by, purged_at) SELECT storage_id, domain_id, 'x', local_part, created_at, size_bytes, state, password, generation,"
-                 " quota_bytes, 1, 'tester', " + std::string{purged_at} + " FROM mailbox WHERE local_part = 'alice'");
+        db().run(
+            "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"
+            " quota_bytes, deleted_at, deleted_by, purged_at) SELECT storage_id, domain_id, 'x', local_part, created_at, size_bytes, state, password, generation,"
+            " quota_bytes, 1, 'tester', "
+            + std::string{purged_at} + " FROM mailbox WHERE local_part = 'alice'");
         BOOST_TEST(purge().stores(kNoEnd).stores == 0);
         BOOST_TEST(fs::exists(home(alice)));
         db().run("DELETE FROM deleted_mailbox");
@@ -461,8 +492,10 @@ BOOST_FIXTURE_TEST_CASE(many_at_once, Mail)
     for (const auto& id : db().column("SELECT storage_id FROM mailbox")) make_home(id);
     for (int i = 0; i < 250; ++i) deleted("m" + std::to_string(i), 8 * kDay);
     BOOST_TEST(purge().stores(kNoEnd).stores == 250);
-    for (const auto& id : db().column("SELECT storage_id FROM mailbox")) BOOST_TEST(fs::exists(home(id)));
-    const auto left = std::count_if(fs::recursive_directory_iterator{config.store}, fs::recursive_directory_iterator{},
+    for (const auto& id : db().column("SELECT storage_id FROM mailbox"))
+        BOOST_TEST(fs::exists(home(id)));
+    const auto left = std::count_if(fs::recursive_directory_iterator{config.store},
+                                    fs::recursive_directory_iterator{},
                                     [](const auto& entry) { return entry.is_regular_file(); });
     BOOST_TEST(left == 52);
 }
@@ -471,27 +504,34 @@ namespace {
 
 struct Expired : support::Row {
     const char* table;
-    const char* insert;       // one that has expired and one that has not
-    std::int64_t left;        // of all its rows
+    const char* insert;  // one that has expired and one that has not
+    std::int64_t left;   // of all its rows
 };
 
 const Expired kExpired[] = {
     {"reasons to end sessions that nobody looked at for a day", "session_end",
-     "INSERT INTO session_end (storage_id, since) VALUES ('a', UNIX_TIMESTAMP() - 86401), ('b', UNIX_TIMESTAMP() - 86000)", 1},
+     "INSERT INTO session_end (storage_id, since) VALUES ('a', UNIX_TIMESTAMP() - 86401), ('b', UNIX_TIMESTAMP() - 86000)",
+     1},
     {"what was sent long ago", "submission_rate",
      "INSERT INTO submission_rate (storage_id, since, recipients) SELECT storage_id,"
-     " UNIX_TIMESTAMP() - IF(local_part = 'alice', 2678401, 2678000), 5 FROM mailbox", 1},
+     " UNIX_TIMESTAMP() - IF(local_part = 'alice', 2678401, 2678000), 5 FROM mailbox",
+     1},
     {"what was sent more than an hour ago", "sending_rate",
      "INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('mailbox', 'a@b', UNIX_TIMESTAMP() - 3601, 5),"
-     " ('domain', 'b', UNIX_TIMESTAMP() - 3000, 5)", 1},
+     " ('domain', 'b', UNIX_TIMESTAMP() - 3000, 5)",
+     1},
     {"what nobody asks about any more", "audit_log",
      "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part) VALUES"
-     " ((UNIX_TIMESTAMP() - 34560001) * 1000000, 1, '', '', '', '', ''), ((UNIX_TIMESTAMP() - 34550000) * 1000000, 2, '', '', '', '', '')", 6},
+     " ((UNIX_TIMESTAMP() - 34560001) * 1000000, 1, '', '', '', '', ''), ((UNIX_TIMESTAMP() - 34550000) * 1000000, 2, '', '', '', '', '')",
+     6},
     {"keys that ended as long ago", "api_key",
      "INSERT INTO api_key (id, hash, account_id, created_at, expires_at, revoked_at) SELECT 'expired', 'x', id, 0, UNIX_TIMESTAMP() - 34560001, NULL"
      " FROM account UNION SELECT 'revoked', 'x', id, 0, NULL, UNIX_TIMESTAMP() - 34560001 FROM account"
-     " UNION SELECT 'lately', 'x', id, 0, UNIX_TIMESTAMP() - 34550000, UNIX_TIMESTAMP() - 34550000 FROM account", 2},
-    {"ranges that have nobody", "mailbox_range", "INSERT INTO mailbox_range SELECT id, 77, 0, '' FROM domain UNION SELECT id, 78, 3, CHAR(3) FROM domain", 2},
+     " UNION SELECT 'lately', 'x', id, 0, UNIX_TIMESTAMP() - 34550000, UNIX_TIMESTAMP() - 34550000 FROM account",
+     2},
+    {"ranges that have nobody", "mailbox_range",
+     "INSERT INTO mailbox_range SELECT id, 77, 0, '' FROM domain UNION SELECT id, 78, 3, CHAR(3) FROM domain",
+     2},
 };
 
 }  // namespace
@@ -509,13 +549,15 @@ BOOST_DATA_TEST_CASE_F(Mail, rows_expire, data::make(kExpired), row)
 
 BOOST_FIXTURE_TEST_CASE(rows_expire_little_by_little, Mail)
 {
-    db().run("INSERT INTO session_end (storage_id, since) SELECT 'a', 1 FROM information_schema.collations LIMIT 5");
+    db().run(
+        "INSERT INTO session_end (storage_id, since) SELECT 'a', 1 FROM information_schema.collations LIMIT 5");
     db().run("INSERT INTO mailbox_range SELECT id, 77, 0, '' FROM domain");
     std::int64_t count = 0;
     int calls = 0;
     for (bool is_complete = false; !is_complete; ++calls) {
         BOOST_TEST_REQUIRE(calls < 10);
-        const auto purged = janitor::purge_rows(its_session, config, janitor::Clock::time_point::min());
+        const auto purged =
+            janitor::purge_rows(its_session, config, janitor::Clock::time_point::min());
         for (const auto& [table, rows] : purged.rows) count += rows;
         is_complete = purged.is_complete;
     }
@@ -537,7 +579,8 @@ BOOST_FIXTURE_TEST_CASE(folders_that_no_row_knows, Mail)
     Strings unknown;
     for (int i = 0; i < 256; ++i) {
         constexpr std::string_view kDigits = "0123456789abcdef";
-        const std::string prefix{kDigits[static_cast<std::size_t>(i) / 16], kDigits[static_cast<std::size_t>(i) % 16]};
+        const std::string prefix{kDigits[static_cast<std::size_t>(i) / 16],
+                                 kDigits[static_cast<std::size_t>(i) % 16]};
         for (const auto& each : purge().unknown(prefix)) unknown.push_back(each);
     }
     BOOST_TEST(unknown == Strings{id}, per_element());
@@ -572,15 +615,23 @@ BOOST_FIXTURE_TEST_CASE(once_through_says_what_it_did, Mail)
     std::ostringstream first;
     BOOST_TEST(janitor::run_once(settings, janitor::Orphans::report, first));
     const auto path = config.store + "/fe/" + orphan;
-    BOOST_TEST(first.str() == "sessions ended: 1\n"
-                              "removed " + id + ": 1 files of 7 bytes\n"
-                              "mailboxes removed: 1, with 1 files of 7 bytes\n"
-                              "no mailbox has the folder " + path + "\n"
-                              "not a mailbox's folder, left alone: " + config.store + "/lost+found\n");
+    BOOST_TEST(first.str()
+               == "sessions ended: 1\n"
+                  "removed "
+                      + id
+                      + ": 1 files of 7 bytes\n"
+                        "mailboxes removed: 1, with 1 files of 7 bytes\n"
+                        "no mailbox has the folder "
+                      + path
+                      + "\n"
+                        "not a mailbox's folder, left alone: "
+                      + config.store + "/lost+found\n");
     BOOST_TEST(fs::exists(path));
     std::ostringstream second;
     BOOST_TEST(janitor::run_once(settings, janitor::Orphans::remove, second));
-    BOOST_TEST(second.str().find(path + "; removed, with 1 files of 7 bytes\n") != std::string::npos, second.str());
+    BOOST_TEST(second.str().find(path + "; removed, with 1 files of 7 bytes\n")
+                   != std::string::npos,
+               second.str());
     BOOST_TEST(!fs::exists(path));
 }
 
@@ -597,7 +648,8 @@ BOOST_FIXTURE_TEST_CASE(what_fails_does_not_keep_the_rest_from_being_done, Mail)
     BOOST_TEST(out.str().find("FAILED: doveadm at ") == 0U, out.str());
     BOOST_TEST(out.str().find("mailboxes removed: 1,") != std::string::npos, out.str());
     settings.store.clear();
-    BOOST_CHECK_THROW(janitor::run_once(settings, janitor::Orphans::report, out), std::runtime_error);
+    BOOST_CHECK_THROW(janitor::run_once(settings, janitor::Orphans::report, out),
+                      std::runtime_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

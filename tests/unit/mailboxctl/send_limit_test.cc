@@ -1,4 +1,5 @@
-// send_limit_test.cc - how much a mailbox may send: what is counted, by which names, and what is answered.
+// send_limit_test.cc - how much a mailbox may send: what is counted, by which names, and what is
+// answered.
 
 #include "mailboxctl/send_limit.h"
 
@@ -24,18 +25,23 @@ struct Sender : database::Tenant {
 
     void add(const std::string& name) { store.create(grant(), {mailbox(name)}, actor); }
     void remove(const std::string& name) { store.remove(grant(), address(name), actor); }
-    sending::Request request(const std::string& name, std::int64_t recipients, const std::string& stage)
+    sending::Request request(const std::string& name, std::int64_t recipients,
+                             const std::string& stage)
     {
-        return {{"protocol_state", stage}, {"recipient_count", std::to_string(recipients)},
+        return {{"protocol_state", stage},
+                {"recipient_count", std::to_string(recipients)},
                 {"sasl_username", storage_id(name) + ".1@" + domain.name()}};
     }
-    std::string decide(const std::string& name, std::int64_t recipients, const std::string& stage = kEnd)
+    std::string decide(const std::string& name, std::int64_t recipients,
+                       const std::string& stage = kEnd)
     {
         return sending::decide(connection, request(name, recipients, stage), kLimit);
     }
     std::int64_t counted(const std::string& kind, const std::string& name)
     {
-        return database.number("SELECT CAST(COALESCE(SUM(recipients), 0) AS SIGNED) FROM sending_rate WHERE kind = ? AND name = ?", {kind, name});
+        return database.number(
+            "SELECT CAST(COALESCE(SUM(recipients), 0) AS SIGNED) FROM sending_rate WHERE kind = ? AND name = ?",
+            {kind, name});
     }
     std::string at(const std::string& name) const { return name + "@" + domain.name(); }
 
@@ -60,33 +66,43 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_counted_by_three_names, Sender)
 // A message that is aborted, or that is not taken, costs nothing.
 BOOST_FIXTURE_TEST_CASE(asking_does_not_count, Sender)
 {
-    for (const char* stage : {"DATA", "RCPT", "MAIL", "CONNECT", ""}) BOOST_TEST(decide("alice", 5, stage) == "DUNNO");
+    for (const char* stage : {"DATA", "RCPT", "MAIL", "CONNECT", ""})
+        BOOST_TEST(decide("alice", 5, stage) == "DUNNO");
     BOOST_TEST(decide("alice", 201, "DATA").starts_with("550 5.5.3 "));
     BOOST_TEST(decide("alice", 201).starts_with("550 5.5.3 "));
     BOOST_TEST(counted("mailbox", at("alice")) == 0);
     BOOST_TEST(decide("alice", 200, "DATA") == "DUNNO");
     BOOST_TEST(decide("alice", 200) == "DUNNO");
-    for (const char* stage : {"DATA", kEnd}) BOOST_TEST(decide("alice", 1, stage).starts_with("450 4.7.1 "));
+    for (const char* stage : {"DATA", kEnd})
+        BOOST_TEST(decide("alice", 1, stage).starts_with("450 4.7.1 "));
     BOOST_TEST(counted("mailbox", at("alice")) == 200);
     BOOST_TEST(counted("domain", domain.name()) == 200);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_refusal_names_limit_and_time, Sender)
 {
-    BOOST_TEST(decide("alice", 201) == "550 5.5.3 This mailbox may send to 200 recipients an hour; this message has 201: send it in parts, an hour apart");
+    BOOST_TEST(
+        decide("alice", 201)
+        == "550 5.5.3 This mailbox may send to 200 recipients an hour; this message has 201: send it in parts, an hour apart");
     BOOST_TEST(decide("alice", 150) == "DUNNO");
-    const auto until = database.number("SELECT since + 3600 FROM sending_rate WHERE kind = 'mailbox' AND name = ?", {at("alice")});
-    BOOST_TEST(decide("alice", 51) == "450 4.7.1 This mailbox may send to 200 recipients an hour and has sent to 150; this message has 51: try again at "
-                                          + admin::time_text(until));
+    const auto until = database.number(
+        "SELECT since + 3600 FROM sending_rate WHERE kind = 'mailbox' AND name = ?", {at("alice")});
+    BOOST_TEST(
+        decide("alice", 51)
+        == "450 4.7.1 This mailbox may send to 200 recipients an hour and has sent to 150; this message has 51: try again at "
+               + admin::time_text(until));
     BOOST_TEST(decide("alice", 50) == "DUNNO");
 }
 
 BOOST_FIXTURE_TEST_CASE(an_hour_later_there_is_room_again, Sender)
 {
     BOOST_TEST(decide("alice", 200) == "DUNNO");
-    database.execute("UPDATE sending_rate SET since = since - 3599 WHERE kind = 'mailbox' AND name = ?", {at("alice")});
+    database.execute(
+        "UPDATE sending_rate SET since = since - 3599 WHERE kind = 'mailbox' AND name = ?",
+        {at("alice")});
     BOOST_TEST(decide("alice", 1, "DATA").starts_with("450 "));
-    for (const auto& name : {at("alice"), domain.name(), account}) database.execute("UPDATE sending_rate SET since = since - 3600 WHERE name = ?", {name});
+    for (const auto& name : {at("alice"), domain.name(), account})
+        database.execute("UPDATE sending_rate SET since = since - 3600 WHERE name = ?", {name});
     BOOST_TEST(decide("alice", 1, "DATA") == "DUNNO");
     BOOST_TEST(decide("alice", 200) == "DUNNO");
     BOOST_TEST(counted("mailbox", at("alice")) == 200);
@@ -98,24 +114,36 @@ BOOST_FIXTURE_TEST_CASE(another_mailbox_of_the_name_has_the_same_limit, Sender)
     BOOST_TEST(decide("alice", 200) == "DUNNO");
     remove("alice");
     add("alice");
-    BOOST_TEST(decide("alice", 1).starts_with("450 4.7.1 This mailbox may send to 200 recipients an hour and has sent to 200; "));
+    BOOST_TEST(
+        decide("alice", 1)
+            .starts_with(
+                "450 4.7.1 This mailbox may send to 200 recipients an hour and has sent to 200; "));
     remove("alice");
     add("eve");
-    BOOST_TEST(decide("eve", 1).starts_with("450 4.7.1 The mailboxes of " + domain.name() + " together may send to 200 recipients an hour and have sent to 200; "));
+    BOOST_TEST(decide("eve", 1).starts_with(
+        "450 4.7.1 The mailboxes of " + domain.name()
+        + " together may send to 200 recipients an hour and have sent to 200; "));
     add("bob");
     BOOST_TEST(decide("bob", 200) == "DUNNO");
-    BOOST_TEST(decide("eve", 1).starts_with("450 4.7.1 The mailboxes of " + domain.name() + " together may send to 400 "));
+    BOOST_TEST(decide("eve", 1).starts_with("450 4.7.1 The mailboxes of " + domain.name()
+                                            + " together may send to 400 "));
 }
 
 BOOST_FIXTURE_TEST_CASE(another_domain_of_the_account_has_no_more, Sender)
 {
     const auto second = mailbox::Domain::parse(support::unique("d") + ".example").value();
     const auto id = admin::Admin{connection}.add_domain(second, account);
-    database.execute("INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 1, 'carl', 1, MD5(?), '{PLAIN}x')",
-                     {id, second.name()});
+    database.execute(
+        "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 1, 'carl', 1, MD5(?), '{PLAIN}x')",
+        {id, second.name()});
     database.execute("UPDATE domain SET mailboxes = 1 WHERE id = ?", {id});
-    database.execute("INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('account', ?, UNIX_TIMESTAMP(), 400)", {account});
-    BOOST_TEST(decide("alice", 1).starts_with("450 4.7.1 The mailboxes of this account together may send to 400 recipients an hour "));
+    database.execute(
+        "INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('account', ?, UNIX_TIMESTAMP(), 400)",
+        {account});
+    BOOST_TEST(
+        decide("alice", 1)
+            .starts_with(
+                "450 4.7.1 The mailboxes of this account together may send to 400 recipients an hour "));
 }
 
 BOOST_FIXTURE_TEST_CASE(it_is_exact_however_many_send_at_once, Sender)
@@ -127,7 +155,9 @@ BOOST_FIXTURE_TEST_CASE(it_is_exact_however_many_send_at_once, Sender)
     for (int i = 0; i < kThreads; ++i) {
         threads.emplace_back([&, i] {
             auto its = database.connect();
-            for (int n = 0; n < kMessages; ++n) sent.at(static_cast<std::size_t>(i)) += sending::decide(its, asked, kLimit) == "DUNNO" ? 1 : 0;
+            for (int n = 0; n < kMessages; ++n)
+                sent.at(static_cast<std::size_t>(i)) +=
+                    sending::decide(its, asked, kLimit) == "DUNNO" ? 1 : 0;
         });
     }
     for (auto& thread : threads) thread.join();
@@ -140,9 +170,18 @@ BOOST_FIXTURE_TEST_CASE(it_is_exact_however_many_send_at_once, Sender)
 BOOST_FIXTURE_TEST_CASE(other_users_are_not_counted, Sender)
 {
     const std::string zeros(32, '0');
-    for (const std::string& user : {std::string{}, std::string{"root"}, std::string{"you@example.net"}, zeros, zeros + ".1@" + domain.name(),
-                                    std::string{"0123456789abcdef0123456789abcd\xC3\xB6.1@example.net"}, std::string{"'"}, storage_id("alice")}) {
-        BOOST_TEST(sending::decide(connection, {{"protocol_state", kEnd}, {"recipient_count", "900"}, {"sasl_username", user}}, kLimit) == "DUNNO", user);
+    for (const std::string& user :
+         {std::string{}, std::string{"root"}, std::string{"you@example.net"}, zeros,
+          zeros + ".1@" + domain.name(),
+          std::string{"0123456789abcdef0123456789abcd\xC3\xB6.1@example.net"}, std::string{"'"},
+          storage_id("alice")}) {
+        BOOST_TEST(
+            sending::decide(
+                connection,
+                {{"protocol_state", kEnd}, {"recipient_count", "900"}, {"sasl_username", user}},
+                kLimit)
+                == "DUNNO",
+            user);
     }
     BOOST_TEST(counted("mailbox", at("alice")) == 0);
     BOOST_TEST(sending::decide(connection, request("alice", 900, kEnd), 0) == "DUNNO");  // no limit
@@ -160,8 +199,9 @@ BOOST_FIXTURE_TEST_CASE(it_answers_until_its_input_ends, Sender)
 {
     auto config = database.config();
     config.postfix_db = config.db;
-    const auto asked = "request=smtpd_access_policy\nprotocol_state=END-OF-MESSAGE\nqueue_id=a=b\nrecipient_count=150\nsasl_username="
-                       + storage_id("alice") + ".1@" + domain.name() + "\n\n";
+    const auto asked =
+        "request=smtpd_access_policy\nprotocol_state=END-OF-MESSAGE\nqueue_id=a=b\nrecipient_count=150\nsasl_username="
+        + storage_id("alice") + ".1@" + domain.name() + "\n\n";
     std::istringstream in{asked + asked};
     std::ostringstream out;
     sending::serve(config, in, out);
@@ -169,17 +209,23 @@ BOOST_FIXTURE_TEST_CASE(it_answers_until_its_input_ends, Sender)
     BOOST_TEST(out.str().ends_with("\n\n"), out.str());
     // While the database is away the other users of this Postfix go on sending.
     config.postfix_db.user = "absent_user";
-    std::istringstream again{asked + "protocol_state=END-OF-MESSAGE\nrecipient_count=1\nsasl_username=bob@own.example\n\n"};
+    std::istringstream again{
+        asked
+        + "protocol_state=END-OF-MESSAGE\nrecipient_count=1\nsasl_username=bob@own.example\n\n"};
     std::ostringstream refused;
     sending::serve(config, again, refused);
-    BOOST_TEST(refused.str() == "action=451 4.3.0 Sending cannot be counted at present; try again later\n\naction=DUNNO\n\n");
+    BOOST_TEST(
+        refused.str()
+        == "action=451 4.3.0 Sending cannot be counted at present; try again later\n\naction=DUNNO\n\n");
 }
 
 BOOST_AUTO_TEST_CASE(who_does_not_answer_is_named)
 {
     const support::Directory directory;
-    BOOST_CHECK_EXCEPTION(sending::ask(directory.path("absent.sock")), std::runtime_error, [](const std::exception& error) {
-        return std::string{error.what()}.find("absent.sock: No such file or directory") != std::string::npos;
+    BOOST_CHECK_EXCEPTION(sending::ask(directory.path("absent.sock")), std::runtime_error,
+                          [](const std::exception& error) {
+        return std::string{error.what()}.find("absent.sock: No such file or directory")
+               != std::string::npos;
     });
 }
 

@@ -27,7 +27,9 @@ bool has(const std::string& text, const std::string& part)
     return text.find(part) != std::string::npos;
 }
 
-const auto kAsRoot = [](ut::test_unit_id) { return boost::test_tools::assertion_result{::geteuid() == 0}; };
+const auto kAsRoot = [](ut::test_unit_id) {
+    return boost::test_tools::assertion_result{::geteuid() == 0};
+};
 
 // A process of another account under this name, until this goes out of scope.
 class Program {
@@ -114,7 +116,8 @@ BOOST_FIXTURE_TEST_CASE(the_members_of_a_group_are_named, Socket, *ut::precondit
 }
 
 // As PHP of Debian runs as the user of nginx.
-BOOST_FIXTURE_TEST_CASE(another_program_of_the_same_user_is_named, Socket, *ut::precondition(kAsRoot))
+BOOST_FIXTURE_TEST_CASE(another_program_of_the_same_user_is_named, Socket,
+                        *ut::precondition(kAsRoot))
 {
     const passwd* const games = ::getpwnam("games");
     BOOST_TEST_REQUIRE(games != nullptr);
@@ -124,13 +127,18 @@ BOOST_FIXTURE_TEST_CASE(another_program_of_the_same_user_is_named, Socket, *ut::
         const Program nginx{games->pw_uid, "nginx"};
         BOOST_TEST(found() == "ok ");
         const Program php{games->pw_uid, "php-fpm8.2"};
-        BOOST_TEST(has(found(), "note " + config.socket + " can be used by games, and beside nginx php-fpm8.2 runs as that user"), found());
+        BOOST_TEST(
+            has(found(),
+                "note " + config.socket
+                    + " can be used by games, and beside nginx php-fpm8.2 runs as that user"),
+            found());
     }
     BOOST_TEST(found() == "ok ");
 }
 
 // As a command of cron, or a part of another stack that starts.
-BOOST_FIXTURE_TEST_CASE(a_program_that_ends_at_once_is_not_named, Socket, *ut::precondition(kAsRoot))
+BOOST_FIXTURE_TEST_CASE(a_program_that_ends_at_once_is_not_named, Socket,
+                        *ut::precondition(kAsRoot))
 {
     const passwd* const games = ::getpwnam("games");
     BOOST_TEST_REQUIRE(games != nullptr);

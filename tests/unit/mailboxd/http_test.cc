@@ -36,18 +36,28 @@ const Target kTargets[] = {
     {"the collection", "/example.org/mailboxes", {"example.org", "mailboxes"}},
     {"a mailbox", "/example.org/mailboxes/alice", {"example.org", "mailboxes", "alice"}},
     {"the original's first base", "/v2/example.org/mailboxes", {"example.org", "mailboxes"}},
-    {"the original's later base", "/v3/example.org/mailboxes/alice", {"example.org", "mailboxes", "alice"}},
+    {"the original's later base",
+     "/v3/example.org/mailboxes/alice",
+     {"example.org", "mailboxes", "alice"}},
     {"no base that there was", "/v4/example.org/mailboxes", {"v4", "example.org", "mailboxes"}},
-    {"a longer word than the base", "/v30/example.org/mailboxes", {"v30", "example.org", "mailboxes"}},
-    {"only one base is taken off", "/v3/v2/example.org/mailboxes", {"v2", "example.org", "mailboxes"}},
+    {"a longer word than the base",
+     "/v30/example.org/mailboxes",
+     {"v30", "example.org", "mailboxes"}},
+    {"only one base is taken off",
+     "/v3/v2/example.org/mailboxes",
+     {"v2", "example.org", "mailboxes"}},
     {"two segments have no base", "/v3/mailboxes", {"v3", "mailboxes"}},
     {"domains", "/domains", {"domains"}},
     {"domains behind a base", "/v3/domains", {"domains"}},
     {"domains behind a base of theirs", "/v4/domains", {"domains"}},
-    {"what is below domains", "/v4/domains/example.org/credentials", {"domains", "example.org", "credentials"}},
+    {"what is below domains",
+     "/v4/domains/example.org/credentials",
+     {"domains", "example.org", "credentials"}},
     {"domains behind no base that there was", "/v5/domains", {"v5", "domains"}},
     {"a domain called so", "/domains/mailboxes", {"domains", "mailboxes"}},
-    {"an empty segment stays, and does not match", "//example.org/mailboxes", {"", "example.org", "mailboxes"}},
+    {"an empty segment stays, and does not match",
+     "//example.org/mailboxes",
+     {"", "example.org", "mailboxes"}},
     {"a slash at the end", "/example.org/mailboxes/", {"example.org", "mailboxes", ""}},
     {"the root", "/", {""}},
     {"dots are names here, not directions", "/a/../b/.", {"a", "..", "b", "."}},
@@ -199,9 +209,17 @@ std::ostream& operator<<(std::ostream& out, const Reason& row)
 }
 
 const Reason kReasons[] = {
-    {200, "OK"}, {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-    {405, "Method Not Allowed"}, {409, "Conflict"}, {413, "Content Too Large"}, {415, "Unsupported Media Type"},
-    {500, "Internal Server Error"}, {503, "Service Unavailable"},
+    {200, "OK"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {413, "Content Too Large"},
+    {415, "Unsupported Media Type"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
 };
 
 }  // namespace
@@ -222,8 +240,13 @@ BOOST_DATA_TEST_CASE(a_target_is_refused, data::make(kBadTargets), row)
 
 BOOST_AUTO_TEST_CASE(the_rest_is_passed_on)
 {
-    const auto request = http::parse({.method = "PUT", .target = "/a", .authorization = "Basic x", .content_type = "t/t",
-                                      .content_encoding = "gzip", .client = "192.0.2.1", .body = Secret{"body"}});
+    const auto request = http::parse({.method = "PUT",
+                                      .target = "/a",
+                                      .authorization = "Basic x",
+                                      .content_type = "t/t",
+                                      .content_encoding = "gzip",
+                                      .client = "192.0.2.1",
+                                      .body = Secret{"body"}});
     BOOST_TEST(request.method == "PUT");
     BOOST_TEST(request.authorization == "Basic x");
     BOOST_TEST(request.content_type == "t/t");
@@ -243,14 +266,18 @@ BOOST_AUTO_TEST_CASE(every_byte_can_be_encoded)
     for (int byte = 0; byte < 256; ++byte) {
         const std::string encoded{'%', kDigits[byte / 16], kDigits[byte % 16]};
         const std::string decoded(1, static_cast<char>(byte));
-        BOOST_TEST(http::percent_decoded(encoded, http::Plus::is_space, "body").text() == decoded, encoded);
+        BOOST_TEST(http::percent_decoded(encoded, http::Plus::is_space, "body").text() == decoded,
+                   encoded);
     }
 }
 
 BOOST_AUTO_TEST_CASE(the_sentence_says_where_the_encoding_is_wrong)
 {
-    BOOST_CHECK_EXCEPTION(http::percent_decoded("%", http::Plus::is_space, "query string"), http::Error,
-                          [](const http::Error& error) { return std::string{error.what()}.find("query string") != std::string::npos; });
+    BOOST_CHECK_EXCEPTION(http::percent_decoded("%", http::Plus::is_space, "query string"),
+                          http::Error,
+                          [](const http::Error& error) {
+        return std::string{error.what()}.find("query string") != std::string::npos;
+    });
 }
 
 BOOST_DATA_TEST_CASE(urlencoded, data::make(kForms), row)
@@ -267,7 +294,8 @@ BOOST_DATA_TEST_CASE(urlencoded, data::make(kForms), row)
 BOOST_DATA_TEST_CASE(urlencoded_is_refused, data::make({"a=%", "a=%4", "%zz=1", "a=1&b=%g0"}), text)
 {
     http::Fields fields;
-    BOOST_TEST(complaint([&] { http::parse_urlencoded(text, "body", fields); }) == "400 bad_encoding");
+    BOOST_TEST(complaint([&] { http::parse_urlencoded(text, "body", fields); })
+               == "400 bad_encoding");
 }
 
 BOOST_AUTO_TEST_CASE(urlencoded_adds_to_what_is_there)
@@ -310,8 +338,10 @@ BOOST_AUTO_TEST_CASE(of_three_bytes_just_the_right_ones_are_utf8)
 BOOST_AUTO_TEST_CASE(every_code_point_of_four_bytes_is_utf8)
 {
     for (std::uint32_t point = 0x10000; point < 0x110000; ++point) {
-        const std::string text{static_cast<char>(0xF0 | point >> 18), static_cast<char>(0x80 | (point >> 12 & 0x3F)),
-                               static_cast<char>(0x80 | (point >> 6 & 0x3F)), static_cast<char>(0x80 | (point & 0x3F))};
+        const std::string text{static_cast<char>(0xF0 | point >> 18),
+                               static_cast<char>(0x80 | (point >> 12 & 0x3F)),
+                               static_cast<char>(0x80 | (point >> 6 & 0x3F)),
+                               static_cast<char>(0x80 | (point & 0x3F))};
         if (!strings::is_utf8(text)) BOOST_ERROR("U+" << std::hex << point);
     }
 }
@@ -340,9 +370,10 @@ BOOST_AUTO_TEST_CASE(a_header_to_the_byte)
 {
     BOOST_TEST(http::cgi_header({.body = "{}\n"})
                == "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n");
-    BOOST_TEST(http::cgi_header({.status = 405, .body = "", .extra_header = "Allow: PUT, DELETE"})
-               == "Status: 405 Method Not Allowed\r\nContent-Type: application/json\r\nContent-Length: 0\r\n"
-                  "Allow: PUT, DELETE\r\n\r\n");
+    BOOST_TEST(
+        http::cgi_header({.status = 405, .body = "", .extra_header = "Allow: PUT, DELETE"})
+        == "Status: 405 Method Not Allowed\r\nContent-Type: application/json\r\nContent-Length: 0\r\n"
+           "Allow: PUT, DELETE\r\n\r\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_length_counts_bytes)
@@ -354,7 +385,8 @@ BOOST_AUTO_TEST_CASE(the_length_counts_bytes)
 BOOST_DATA_TEST_CASE(every_status_has_its_phrase, data::make(kReasons), row)
 {
     const auto expected = "Status: " + std::to_string(row.status) + " " + row.phrase + "\r\n";
-    BOOST_TEST(http::cgi_header({.status = row.status, .body = ""}).substr(0, expected.size()) == expected);
+    BOOST_TEST(http::cgi_header({.status = row.status, .body = ""}).substr(0, expected.size())
+               == expected);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

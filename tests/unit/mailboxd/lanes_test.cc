@@ -1,4 +1,5 @@
-// lanes_test.cc - in which order waiting changes are served. Time is passed in, so each order is exact.
+// lanes_test.cc - in which order waiting changes are served. Time is passed in, so each order is
+// exact.
 
 #include "mailboxd/lanes.h"
 
@@ -19,11 +20,19 @@ using lanes::Lanes;
 constexpr Clock::time_point kStart{1h};
 
 struct Queue {
-    explicit Queue(const lanes::Limits& limits = {.workers = 5, .processors = 2, .waiting = 512}) : all{limits} {}
+    explicit Queue(const lanes::Limits& limits = {.workers = 5, .processors = 2, .waiting = 512})
+        : all{limits}
+    {
+    }
 
     void add(Id id, const std::string& lane, std::size_t hashes = 1, bool is_begun = false)
     {
-        all.add({.id = id, .lane = lane, .needs_hash = hashes > 0, .hashes = hashes, .is_begun = is_begun, .deadline = kStart + 30s});
+        all.add({.id = id,
+                 .lane = lane,
+                 .needs_hash = hashes > 0,
+                 .hashes = hashes,
+                 .is_begun = is_begun,
+                 .deadline = kStart + 30s});
     }
     Id next()
     {
@@ -202,7 +211,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_done_in_time_is_taken_out)
     BOOST_TEST(queue.all.waiting() == 0U);
 }
 
-// Hashes that took longer than the deadline, as on a machine that stood still, do not make every later change hopeless.
+// Hashes that took longer than the deadline, as on a machine that stood still, do not make every
+// later change hopeless.
 BOOST_AUTO_TEST_CASE(a_wrong_estimate_is_corrected)
 {
     Queue queue{{.workers = 2, .processors = 1, .waiting = 512}};
@@ -225,7 +235,8 @@ BOOST_AUTO_TEST_CASE(how_long_a_change_would_take_counts_the_share_of_the_others
     queue.add(200, "b", 0);
     BOOST_TEST(queue.next() == 200U);
     BOOST_TEST(seconds("a", 1) == 0.1, boost::test_tools::tolerance(0.01));
-    BOOST_TEST(seconds("a", 100) == 10.0, boost::test_tools::tolerance(0.01));  // one worker makes them all
+    BOOST_TEST(seconds("a", 100) == 10.0,
+               boost::test_tools::tolerance(0.01));  // one worker makes them all
     for (Id id = 1; id <= 100; ++id) queue.add(id, "flood");
     queue.finish(200, 1ms);
     BOOST_TEST(seconds("flood", 1) == 5.05, boost::test_tools::tolerance(0.01));

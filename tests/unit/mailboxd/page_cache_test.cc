@@ -31,10 +31,16 @@ BOOST_AUTO_TEST_CASE(each_thing_that_can_be_asked_has_its_name)
     const auto key = api_key::Key::generate();
     const auto name = ::pages::name(key, domain, {.limit = 12, .skip = 3});
     BOOST_TEST(name == ::pages::name(key, domain, {.limit = 12, .skip = 3}));
-    BOOST_TEST(name != ::pages::name(key, domain, {.limit = 12, .skip = 3}, mailbox::As::credentials));
+    BOOST_TEST(name
+               != ::pages::name(key, domain, {.limit = 12, .skip = 3}, mailbox::As::credentials));
     BOOST_TEST(name != ::pages::name(api_key::Key::generate(), domain, {.limit = 12, .skip = 3}));
-    BOOST_TEST(name != ::pages::name(key, *mailbox::Domain::parse("b.example"), {.limit = 12, .skip = 3}));
-    BOOST_TEST(::pages::name(key, *mailbox::Domain::parse("xn--bcher-kva.example"), {}) != ::pages::name(key, *mailbox::Domain::parse("b\xC3\xBC" "cher.example"), {}));
+    BOOST_TEST(
+        name != ::pages::name(key, *mailbox::Domain::parse("b.example"), {.limit = 12, .skip = 3}));
+    BOOST_TEST(::pages::name(key, *mailbox::Domain::parse("xn--bcher-kva.example"), {})
+               != ::pages::name(key,
+                                *mailbox::Domain::parse("b\xC3\xBC"
+                                                        "cher.example"),
+                                {}));
     BOOST_TEST(name != ::pages::name(key, domain, {.limit = 1, .skip = 23}));
     BOOST_TEST(name != ::pages::name(key, domain, {.limit = 123, .skip = 0}));
 }

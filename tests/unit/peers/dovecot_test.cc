@@ -57,7 +57,8 @@ const Broken kBroken[] = {
     {"an empty list", answer("[]"), "not understood"},
     {"no list", answer("{\"doveadmResponse\":[]}"), "not understood"},
     {"an answer of two parts", answer("[[\"doveadmResponse\",[]]]"), "not understood"},
-    {"a refusal", answer("[[\"error\",{\"type\":\"unknownMethod\", \"exitCode\":0},\"who\"]]"), "unknownMethod", true},
+    {"a refusal", answer("[[\"error\",{\"type\":\"unknownMethod\", \"exitCode\":0},\"who\"]]"),
+     "unknownMethod", true},
     {"silence", "wait", "does not answer", true},
 };
 
@@ -69,19 +70,27 @@ BOOST_AUTO_TEST_CASE(a_request_to_the_byte)
 {
     dovecot::Server server{always(answer("[[\"doveadmResponse\",[],\"who\"]]"))};
     BOOST_TEST(doveadm::Client{server.config()}.sessions().empty());
-    BOOST_TEST(server.requests() == Strings{"POST /doveadm/v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nAuthorization: X-Dovecot-API QWxhZGRpbidz\r\n"
-                                            "Content-Type: application/json\r\nContent-Length: 44\r\n\r\n"
-                                            "[[\"who\",{\"separateConnections\":true},\"who\"]]"}, per_element());
+    BOOST_TEST(
+        server.requests()
+            == Strings{"POST /doveadm/v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nAuthorization: X-Dovecot-API QWxhZGRpbidz\r\n"
+                       "Content-Type: application/json\r\nContent-Length: 44\r\n\r\n"
+                       "[[\"who\",{\"separateConnections\":true},\"who\"]]"},
+        per_element());
 }
 
 BOOST_AUTO_TEST_CASE(who_is_connected)
 {
-    dovecot::Server server{always(answer(R"x([["doveadmResponse",[{"username":"a.1@b","service":"imap","pid":"12","ip":"192.0.2.1"},)x"
-                                         R"x({"username":"c.2@d","service":"pop3","pid":"13","ip":"2001:db8::1"}],"who"]])x"))};
+    dovecot::Server server{always(answer(
+        R"x([["doveadmResponse",[{"username":"a.1@b","service":"imap","pid":"12","ip":"192.0.2.1"},)x"
+        R"x({"username":"c.2@d","service":"pop3","pid":"13","ip":"2001:db8::1"}],"who"]])x"))};
     const auto sessions = doveadm::Client{server.config()}.sessions();
     BOOST_TEST_REQUIRE(sessions.size() == 2U);
-    BOOST_TEST((Strings{sessions[0].user, sessions[0].service, sessions[0].address}) == (Strings{"a.1@b", "imap", "192.0.2.1"}), per_element());
-    BOOST_TEST((Strings{sessions[1].user, sessions[1].service, sessions[1].address}) == (Strings{"c.2@d", "pop3", "2001:db8::1"}), per_element());
+    BOOST_TEST((Strings{sessions[0].user, sessions[0].service, sessions[0].address})
+                   == (Strings{"a.1@b", "imap", "192.0.2.1"}),
+               per_element());
+    BOOST_TEST((Strings{sessions[1].user, sessions[1].service, sessions[1].address})
+                   == (Strings{"c.2@d", "pop3", "2001:db8::1"}),
+               per_element());
 }
 
 // In one request as many as fit, and who is gone already is no failure.
@@ -103,36 +112,43 @@ BOOST_AUTO_TEST_CASE(an_end_to_many)
 
 BOOST_AUTO_TEST_CASE(an_end_that_is_refused)
 {
-    dovecot::Server server{always(answer("[[\"error\",{\"type\":\"exitCode\", \"exitCode\":75},\"kick\"]]"))};
+    dovecot::Server server{
+        always(answer("[[\"error\",{\"type\":\"exitCode\", \"exitCode\":75},\"kick\"]]"))};
     BOOST_CHECK_THROW(doveadm::Client{server.config()}.kick({"a@b"}), doveadm::Failed);
 }
 
 BOOST_AUTO_TEST_CASE(what_userdb_says)
 {
-    dovecot::Server server{always(answer(R"([["doveadmResponse",{"alice@b":{"user":"a@b","home":"/srv/mail/aa"}},"user"]])"))};
+    dovecot::Server server{always(answer(
+        R"([["doveadmResponse",{"alice@b":{"user":"a@b","home":"/srv/mail/aa"}},"user"]])"))};
     const auto settings = doveadm::Client{server.config()}.user("alice@b");
     BOOST_TEST_REQUIRE(settings.has_value());
     BOOST_TEST(settings->at("home") == "/srv/mail/aa");
-    BOOST_TEST(server.requests().front().ends_with("[[\"user\",{\"userMask\":[\"alice@b\"]},\"user\"]]"));
+    BOOST_TEST(
+        server.requests().front().ends_with("[[\"user\",{\"userMask\":[\"alice@b\"]},\"user\"]]"));
 }
 
 BOOST_AUTO_TEST_CASE(what_userdb_says_to_a_service)
 {
-    dovecot::Server server{always(answer(R"([["doveadmResponse",{"a.1@b":{"home":"/srv/mail/aa"}},"user"]])"))};
+    dovecot::Server server{
+        always(answer(R"([["doveadmResponse",{"a.1@b":{"home":"/srv/mail/aa"}},"user"]])"))};
     BOOST_TEST(doveadm::Client{server.config()}.user("a.1@b", "imap").has_value());
-    BOOST_TEST(server.requests().front().ends_with(R"([["user",{"userMask":["a.1@b"],"authInfo":["service=imap"]},"user"]])"));
+    BOOST_TEST(server.requests().front().ends_with(
+        R"([["user",{"userMask":["a.1@b"],"authInfo":["service=imap"]},"user"]])"));
 }
 
 // As when its database is away: not the same as nobody.
 // Over all folders.
 BOOST_AUTO_TEST_CASE(how_much_there_is)
 {
-    dovecot::Server server{always(answer(R"([["doveadmResponse",[{"mailbox":"INBOX","vsize":"517","messages":"1"},)"
-                                         R"({"mailbox":"Trash","vsize":"1034","messages":"2"}],"status"]])"))};
+    dovecot::Server server{
+        always(answer(R"([["doveadmResponse",[{"mailbox":"INBOX","vsize":"517","messages":"1"},)"
+                      R"({"mailbox":"Trash","vsize":"1034","messages":"2"}],"status"]])"))};
     const auto counted = doveadm::Client{server.config()}.count("a@b").value();
     BOOST_TEST(counted.bytes == 1551);
     BOOST_TEST(counted.messages == 3);
-    BOOST_TEST(server.requests().front().ends_with(R"([["mailboxStatus",{"user":"a@b","field":["vsize","messages"],"mailboxMask":["*"]},"status"]])"));
+    BOOST_TEST(server.requests().front().ends_with(
+        R"([["mailboxStatus",{"user":"a@b","field":["vsize","messages"],"mailboxMask":["*"]},"status"]])"));
 }
 
 BOOST_AUTO_TEST_CASE(how_much_there_is_of_who_never_had_mail)
@@ -143,28 +159,36 @@ BOOST_AUTO_TEST_CASE(how_much_there_is_of_who_never_had_mail)
 
 BOOST_AUTO_TEST_CASE(how_much_there_is_of_nobody)
 {
-    dovecot::Server server{always(answer(R"([["error",{"type":"exitCode","exitCode":67},"status"]])"))};
+    dovecot::Server server{
+        always(answer(R"([["error",{"type":"exitCode","exitCode":67},"status"]])"))};
     BOOST_TEST(!doveadm::Client{server.config()}.count("nobody@b").has_value());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_count)
 {
-    for (const char* folder : {R"({"mailbox":"INBOX","messages":"1"})", R"({"vsize":"a lot","messages":"1"})", R"({"vsize":"1","messages":""})"}) {
-        dovecot::Server server{always(answer(R"([["doveadmResponse",[)" + std::string{folder} + R"(],"status"]])"))};
+    for (const char* folder :
+         {R"({"mailbox":"INBOX","messages":"1"})", R"({"vsize":"a lot","messages":"1"})",
+          R"({"vsize":"1","messages":""})"}) {
+        dovecot::Server server{
+            always(answer(R"([["doveadmResponse",[)" + std::string{folder} + R"(],"status"]])"))};
         BOOST_CHECK_THROW(doveadm::Client{server.config()}.count("a@b"), doveadm::Failed);
     }
-    dovecot::Server server{always(answer(R"([["error",{"type":"exitCode","exitCode":75},"status"]])"))};
+    dovecot::Server server{
+        always(answer(R"([["error",{"type":"exitCode","exitCode":75},"status"]])"))};
     BOOST_CHECK_THROW(doveadm::Client{server.config()}.count("a@b"), doveadm::Failed);
 }
 
 BOOST_AUTO_TEST_CASE(a_userdb_that_does_not_know_at_present)
 {
-    dovecot::Server server{always(answer(R"([["error",{"type":"exitCode", "exitCode":75},"user"]])"))};
+    dovecot::Server server{
+        always(answer(R"([["error",{"type":"exitCode", "exitCode":75},"user"]])"))};
     BOOST_CHECK_THROW(doveadm::Client{server.config()}.user("alice@b"), doveadm::Failed);
 }
 
 BOOST_DATA_TEST_CASE(whom_userdb_does_not_know,
-                     data::make({R"([["error",{"type":"exitCode", "exitCode":67},"user"]])", R"([["doveadmResponse",{},"user"]])"}), text)
+                     data::make({R"([["error",{"type":"exitCode", "exitCode":67},"user"]])",
+                                 R"([["doveadmResponse",{},"user"]])"}),
+                     text)
 {
     dovecot::Server server{always(answer(text))};
     BOOST_TEST(!doveadm::Client{server.config()}.user("nobody@b").has_value());

@@ -1,4 +1,5 @@
-// maildir_test.cc - which folders are a mailbox's, and that nothing else goes with one that is removed.
+// maildir_test.cc - which folders are a mailbox's, and that nothing else goes with one that is
+// removed.
 
 #include "peers/maildir.h"
 
@@ -30,17 +31,22 @@ struct Mail {
     {
         fs::create_directory(directory.path("store"));
         for (const auto& id : {kAlice, kBob}) {
-            for (const char* folder : {"cur", "new", "tmp", ".Sent/cur"}) fs::create_directories(home(id) / "Maildir" / folder);
+            for (const char* folder : {"cur", "new", "tmp", ".Sent/cur"})
+                fs::create_directories(home(id) / "Maildir" / folder);
             write(home(id) / "Maildir" / "cur" / "1,S=3:2,S", "abc");
             write(home(id) / "Maildir" / "cur" / "2,S=5:2,S", "defgh");
             write(home(id) / "Maildir" / "dovecot-uidlist", "12");
         }
     }
-    fs::path home(const std::string& id) const { return fs::path{directory.path("store")} / id.substr(0, 2) / id; }
+    fs::path home(const std::string& id) const
+    {
+        return fs::path{directory.path("store")} / id.substr(0, 2) / id;
+    }
     static void write(const fs::path& file, std::string_view text) { std::ofstream{file} << text; }
     std::int64_t files(const fs::path& folder) const
     {
-        return std::count_if(fs::recursive_directory_iterator{folder}, fs::recursive_directory_iterator{},
+        return std::count_if(fs::recursive_directory_iterator{folder},
+                             fs::recursive_directory_iterator{},
                              [](const auto& entry) { return entry.is_regular_file(); });
     }
 
@@ -181,7 +187,8 @@ BOOST_FIXTURE_TEST_CASE(a_link_instead_of_the_folder_of_folders, Mail)
 
 BOOST_FIXTURE_TEST_CASE(a_name_that_looks_for_trouble, Mail)
 {
-    for (const char* name : {"-rf", " ", "a\nb", "..."}) write(home(kAlice) / "Maildir" / name, "x");
+    for (const char* name : {"-rf", " ", "a\nb", "..."})
+        write(home(kAlice) / "Maildir" / name, "x");
     BOOST_TEST(store.remove(kAlice, kNoEnd).files == 7);
     BOOST_TEST(!fs::exists(home(kAlice)));
 }
@@ -204,12 +211,15 @@ BOOST_FIXTURE_TEST_CASE(what_lies_in_the_store, Mail)
     fs::create_directory(root / "lost+found");
     fs::create_directory(root / "2e" / "notes");
     fs::create_directory(root / "2e" / (kAlice + ".bak"));
-    fs::create_directory(root / "2e" / (kAlice + ".removed"));        // what a call that was stopped has left
-    fs::create_directory(root / "2e" / std::string(32, 'a'));         // of another folder
+    fs::create_directory(root / "2e"
+                         / (kAlice + ".removed"));  // what a call that was stopped has left
+    fs::create_directory(root / "2e" / std::string(32, 'a'));  // of another folder
     write(root / "README", "x");
     BOOST_TEST(store.ids("2e") == (Strings{kBob, kAlice}), per_element());
-    const Strings expected{(root / "2e" / kAlice).string() + ".bak", (root / "2e" / std::string(32, 'a')).string(),
-                           (root / "2e" / "notes").string(), (root / "README").string(), (root / "lost+found").string()};
+    const Strings expected{(root / "2e" / kAlice).string() + ".bak",
+                           (root / "2e" / std::string(32, 'a')).string(),
+                           (root / "2e" / "notes").string(), (root / "README").string(),
+                           (root / "lost+found").string()};
     BOOST_TEST(store.strangers() == expected, per_element());
 }
 

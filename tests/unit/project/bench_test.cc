@@ -14,27 +14,34 @@ namespace {
 // `constexpr char kName[] = "…" "…";` by name, the pieces put together.
 std::map<std::string, std::string> statements(const std::string& source)
 {
-    static const std::regex definition{R"re(constexpr char (k\w+)\[\] =((?:\s*"(?:[^"\\]|\\.)*")+);)re"};
+    static const std::regex definition{
+        R"re(constexpr char (k\w+)\[\] =((?:\s*"(?:[^"\\]|\\.)*")+);)re"};
     static const std::regex piece{R"re("((?:[^"\\]|\\.)*)")re"};
     std::map<std::string, std::string> found;
-    for (std::sregex_iterator match{source.begin(), source.end(), definition}, end; match != end; ++match) {
+    for (std::sregex_iterator match{source.begin(), source.end(), definition}, end; match != end;
+         ++match) {
         const auto pieces = match->str(2);
         auto& text = found[match->str(1)];
-        for (std::sregex_iterator part{pieces.begin(), pieces.end(), piece}; part != end; ++part) text += part->str(1);
+        for (std::sregex_iterator part{pieces.begin(), pieces.end(), piece}; part != end; ++part)
+            text += part->str(1);
     }
     return found;
 }
 
 BOOST_AUTO_TEST_SUITE(bench)
 
-// The ceiling of DELETE is a copy of its statements: fixed as a measure, but no other than what the service does.
+// The ceiling of DELETE is a copy of its statements: fixed as a measure, but no other than what the
+// service does.
 BOOST_AUTO_TEST_CASE(the_ceiling_commits_what_a_delete_commits)
 {
     std::map<std::string, std::string> ours;
-    for (const auto& file : sources::files("src", ".cc")) ours.merge(statements(sources::contents(file)));
-    const auto ceiling = statements(sources::contents(sources::directory() / "tests/bench/programs/commits.cc"));
+    for (const auto& file : sources::files("src", ".cc"))
+        ours.merge(statements(sources::contents(file)));
+    const auto ceiling =
+        statements(sources::contents(sources::directory() / "tests/bench/programs/commits.cc"));
     BOOST_TEST(ceiling.size() == 8U);
-    for (const auto& [name, text] : ceiling) BOOST_TEST(ours[name] == text, name << " is another statement in src/: " << ours[name]);
+    for (const auto& [name, text] : ceiling)
+        BOOST_TEST(ours[name] == text, name << " is another statement in src/: " << ours[name]);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,5 +1,5 @@
-// clients_test.cc - SMTP credentials and domains, as the libraries of today call them, through serve(), on the real tables:
-// the same mailboxes in other words.
+// clients_test.cc - SMTP credentials and domains, as the libraries of today call them, through
+// serve(), on the real tables: the same mailboxes in other words.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -23,11 +23,13 @@ using namespace served;
 
 namespace {
 
-std::string multipart(const std::vector<std::pair<std::string, std::string>>& fields, const std::string& more = "")
+std::string multipart(const std::vector<std::pair<std::string, std::string>>& fields,
+                      const std::string& more = "")
 {
     std::string body;
     for (const auto& [name, value] : fields) {
-        body += "--b0\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n" + more + "\r\n" + value + "\r\n";
+        body += "--b0\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n" + more + "\r\n"
+                + value + "\r\n";
     }
     return body + "--b0--\r\n";
 }
@@ -35,42 +37,59 @@ std::string multipart(const std::vector<std::pair<std::string, std::string>>& fi
 // What a library sends for one of its calls, found by reading it. {D} stands for the domain.
 struct Library : support::Row {
     std::string type;
-    std::string created;   // the body of POST
-    std::string changed;   // of PUT
-    std::string deleted;   // of DELETE
-    std::string name;      // in the path
+    std::string created;  // the body of POST
+    std::string changed;  // of PUT
+    std::string deleted;  // of DELETE
+    std::string name;     // in the path
 };
 
 const std::string kMultipart = "multipart/form-data; boundary=b0";
 
 const Library kLibraries[] = {
-    {"mailgun.js", kMultipart, multipart({{"login", "bob@{D}"}, {"password", "secret"}}), multipart({{"password", "another"}}), "", "bob@{D}"},
-    {"mailgun-js-boland", "application/x-www-form-urlencoded", "login=bob%40{D}&password=secret", "password=another", "", "bob"},
+    {"mailgun.js", kMultipart, multipart({{"login", "bob@{D}"}, {"password", "secret"}}),
+     multipart({{"password", "another"}}), "", "bob@{D}"},
+    {"mailgun-js-boland", "application/x-www-form-urlencoded", "login=bob%40{D}&password=secret",
+     "password=another", "", "bob"},
     {"mailgun-go", kForm, "login=bob&password=secret", "password=another", "", "bob"},
-    {"mailgun-python, by requests", kForm, "login=bob%40{D}&password=secret", "password=another", "", "bob%40{D}"},
+    {"mailgun-python, by requests", kForm, "login=bob%40{D}&password=secret", "password=another",
+     "", "bob%40{D}"},
     {"mailgun-php, by php-http", "multipart/form-data; boundary=\"b0\"",
-     multipart({{"login", "bob"}, {"password", "secret"}}, "Content-Length: 6\r\n"), multipart({{"password", "another"}}, "Content-Length: 7\r\n"),
-     "--b0--\r\n", "bob@{D}"},
+     multipart({{"login", "bob"}, {"password", "secret"}}, "Content-Length: 6\r\n"),
+     multipart({{"password", "another"}}, "Content-Length: 7\r\n"), "--b0--\r\n", "bob@{D}"},
     {"mailgun-ruby, by Faraday", kForm, "login=bob&password=secret", "password=another", "", "bob"},
     {"mailgun-java, by Feign", "multipart/form-data; charset=UTF-8; boundary=b0",
-     multipart({{"login", "bob@{D}"}, {"password", "secret"}}, "Content-Type: text/plain; charset=UTF-8\r\n"),
-     multipart({{"password", "another"}}, "Content-Type: text/plain; charset=UTF-8\r\n"), "", "bob@{D}"},
-    {"C#, by RestSharp, as the samples have it", kForm, "login=bob%40{D}&password=secret", "password=another", "", "bob"},
-    {"WWW::Mailgun, by LWP", "multipart/form-data; boundary=b0", multipart({{"login", "bob"}, {"password", "secret"}}),
-     multipart({{"password", "another"}}), "", "bob"},
+     multipart({{"login", "bob@{D}"}, {"password", "secret"}},
+               "Content-Type: text/plain; charset=UTF-8\r\n"),
+     multipart({{"password", "another"}}, "Content-Type: text/plain; charset=UTF-8\r\n"), "",
+     "bob@{D}"},
+    {"C#, by RestSharp, as the samples have it", kForm, "login=bob%40{D}&password=secret",
+     "password=another", "", "bob"},
+    {"WWW::Mailgun, by LWP", "multipart/form-data; boundary=b0",
+     multipart({{"login", "bob"}, {"password", "secret"}}), multipart({{"password", "another"}}),
+     "", "bob"},
 };
 
 struct Credentials : Served {
     Credentials() { store.create(grant(), {mailbox("alice")}, actor); }
 
-    std::string path(const std::string& base = "/v3") const { return base + "/domains/" + domain.name() + "/credentials"; }
-    http::Response post(const std::string& body, const std::string& type = kForm) { return serve({"POST", path(), type, target(body)}); }
-    http::Response put(const std::string& name, const std::string& body, const std::string& type = kForm)
+    std::string path(const std::string& base = "/v3") const
+    {
+        return base + "/domains/" + domain.name() + "/credentials";
+    }
+    http::Response post(const std::string& body, const std::string& type = kForm)
+    {
+        return serve({"POST", path(), type, target(body)});
+    }
+    http::Response put(const std::string& name, const std::string& body,
+                       const std::string& type = kForm)
     {
         return serve({"PUT", path() + "/" + target(name), type, target(body)});
     }
     std::string address(const std::string& name) const { return name + "@" + domain.name(); }
-    void allow_delete_all() { admin::Admin{connection}.set_domain(domain, "allow_delete_all", "yes"); }
+    void allow_delete_all()
+    {
+        admin::Admin{connection}.set_domain(domain, "allow_delete_all", "yes");
+    }
     void check_untouched()
     {
         BOOST_TEST(names() == Strings{"alice"}, per_element());
@@ -98,24 +117,36 @@ BOOST_AUTO_TEST_SUITE(clients)
 
 BOOST_DATA_TEST_CASE_F(Credentials, what_a_library_sends, data::make(kLibraries), row)
 {
-    BOOST_TEST(text(post(row.created, row.type)) == R"j(200 {"message":"Created 1 credentials pair(s)"})j");
+    BOOST_TEST(text(post(row.created, row.type))
+               == R"j(200 {"message":"Created 1 credentials pair(s)"})j");
     BOOST_TEST(has_password("bob", "secret"));
-    BOOST_TEST(text(put(row.name, row.changed, row.type)) == R"(200 {"message":"Password changed"})");
+    BOOST_TEST(text(put(row.name, row.changed, row.type))
+               == R"(200 {"message":"Password changed"})");
     BOOST_TEST(has_password("bob", "another"));
-    BOOST_TEST(text(serve({"DELETE", path() + "/" + target(row.name), row.deleted.empty() ? "" : row.type, row.deleted}))
-               == R"(200 {"message":"Credentials have been deleted","spec":")" + address("bob") + R"("})");
+    BOOST_TEST(text(serve({"DELETE", path() + "/" + target(row.name),
+                           row.deleted.empty() ? "" : row.type, row.deleted}))
+               == R"(200 {"message":"Credentials have been deleted","spec":")" + address("bob")
+                      + R"("})");
     check_untouched();
 }
 
-BOOST_DATA_TEST_CASE_F(Credentials, the_same_mailboxes_under_every_base, data::make({"", "/v2", "/v3", "/v4"}), base)
+BOOST_DATA_TEST_CASE_F(Credentials, the_same_mailboxes_under_every_base,
+                       data::make({"", "/v2", "/v3", "/v4"}), base)
 {
-    database.execute("UPDATE mailbox SET created_at = 1317155062, size_bytes = 17 WHERE domain_id = ?", {domain_id});
-    const auto expected = R"(200 {"total_count":1,"items":[{"size_bytes":17,"created_at":"Tue, 27 Sep 2011 20:24:22 GMT","mailbox":")"
-                          + address("alice") + R"(","login":")" + address("alice") + R"("}]})";
-    for (const auto* query : {"", "/", "?limit=100", "?limit=1&skip=0"}) BOOST_TEST(text(serve({"GET", path(base) + query})) == expected);
-    BOOST_TEST(text(serve({"GET", path(base) + "?skip=1"})) == R"(200 {"total_count":1,"items":[]})");
+    database.execute(
+        "UPDATE mailbox SET created_at = 1317155062, size_bytes = 17 WHERE domain_id = ?",
+        {domain_id});
+    const auto expected =
+        R"(200 {"total_count":1,"items":[{"size_bytes":17,"created_at":"Tue, 27 Sep 2011 20:24:22 GMT","mailbox":")"
+        + address("alice") + R"(","login":")" + address("alice") + R"("}]})";
+    for (const auto* query : {"", "/", "?limit=100", "?limit=1&skip=0"})
+        BOOST_TEST(text(serve({"GET", path(base) + query})) == expected);
+    BOOST_TEST(text(serve({"GET", path(base) + "?skip=1"}))
+               == R"(200 {"total_count":1,"items":[]})");
     BOOST_TEST(outcome(serve({"HEAD", path(base)})) == "200");
-    BOOST_TEST(text(serve({"DELETE", path(base) + "/alice"})) == R"(200 {"message":"Credentials have been deleted","spec":")" + address("alice") + R"("})");
+    BOOST_TEST(text(serve({"DELETE", path(base) + "/alice"}))
+               == R"(200 {"message":"Credentials have been deleted","spec":")" + address("alice")
+                      + R"("})");
 }
 
 // What is kept of one list is no answer to the other.
@@ -144,8 +175,10 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_made_where_none_is_given, Credentials)
 {
     const auto answer = post("login=bob");
     const auto password = given(answer, address("bob"));
-    BOOST_TEST(text(answer) == R"j(200 {"message":"Created 1 credentials pair(s)","note":"Keep these passwords: they are not shown again.","credentials":{")j"
-                                   + address("bob") + R"(":")" + password + R"("}})");
+    BOOST_TEST(
+        text(answer)
+        == R"j(200 {"message":"Created 1 credentials pair(s)","note":"Keep these passwords: they are not shown again.","credentials":{")j"
+               + address("bob") + R"(":")" + password + R"("}})");
     BOOST_TEST(password.size() == 24U);
     BOOST_TEST(has_password("bob", password));
 
@@ -154,19 +187,22 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_made_where_none_is_given, Credentials)
     BOOST_TEST(text(changed).starts_with(R"(200 {"message":"Password changed","note":)"));
     BOOST_TEST(another != password);
     BOOST_TEST(has_password("bob", another));
-    for (const auto& line : standard_error.take()) BOOST_TEST(line.find(password) == std::string::npos, line);
+    for (const auto& line : standard_error.take())
+        BOOST_TEST(line.find(password) == std::string::npos, line);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_password_is_made_for_each_of_many, Credentials)
 {
     const auto answer = post(R"([{"login":"bob"},{"login":"carol"}])", kJson);
     BOOST_TEST(text(answer).starts_with(R"j(200 {"message":"Created 2 credentials pair(s)")j"));
-    for (const auto* name : {"bob", "carol"}) BOOST_TEST(has_password(name, given(answer, address(name))));
+    for (const auto* name : {"bob", "carol"})
+        BOOST_TEST(has_password(name, given(answer, address(name))));
     BOOST_TEST(given(answer, address("bob")) != given(answer, address("carol")));
 }
 
 BOOST_DATA_TEST_CASE_F(Credentials, a_password_that_is_made_keeps_to_the_rule,
-                       data::make({5, 8, 24, 40, 128}) ^ data::make({5, 10, 128, 64, 128}), least, most)
+                       data::make({5, 8, 24, 40, 128}) ^ data::make({5, 10, 128, 64, 128}), least,
+                       most)
 {
     config.min_password = static_cast<std::size_t>(least);
     config.max_password = static_cast<std::size_t>(most);
@@ -182,30 +218,56 @@ namespace {
 const Refused kPosts[] = {
     {"nothing", {"POST", "", kForm, ""}, "400 mailbox_missing"},
     {"no login", {"POST", "", kForm, "password=secret"}, "400 mailbox_missing"},
-    {"both names of it", {"POST", "", kForm, "login=bob&mailbox=bob&password=secret"}, "400 bad_parameter"},
+    {"both names of it",
+     {"POST", "", kForm, "login=bob&mailbox=bob&password=secret"},
+     "400 bad_parameter"},
     {"an empty login", {"POST", "", kForm, "login=&password=secret"}, "400 bad_mailbox"},
-    {"an empty password is no absent one", {"POST", "", kForm, "login=bob&password="}, "400 bad_password"},
+    {"an empty password is no absent one",
+     {"POST", "", kForm, "login=bob&password="},
+     "400 bad_password"},
     {"another domain's", {"POST", "", kForm, "login=bob@example.com"}, "400 bad_mailbox"},
-    {"two logins, one password", {"POST", "", kForm, "login=bob&login=carol&password=secret"}, "400 bad_parameter"},
+    {"two logins, one password",
+     {"POST", "", kForm, "login=bob&login=carol&password=secret"},
+     "400 bad_parameter"},
     {"a login twice", {"POST", "", kForm, "login=bob&login=BOB"}, "400 bad_parameter"},
-    {"login in the query and in the body", {"POST", "?login=bob", kForm, "login=bob&password=secret"}, "400 bad_parameter"},
-    {"login in the query only", {"POST", "?login=bob", kForm, "password=secret"}, "400 mailbox_missing"},
-    {"password in the query", {"POST", "?password=secret", kForm, "login=bob"}, "400 password_in_url"},
+    {"login in the query and in the body",
+     {"POST", "?login=bob", kForm, "login=bob&password=secret"},
+     "400 bad_parameter"},
+    {"login in the query only",
+     {"POST", "?login=bob", kForm, "password=secret"},
+     "400 mailbox_missing"},
+    {"password in the query",
+     {"POST", "?password=secret", kForm, "login=bob"},
+     "400 password_in_url"},
     {"a login that is no text", {"POST", "", kJson, R"({"login":1})"}, "400 bad_json"},
-    {"an array, one without its login", {"POST", "", kJson, R"([{"login":"bob"},{"password":"secret"}])"}, "400 bad_json"},
-    {"an array, one without its password", {"POST", "", kJson, R"([{"login":"bob","password":"secret"},{"login":"carol"}])"}, "400 bad_parameter"},
-    {"an array with both names", {"POST", "", kJson, R"([{"login":"bob"},{"mailbox":"carol"}])"}, "400 bad_parameter"},
+    {"an array, one without its login",
+     {"POST", "", kJson, R"([{"login":"bob"},{"password":"secret"}])"},
+     "400 bad_json"},
+    {"an array, one without its password",
+     {"POST", "", kJson, R"([{"login":"bob","password":"secret"},{"login":"carol"}])"},
+     "400 bad_parameter"},
+    {"an array with both names",
+     {"POST", "", kJson, R"([{"login":"bob"},{"mailbox":"carol"}])"},
+     "400 bad_parameter"},
     {"an unknown type", {"POST", "", "text/plain", "login=bob"}, "415 unsupported_type"},
     {"taken", {"POST", "", kForm, "login=alice"}, "409 mailbox_exists"},
     // A misspelt password would be another one, which is made.
     {"a misspelt password", {"POST", "", kForm, "login=bob&pasword=secret"}, "400 bad_parameter"},
-    {"a misspelt password in JSON", {"POST", "", kJson, R"([{"login":"bob","Password":"secret"}])"}, "400 bad_parameter"},
-    {"an unknown parameter in the query and no password", {"POST", "?pass=secret", kForm, "login=bob"}, "400 bad_parameter"},
+    {"a misspelt password in JSON",
+     {"POST", "", kJson, R"([{"login":"bob","Password":"secret"}])"},
+     "400 bad_parameter"},
+    {"an unknown parameter in the query and no password",
+     {"POST", "?pass=secret", kForm, "login=bob"},
+     "400 bad_parameter"},
 };
 
 const Refused kOthers[] = {
-    {"a login of another domain", {"PUT", "/alice@example.com", kForm, "password=secret"}, "400 bad_mailbox"},
-    {"a password twice", {"PUT", "/alice", kForm, "password=secret&password=secret"}, "400 bad_parameter"},
+    {"a login of another domain",
+     {"PUT", "/alice@example.com", kForm, "password=secret"},
+     "400 bad_mailbox"},
+    {"a password twice",
+     {"PUT", "/alice", kForm, "password=secret&password=secret"},
+     "400 bad_parameter"},
     {"too short a password", {"PUT", "/alice", kForm, "password=abcd"}, "400 bad_password"},
     {"not there", {"PUT", "/bob", kForm, ""}, "404 mailbox_not_found"},
     {"not there to delete", {"DELETE", "/bob"}, "404 mailbox_not_found"},
@@ -217,34 +279,54 @@ const Refused kOthers[] = {
     {"GET of a login", {"GET", "/alice"}, "405 method_not_allowed"},
     {"PUT of all", {"PUT", ""}, "405 method_not_allowed"},
     {"a wrong limit", {"GET", "?limit=x"}, "400 bad_limit"},
-    {"a misspelt password, where one would be made", {"PUT", "/alice", kForm, "new_password=secret"}, "400 bad_parameter"},
-    {"a misspelt password in JSON", {"PUT", "/alice", kJson, R"({"passwd":"secret"})"}, "400 bad_parameter"},
-    {"an unknown parameter in the query and no password", {"PUT", "/alice?force=1", kForm, ""}, "400 bad_parameter"},
-    {"another login than the path's", {"PUT", "/alice", kForm, "login=bob&password=secret"}, "400 bad_parameter"},
-    {"another login than the path's, to delete", {"DELETE", "/alice?login=bob"}, "400 bad_parameter"},
-    {"another mailbox than the path's, to delete", {"DELETE", "/alice", kJson, R"({"mailbox":"bob"})"}, "400 bad_parameter"},
+    {"a misspelt password, where one would be made",
+     {"PUT", "/alice", kForm, "new_password=secret"},
+     "400 bad_parameter"},
+    {"a misspelt password in JSON",
+     {"PUT", "/alice", kJson, R"({"passwd":"secret"})"},
+     "400 bad_parameter"},
+    {"an unknown parameter in the query and no password",
+     {"PUT", "/alice?force=1", kForm, ""},
+     "400 bad_parameter"},
+    {"another login than the path's",
+     {"PUT", "/alice", kForm, "login=bob&password=secret"},
+     "400 bad_parameter"},
+    {"another login than the path's, to delete",
+     {"DELETE", "/alice?login=bob"},
+     "400 bad_parameter"},
+    {"another mailbox than the path's, to delete",
+     {"DELETE", "/alice", kJson, R"({"mailbox":"bob"})"},
+     "400 bad_parameter"},
 };
 
 }  // namespace
 
 BOOST_DATA_TEST_CASE_F(Credentials, a_post_is_refused, data::make(kPosts), row)
 {
-    BOOST_TEST(outcome(serve({"POST", path() + row.call.target, row.call.type, target(row.call.body)})) == row.outcome);
+    BOOST_TEST(
+        outcome(serve({"POST", path() + row.call.target, row.call.type, target(row.call.body)}))
+        == row.outcome);
     check_untouched();
 }
 
 BOOST_DATA_TEST_CASE_F(Credentials, a_call_is_refused, data::make(kOthers), row)
 {
-    BOOST_TEST(outcome(serve({row.call.method, path() + row.call.target, row.call.type, row.call.body})) == row.outcome);
+    BOOST_TEST(
+        outcome(serve({row.call.method, path() + row.call.target, row.call.type, row.call.body}))
+        == row.outcome);
     check_untouched();
 }
 
 BOOST_FIXTURE_TEST_CASE(a_sentence_names_the_parameter_that_was_meant, Credentials)
 {
-    BOOST_TEST(text(post("")) == R"(400 {"message":"'login' parameter is missing","code":"mailbox_missing"})");
-    BOOST_TEST(text(post("login=a..b")).find("'login' parameter is not valid: a dot") != std::string::npos);
-    BOOST_TEST(text(post("mailbox=a..b")).find("'mailbox' parameter is not valid: a dot") != std::string::npos);
-    BOOST_TEST(text(put("a..b", "")).find("'login' parameter is not valid: a dot") != std::string::npos);
+    BOOST_TEST(text(post(""))
+               == R"(400 {"message":"'login' parameter is missing","code":"mailbox_missing"})");
+    BOOST_TEST(text(post("login=a..b")).find("'login' parameter is not valid: a dot")
+               != std::string::npos);
+    BOOST_TEST(text(post("mailbox=a..b")).find("'mailbox' parameter is not valid: a dot")
+               != std::string::npos);
+    BOOST_TEST(text(put("a..b", "")).find("'login' parameter is not valid: a dot")
+               != std::string::npos);
 }
 
 // The Mailboxes API knows no login, and makes no password.
@@ -252,7 +334,8 @@ BOOST_FIXTURE_TEST_CASE(the_other_api_stays_as_it_is, Credentials)
 {
     BOOST_TEST(outcome(Served::post("login=bob&password=secret")) == "400 mailbox_missing");
     BOOST_TEST(outcome(Served::post("mailbox=bob&login=carol&password=secret")) == "200");
-    BOOST_TEST(outcome(Served::post(R"({"mailbox":"dave","password":"secret","login":1})", kJson)) == "200");
+    BOOST_TEST(outcome(Served::post(R"({"mailbox":"dave","password":"secret","login":1})", kJson))
+               == "200");
     BOOST_TEST(outcome(Served::put("bob", "")) == "400 password_missing");
     allow_delete_all();
     BOOST_TEST(outcome(serve({"DELETE", collection()})) == "405 method_not_allowed");
@@ -265,29 +348,45 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_where_the_domain_allows_it, Credentials)
 {
     BOOST_TEST(outcome(post("login=bob&password=secret")) == "200");
     allow_delete_all();
-    BOOST_TEST(outcome(serve({"DELETE", path() + "/"})) == "405 method_not_allowed");  // a login that was left empty?
+    BOOST_TEST(outcome(serve({"DELETE", path() + "/"}))
+               == "405 method_not_allowed");         // a login that was left empty?
     for (const auto* name : {"login", "mailbox"}) {  // that one is meant, not all
         BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name + "=bob"})) == "400 bad_parameter");
-        BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"})) == "400 bad_parameter");
-        BOOST_TEST(outcome(serve({"DELETE", path(), kJson, std::string{"{\""} + name + "\":\"bob\"}"})) == "400 bad_parameter");
+        BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"}))
+                   == "400 bad_parameter");
+        BOOST_TEST(
+            outcome(serve({"DELETE", path(), kJson, std::string{"{\""} + name + "\":\"bob\"}"}))
+            == "400 bad_parameter");
     }
     // A selector that we do not know is one, too: all would be deleted in place of what it names.
-    for (const auto* name : {"spec", "Login", "logins[]", "login[]", "mailbox[0]", "mailbox[x]", "user", "limit", "skip", "confirm", "", "%FF", "a%0Ab"}) {
-        BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name + "=bob"})) == "400 bad_parameter", name);
-        BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name})) == (*name == '\0' ? "200" : "400 bad_parameter"), name);
+    for (const auto* name : {"spec", "Login", "logins[]", "login[]", "mailbox[0]", "mailbox[x]",
+                             "user", "limit", "skip", "confirm", "", "%FF", "a%0Ab"}) {
+        BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name + "=bob"})) == "400 bad_parameter",
+                   name);
+        BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name}))
+                       == (*name == '\0' ? "200" : "400 bad_parameter"),
+                   name);
         if (*name == '\0') BOOST_TEST(outcome(post("login=bob&password=secret")) == "200");
-        BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"})) == "400 bad_parameter", name);
-        BOOST_TEST(outcome(serve({"DELETE", path(), "multipart/form-data; boundary=b0", multipart({{name, "bob"}})})) == "400 bad_parameter", name);
+        BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"}))
+                       == "400 bad_parameter",
+                   name);
+        BOOST_TEST(outcome(serve({"DELETE", path(), "multipart/form-data; boundary=b0",
+                                  multipart({{name, "bob"}})}))
+                       == "400 bad_parameter",
+                   name);
     }
-    BOOST_TEST(outcome(serve({"DELETE", path(), kJson, R"({"spec":"bob"})"})) == "400 bad_parameter");
+    BOOST_TEST(outcome(serve({"DELETE", path(), kJson, R"({"spec":"bob"})"}))
+               == "400 bad_parameter");
     BOOST_TEST(outcome(serve({"DELETE", path(), kJson, R"([{"login":"bob"}])"})) == "400 bad_json");
     BOOST_TEST(text(serve({"DELETE", path() + "?spec=bob"})).find("'spec'") != std::string::npos);
     if (rows() == 1) BOOST_TEST(outcome(post("login=alice&password=secret")) == "200");
     BOOST_TEST(rows() == 2);
-    BOOST_TEST(text(serve({"DELETE", path()})) == R"(200 {"message":"All domain credentials have been deleted","count":2})");
+    BOOST_TEST(text(serve({"DELETE", path()}))
+               == R"(200 {"message":"All domain credentials have been deleted","count":2})");
     BOOST_TEST(rows() == 0);
     BOOST_TEST(counter() == 0);
-    BOOST_TEST(text(serve({"DELETE", path()})) == R"(200 {"message":"All domain credentials have been deleted","count":0})");
+    BOOST_TEST(text(serve({"DELETE", path()}))
+               == R"(200 {"message":"All domain credentials have been deleted","count":0})");
     admin::Admin{connection}.set_domain(domain, "allow_delete_all", "no");
     BOOST_TEST(outcome(serve({"DELETE", path()})) == "405 method_not_allowed");
 }
@@ -298,7 +397,9 @@ BOOST_FIXTURE_TEST_CASE(a_deletion_that_takes_too_long_says_so, Credentials)
     allow_delete_all();
     config.request_deadline = std::chrono::seconds{0};
     const auto answer = serve({"DELETE", path()});
-    BOOST_TEST(text(answer) == R"(503 {"message":"0 credentials have been deleted, and there may be more: send the request again","code":"not_finished"})");
+    BOOST_TEST(
+        text(answer)
+        == R"(503 {"message":"0 credentials have been deleted, and there may be more: send the request again","code":"not_finished"})");
     BOOST_TEST(answer.extra_header == "Retry-After: 1");
     BOOST_TEST(rows() == 1);
 }
@@ -309,7 +410,8 @@ namespace {
 
 std::string as_json(const std::string& name, bool is_active = true)
 {
-    return R"({"name":")" + name + R"(","state":")" + (is_active ? "active" : "disabled") + R"(","is_disabled":)" + (is_active ? "false" : "true")
+    return R"({"name":")" + name + R"(","state":")" + (is_active ? "active" : "disabled")
+           + R"(","is_disabled":)" + (is_active ? "false" : "true")
            + R"(,"created_at":"Tue, 27 Sep 2011 20:24:22 GMT","type":"custom","wildcard":false,"spam_action":"disabled"})";
 }
 
@@ -317,7 +419,8 @@ struct Two : Credentials {
     Two()
     {
         admin::Admin{connection}.add_domain(second, account);
-        database.execute("UPDATE domain SET created_at = 1317155062 WHERE name IN (?, ?)", {domain.name(), second.name()});
+        database.execute("UPDATE domain SET created_at = 1317155062 WHERE name IN (?, ?)",
+                         {domain.name(), second.name()});
     }
     mailbox::Domain second = *mailbox::Domain::parse(support::unique("second") + ".example");
 };
@@ -329,15 +432,19 @@ BOOST_DATA_TEST_CASE_F(Two, domains_under_every_base, data::make({"", "/v2", "/v
     const auto list = std::string{base} + "/domains";
     const auto both = as_json(domain.name()) + "," + as_json(second.name());
     for (const auto* query : {"", "/", "?", "?limit=100", "?limit=100&skip=0", "?state=active"}) {
-        BOOST_TEST(text(serve({"GET", list + query})) == R"(200 {"total_count":2,"items":[)" + both + "]}");
+        BOOST_TEST(text(serve({"GET", list + query}))
+                   == R"(200 {"total_count":2,"items":[)" + both + "]}");
     }
-    BOOST_TEST(text(serve({"GET", list + "?limit=1&skip=1"})) == R"(200 {"total_count":2,"items":[)" + as_json(second.name()) + "]}");
+    BOOST_TEST(text(serve({"GET", list + "?limit=1&skip=1"}))
+               == R"(200 {"total_count":2,"items":[)" + as_json(second.name()) + "]}");
     BOOST_TEST(text(serve({"GET", list + "?skip=2"})) == R"(200 {"total_count":2,"items":[]})");
     BOOST_TEST(outcome(serve({"GET", list + "?limit=1001"})) == "400 bad_limit");
     BOOST_TEST(outcome(serve({"HEAD", list})) == "200");
-    BOOST_TEST(text(serve({"GET", list + "/" + second.name()})) == R"(200 {"domain":)" + as_json(second.name()) + "}");
+    BOOST_TEST(text(serve({"GET", list + "/" + second.name()}))
+               == R"(200 {"domain":)" + as_json(second.name()) + "}");
     BOOST_TEST(outcome(serve({"GET", list + "/" + second.name() + "/"})) == "404 not_found");
-    BOOST_TEST(text(serve({"GET", list + "/" + second.name() + "?h:extended=true"})) == R"(200 {"domain":)" + as_json(second.name()) + "}");
+    BOOST_TEST(text(serve({"GET", list + "/" + second.name() + "?h:extended=true"}))
+               == R"(200 {"domain":)" + as_json(second.name()) + "}");
     for (const auto* method : {"POST", "PUT", "DELETE"}) {
         BOOST_TEST(serve({method, list}).extra_header == "Allow: GET, HEAD");
         BOOST_TEST(serve({method, list + "/" + second.name()}).extra_header == "Allow: GET, HEAD");
@@ -359,7 +466,8 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
                     if (its_name == "name") names.push_back(its_value.text);
                 }
             }
-            if (name == "total_count" && query.find("limit") == std::string::npos) names.push_back("of " + value.text);
+            if (name == "total_count" && query.find("limit") == std::string::npos)
+                names.push_back("of " + value.text);
         }
         return names;
     };
@@ -367,7 +475,8 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
         BOOST_TEST_CONTEXT(query) BOOST_TEST(all(query) == expected, per_element());
     };
     std::string capitals = last;
-    std::transform(capitals.begin(), capitals.end(), capitals.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    std::transform(capitals.begin(), capitals.end(), capitals.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     is("", {"of 2", first, last});
     is("?search=" + last, {"of 1", last});
     is("?search=" + capitals, {"of 1", last});
@@ -389,15 +498,22 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
     is("?state=disabled&search=" + last, {"of 0"});
     const bool is_ascending = first < last;
     is("?sort=name", is_ascending ? Strings{"of 2", first, last} : Strings{"of 2", last, first});
-    is("?sort=name:asc", is_ascending ? Strings{"of 2", first, last} : Strings{"of 2", last, first});
-    is("?sort=name%3Adesc", is_ascending ? Strings{"of 2", last, first} : Strings{"of 2", first, last});
+    is("?sort=name:asc",
+       is_ascending ? Strings{"of 2", first, last} : Strings{"of 2", last, first});
+    is("?sort=name%3Adesc",
+       is_ascending ? Strings{"of 2", last, first} : Strings{"of 2", first, last});
     is("?sort=name&limit=1&skip=1", {is_ascending ? last : first});
     is("?include_subaccounts=true&x=y", {"of 2", first, last});
-    for (const auto* query : {"?state=enabled", "?state=", "?sort=created_at", "?sort=name:up", "?sort=", "?authority=example.org", "?authority=",
-                              "?search=a&search=b", "?state=active&state=active", "?search=%FF", "?search=a%00"}) {
-        BOOST_TEST(outcome(serve({"GET", std::string{"/v4/domains"} + query})) == "400 bad_parameter", query);
+    for (const auto* query :
+         {"?state=enabled", "?state=", "?sort=created_at", "?sort=name:up",
+          "?sort=", "?authority=example.org", "?authority=", "?search=a&search=b",
+          "?state=active&state=active", "?search=%FF", "?search=a%00"}) {
+        BOOST_TEST(outcome(serve({"GET", std::string{"/v4/domains"} + query}))
+                       == "400 bad_parameter",
+                   query);
     }
-    BOOST_TEST(outcome(serve({"GET", "/v4/domains", kForm, "state=enabled"})) == "400 bad_parameter");
+    BOOST_TEST(outcome(serve({"GET", "/v4/domains", kForm, "state=enabled"}))
+               == "400 bad_parameter");
     BOOST_TEST(outcome(serve({"GET", "/v4/domains?state=enabled"}, "")) == "401 unauthorized");
 }
 
@@ -407,32 +523,46 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_one_domain_sees_that_one, Two)
     wanted.account = account;
     wanted.domain = second;
     const auto narrow = admin::Admin{connection}.add_key(wanted);
-    const auto as = [&](const std::string& path) { return serve({"GET", path}, basic("api:" + narrow.text())); };
-    BOOST_TEST(text(as("/v3/domains")) == R"(200 {"total_count":1,"items":[)" + as_json(second.name()) + "]}");
+    const auto as = [&](const std::string& path) {
+        return serve({"GET", path}, basic("api:" + narrow.text()));
+    };
+    BOOST_TEST(text(as("/v3/domains"))
+               == R"(200 {"total_count":1,"items":[)" + as_json(second.name()) + "]}");
     BOOST_TEST(outcome(as("/v3/domains/" + second.name())) == "200");
-    BOOST_TEST(text(as("/v3/domains/" + domain.name())) == R"(404 {"message":"Domain not found: )" + domain.name() + R"(","code":"domain_not_found"})");
-    BOOST_TEST(outcome(as("/v3/domains/" + domain.name() + "/credentials")) == "404 domain_not_found");
+    BOOST_TEST(text(as("/v3/domains/" + domain.name()))
+               == R"(404 {"message":"Domain not found: )" + domain.name()
+                      + R"(","code":"domain_not_found"})");
+    BOOST_TEST(outcome(as("/v3/domains/" + domain.name() + "/credentials"))
+               == "404 domain_not_found");
 }
 
 BOOST_FIXTURE_TEST_CASE(another_accounts_domains_are_not_seen, Two)
 {
     Two other;
     BOOST_TEST(serve({"GET", "/v3/domains"}).body.find(other.domain.name()) == std::string::npos);
-    BOOST_TEST(outcome(serve({"GET", "/v3/domains/" + other.domain.name()})) == "404 domain_not_found");
+    BOOST_TEST(outcome(serve({"GET", "/v3/domains/" + other.domain.name()}))
+               == "404 domain_not_found");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_suspended_domain_is_shown_as_such, Two)
 {
     admin::Admin{connection}.set_domain_state(second, mailbox::State::no_login);
-    BOOST_TEST(text(serve({"GET", "/v3/domains/" + second.name()})) == R"(200 {"domain":)" + as_json(second.name(), false) + "}");
-    BOOST_TEST(text(serve({"GET", "/v3/domains?skip=1"})) == R"(200 {"total_count":2,"items":[)" + as_json(second.name(), false) + "]}");
+    BOOST_TEST(text(serve({"GET", "/v3/domains/" + second.name()}))
+               == R"(200 {"domain":)" + as_json(second.name(), false) + "}");
+    BOOST_TEST(text(serve({"GET", "/v3/domains?skip=1"}))
+               == R"(200 {"total_count":2,"items":[)" + as_json(second.name(), false) + "]}");
 }
 
-BOOST_DATA_TEST_CASE_F(Two, who_has_no_right_key_learns_that_first, data::make({"/v3/domains", "/v3/domains?limit=x", "/v4/domains/{D}"}), path)
+BOOST_DATA_TEST_CASE_F(Two, who_has_no_right_key_learns_that_first,
+                       data::make({"/v3/domains", "/v3/domains?limit=x", "/v4/domains/{D}"}), path)
 {
-    const auto is_refused = [&](const std::string& expected) { BOOST_TEST(outcome(serve({"GET", target(path)})) == expected, path); };
+    const auto is_refused = [&](const std::string& expected) {
+        BOOST_TEST(outcome(serve({"GET", target(path)})) == expected, path);
+    };
     BOOST_TEST(outcome(serve({"GET", target(path)}, "")) == "401 unauthorized");
-    BOOST_TEST(outcome(serve({"GET", target(path)}, basic("api:" + api_key::Key::generate().text()))) == "401 unauthorized");
+    BOOST_TEST(
+        outcome(serve({"GET", target(path)}, basic("api:" + api_key::Key::generate().text())))
+        == "401 unauthorized");
     admin::Admin{connection}.set_account_state(account, mailbox::State::no_login);
     is_refused("403 suspended");
     admin::Admin{connection}.revoke_key(key.id());
@@ -444,12 +574,14 @@ BOOST_FIXTURE_TEST_CASE(mailboxes_of_a_domain_called_domains, Credentials)
 {
     BOOST_TEST(outcome(serve({"GET", "/domains/mailboxes"})) == "404 domain_not_found");
     BOOST_TEST(std::string{trace.route} == "/<domain>/mailboxes");
-    BOOST_TEST(outcome(serve({"DELETE", "/v3/domains/mailboxes/credentials"})) == "404 domain_not_found");
+    BOOST_TEST(outcome(serve({"DELETE", "/v3/domains/mailboxes/credentials"}))
+               == "404 domain_not_found");
     BOOST_TEST(std::string{trace.route} == "/<domain>/mailboxes/<mailbox>");
     BOOST_TEST(outcome(serve({"GET", "/v3/mailboxes"})) == "404 domain_not_found");
 }
 
-// --- the document ----------------------------------------------------------------------------------
+// --- the document
+// ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -463,34 +595,43 @@ const json::Node* member(const json::Node& node, const std::string& name)
 
 }  // namespace
 
-// Of each path of the OpenAPI document those methods are served that it has, and no others; and it has all paths.
+// Of each path of the OpenAPI document those methods are served that it has, and no others; and it
+// has all paths.
 BOOST_FIXTURE_TEST_CASE(the_document_has_what_is_served, Credentials)
 {
-    const auto document = json::parse(sources::contents(sources::directory() / "nginx/mailboxd-openapi.json"));
+    const auto document =
+        json::parse(sources::contents(sources::directory() / "nginx/mailboxd-openapi.json"));
     BOOST_TEST_REQUIRE(document.has_value());
     allow_delete_all();
     std::set<std::string> patterns;
     for (const auto& [path, item] : member(*document, "paths")->members) {
         patterns.insert(std::regex_replace(path, std::regex{"\\{(\\w+)\\}"}, "<$1>"));
-        const auto target = std::regex_replace(std::regex_replace(path, std::regex{"\\{domain\\}"}, domain.name()), std::regex{"\\{\\w+\\}"}, "nobody");
-        for (const std::string method : {"get", "head", "post", "put", "delete", "patch", "options"}) {
+        const auto target =
+            std::regex_replace(std::regex_replace(path, std::regex{"\\{domain\\}"}, domain.name()),
+                               std::regex{"\\{\\w+\\}"}, "nobody");
+        for (const std::string method :
+             {"get", "head", "post", "put", "delete", "patch", "options"}) {
             std::string capitals;
             for (const char c : method) capitals += static_cast<char>(c - 'a' + 'A');
             const auto answer = serve({capitals, target});
-            BOOST_TEST((answer.status == 405) == (member(item, method) == nullptr), capitals << " " << path << ": " << text(answer));
+            BOOST_TEST((answer.status == 405) == (member(item, method) == nullptr),
+                       capitals << " " << path << ": " << text(answer));
         }
         for (const auto& [method, operation] : item.members) {
             const auto* const responses = member(operation, "responses");
             if (responses == nullptr) continue;
-            for (const auto* status : {"200", "400", "401", "403", "404", "413", "414", "415", "429", "500", "501", "502", "503", "504", "505"}) {
-                BOOST_TEST(member(*responses, status) != nullptr, method << " " << path << " " << status);
+            for (const auto* status : {"200", "400", "401", "403", "404", "413", "414", "415",
+                                       "429", "500", "501", "502", "503", "504", "505"}) {
+                BOOST_TEST(member(*responses, status) != nullptr,
+                           method << " " << path << " " << status);
             }
         }
     }
     std::set<std::string> served;
     const auto source = sources::code("src/mailboxd");
     const std::regex path{R"re(constexpr Path k\w+\{"([^"]+)")re"};
-    for (std::sregex_iterator each{source.begin(), source.end(), path}, end; each != end; ++each) served.insert((*each)[1]);
+    for (std::sregex_iterator each{source.begin(), source.end(), path}, end; each != end; ++each)
+        served.insert((*each)[1]);
     BOOST_TEST(patterns == served, per_element());
     BOOST_TEST(served.size() == 6U);
 }

@@ -1,5 +1,6 @@
-// docs_test.cc - the man pages and the operator's guide leave nothing out and invent nothing: options, commands, settings
-// with default, unit and range, routes, statuses and codes, and each line of the log that asks for action.
+// docs_test.cc - the man pages and the operator's guide leave nothing out and invent nothing:
+// options, commands, settings with default, unit and range, routes, statuses and codes, and each
+// line of the log that asks for action.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -61,7 +62,8 @@ std::string output_of(const std::string& command)
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(command.c_str(), "r"), ::pclose};
     if (!pipe) throw std::runtime_error{"popen"};
     std::string text;
-    for (int byte = std::fgetc(pipe.get()); byte != EOF; byte = std::fgetc(pipe.get())) text += static_cast<char>(byte);
+    for (int byte = std::fgetc(pipe.get()); byte != EOF; byte = std::fgetc(pipe.get()))
+        text += static_cast<char>(byte);
     return text;
 }
 
@@ -69,7 +71,8 @@ std::string output_of(const std::string& command)
 std::string all_of(const std::string& folder)
 {
     std::string text;
-    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / folder}) text += sources::contents(file);
+    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / folder})
+        text += sources::contents(file);
     return text;
 }
 
@@ -97,8 +100,11 @@ std::vector<Part> parts(const std::string& page, const std::string& macro)
 {
     std::vector<Part> all;
     for (const auto& line : lines(contents("man/" + page))) {
-        const bool is_end = line.starts_with(".Sh ") || line.starts_with(".Ss ") || line.starts_with(macro);
-        if (is_end) all.push_back({line.starts_with(macro) ? as_read(line.substr(macro.size())) : "", {}, ""});
+        const bool is_end =
+            line.starts_with(".Sh ") || line.starts_with(".Ss ") || line.starts_with(macro);
+        if (is_end)
+            all.push_back(
+                {line.starts_with(macro) ? as_read(line.substr(macro.size())) : "", {}, ""});
         if (all.empty()) continue;
         if (line.starts_with(".It ")) all.back().items.push_back(as_read(line.substr(4)));
         all.back().text += line + "\n";
@@ -114,15 +120,28 @@ Names settings_of_the_program()
     Names names;
     const auto source = contents("src/base/config.cc");
     const auto begin = source.find("all{");
-    for (const auto& match : matches(source.substr(begin, source.find("};", begin) - begin), std::regex{R"(\n +\{"([a-z0-9_]+)\", )"}))
+    for (const auto& match : matches(source.substr(begin, source.find("};", begin) - begin),
+                                     std::regex{R"(\n +\{"([a-z0-9_]+)\", )"}))
         names.insert(match[1]);
     return names;
 }
 
-std::string text(const std::string& value) { return value.empty() ? "none" : value; }
-std::string text(std::integral auto value) { return std::to_string(value); }
-std::string text(std::chrono::seconds value) { return std::to_string(value.count()) + " seconds"; }
-std::string text(std::chrono::days value) { return std::to_string(value.count()) + " days"; }
+std::string text(const std::string& value)
+{
+    return value.empty() ? "none" : value;
+}
+std::string text(std::integral auto value)
+{
+    return std::to_string(value);
+}
+std::string text(std::chrono::seconds value)
+{
+    return std::to_string(value.count()) + " seconds";
+}
+std::string text(std::chrono::days value)
+{
+    return std::to_string(value.count()) + " days";
+}
 
 const std::map<std::string, std::function<std::string(const Config&)>> kDefaults{
     {"socket", [](const Config& c) { return text(c.socket); }},
@@ -174,7 +193,8 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"tls_ca_file", [](const Config& c) { return text(c.tls_ca_file); }},
 };
 
-// What the program says of a value that cannot be right: `1 to 1000` where it wants a number, else nothing.
+// What the program says of a value that cannot be right: `1 to 1000` where it wants a number, else
+// nothing.
 std::string range_of(const std::string& setting)
 {
     const support::Directory directory;
@@ -183,7 +203,8 @@ std::string range_of(const std::string& setting)
     } catch (const Config::Problems& problems) {
         std::smatch match;
         const std::string sentence{problems.what()};
-        if (std::regex_search(sentence, match, std::regex{"whole number from ([0-9]+ to [0-9]+)"})) return match.str(1);
+        if (std::regex_search(sentence, match, std::regex{"whole number from ([0-9]+ to [0-9]+)"}))
+            return match.str(1);
     }
     return {};
 }
@@ -193,7 +214,8 @@ std::string range_of(const std::string& setting)
 std::vector<command::Command> commands()
 {
     std::vector<command::Command> all;
-    for (const auto& group : {tenants::commands(), mailboxes::commands(), upkeep::commands()}) all.insert(all.end(), group.begin(), group.end());
+    for (const auto& group : {tenants::commands(), mailboxes::commands(), upkeep::commands()})
+        all.insert(all.end(), group.begin(), group.end());
     return all;
 }
 
@@ -221,7 +243,10 @@ Names options_of(const command::Command& command)
 Names options_in(const std::string& source)
 {
     Names names;
-    for (const auto& match : matches(contents(source), std::regex{R"re(\("([a-z]+),([a-zA-Z])"(?:, po::value[^"]*value_name\("([A-Z]+)"\))?)re"}))
+    for (const auto& match : matches(
+             contents(source),
+             std::regex{
+                 R"re(\("([a-z]+),([a-zA-Z])"(?:, po::value[^"]*value_name\("([A-Z]+)"\))?)re"}))
         names.insert("-" + match[2] + ", --" + match[1] + (match[3].empty() ? "" : " " + match[3]));
     return names;
 }
@@ -242,15 +267,23 @@ Names codes_of_the_program()
 {
     Names codes;
     const auto source = sources::code("src");
-    for (const auto& match : matches(source, std::regex{R"re(\bError\(([0-9]{3}), (?:[^,;]*\? "([a-z_]+)" : )?"([a-z_]+)")re"})) {
+    for (const auto& match : matches(
+             source,
+             std::regex{R"re(\bError\(([0-9]{3}), (?:[^,;]*\? "([a-z_]+)" : )?"([a-z_]+)")re"})) {
         codes.insert(match[1] + " " + match[3]);
         if (!match[2].empty()) codes.insert(match[1] + " " + match[2]);
     }
-    for (const auto& match : matches(source, std::regex{R"re(\b(?:refused|refusal)\(([0-9]{3}), [^;]*, "([a-z_]+)")re"}))
+    for (const auto& match : matches(
+             source, std::regex{R"re(\b(?:refused|refusal)\(([0-9]{3}), [^;]*, "([a-z_]+)")re"}))
         codes.insert(match[1] + " " + match[2]);
-    for (const auto& match : matches(source, std::regex{R"re(\.status = ([0-9]{3}), \.body = answers::error\("[^"]*", "([a-z_]+)"\))re"}))
+    for (const auto& match : matches(
+             source,
+             std::regex{
+                 R"re(\.status = ([0-9]{3}), \.body = answers::error\("[^"]*", "([a-z_]+)"\))re"}))
         codes.insert(match[1] + " " + match[2]);
-    for (const auto& match : matches(all_of("nginx"), std::regex{R"re(return ([0-9]{3}) '\{"message":"[^"]*","code":"([a-z_]+)")re"}))
+    for (const auto& match :
+         matches(all_of("nginx"),
+                 std::regex{R"re(return ([0-9]{3}) '\{"message":"[^"]*","code":"([a-z_]+)")re"}))
         codes.insert(match[1] + " " + match[2]);
     return codes;
 }
@@ -262,7 +295,8 @@ Names codes_of_the_page()
     for (const auto& line : lines(contents("man/mailboxd-api.7"))) {
         if (std::regex_search(line, std::regex{R"(^\.It [0-9]{3} )"})) {
             statuses.clear();
-            for (const auto& match : matches(line, std::regex{"\\b[0-9]{3}\\b"})) statuses.push_back(match[0]);
+            for (const auto& match : matches(line, std::regex{"\\b[0-9]{3}\\b"}))
+                statuses.push_back(match[0]);
         }
         if (!line.starts_with(".It Dv ")) continue;
         for (const auto& status : statuses) codes.insert(status + " " + line.substr(7));
@@ -273,13 +307,16 @@ Names codes_of_the_page()
 struct Page : support::Row {
     std::string name;
 };
-const Page kPages[] = {{"mailboxd.8", "mailboxd.8"}, {"mailboxctl.8", "mailboxctl.8"}, {"mailboxd.conf.5", "mailboxd.conf.5"},
+const Page kPages[] = {{"mailboxd.8", "mailboxd.8"},
+                       {"mailboxctl.8", "mailboxctl.8"},
+                       {"mailboxd.conf.5", "mailboxd.conf.5"},
                        {"mailboxd-api.7", "mailboxd-api.7"}};
 
 void compare(const Names& said, const Names& is, const std::string& where)
 {
     for (const auto& name : is) BOOST_TEST(said.contains(name), where << " does not have " << name);
-    for (const auto& name : said) BOOST_TEST(is.contains(name), where << " has " << name << ", which there is not");
+    for (const auto& name : said)
+        BOOST_TEST(is.contains(name), where << " has " << name << ", which there is not");
 }
 
 }  // namespace
@@ -308,10 +345,12 @@ BOOST_AUTO_TEST_CASE(each_setting_with_default_unit_and_range)
             continue;
         }
         const auto value = "\nDefault: " + known->second(config);
-        BOOST_TEST((part.text.find(value + ".\n") != std::string::npos || part.text.find(value + ";") != std::string::npos),
+        BOOST_TEST((part.text.find(value + ".\n") != std::string::npos
+                    || part.text.find(value + ";") != std::string::npos),
                    part.name << " has to say:" << value);
         const auto range = range_of(part.name);
-        BOOST_TEST(part.text.find(range) != std::string::npos, part.name << " has to say: " << range);
+        BOOST_TEST(part.text.find(range) != std::string::npos,
+                   part.name << " has to say: " << range);
     }
     compare(described, settings, "mailboxd.conf.5");
 }
@@ -329,7 +368,8 @@ BOOST_AUTO_TEST_CASE(each_command_with_its_options)
     Names is;
     for (const auto& command : commands()) {
         is.insert(heading(command));
-        compare(options[heading(command)], options_of(command), "mailboxctl.8, " + heading(command) + ",");
+        compare(options[heading(command)], options_of(command),
+                "mailboxctl.8, " + heading(command) + ",");
     }
     BOOST_TEST(is.size() > 25U);
     compare(described, is, "mailboxctl.8");
@@ -354,9 +394,11 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
 {
     Names routes;
     const auto source = contents("src/mailboxd/handlers.cc");
-    for (const auto& match : matches(source, std::regex{R"re(Route\{(k[A-Z][a-z]+), "([A-Z]+)")re"})) {
+    for (const auto& match :
+         matches(source, std::regex{R"re(Route\{(k[A-Z][a-z]+), "([A-Z]+)")re"})) {
         std::smatch pattern;
-        BOOST_TEST_REQUIRE(std::regex_search(source, pattern, std::regex{match[1] + R"re(\{"([^"]+)")re"}));
+        BOOST_TEST_REQUIRE(
+            std::regex_search(source, pattern, std::regex{match[1] + R"re(\{"([^"]+)")re"}));
         routes.insert(match[2] + " " + pattern.str(1));
     }
     BOOST_TEST(routes.size() > 10U);
@@ -366,22 +408,32 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
     }
     compare(described, routes, "mailboxd-api.7");
 
-    for (const auto& match : matches(source, std::regex{R"re(kAlive = "([^"]+)"|kReady = "([^"]+)")re"}))
-        BOOST_TEST(contents("man/mailboxd-api.7").find("\n.It " + match[1] + match[2] + "\n") != std::string::npos, match[0]);
+    for (const auto& match :
+         matches(source, std::regex{R"re(kAlive = "([^"]+)"|kReady = "([^"]+)")re"}))
+        BOOST_TEST(contents("man/mailboxd-api.7").find("\n.It " + match[1] + match[2] + "\n")
+                       != std::string::npos,
+                   match[0]);
     const auto codes = codes_of_the_program();
     BOOST_TEST(codes.size() > 25U);
     compare(codes_of_the_page(), codes, "mailboxd-api.7");
-    // Whether each is at its statuses there is what the stories' answers show (tests/npm/openapi.js).
+    // Whether each is at its statuses there is what the stories' answers show
+    // (tests/npm/openapi.js).
     Names words;
     for (const auto& code : codes) words.insert(code.substr(4));
     // Those of health, and of the document itself, are not the API's.
-    for (const auto* of_others : {"database_absent", "database_empty", "not_reached", "pool_full", "condition_failed"}) words.erase(of_others);
+    for (const auto* of_others :
+         {"database_absent", "database_empty", "not_reached", "pool_full", "condition_failed"})
+        words.erase(of_others);
     Names examples;
-    for (const auto& match : matches(contents("nginx/mailboxd-openapi.json"), std::regex{R"re("code": "([a-z_]+)")re"})) examples.insert(match[1]);
+    for (const auto& match :
+         matches(contents("nginx/mailboxd-openapi.json"), std::regex{R"re("code": "([a-z_]+)")re"}))
+        examples.insert(match[1]);
     compare(examples, words, "mailboxd-openapi.json");
     const auto page = codes_of_the_page();
-    for (const auto& match : matches(contents("tests/contract.txt"), std::regex{"\nstatus: ([0-9]{3}) "})) {
-        const auto is_there = std::any_of(page.begin(), page.end(), [&](const auto& code) { return code.starts_with(match[1]); });
+    for (const auto& match :
+         matches(contents("tests/contract.txt"), std::regex{"\nstatus: ([0-9]{3}) "})) {
+        const auto is_there = std::any_of(
+            page.begin(), page.end(), [&](const auto& code) { return code.starts_with(match[1]); });
         BOOST_TEST(is_there, "mailboxd-api.7 does not have the status " << match[1]);
     }
 }
@@ -414,11 +466,14 @@ BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
 BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
 {
     Names is;
-    for (const auto& match : matches(sources::code("src"), std::regex{R"re(logging::(warning|error|fatal)\("([a-z-]+)"\))re"}))
+    for (const auto& match :
+         matches(sources::code("src"),
+                 std::regex{R"re(logging::(warning|error|fatal)\("([a-z-]+)"\))re"}))
         is.insert(match[1] + " " + match[2]);
     BOOST_TEST(is.size() > 10U);
     Names described;
-    for (const auto& match : matches(contents("docs/guide.md"), std::regex{"\n\\| `((?:warning|error|fatal) [a-z-]+)` \\|"}))
+    for (const auto& match : matches(contents("docs/guide.md"),
+                                     std::regex{"\n\\| `((?:warning|error|fatal) [a-z-]+)` \\|"}))
         described.insert(match[1]);
     compare(described, is, "docs/guide.md");
 }
@@ -430,11 +485,15 @@ BOOST_AUTO_TEST_CASE(each_test_that_a_promise_rests_on_is_there)
     for (const auto& file : sources::files("tests", ".cc")) {
         const auto text = sources::contents(file);
         const auto suites = matches(text, std::regex{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"});
-        for (const auto& match : matches(text, std::regex{"BOOST_(AUTO|FIXTURE|DATA)_TEST_CASE(_F)?\\(([A-Za-z:<>]+, )?([a-z_0-9]+)"}))
+        for (const auto& match : matches(
+                 text,
+                 std::regex{
+                     "BOOST_(AUTO|FIXTURE|DATA)_TEST_CASE(_F)?\\(([A-Za-z:<>]+, )?([a-z_0-9]+)"}))
             for (const auto& suite : suites) is.insert(suite[1] + "/" + match[4]);
     }
     std::size_t count = 0;
-    for (const auto& match : matches(contents("SECURITY.md"), std::regex{"`([a-z_0-9]+/[a-z_0-9]+)`"})) {
+    for (const auto& match :
+         matches(contents("SECURITY.md"), std::regex{"`([a-z_0-9]+/[a-z_0-9]+)`"})) {
         BOOST_TEST(is.contains(match[1]), match[1] << " is no test");
         ++count;
     }

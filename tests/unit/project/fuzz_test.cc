@@ -36,7 +36,8 @@ BOOST_DATA_TEST_CASE(replays, data::make(fuzz::kTargets), target)
 // A target that is added is added to fuzz/all.h, too.
 BOOST_AUTO_TEST_CASE(every_target_is_replayed)
 {
-    for (const auto& file : std::filesystem::directory_iterator{sources::directory() / "tests/fuzz"}) {
+    for (const auto& file :
+         std::filesystem::directory_iterator{sources::directory() / "tests/fuzz"}) {
         auto name = file.path().filename().string();
         if (!name.ends_with("_fuzz.cc")) continue;
         name.resize(name.size() - std::strlen("_fuzz.cc"));

@@ -1,4 +1,5 @@
-// layout_test.cc - the rooms of src/: which folder may include which, and which file alone includes a foreign library.
+// layout_test.cc - the rooms of src/: which folder may include which, and which file alone includes
+// a foreign library.
 
 #include <boost/test/unit_test.hpp>
 
@@ -32,7 +33,8 @@ const std::map<std::string, Names> kRooms{
 std::vector<std::string> matches(const std::string& text, const std::regex& pattern)
 {
     std::vector<std::string> found;
-    for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) found.push_back(match->str(1));
+    for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match)
+        found.push_back(match->str(1));
     return found;
 }
 
@@ -76,7 +78,8 @@ BOOST_AUTO_TEST_CASE(a_file_includes_only_rooms_below_its_own)
         BOOST_TEST_REQUIRE(kRooms.contains(room), name << " is in no room");
         for (const auto& included : included_by(file)) {
             const auto other = room_of(included);
-            BOOST_TEST((other == room || kRooms.at(room).contains(other)), name << " includes " << included);
+            BOOST_TEST((other == room || kRooms.at(room).contains(other)),
+                       name << " includes " << included);
         }
     }
 }
@@ -94,7 +97,8 @@ BOOST_AUTO_TEST_CASE(modules_include_each_other_in_no_circle)
     std::vector<std::string> path;
     const std::function<void(const std::string&)> visit = [&](const std::string& module) {
         const auto again = std::find(path.begin(), path.end(), module);
-        BOOST_TEST((again == path.end()), module << " includes itself by way of " << (path.empty() ? "" : path.back()));
+        BOOST_TEST((again == path.end()),
+                   module << " includes itself by way of " << (path.empty() ? "" : path.back()));
         if (again != path.end() || done.contains(module)) return;
         path.push_back(module);
         for (const auto& used : uses[module]) visit(used);
@@ -112,7 +116,8 @@ BOOST_AUTO_TEST_CASE(a_foreign_library_has_one_door)
         {std::regex{"#include <(fcgi.*)>"}, {"mailboxd/worker"}},
         {std::regex{"#include <((?:cppconn|mysql|mariadb).*)>"}, {"db/connection"}},
         {std::regex{"#include <(.*cJSON.h)>"}, {"base/json"}},
-        {std::regex{"#include <(sodium.h)>"}, {"base/secret", "base/crypto", "mail/api_key", "mail/password"}},
+        {std::regex{"#include <(sodium.h)>"},
+         {"base/secret", "base/crypto", "mail/api_key", "mail/password"}},
         {std::regex{"#include <(curl/.*)>"}, {"peers/dovecot", "peers/tls"}},
         {std::regex{"#include <(idn2.h|uni.*[.]h)>"}, {"mail/unicode"}},
     };
@@ -129,15 +134,18 @@ BOOST_AUTO_TEST_CASE(a_foreign_library_has_one_door)
     }
 }
 
-// Statements stand in db/, and beside the operator's command that owns them. The service has none of its own.
+// Statements stand in db/, and beside the operator's command that owns them. The service has none
+// of its own.
 BOOST_AUTO_TEST_CASE(the_service_has_no_sql)
 {
-    const std::regex statement{"\"(SELECT|INSERT|UPDATE|DELETE|REPLACE|START TRANSACTION|COMMIT)[ \"]"};
+    const std::regex statement{
+        "\"(SELECT|INSERT|UPDATE|DELETE|REPLACE|START TRANSACTION|COMMIT)[ \"]"};
     for (const auto& file : files()) {
         const auto room = room_of(name_of(file));
         if (room == "db" || room == "mailboxctl" || room == "peers") continue;
         const auto found = matches(sources::contents(file), statement);
-        BOOST_TEST(found.empty(), name_of(file) << " has a statement that begins with " << (found.empty() ? "" : found.front()));
+        BOOST_TEST(found.empty(), name_of(file) << " has a statement that begins with "
+                                                << (found.empty() ? "" : found.front()));
     }
 }
 
@@ -157,7 +165,9 @@ BOOST_AUTO_TEST_CASE(the_readme_names_every_module)
 {
     const auto readme = sources::contents(sources::directory() / "README.md");
     Names named, is;
-    for (const auto& module : matches(readme, std::regex{"`((?:base|mail|db|peers|mailboxd|mailboxctl)/[a-z_/]+)`"})) named.insert(module);
+    for (const auto& module :
+         matches(readme, std::regex{"`((?:base|mail|db|peers|mailboxd|mailboxctl)/[a-z_/]+)`"}))
+        named.insert(module);
     for (const auto& file : files()) is.insert(module_of(name_of(file)));
     BOOST_TEST(named == is, boost::test_tools::per_element());
 }
@@ -167,7 +177,8 @@ BOOST_AUTO_TEST_CASE(tests_mirror_the_rooms)
     for (const auto& entry : fs::directory_iterator{sources::directory() / "tests/unit"}) {
         if (!entry.is_directory()) continue;
         const auto room = entry.path().filename().string();
-        BOOST_TEST((kRooms.contains(room) || room == "project"), "tests/unit/" << room << " is no room of src/");
+        BOOST_TEST((kRooms.contains(room) || room == "project"),
+                   "tests/unit/" << room << " is no room of src/");
     }
 }
 

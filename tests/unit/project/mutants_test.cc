@@ -1,4 +1,5 @@
-// mutants_test.cc - the faults that scripts/mutants plants can still be planted, and name suites that there are.
+// mutants_test.cc - the faults that scripts/mutants plants can still be planted, and name suites
+// that there are.
 
 #include <boost/test/unit_test.hpp>
 
@@ -20,7 +21,8 @@ namespace {
 std::vector<fs::path> patches()
 {
     std::vector<fs::path> all;
-    for (const auto& file : fs::directory_iterator{sources::directory() / "tests/mutants"}) all.push_back(file.path());
+    for (const auto& file : fs::directory_iterator{sources::directory() / "tests/mutants"})
+        all.push_back(file.path());
     return all;
 }
 
@@ -31,7 +33,9 @@ std::set<std::string> suites(const std::string& folder)
     std::set<std::string> names;
     for (const auto& file : sources::files(folder, ".cc")) {
         const auto text = sources::contents(file);
-        for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end; ++match) names.insert(match->str(1));
+        for (std::sregex_iterator match{text.begin(), text.end(), pattern}, end; match != end;
+             ++match)
+            names.insert(match->str(1));
     }
     return names;
 }
@@ -49,14 +53,17 @@ BOOST_AUTO_TEST_CASE(each_can_be_planted)
 {
     BOOST_TEST(patches().size() >= 30U);
     for (const auto& patch : patches()) {
-        const auto command = "patch --dry-run --batch --fuzz=0 -p1 -d '" + sources::directory().string() + "' <'" + patch.string() + "' 2>&1";
-        BOOST_TEST(std::system((command + " >/dev/null").c_str()) == 0, patch.filename() << " does not apply any more; see: " << command);
+        const auto command = "patch --dry-run --batch --fuzz=0 -p1 -d '"
+                             + sources::directory().string() + "' <'" + patch.string() + "' 2>&1";
+        BOOST_TEST(std::system((command + " >/dev/null").c_str()) == 0,
+                   patch.filename() << " does not apply any more; see: " << command);
     }
 }
 
 BOOST_AUTO_TEST_CASE(each_says_what_is_wrong_and_who_should_see_it)
 {
-    const std::map<std::string, std::set<std::string>> all{{"unit", suites("tests/unit")}, {"stories", suites("tests/system")}};
+    const std::map<std::string, std::set<std::string>> all{{"unit", suites("tests/unit")},
+                                                           {"stories", suites("tests/system")}};
     for (const auto& patch : patches()) {
         BOOST_TEST_CONTEXT(patch.filename())
         {
@@ -67,12 +74,16 @@ BOOST_AUTO_TEST_CASE(each_says_what_is_wrong_and_who_should_see_it)
             bool is_named = false;
             for (std::string line; std::getline(lines, line);) {
                 std::smatch match;
-                if (!std::regex_match(line, match, std::regex{"(unit|stories): ([a-z_0-9]+(?:, [a-z_0-9]+)*)"})) continue;
+                if (!std::regex_match(line, match,
+                                      std::regex{"(unit|stories): ([a-z_0-9]+(?:, [a-z_0-9]+)*)"}))
+                    continue;
                 is_named = true;
                 const auto list = match.str(2);
                 const std::regex name{"[a-z_0-9]+"};
-                for (std::sregex_iterator suite{list.begin(), list.end(), name}, end; suite != end; ++suite) {
-                    BOOST_TEST(all.at(match.str(1)).contains(suite->str()), "there is no suite " << suite->str());
+                for (std::sregex_iterator suite{list.begin(), list.end(), name}, end; suite != end;
+                     ++suite) {
+                    BOOST_TEST(all.at(match.str(1)).contains(suite->str()),
+                               "there is no suite " << suite->str());
                 }
             }
             BOOST_TEST(is_named);

@@ -15,7 +15,8 @@ namespace data = boost::unit_test::data;
 
 namespace {
 
-// Takes the place of story_tests: lists six stories, and reports what Boost.Test would. FAULT is what goes wrong.
+// Takes the place of story_tests: lists six stories, and reports what Boost.Test would. FAULT is
+// what goes wrong.
 constexpr char kStories[] = R"(#!/bin/bash
 for option in "$@"; do
     case $option in
@@ -41,7 +42,8 @@ if [[ $suites == pool && $FAULT == ends-with-1 ]]; then exit 1; fi
 exit "$failed"
 )";
 
-// One of those that failed is always what checks the OpenAPI document, because there is nothing of npm.
+// One of those that failed is always what checks the OpenAPI document, because there is nothing of
+// npm.
 struct Run : support::Row {
     const char* fault;
     const char* totals;
@@ -65,12 +67,14 @@ BOOST_DATA_TEST_CASE(every_story_is_counted_once, data::make(kRuns), row)
     const support::Directory build;
     const std::filesystem::path program = build.write("story_tests", kStories);
     std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-    const auto command = "cd '" + sources::directory().string() +
-                         "' && env -u DB_URL -u MYSQLD -u TEST_FIRST -u BOOST_TEST_LOG_LEVEL FAULT=" + row.fault +
-                         " TEST_LANES=yes MAILBOXD_BUILD='" + program.parent_path().string() +
-                         "' scripts/run-tests stories >'" + build.path("said") + "' 2>&1";
+    const auto command =
+        "cd '" + sources::directory().string()
+        + "' && env -u DB_URL -u MYSQLD -u TEST_FIRST -u BOOST_TEST_LOG_LEVEL FAULT=" + row.fault
+        + " TEST_LANES=yes MAILBOXD_BUILD='" + program.parent_path().string()
+        + "' scripts/run-tests stories >'" + build.path("said") + "' 2>&1";
     BOOST_TEST(std::system(command.c_str()) != 0);
-    BOOST_TEST(sources::contents(build.path("test-totals")) == row.totals, sources::contents(build.path("said")));
+    BOOST_TEST(sources::contents(build.path("test-totals")) == row.totals,
+               sources::contents(build.path("said")));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

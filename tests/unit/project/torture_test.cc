@@ -1,4 +1,5 @@
-// torture_test.cc - the plan of torture, and the journal that it holds the service to: what it takes for a breach.
+// torture_test.cc - the plan of torture, and the journal that it holds the service to: what it
+// takes for a breach.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -58,35 +59,110 @@ const Case kCases[] = {
     {"nothing asked, nothing there", {}, {}, ""},
     {"nothing asked, something there", {}, {{"alice", there("one")}}, "alice is there"},
     {"acknowledged and there", {kMade}, {{"alice", there("one")}}, ""},
-    {"acknowledged and absent", {kMade}, {}, "alice is absent, but it was there with 'one' by step 0"},
-    {"acknowledged, with another's password", {kMade}, {{"alice", there("three")}}, "not with that password"},
-    {"refused for want of a database, and there", {{step(Action::create, {"alice"}, "one"), Meaning::untouched}}, {{"alice", there("one")}}, "alice is there"},
+    {"acknowledged and absent",
+     {kMade},
+     {},
+     "alice is absent, but it was there with 'one' by step 0"},
+    {"acknowledged, with another's password",
+     {kMade},
+     {{"alice", there("three")}},
+     "not with that password"},
+    {"refused for want of a database, and there",
+     {{step(Action::create, {"alice"}, "one"), Meaning::untouched}},
+     {{"alice", there("one")}},
+     "alice is there"},
     {"not answered, absent", {{step(Action::create, {"alice"}, "one"), Meaning::unknown}}, {}, ""},
-    {"not answered, whole", {{step(Action::create, {"alice"}, "one"), Meaning::unknown}}, {{"alice", there("one")}}, ""},
-    {"not answered, neither", {{step(Action::create, {"alice"}, "one"), Meaning::unknown}}, {{"alice", there("three")}}, "or there with 'one' by step 0, which was not answered"},
-    {"both acknowledged, one there", {{kBoth, Meaning::done}}, {{"alice", there("two")}}, "bob is absent"},
-    {"both not answered, both there", {{kBoth, Meaning::unknown}}, {{"alice", there("two")}, {"bob", there("two+1")}}, ""},
-    {"both not answered, one there", {{kBoth, Meaning::unknown}}, {{"alice", there("two")}}, "a part of it"},
-    {"both not answered, one in the way, the other there", {kMade, {kBoth, Meaning::unknown}}, {{"alice", there("one")}, {"bob", there("two+1")}}, "bob is there"},
+    {"not answered, whole",
+     {{step(Action::create, {"alice"}, "one"), Meaning::unknown}},
+     {{"alice", there("one")}},
+     ""},
+    {"not answered, neither",
+     {{step(Action::create, {"alice"}, "one"), Meaning::unknown}},
+     {{"alice", there("three")}},
+     "or there with 'one' by step 0, which was not answered"},
+    {"both acknowledged, one there",
+     {{kBoth, Meaning::done}},
+     {{"alice", there("two")}},
+     "bob is absent"},
+    {"both not answered, both there",
+     {{kBoth, Meaning::unknown}},
+     {{"alice", there("two")}, {"bob", there("two+1")}},
+     ""},
+    {"both not answered, one there",
+     {{kBoth, Meaning::unknown}},
+     {{"alice", there("two")}},
+     "a part of it"},
+    {"both not answered, one in the way, the other there",
+     {kMade, {kBoth, Meaning::unknown}},
+     {{"alice", there("one")}, {"bob", there("two+1")}},
+     "bob is there"},
     {"created twice", {kMade, kMade}, {}, "step 1; alice was there with 'one' by step 0"},
-    {"in the way, though absent", {{step(Action::create, {"alice"}, "one"), Meaning::exists}}, {}, "step 0; alice was absent by nobody"},
+    {"in the way, though absent",
+     {{step(Action::create, {"alice"}, "one"), Meaning::exists}},
+     {},
+     "step 0; alice was absent by nobody"},
     {"in the way, as it is", {kMade, {kBoth, Meaning::exists}}, {{"alice", there("one")}}, ""},
-    {"changed, and as before", {kMade, {step(Action::change, {"alice"}, "new"), Meaning::done}}, {{"alice", there("one")}}, "it was there with 'new' by step 1"},
-    {"change not answered, as before", {kMade, {step(Action::change, {"alice"}, "new"), Meaning::unknown}}, {{"alice", there("one")}}, ""},
-    {"change not answered, as after", {kMade, {step(Action::change, {"alice"}, "new"), Meaning::unknown}}, {{"alice", there("new")}}, ""},
-    {"change not answered, absent", {kMade, {step(Action::change, {"alice"}, "new"), Meaning::unknown}}, {}, "alice is absent"},
-    {"changed, though absent", {{step(Action::change, {"alice"}, "new"), Meaning::done}}, {}, "step 0; alice was absent"},
-    {"absent, though there", {kMade, {step(Action::change, {"alice"}, "new"), Meaning::absent}}, {}, "step 1; alice was there"},
-    {"deleted, and there", {kMade, {step(Action::remove, {"alice"}), Meaning::done}}, {{"alice", there("one")}}, "it was absent by step 1"},
-    {"delete not answered, absent", {kMade, {step(Action::remove, {"alice"}), Meaning::unknown}}, {}, ""},
-    {"delete of what is absent not answered, there", {{step(Action::remove, {"alice"}), Meaning::unknown}}, {{"alice", there("one")}}, "alice is there"},
+    {"changed, and as before",
+     {kMade, {step(Action::change, {"alice"}, "new"), Meaning::done}},
+     {{"alice", there("one")}},
+     "it was there with 'new' by step 1"},
+    {"change not answered, as before",
+     {kMade, {step(Action::change, {"alice"}, "new"), Meaning::unknown}},
+     {{"alice", there("one")}},
+     ""},
+    {"change not answered, as after",
+     {kMade, {step(Action::change, {"alice"}, "new"), Meaning::unknown}},
+     {{"alice", there("new")}},
+     ""},
+    {"change not answered, absent",
+     {kMade, {step(Action::change, {"alice"}, "new"), Meaning::unknown}},
+     {},
+     "alice is absent"},
+    {"changed, though absent",
+     {{step(Action::change, {"alice"}, "new"), Meaning::done}},
+     {},
+     "step 0; alice was absent"},
+    {"absent, though there",
+     {kMade, {step(Action::change, {"alice"}, "new"), Meaning::absent}},
+     {},
+     "step 1; alice was there"},
+    {"deleted, and there",
+     {kMade, {step(Action::remove, {"alice"}), Meaning::done}},
+     {{"alice", there("one")}},
+     "it was absent by step 1"},
+    {"delete not answered, absent",
+     {kMade, {step(Action::remove, {"alice"}), Meaning::unknown}},
+     {},
+     ""},
+    {"delete of what is absent not answered, there",
+     {{step(Action::remove, {"alice"}), Meaning::unknown}},
+     {{"alice", there("one")}},
+     "alice is there"},
     {"all deleted", {kMade, {kAll, Meaning::done}}, {}, ""},
-    {"all deleted, and one there", {kMade, {kAll, Meaning::done}}, {{"alice", there("one")}}, "it was absent by step 1"},
-    {"deletion of all not answered, both there", {{kBoth, Meaning::done}, {kAll, Meaning::unknown}}, {{"alice", there("two")}, {"bob", there("two+1")}}, ""},
-    {"deletion of all not answered, both absent", {{kBoth, Meaning::done}, {kAll, Meaning::unknown}}, {}, ""},
-    {"deletion of all not answered, one there", {{kBoth, Meaning::done}, {kAll, Meaning::unknown}}, {{"alice", there("two")}}, "a part of it"},
-    {"deletion of all, though one was absent, refused", {kMade, {kAll, Meaning::absent}}, {{"alice", there("one")}}, "step 1"},
-    {"an answer that may not be", {{step(Action::remove, {"alice"}), Meaning::wrong}}, {}, "step 0"},
+    {"all deleted, and one there",
+     {kMade, {kAll, Meaning::done}},
+     {{"alice", there("one")}},
+     "it was absent by step 1"},
+    {"deletion of all not answered, both there",
+     {{kBoth, Meaning::done}, {kAll, Meaning::unknown}},
+     {{"alice", there("two")}, {"bob", there("two+1")}},
+     ""},
+    {"deletion of all not answered, both absent",
+     {{kBoth, Meaning::done}, {kAll, Meaning::unknown}},
+     {},
+     ""},
+    {"deletion of all not answered, one there",
+     {{kBoth, Meaning::done}, {kAll, Meaning::unknown}},
+     {{"alice", there("two")}},
+     "a part of it"},
+    {"deletion of all, though one was absent, refused",
+     {kMade, {kAll, Meaning::absent}},
+     {{"alice", there("one")}},
+     "step 1"},
+    {"an answer that may not be",
+     {{step(Action::remove, {"alice"}), Meaning::wrong}},
+     {},
+     "step 0"},
 };
 
 }  // namespace
@@ -115,7 +191,8 @@ BOOST_DATA_TEST_CASE(what_was_told_and_what_is_there, data::make(kCases), row)
     std::vector<std::string> breaches;
     for (std::size_t i = 0; i < row.told.size(); ++i) {
         BOOST_TEST(journal.is_certain(row.told[i].first.names));
-        breaches.push_back(journal.note(row.told[i].first, row.told[i].second, "step " + std::to_string(i)));
+        breaches.push_back(
+            journal.note(row.told[i].first, row.told[i].second, "step " + std::to_string(i)));
     }
     for (const auto& breach : journal.settle(row.found)) breaches.push_back(breach);
     std::erase(breaches, "");
@@ -160,16 +237,24 @@ BOOST_AUTO_TEST_CASE(a_list_shows_what_was_acknowledged_before)
     Journal journal{{"alice", "bob"}};
     journal.note(kMade.first, Meaning::done, "step 0");
     BOOST_TEST(journal.compare_with_list({"alice"}) == "");
-    BOOST_TEST(journal.compare_with_list({}) == "alice is not listed, but it is there with 'one' by step 0");
-    BOOST_TEST(journal.compare_with_list({"alice", "bob"}) == "bob is listed, but it is absent by nobody");
+    BOOST_TEST(journal.compare_with_list({})
+               == "alice is not listed, but it is there with 'one' by step 0");
+    BOOST_TEST(journal.compare_with_list({"alice", "bob"})
+               == "bob is listed, but it is absent by nobody");
 }
 
 namespace {
 
 // Two clients and a name that both want.
 struct Contested {
-    void told(std::size_t client, Action action, Meaning meaning, const std::string& password = "") { contest.note(client, step(action, {"x"}, password), meaning); }
-    std::string found(const Counts& counted, const Found& is) { return contest.settle("x", counted, is); }
+    void told(std::size_t client, Action action, Meaning meaning, const std::string& password = "")
+    {
+        contest.note(client, step(action, {"x"}, password), meaning);
+    }
+    std::string found(const Counts& counted, const Found& is)
+    {
+        return contest.settle("x", counted, is);
+    }
 
     Contest contest;
 };
@@ -210,20 +295,28 @@ BOOST_FIXTURE_TEST_CASE(what_nobody_was_told_may_not_be, Contested)
     BOOST_TEST(found({.created = 1, .deleted = 1}, {}) != "");
 }
 
-// --- The plan ------------------------------------------------------------------------------------------------------------------
+// --- The plan
+// ------------------------------------------------------------------------------------------------------------------
 
 namespace {
 
-const plan::Extent kExtent{.clients = 4, .steps = 50, .faults = 3, .kinds = {"a", "b", "c", "d", "e", "f", "g"}, .has_mail = true};
+const plan::Extent kExtent{.clients = 4,
+                           .steps = 50,
+                           .faults = 3,
+                           .kinds = {"a", "b", "c", "d", "e", "f", "g"},
+                           .has_mail = true};
 const std::vector<plan::Place> kPlaces{{0}, {0}, {1}, {0, true}};
 
 std::string text(const plan::Round& round)
 {
     std::string all;
     for (const auto& client : round.clients) {
-        for (const auto& each : client) all += plan::text(each) + (each.as_credentials ? "!" : "") + "\n";
+        for (const auto& each : client)
+            all += plan::text(each) + (each.as_credentials ? "!" : "") + "\n";
     }
-    for (const auto& fault : round.faults) all += fault.kind + " " + std::to_string(fault.at) + " " + std::to_string(fault.hold.count()) + "\n";
+    for (const auto& fault : round.faults)
+        all += fault.kind + " " + std::to_string(fault.at) + " "
+               + std::to_string(fault.hold.count()) + "\n";
     return all;
 }
 
@@ -231,9 +324,12 @@ std::string text(const plan::Round& round)
 
 BOOST_AUTO_TEST_CASE(a_seed_is_a_plan)
 {
-    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces)) == text(plan::round(7, 2, kExtent, kPlaces)));
-    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces)) != text(plan::round(8, 2, kExtent, kPlaces)));
-    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces)) != text(plan::round(7, 3, kExtent, kPlaces)));
+    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces))
+               == text(plan::round(7, 2, kExtent, kPlaces)));
+    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces))
+               != text(plan::round(8, 2, kExtent, kPlaces)));
+    BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces))
+               != text(plan::round(7, 3, kExtent, kPlaces)));
 }
 
 BOOST_AUTO_TEST_CASE(everybody_has_names_of_his_own)
@@ -244,10 +340,13 @@ BOOST_AUTO_TEST_CASE(everybody_has_names_of_his_own)
         const auto contested = plan::contested_names();
         for (const auto& each : round.clients[client]) {
             const auto& names = each.is_contested ? contested : own;
-            const bool may_be_here = kPlaces[client].is_alone ? !each.is_contested : each.action != Action::remove_all;
+            const bool may_be_here =
+                kPlaces[client].is_alone ? !each.is_contested : each.action != Action::remove_all;
             BOOST_TEST(may_be_here, plan::text(each));
-            BOOST_TEST((std::set<std::string>{each.names.begin(), each.names.end()}.size()) == each.names.size());
-            for (const auto& name : each.names) BOOST_TEST((std::find(names.begin(), names.end(), name) != names.end()), name);
+            BOOST_TEST((std::set<std::string>{each.names.begin(), each.names.end()}.size())
+                       == each.names.size());
+            for (const auto& name : each.names)
+                BOOST_TEST((std::find(names.begin(), names.end(), name) != names.end()), name);
         }
     }
     BOOST_TEST(plan::own_names(0) != plan::own_names(1), boost::test_tools::per_element());
@@ -264,7 +363,8 @@ BOOST_AUTO_TEST_CASE(each_fault_comes_before_one_comes_again)
             before = fault.at;
         }
         BOOST_TEST(before < kExtent.clients * kExtent.steps);
-        for (const auto& [kind, count] : counts) BOOST_TEST(count <= static_cast<int>((3 * (round + 1) + 6) / 7), kind);
+        for (const auto& [kind, count] : counts)
+            BOOST_TEST(count <= static_cast<int>((3 * (round + 1) + 6) / 7), kind);
     }
     for (const auto& [kind, count] : counts) BOOST_TEST(count == 3, kind);
     BOOST_TEST(counts.size() == 7U);
