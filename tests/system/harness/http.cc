@@ -127,7 +127,7 @@ std::string chunked_body(std::string_view rest, const std::string& received)
     }
 }
 
-std::string quoted(std::string_view text)
+std::string as_json(std::string_view text)
 {
     std::string quoted = "\"";
     for (const char c : text) {
@@ -157,12 +157,12 @@ void write_down(std::string_view request, const Answer& answer)
         std::string lower = name;
         std::transform(lower.begin(), lower.end(), lower.begin(),
                        [](unsigned char c) { return std::tolower(c); });
-        headers += (headers.empty() ? "" : ",") + quoted(lower) + ":" + quoted(value);
+        headers += (headers.empty() ? "" : ",") + as_json(lower) + ":" + as_json(value);
     }
-    const auto line = "{\"method\":" + quoted(request.substr(0, target - 1))
-                      + ",\"target\":" + quoted(request.substr(target, end - target))
+    const auto line = "{\"method\":" + as_json(request.substr(0, target - 1))
+                      + ",\"target\":" + as_json(request.substr(target, end - target))
                       + ",\"status\":" + std::to_string(answer.status) + ",\"headers\":{" + headers
-                      + "},\"body\":" + quoted(answer.body) + "}\n";
+                      + "},\"body\":" + as_json(answer.body) + "}\n";
     static std::mutex one_at_a_time;
     const std::lock_guard lock{one_at_a_time};
     std::ofstream{file, std::ios::app} << line;
