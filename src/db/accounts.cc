@@ -175,7 +175,7 @@ void Admin::add_account(const std::string& name)
             audit("account-add", "", name);
         });
     } catch (const db::DuplicateKey&) {
-        throw Refused("there is an account " + name + " already; nothing was changed");
+        throw Refused("there is an account " + name + " already");
     }
 }
 
@@ -313,7 +313,8 @@ std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string&
     if (const auto why = mailbox::obstacle_to_hosting(domain); !why.empty()) {
         throw Refused(
             domain.text() + " cannot be added: " + std::string{why}
-            + "; nothing was changed. Give the domain that stands behind the @ of its addresses");
+                + "; nothing was changed. Give the part of its mail addresses after the @",
+            Refused::Outcome::said);
     }
     const auto account_number = account_id(account);
     try {
@@ -326,7 +327,7 @@ std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string&
             audit("domain-add", domain.name(), "");
         });
     } catch (const db::DuplicateKey&) {
-        throw Refused("there is a domain " + domain.text() + " already; nothing was changed");
+        throw Refused("there is a domain " + domain.text() + " already");
     }
     return domain_id(domain.name());
 }
@@ -561,9 +562,11 @@ void Admin::take_allowance(std::int64_t account, const std::string& name, const 
     auto rows = connection_.query(kAllowance, {account});
     if (!rows.next() || rows.integer(2) <= rows.integer(1)) return;
     throw Refused("the account " + name + " may have " + rows.text(1)
-                  + " mailboxes (max_mailboxes), and would have " + rows.text(2)
-                  + " with the domain " + domain + "; nothing was restored. mailboxctl account set "
-                  + name + " max_mailboxes=" + rows.text(2) + " makes room");
+                      + " mailboxes (max_mailboxes), and would have " + rows.text(2)
+                      + " with the domain " + domain
+                      + "; nothing was restored. mailboxctl account set " + name
+                      + " max_mailboxes=" + rows.text(2) + " makes room",
+                  Refused::Outcome::said);
 }
 
 constexpr char kAccountName[] = "SELECT name FROM account WHERE id = ? FOR UPDATE";

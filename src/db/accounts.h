@@ -18,8 +18,17 @@
 
 namespace admin {
 
+// A change that was refused, with a sentence that says why and what to do.
 struct Refused : std::runtime_error {
-    using std::runtime_error::runtime_error;
+    // Whether the sentence itself says that nothing was changed. If not, mailboxctl appends that.
+    enum class Outcome { unsaid, said };
+
+    explicit Refused(const std::string& sentence, Outcome its_outcome = Outcome::unsaid)
+        : std::runtime_error{sentence}, outcome{its_outcome}
+    {
+    }
+
+    Outcome outcome;
 };
 
 using Table = std::vector<std::vector<std::string>>;  // the first row is the heading

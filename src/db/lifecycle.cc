@@ -278,7 +278,8 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
         if (place.outcome != store::Created::Outcome::yes) {
             throw admin::Refused(
                 store::sentence(place)
-                + " Nothing was restored; mailboxctl domain list and account list show the allowances");
+                    + " Nothing was restored; mailboxctl domain list and account list show the allowances",
+                admin::Refused::Outcome::said);
         }
         try {
             if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id})

@@ -112,13 +112,15 @@ void confirm(const Call& call, const std::string& what, const std::string& name,
           " keys are refused. "
         + way_back;
     if (::isatty(STDIN_FILENO) == 0)
-        throw admin::Refused(sentence + " Nothing was removed; --yes removes it");
+        throw admin::Refused(sentence + " Nothing was removed; --yes removes it",
+                             admin::Refused::Outcome::said);
     std::cerr << static_cast<char>(std::toupper(sentence[0])) << sentence.substr(1)
               << "\nType the name of the " << what << " to remove it: ";
     std::string typed;
     std::getline(std::cin, typed);
     if (typed != name)
-        throw admin::Refused("what was typed is not the name " + name + ". Nothing was removed");
+        throw admin::Refused("what was typed is not the name " + name + ". Nothing was removed",
+                             admin::Refused::Outcome::said);
 }
 
 int account_add(const Call& call)

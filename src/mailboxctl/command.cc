@@ -52,6 +52,13 @@ mailbox::Address Call::address_in(const std::string& text, const std::string& do
     }
 }
 
+std::string with_outcome(const admin::Refused& refused)
+{
+    const std::string sentence{refused.what()};
+    if (refused.outcome == admin::Refused::Outcome::said) return sentence;
+    return sentence + (sentence.ends_with('.') ? " Nothing was changed." : "; nothing was changed");
+}
+
 std::pair<std::string, std::string> setting(const std::string& text)
 {
     const auto equals = text.find('=');
@@ -261,7 +268,7 @@ Secret read_line(int descriptor, const std::string& from)
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw admin::Refused(from + ": " + std::strerror(errno));
         if (count == 0 || line.data()[length] == '\n') break;
-        if (line.data()[length] == kControlC) throw admin::Refused("nothing was changed");
+        if (line.data()[length] == kControlC) throw admin::Refused("interrupted");
         ++length;
     }
     if (length > 0 && line.data()[length - 1] == '\r') --length;
@@ -322,8 +329,7 @@ Secret from_terminal(Ask how_often, const std::string& prompt)
     auto typed = ask(terminal.number(), prompt);
     if (how_often == Ask::once) return typed;
     const auto again = ask(terminal.number(), prompt + " (again)");
-    if (typed.text() != again.text())
-        throw admin::Refused("the two are not the same; nothing was changed");
+    if (typed.text() != again.text()) throw admin::Refused("the two passwords are not the same");
     return typed;
 }
 

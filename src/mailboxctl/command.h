@@ -85,6 +85,10 @@ struct Command {
         true;  // otherwise the file is not read, and the call has the defaults
 };
 
+// Returns the refusal's sentence for the operator: it ends with "nothing was changed" unless it
+// says so itself.
+std::string with_outcome(const admin::Refused& refused);
+
 // NAME=VALUE.
 std::pair<std::string, std::string> setting(const std::string& text);
 

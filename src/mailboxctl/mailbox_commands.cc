@@ -526,8 +526,7 @@ int erase_command(const Call& call)
     const auto rows = erasure.rows();
     const bool is_known =
         std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; });
-    if (!is_known)
-        throw admin::Refused("nothing is known of " + what.text() + "; nothing was changed");
+    if (!is_known) throw admin::Refused("nothing is known of " + what.text());
     if (!call.has("yes")) {
         std::string sentence;
         for (const auto& [table, count] : rows) {
@@ -539,9 +538,11 @@ int erase_command(const Call& call)
                                            : "the domain belongs to the account " + account;
         throw admin::Refused(
             "of " + what.text() + " there are these rows: " + sentence + "; " + whose
-            + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back"
-            + (what.is_deleted_only ? "."
-                                    : "; with --deleted, too, only what is in deleted_mailbox."));
+                + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back"
+                + (what.is_deleted_only
+                       ? "."
+                       : "; with --deleted, too, only what is in deleted_mailbox."),
+            admin::Refused::Outcome::said);
     }
     const auto done = erasure::erase(erasure, session, patient);
     json::Members members{{"erased", what.text()},

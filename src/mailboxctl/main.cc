@@ -138,10 +138,12 @@ void refuse_keys(const std::vector<std::string>& words)
                 text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789", begin), text.size());
             if (end - begin < kLeastLength) continue;
             const auto id = text.substr(begin, kIdLength);
-            throw admin::Refused("the arguments contain the whole API key " + id
-                                 + ". Nothing was done. The process list and the shell's history "
-                                   "show the key to others, so revoke it: mailboxctl key revoke "
-                                 + id + ". Commands take the id alone: " + id);
+            throw admin::Refused(
+                "the arguments contain the whole API key " + id
+                    + ". Nothing was done. The process list and the shell's history "
+                      "show the key to others, so revoke it: mailboxctl key revoke "
+                    + id + ". Commands take the id alone: " + id,
+                admin::Refused::Outcome::said);
         }
     }
 }
@@ -288,14 +290,6 @@ int run(std::vector<std::string> words)
     }
 }
 
-// Where it was refused, or the database not reached, nothing was changed. Some sentences say so
-// themselves.
-std::string with_outcome(const std::string& sentence)
-{
-    if (sentence.find("othing was ") != std::string::npos) return sentence;
-    return sentence + (sentence.ends_with('.') ? " Nothing was changed." : "; nothing was changed");
-}
-
 int complain(const std::string& sentence)
 {
     std::cerr << "mailboxctl: " << sentence << '\n';
@@ -318,9 +312,9 @@ int main(int argc, char** argv)
                   << "\nNothing was done; mailboxd.conf(5) has the settings.\n";
         return command::kUsage;
     } catch (const admin::Refused& refused) {
-        return complain(with_outcome(refused.what()));
+        return complain(command::with_outcome(refused));
     } catch (const db::Unreached& error) {
-        return complain(with_outcome(error.what()));
+        return complain(command::with_outcome(admin::Refused{error.what()}));
     } catch (const std::exception& error) {
         return complain(error.what());
     }
