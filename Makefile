@@ -140,7 +140,7 @@ contract: ## print every rule of the API with the stories that show it
 fresh: ## try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (needs root, debootstrap)
 	@scripts/fresh-root $(ARGS)
 
-guide: ## run docs/guide.md's commands of installation on minimal Debians, 12 and 13, by package and from source (root; ARGS: 12 or 13)
+guide: ## run the guide's commands of installation on minimal Debians, 12 and 13, by package and from source (root; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/run-guide $(ARGS)
 
@@ -289,7 +289,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
-	install -m 644 README.md CHANGES.md SECURITY.md docs/guide.md $(SHARE)/doc/mailboxctl
+	install -m 644 README.md CHANGES.md SECURITY.md docs/*.md $(SHARE)/doc/mailboxctl
 	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 

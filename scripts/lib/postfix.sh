@@ -2,7 +2,7 @@
 # postfix.sh - a Postfix of the stack's own: mail in, and mail from those who have logged in. Mail to anywhere else ends
 # here; nothing leaves the machine.
 #
-# It is configured as docs/guide.md configures a new Postfix: Debian's own files, and those of sql/postfix. What is added
+# It is configured as the guide configures a new Postfix: Debian's own files, and those of sql/postfix. What is added
 # here are ports and paths, that nothing leaves the machine, and shorter times to wait; a test compares the two. Nothing
 # of the system's Postfix is read. Postfix has to be started by root and insists that its files are root's, so that an
 # ordinary user's stack uses sudo for it, and only for it.

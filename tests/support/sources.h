@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <regex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -24,6 +25,19 @@ inline std::string contents(const std::filesystem::path& path)
     std::ifstream file{path, std::ios::binary};
     if (!file) throw std::runtime_error("cannot read " + path.string());
     return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+// The operator's guide in one text: docs/guide.md, then the pages of its table of contents, in that
+// order. scripts/lib/guide.sh reads it in the same way.
+inline std::string guide()
+{
+    const auto docs = directory() / "docs";
+    const auto first = contents(docs / "guide.md");
+    const std::regex entry{R"(^[0-9]+\. \[[^\]]*\]\(([a-z-]+\.md)\))", std::regex::multiline};
+    auto text = first;
+    for (std::sregex_iterator match{first.begin(), first.end(), entry}, end; match != end; ++match)
+        text += "\n" + contents(docs / match->str(1));
+    return text;
 }
 
 // All files below a folder of the project that have this extension, such as ".cc", in a fixed

@@ -1,5 +1,5 @@
 #!/bin/bash
-# on-postfix.sh DIR WORD [NAME=VALUE...] - configures the Postfix in DIR/etc by the commands of docs/guide.md: those of the
+# on-postfix.sh DIR WORD [NAME=VALUE...] - configures the Postfix in DIR/etc by the guide's commands: those of the
 # blocks `WORD` that are about Postfix's files, with DIR's paths in place of the system's and these values in `fill`. No
 # service is started. DIR/postfix-db-password has the password.
 #
@@ -9,9 +9,12 @@ export PATH="$PATH:/usr/sbin"
 
 DIR=$1 WORD=$2
 shift 2
+# shellcheck source=/dev/null
+. "$SOURCES/scripts/lib/guide.sh"
+guide_text "$SOURCES" >"$DIR/guide.md"
 
 # The guide's filler.
-sed -n "/^cat >\/etc\/mailboxd\/fill <<'END'/,/^END/p" "$SOURCES/docs/guide.md" | sed '1d;$d' >"$DIR/fill"
+sed -n "/^cat >\/etc\/mailboxd\/fill <<'END'/,/^END/p" "$DIR/guide.md" | sed '1d;$d' >"$DIR/fill"
 sed -i 's|</etc/mailboxd/doveadm-key|echo|' "$DIR/fill"
 for value in "$@"; do
     name=${value%%=*} value=${value#*=}
@@ -24,7 +27,7 @@ commands=$(awk -v word="$WORD" '
     /^```/ { if (inside) { if (block ~ /fill .*postfix-db-password|postconf/ && block !~ /cat >\/etc\/mailboxd\/fill|doveconf/) printf "%s", block; inside = 0 }
              else { inside = 1; wanted = (" " substr($0, 4) " ") ~ (" " word " "); block = "" }
              next }
-    inside && wanted { block = block $0 "\n" }' "$SOURCES/docs/guide.md" |
+    inside && wanted { block = block $0 "\n" }' "$DIR/guide.md" |
     sed -e "s|/etc/mailboxd/fill|$DIR/fill|g; s|/usr/share/mailboxd|$SOURCES/sql|g; s|/etc/postfix|$DIR/etc|g" \
         -e "s|/etc/mailboxd/postfix-db-password|$DIR/postfix-db-password|g; s|/etc/aliases|$DIR/etc/aliases|g" \
         -e "s|/etc/ssl|$DIR/ssl|g; s|smtp/inet|${SMTP:-smtp}/inet|g; s/(submissions?|smtps)/(${SUBMISSION:-submissions?})/g")

@@ -1,5 +1,5 @@
 #!/bin/bash
-# on-stack.sh DIR BLOCK - runs a block of docs/guide.md on the stack in DIR: its paths in place of the guide's, and the
+# on-stack.sh DIR BLOCK - runs a block of the guide on the stack in DIR: its paths in place of the guide's, and the
 # stack's own ways of reaching its parts in place of the system's. No command is left out.
 #
 # Environment: TEST_STACK, scripts/stack; SOURCES, the checkout; BACKUPS, a folder in place of /var/backups.

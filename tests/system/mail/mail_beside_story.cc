@@ -1,5 +1,5 @@
 // mail_beside_story.cc - a Postfix and a Dovecot that serve another domain already take ours in, by
-// the commands of docs/guide.md and as the mailboxd.conf for Dovecot says, and go on serving the
+// the guide's commands and as the mailboxd.conf for Dovecot says, and go on serving the
 // other's users.
 //
 // What they were before is in beside/: own.example with bob, from a file of passwords, and

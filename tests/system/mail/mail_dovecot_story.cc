@@ -2,6 +2,7 @@
 // `doveconf -n` says of the two differs in ports, paths and users only. And what clients notice of
 // these files.
 
+#include "support/sources.h"
 #include "system/harness/mail.h"
 
 #include <filesystem>
@@ -27,7 +28,7 @@ std::string contents(const fs::path& path)
 // What a block of the guide writes into a file.
 std::string written_to(const std::string& file)
 {
-    const auto guide = contents("docs/guide.md");
+    const auto guide = sources::guide();
     const auto head = "cat >" + file + " <<'END'\n";
     const auto at = guide.find(head);
     BOOST_TEST_REQUIRE(at != std::string::npos, file);

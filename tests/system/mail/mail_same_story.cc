@@ -1,4 +1,4 @@
-// mail_same_story.cc - the stack's mail servers are configured as docs/guide.md configures new
+// mail_same_story.cc - the stack's mail servers are configured as the guide configures new
 // ones: by the same files, with ports and paths of their own.
 
 #include "system/harness/mail.h"

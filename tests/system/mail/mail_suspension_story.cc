@@ -1,11 +1,10 @@
-// mail_suspension_story.cc - what API, IMAP, POP3, submission and SMTP answer while an account, a
-// domain or a mailbox is suspended: the table in docs/guide.md, made anew from real answers and
-// compared.
+// mail_suspension_story.cc - asks API, IMAP, POP3, submission and SMTP while an account, a domain
+// or a mailbox is suspended, and compares the answers with the guide's table.
 
+#include "support/sources.h"
 #include "system/harness/mail.h"
 
-#include <cstdlib>
-#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -33,10 +32,9 @@ constexpr char kHeading[] = "| suspended | GET | POST | PUT | IMAP | POP3 | AUTH
 
 std::vector<std::string> table_of_guide()
 {
-    const char* const directory = std::getenv("TEST_SOURCE_DIR");
-    std::ifstream file{std::string{directory == nullptr ? "." : directory} + "/docs/guide.md"};
+    std::istringstream guide{sources::guide()};
     std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line) && (lines.empty() || !line.empty());) {
+    for (std::string line; std::getline(guide, line) && (lines.empty() || !line.empty());) {
         if (line == kHeading || !lines.empty()) {
             lines.push_back(line);
         }

@@ -1,9 +1,10 @@
-// guide_story.cc - what docs/guide.md tells the operator to do on a system that runs, done as it
-// stands there; and its backup, taken under load and restored into an empty system: nothing that
-// was acknowledged before is missing.
+// guide_story.cc - runs the guide's commands for a running system as they stand. Its backup is
+// taken under load and restored into an empty system: nothing that was acknowledged before is
+// missing.
 //
-// What it tells to do before a system runs is for `make guide`.
+// `make guide` runs the commands that install a system.
 
+#include "support/sources.h"
 #include "system/harness/mail.h"
 
 #include <atomic>
@@ -28,9 +29,9 @@ std::string environment_or(const char* name, const char* otherwise)
     return value != nullptr && *value != '\0' ? value : otherwise;
 }
 
-fs::path sources()
+fs::path checkout()
 {
-    return fs::absolute(environment_or("TEST_SOURCE_DIR", "."));
+    return fs::absolute(sources::directory());
 }
 
 struct Block {
@@ -45,10 +46,10 @@ struct Block {
 
 std::vector<Block> guide()
 {
-    std::ifstream file{sources() / "docs" / "guide.md"};
+    std::istringstream text{sources::guide()};
     std::vector<Block> blocks;
     bool is_inside = false;
-    for (std::string line; std::getline(file, line);) {
+    for (std::string line; std::getline(text, line);) {
         if (line.starts_with("```")) {
             is_inside = !is_inside;
             if (is_inside) blocks.push_back({line.substr(3), ""});
@@ -193,11 +194,11 @@ struct Guide {
         std::ofstream{file} << block.commands;
         std::vector<std::string> environment{
             "TEST_STACK=" + environment_or("TEST_STACK", "./scripts/stack"),
-            "SOURCES=" + sources().string(), "BACKUPS=" + backups.string()};
+            "SOURCES=" + checkout().string(), "BACKUPS=" + backups.string()};
         if (!first.empty())
             environment.push_back("PATH=" + first.string() + ":"
                                   + environment_or("PATH", "/usr/bin:/bin"));
-        return process::run({"bash", sources() / "tests" / "system" / "guide" / "on-stack.sh",
+        return process::run({"bash", checkout() / "tests" / "system" / "guide" / "on-stack.sh",
                              where.directory(), file},
                             {.environment = environment});
     }

@@ -444,7 +444,7 @@ BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
     const Names places{"package", "source", "root", "stack", "restore", "beside"};
     Names used;
     bool is_inside = false;
-    for (const auto& line : lines(contents("docs/guide.md"))) {
+    for (const auto& line : lines(sources::guide())) {
         if (!line.starts_with("```")) continue;
         is_inside = !is_inside;
         if (!is_inside) continue;
@@ -472,10 +472,10 @@ BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
         is.insert(match[1] + " " + match[2]);
     BOOST_TEST(is.size() > 10U);
     Names described;
-    for (const auto& match : matches(contents("docs/guide.md"),
-                                     std::regex{"\n\\| `((?:warning|error|fatal) [a-z-]+)` \\|"}))
+    for (const auto& match :
+         matches(sources::guide(), std::regex{"\n\\| `((?:warning|error|fatal) [a-z-]+)` \\|"}))
         described.insert(match[1]);
-    compare(described, is, "docs/guide.md");
+    compare(described, is, "docs/troubleshooting.md");
 }
 
 // SECURITY.md names the tests that show what it promises.

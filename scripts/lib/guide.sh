@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# guide.sh - the operator's guide as one text.
+
+# guide_text ROOT: docs/guide.md, then the pages of its table of contents, in that order.
+guide_text()
+{
+    local docs=$1/docs page
+    cat "$docs/guide.md"
+    while IFS= read -r page; do
+        printf '\n'
+        cat "$docs/$page"
+    done < <(sed -n 's/^[0-9]*\. \[.*\](\([a-z-]*\.md\)).*/\1/p' "$docs/guide.md")
+}
