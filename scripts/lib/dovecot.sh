@@ -11,7 +11,7 @@ DOVECOT_CONF="$DIR/dovecot/dovecot.conf"
 
 dovecot_configure()
 {
-    local user group file files folder="$DIR/dovecot"
+    local user group file files release folder="$DIR/dovecot"
     user=$(mail_os_user)
     group=$(id -gn "$user")
     tls_certificate || die "The certificate could not be made; $DIR/log/tls.log tells why."
@@ -29,120 +29,24 @@ dovecot_configure()
             DOVEADM_KEY "$(<"$DIR/secrets/doveadm")")
     done
     write_file 600 "$DOVECOT_CONF" < <(
-        if dovecot_is_24; then dovecot_24_configuration "$user"; else dovecot_23_configuration; fi
-        dovecot_common_configuration "$user" "$group")
+        if dovecot_is_24; then release=2.4; else release=2.3; fi
+        dovecot_template "dovecot-$release.conf" "$user" "$group"
+        dovecot_template dovecot.conf "$user" "$group")
     if ((EUID == 0)); then
         chown "$user:$group" "$folder" "$folder"/{run,state} "$folder"/mailboxd* "$DOVECOT_CONF" "$DIR/mail" "$DIR/tls/key.pem"
     fi
 }
 
-# The configurations of 2.3 and 2.4 have little in common.
+# Dovecot 2.3 and 2.4 need different configurations; few settings have the same name in both.
 dovecot_is_24() { [[ $(dovecot --version) != 2.3.* ]]; }
 
-# Ports, paths and users only; the rest is in the project's files. All of it runs as one user, so that nothing has a chroot.
-dovecot_23_configuration()
+# dovecot_template FILE USER GROUP: prints the template: ports, paths and users only. All processes run as one user, so none
+# has a chroot.
+dovecot_template()
 {
-    cat <<END
-# Made by scripts/stack.
-ssl = yes
-ssl_cert = <$DIR/tls/cert.pem
-ssl_key = <$DIR/tls/key.pem
-# Loopback only: passwords may come in clear, too.
-disable_plaintext_auth = no
-
-service stats {
-  chroot =
-}
-END
-}
-
-dovecot_24_configuration()
-{
-    cat <<END
-# Made by scripts/stack.
-dovecot_config_version = 2.4.1
-dovecot_storage_version = 2.4.1
-ssl = yes
-ssl_server_cert_file = $DIR/tls/cert.pem
-ssl_server_key_file = $DIR/tls/key.pem
-# Loopback only: passwords may come in clear, too.
-auth_allow_cleartext = yes
-
-# It writes statistics only, and the folder is not its own.
-service anvil {
-  user = $1
-}
-END
-}
-
-dovecot_common_configuration()
-{
-    cat <<END
-base_dir = $DIR/dovecot/run
-state_dir = $DIR/dovecot/state
-log_path = /dev/stderr
-instance_name = mailboxd
-protocols = imap pop3 lmtp
-listen = 127.0.0.1
-
-default_internal_user = $1
-default_internal_group = $2
-default_login_user = $1
-first_valid_uid = $(id -u "$1")
-first_valid_gid = $(id -g "$1")
-
-doveadm_password = $(<"$DIR/secrets/doveadm")
-
-!include $DIR/dovecot/mailboxd-server.conf
-!include $DIR/dovecot/mailboxd.conf
-
-# Without the penalty that grows with each wrong password from an address, since all come from the same one here. Each
-# alone still costs two seconds.
-service anvil {
-  chroot =
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
-service auth {
-  unix_listener postfix {
-    mode = 0666
-  }
-}
-service auth-worker {
-  user = $1
-}
-service imap-login {
-  chroot =
-  inet_listener imap {
-    port = $IMAP_PORT
-  }
-  inet_listener imaps {
-    port = $IMAPS_PORT
-    ssl = yes
-  }
-}
-service pop3-login {
-  chroot =
-  inet_listener pop3 {
-    port = $POP3_PORT
-  }
-  inet_listener pop3s {
-    port = $POP3S_PORT
-    ssl = yes
-  }
-}
-service lmtp {
-  inet_listener lmtp {
-    port = $LMTP_PORT
-  }
-}
-service doveadm {
-  inet_listener http {
-    port = $DOVEADM_PORT
-  }
-}
-END
+    fill_in "$ROOT/scripts/templates/$1" DIR "$DIR" USER "$2" GROUP "$3" UID "$(id -u "$2")" GID "$(id -g "$2")" \
+        DOVEADM_KEY "$(<"$DIR/secrets/doveadm")" IMAP_PORT "$IMAP_PORT" IMAPS_PORT "$IMAPS_PORT" \
+        POP3_PORT "$POP3_PORT" POP3S_PORT "$POP3S_PORT" LMTP_PORT "$LMTP_PORT" DOVEADM_PORT "$DOVEADM_PORT"
 }
 
 dovecot_start()

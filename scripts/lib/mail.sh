@@ -29,19 +29,6 @@ mail_choose_ports()
 # As root there is the user that came with Dovecot; it owns the store, too.
 mail_os_user() { if ((EUID == 0)); then echo dovecot; else id -un; fi; }
 
-# fill_in FILE NAME VALUE...: the file with each @NAME@ replaced, but for comments: a file that everybody may read must
-# not get a password by its comments.
-fill_in()
-{
-    local line i
-    while IFS= read -r line || [[ $line ]]; do
-        if [[ ! $line =~ ^[[:space:]]*# ]]; then
-            for ((i = 2; i < $#; i += 2)); do line=${line//"@${!i}@"/"${@:i+1:1}"}; done
-        fi
-        printf '%s\n' "$line"
-    done <"$1"
-}
-
 # A certificate that nobody vouches for, so that what speaks TLS can be tried.
 tls_certificate()
 {

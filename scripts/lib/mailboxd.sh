@@ -52,33 +52,14 @@ give_to_service()
 
 mailboxd_configuration()
 {
-    cat <<END
-# Made by scripts/stack.
-socket = $SOCKET
-write_socket = $WRITE_SOCKET
-workers = $WORKERS
-write_workers = $WORKERS
-db_socket = $DB_SOCKET
-db_name = $DB_NAME
-db_user = mailboxd_api
-db_password_file = $DIR/secrets/mailboxd_api
-ctl_db_user = mailboxd_ctl
-ctl_db_password_file = $DIR/secrets/mailboxd_ctl
-dovecot_db_password_file = $DIR/secrets/mailboxd_dovecot
-postfix_db_password_file = $DIR/secrets/mailboxd_postfix
-END
+    fill_in "$ROOT/scripts/templates/mailboxd.conf" DIR "$DIR" SOCKET "$SOCKET" WRITE_SOCKET "$WRITE_SOCKET" \
+        WORKERS "$WORKERS" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME"
     if ((EUID == 0)); then
         echo "user = nobody"
         echo "socket_group = www-data"
     fi
     if has_part janitor; then
-        cat <<END
-janitor_db_user = mailboxd_janitor
-janitor_db_password_file = $DIR/secrets/mailboxd_janitor
-store = $DIR/mail
-doveadm = $DIR/dovecot/run/http
-doveadm_key_file = $DIR/secrets/doveadm
-END
+        fill_in "$ROOT/scripts/templates/mailboxd-janitor.conf" DIR "$DIR"
         ((EUID != 0)) || echo "store_user = $(mail_os_user)"
         ! has_part postfix || echo "postfix = $POSTFIX_CONF"
     fi

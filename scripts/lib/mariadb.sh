@@ -69,30 +69,10 @@ db_stop()
     part_stop mariadb TERM:60
 }
 
-# `loose_` is for what only one of MariaDB and MySQL knows.
 db_write_settings()
 {
-    cat >"$DIR/mariadb/my.cnf" <<END
-[mysqld]
-user = $(db_os_user)
-socket = "$DB_SOCKET"
-# Not /tmp: a server that starts removes what looks like its own temporary tables there, another one's, too.
-tmpdir = "$DIR/mariadb/tmp"
-# MySQL does not start where this is not there, and its packages mean a folder of theirs.
-secure_file_priv = "$DIR/mariadb/tmp"
-pid_file = "$DIR/run/db/mysql.pid"
-skip_networking
-skip_name_resolve
-loose_mysqlx = OFF
-skip_log_bin
-character_set_server = utf8mb4
-# What the API has answered is on the disk.
-innodb_flush_log_at_trx_commit = 1
-innodb_buffer_pool_size = 128M
-max_connections = 500
-performance_schema = OFF
-${DB_MORE_SETTINGS:-}
-END
+    fill_in "$ROOT/scripts/templates/my.cnf" DIR "$DIR" USER "$(db_os_user)" SOCKET "$DB_SOCKET" \
+        MORE_SETTINGS "${DB_MORE_SETTINGS:-}" >"$DIR/mariadb/my.cnf"
     chmod 644 "$DIR/mariadb/my.cnf"
 }
 

@@ -29,54 +29,12 @@ nginx_main_configuration()
 {
     local user=''
     if ((EUID == 0)); then user='user www-data;'; fi
-    cat <<END
-# Made by scripts/stack.
-$user
-daemon off;
-worker_processes auto;
-worker_rlimit_nofile $FILES;
-pid "$DIR/run/nginx.pid";
-error_log "$DIR/log/nginx.log" warn;
-
-events {
-    worker_connections $((FILES / 4));
+    fill_in "$ROOT/scripts/templates/nginx.conf" DIR "$DIR" USER "$user" FILES "$FILES" CONNECTIONS $((FILES / 4)) \
+        SERVERS "$(nginx_servers "$1")"
 }
 
-http {
-    client_body_temp_path "$DIR/nginx/tmp/body";
-    fastcgi_temp_path "$DIR/nginx/tmp/fastcgi";
-    proxy_temp_path "$DIR/nginx/tmp/proxy";
-    uwsgi_temp_path "$DIR/nginx/tmp/uwsgi";
-    scgi_temp_path "$DIR/nginx/tmp/scgi";
-
-    include "$DIR/nginx/mailboxd-http.conf";
-    access_log "$DIR/log/nginx-access.log" mailboxd;
-
-$(nginx_servers "$1")
-}
-END
-}
-
-# scripts/bench has others.
-nginx_servers()
-{
-    cat <<END
-    server {
-        listen 127.0.0.1:$1 backlog=2048;
-        include "$DIR/nginx/mailboxd-server.conf";
-    }
-    server {
-        listen 127.0.0.1:$1;
-        server_name autoconfig.* autodiscover.*;
-        set \$mailboxd_mail_host localhost;
-        include "$DIR/nginx/mailboxd-autoconfig.conf";
-    }
-    server {
-        listen "unix:$DIR/run/health.sock";
-        include "$DIR/nginx/mailboxd-health.conf";
-    }
-END
-}
+# nginx_servers PORT: prints the servers. scripts/bench replaces this function.
+nginx_servers() { fill_in "$ROOT/scripts/templates/nginx-servers.conf" DIR "$DIR" PORT "$1"; }
 
 # True when the port was taken between our look and nginx's.
 nginx_lost_the_port()

@@ -183,6 +183,19 @@ write_file()
     fi
 }
 
+# fill_in FILE NAME VALUE...: prints the file with each @NAME@ replaced by its value. Comments are printed as they are,
+# because a file that everybody may read must not get a password through a comment.
+fill_in()
+{
+    local line i
+    while IFS= read -r line || [[ $line ]]; do
+        if [[ ! $line =~ ^[[:space:]]*# ]]; then
+            for ((i = 2; i < $#; i += 2)); do line=${line//"@${!i}@"/"${@:i+1:1}"}; done
+        fi
+        printf '%s\n' "$line"
+    done <"$1"
+}
+
 # --- Signals and cleaning up -------------------------------------------------------------------------------------------
 
 # Ctrl-C, TERM and HUP end the script through its EXIT trap. While they are held they are only noted.

@@ -91,11 +91,11 @@ postfix_file()
 # A file of Debian's, from where Debian 12 has it, or Debian 13.
 postfix_of_debian()
 {
-    local place
+    local place file
     for place in /usr/share/postfix "$(postconf -d -h config_directory)"; do
-        for place in "$place/$1".{debian,dist,proto}; do
-            if [[ -e $place ]]; then
-                cat "$place"
+        for file in "$place/$1".{debian,dist,proto}; do
+            if [[ -e $file ]]; then
+                cat "$file"
                 return
             fi
         done
@@ -113,42 +113,10 @@ postfix_main_configuration()
         postfix_of_debian main.cf
         postfix_file mailboxd-main.cf
         postfix_file mailboxd-alone.cf
-        postfix_own_settings
+        fill_in "$ROOT/scripts/templates/postfix-main.cf" DIR "$DIR"
     } | awk '/^[a-z]/ { name = $1; if (!(name in value)) names[++count] = name; value[name] = $0; next }
         /^[ \t]/ && name && !/^[ \t]*#/ { value[name] = value[name] "\n" $0 }
         END { print "# Made by scripts/stack."; for (i = 1; i <= count; i++) print value[names[i]] }'
-}
-
-postfix_own_settings()
-{
-    cat <<END
-# Ports and paths.
-queue_directory = $DIR/postfix/spool
-data_directory = $DIR/postfix/data
-mail_spool_directory = $DIR/postfix/local/
-alias_maps = inline:{postmaster=root}
-multi_instance_name = postfix-mailboxd
-multi_instance_enable = yes
-maillog_file = $DIR/log/postfix.log
-maillog_file_prefixes = $DIR/log
-syslog_name = postfix
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-myhostname = localhost
-smtpd_tls_cert_file = $DIR/tls/cert.pem
-smtpd_tls_key_file = $DIR/tls/key.pem
-
-# Nothing leaves the machine: what is for elsewhere is logged and thrown away.
-default_transport = discard:elsewhere
-relay_transport = discard:elsewhere
-smtpd_peername_lookup = no
-notify_classes =
-
-# What had to wait is tried again soon.
-queue_run_delay = 10s
-minimal_backoff_time = 10s
-maximal_backoff_time = 60s
-END
 }
 
 # As the guide has it: smtp outside its chroot, because the database's socket is there; reports by the service that
