@@ -5,7 +5,6 @@
 #include <regex>
 
 #include "db/migrate.h"
-#include "mailboxd/http.h"
 
 namespace routines {
 namespace {

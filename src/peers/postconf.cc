@@ -10,7 +10,6 @@
 #include <stdexcept>
 
 #include "base/strings.h"
-#include "mailboxctl/command.h"
 
 namespace postconf {
 namespace {

@@ -53,6 +53,23 @@ inline std::vector<std::filesystem::path> files(const std::filesystem::path& fol
     return found;
 }
 
+// Code without its line ends: blanks are single, none follows an opening bracket, and adjacent
+// literals are one. So a test that looks for a call does not depend on where the formatter breaks
+// it.
+inline std::string on_one_line(const std::string& code)
+{
+    std::string line;
+    for (const char c : code) {
+        const bool is_blank = c == ' ' || c == '\n' || c == '\t';
+        if (is_blank
+            && (line.empty() || line.back() == ' ' || line.back() == '(' || line.back() == '{'))
+            continue;
+        line += is_blank ? ' ' : c;
+        if (line.ends_with("\" \"") && !line.ends_with("\\\" \"")) line.erase(line.size() - 3);
+    }
+    return line;
+}
+
 // The contents of all C++ files below a folder, one after the other.
 inline std::string code(const std::filesystem::path& folder)
 {

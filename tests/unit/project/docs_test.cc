@@ -118,10 +118,10 @@ std::vector<Part> parts(const std::string& page, const std::string& macro)
 Names settings_of_the_program()
 {
     Names names;
-    const auto source = contents("src/base/config.cc");
+    const auto source = sources::on_one_line(contents("src/base/config.cc"));
     const auto begin = source.find("all{");
     for (const auto& match : matches(source.substr(begin, source.find("};", begin) - begin),
-                                     std::regex{R"(\n +\{"([a-z0-9_]+)\", )"}))
+                                     std::regex{R"re([{ ]\{"([a-z0-9_]+)", )re"}))
         names.insert(match[1]);
     return names;
 }
@@ -244,7 +244,7 @@ Names options_in(const std::string& source)
 {
     Names names;
     for (const auto& match : matches(
-             contents(source),
+             sources::on_one_line(contents(source)),
              std::regex{
                  R"re(\("([a-z]+),([a-zA-Z])"(?:, po::value[^"]*value_name\("([A-Z]+)"\))?)re"}))
         names.insert("-" + match[2] + ", --" + match[1] + (match[3].empty() ? "" : " " + match[3]));
@@ -266,7 +266,7 @@ Names items_with(const std::string& page, const std::string& prefix)
 Names codes_of_the_program()
 {
     Names codes;
-    const auto source = sources::code("src");
+    const auto source = sources::on_one_line(sources::code("src"));
     for (const auto& match : matches(
              source,
              std::regex{R"re(\bError\(([0-9]{3}), (?:[^,;]*\? "([a-z_]+)" : )?"([a-z_]+)")re"})) {
@@ -393,7 +393,7 @@ BOOST_AUTO_TEST_CASE(each_option_of_the_programs)
 BOOST_AUTO_TEST_CASE(each_route_status_and_code)
 {
     Names routes;
-    const auto source = contents("src/mailboxd/handlers.cc");
+    const auto source = sources::on_one_line(sources::code("src/mailboxd"));
     for (const auto& match :
          matches(source, std::regex{R"re(Route\{(k[A-Z][a-z]+), "([A-Z]+)")re"})) {
         std::smatch pattern;
@@ -467,7 +467,7 @@ BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
 {
     Names is;
     for (const auto& match :
-         matches(sources::code("src"),
+         matches(sources::on_one_line(sources::code("src")),
                  std::regex{R"re(logging::(warning|error|fatal)\("([a-z-]+)"\))re"}))
         is.insert(match[1] + " " + match[2]);
     BOOST_TEST(is.size() > 10U);
@@ -483,7 +483,7 @@ BOOST_AUTO_TEST_CASE(each_test_that_a_promise_rests_on_is_there)
 {
     Names is;
     for (const auto& file : sources::files("tests", ".cc")) {
-        const auto text = sources::contents(file);
+        const auto text = sources::on_one_line(sources::contents(file));
         const auto suites = matches(text, std::regex{"BOOST_AUTO_TEST_SUITE\\(([a-z_0-9]+)"});
         for (const auto& match : matches(
                  text,

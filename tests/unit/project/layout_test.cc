@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_foreign_library_has_one_door)
         {std::regex{"#include <(sodium.h)>"},
          {"base/secret", "base/crypto", "mail/api_key", "mail/password"}},
         {std::regex{"#include <(curl/.*)>"}, {"peers/dovecot", "peers/tls"}},
-        {std::regex{"#include <(idn2.h|uni.*[.]h)>"}, {"mail/unicode"}},
+        {std::regex{"#include <(idn2.h|uni(?:norm|case|str|types|ctype)[.]h)>"}, {"mail/unicode"}},
     };
     for (const auto& [pattern, allowed] : doors) {
         Names used;
@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_foreign_library_has_one_door)
 BOOST_AUTO_TEST_CASE(the_service_has_no_sql)
 {
     const std::regex statement{
-        "\"(SELECT|INSERT|UPDATE|DELETE|REPLACE|START TRANSACTION|COMMIT)[ \"]"};
+        "\"(SELECT |INSERT |UPDATE |DELETE FROM|REPLACE |START TRANSACTION|COMMIT)"};
     for (const auto& file : files()) {
         const auto room = room_of(name_of(file));
         if (room == "db" || room == "mailboxctl" || room == "peers") continue;
