@@ -478,6 +478,31 @@ BOOST_AUTO_TEST_CASE(each_line_of_the_log_that_asks_for_action)
     compare(described, is, "docs/troubleshooting.md");
 }
 
+// Links are relative to their page. A path in backquotes that begins with a folder of the project
+// is relative to the checkout.
+BOOST_AUTO_TEST_CASE(each_path_that_a_page_names_exists)
+{
+    const auto root = sources::directory();
+    auto pages = sources::files("docs", ".md");
+    const auto documents = pages;
+    for (const auto* name : {"README.md", "CHANGES.md"}) pages.push_back(root / name);
+    Names linked;
+    for (const auto& page : pages) {
+        const auto text = sources::contents(page);
+        for (const auto& match : matches(text, std::regex{"\\]\\(([a-zA-Z/_-]+\\.md)\\)"})) {
+            const auto file = page.parent_path() / match[1];
+            BOOST_TEST(std::filesystem::exists(file), page << " links to " << match[1]);
+            linked.insert(file.filename().string());
+        }
+        for (const auto& match : matches(
+                 text, std::regex{"`((?:src|tests|scripts|docs|man|nginx|conf|systemd|sql|debian)/"
+                                  "[A-Za-z0-9_./-]*)`"}))
+            BOOST_TEST(std::filesystem::exists(root / match[1]), page << " names " << match[1]);
+    }
+    for (const auto& page : documents)
+        BOOST_TEST(linked.contains(page.filename().string()), "no page links to " << page);
+}
+
 // SECURITY.md names the tests that show what it promises.
 BOOST_AUTO_TEST_CASE(each_test_that_a_promise_rests_on_is_there)
 {
