@@ -45,7 +45,7 @@ struct Figures : mail::Story {
     std::vector<std::string> processes(const std::string& part) const
     {
         std::string leader;
-        std::ifstream{house.directory() / "run" / (part + ".part")} >> leader;
+        std::ifstream{stack.directory() / "run" / (part + ".part")} >> leader;
         std::vector<std::string> found;
         for (const auto& entry : fs::directory_iterator{"/proc"}) {
             const auto fields = fields_of(entry.path());

@@ -33,7 +33,7 @@ namespace {
 struct Bad : story::Story {
     Bad() : Story{stack::shared()}
     {
-        house.up();
+        stack.up();
         who = tenant();
         BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(), story::hundred("user")).status
                            == 200);
@@ -77,7 +77,7 @@ public:
     {
         for (int i = 0; i < lists + changes; ++i) {
             clients_.emplace_back(
-                [this, server = story.house.server(),
+                [this, server = story.stack.server(),
                  request = i < lists ? story.listing(story.who.key) : story.changing()] {
                 while (!is_over_) {
                     const auto asked = ask(server, request);
@@ -179,15 +179,15 @@ constexpr auto kAway = 10s;
 
 BOOST_FIXTURE_TEST_CASE(the_database_is_stopped, Bad)
 {
-    const auto database = house.part("mariadb");
-    const auto socket = house.setting("DB_SOCKET");
-    const auto workers = house.workers();
+    const auto database = stack.part("mariadb");
+    const auto socket = stack.setting("DB_SOCKET");
+    const auto workers = stack.workers();
     Load load{*this, 12, 4};
     std::this_thread::sleep_for(2s);
     const auto away = Clock::now();
     ::kill(database, SIGTERM);
     std::this_thread::sleep_for(kAway);
-    std::thread starts{[this] { house.up(); }};
+    std::thread starts{[this] { stack.up(); }};
     while (!listens(socket)) {
         std::this_thread::sleep_for(1ms);
     }
@@ -197,17 +197,17 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_stopped, Bad)
     std::cout << "The database is stopped for " << kAway.count()
               << " s, and whoever wants to connect is refused; 12 clients list, 4 change:\n";
     print_outage(load.end(), away, back);
-    print("workers that were replaced", house.workers() == workers ? "none" : "some");
+    print("workers that were replaced", stack.workers() == workers ? "none" : "some");
 }
 
 BOOST_FIXTURE_TEST_CASE(the_database_hangs, Bad)
 {
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     Load load{*this, 12, 4};
     std::this_thread::sleep_for(2s);
     const auto away = Clock::now();
     {
-        const process::Stopped stopped{{house.part("mariadb")}};
+        const process::Stopped stopped{{stack.part("mariadb")}};
         std::this_thread::sleep_for(3 * kAway);
     }
     const auto back = Clock::now();
@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Bad)
     std::cout << "The database hangs for " << (3 * kAway).count()
               << " s (SIGSTOP): it takes connections and says nothing\n";
     print_outage(load.end(), away, back);
-    print("workers that were replaced", house.workers() == workers ? "none" : "some");
+    print("workers that were replaced", stack.workers() == workers ? "none" : "some");
 }
 
 namespace {
@@ -228,13 +228,13 @@ struct Guessed : Bad {
     // nginx begins anew with the limits of the package, or without.
     void limit(bool is_limited) const
     {
-        const auto path = house.directory() / "nginx" / "nginx.conf";
+        const auto path = stack.directory() / "nginx" / "nginx.conf";
         std::ifstream file{path};
         std::string text{std::istreambuf_iterator<char>{file}, {}};
         const auto limits =
-            "include \"" + (house.directory() / "nginx" / "mailboxd-limits.conf").string() + "\";";
+            "include \"" + (stack.directory() / "nginx" / "mailboxd-limits.conf").string() + "\";";
         const auto server =
-            "include \"" + (house.directory() / "nginx" / "mailboxd-server.conf").string() + "\";";
+            "include \"" + (stack.directory() / "nginx" / "mailboxd-server.conf").string() + "\";";
         if (const auto at = text.find(limits); at != std::string::npos) {
             text.erase(at, limits.size());
         }
@@ -242,7 +242,7 @@ struct Guessed : Bad {
             text.insert(text.find(server), limits);
         }
         std::ofstream{path} << text;
-        const auto nginx = house.part("nginx");
+        const auto nginx = stack.part("nginx");
         const auto old = process::children(nginx);
         ::kill(nginx, SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {
@@ -257,7 +257,7 @@ struct Guessed : Bad {
     {
         std::map<std::string, double> all;
         for (
-            const auto& row : house.sql(
+            const auto& row : stack.sql(
                 "SHOW GLOBAL STATUS WHERE variable_name IN ('Com_stmt_execute', 'Questions', 'Handler_read_next')")) {
             all[row.at(0)] = std::stod(row.at(1));
         }
@@ -273,7 +273,7 @@ struct Guessed : Bad {
         auto due = Clock::now();
         for (int i = 0; i < kRight; ++i) {
             std::this_thread::sleep_until(due += 25ms);
-            const auto asked = ask(house.server(), listing(who.key));
+            const auto asked = ask(stack.server(), listing(who.key));
             refused += asked.status == 200 ? 0 : 1;
             if (asked.status == 200) {
                 seconds.push_back(asked.seconds());
@@ -299,7 +299,7 @@ struct Guessed : Bad {
             guessers.emplace_back([&] {
                 std::map<int, int> own;
                 while (left-- > 0) {
-                    ++own[house.server().send(listing(key())).status];
+                    ++own[stack.server().send(listing(key())).status];
                 }
                 const std::lock_guard lock{mutex};
                 for (const auto& [status, number] : own) {
@@ -376,7 +376,7 @@ BOOST_FIXTURE_TEST_CASE(idle_and_slow, Bad)
     const auto lists = [&] {
         std::vector<double> seconds;
         for (int i = 0; i < kLists; ++i) {
-            const auto asked = ask(house.server(), listing(who.key));
+            const auto asked = ask(stack.server(), listing(who.key));
             BOOST_TEST_REQUIRE(asked.status == 200);
             seconds.push_back(asked.seconds());
         }
@@ -387,10 +387,10 @@ BOOST_FIXTURE_TEST_CASE(idle_and_slow, Bad)
     for (int round = 0; round < kRounds; ++round) {
         const auto first = lists();
         alone.insert(alone.end(), first.begin(), first.end());
-        const auto idle = http::open_many(house.server().port(), many, "");
-        const auto headers = http::open_many(house.server().port(), 100,
+        const auto idle = http::open_many(stack.server().port(), many, "");
+        const auto headers = http::open_many(stack.server().port(), 100,
                                              "GET " + who.mailboxes() + head + "X-Slow: ");
-        const auto bodies = http::open_many(house.server().port(), 100,
+        const auto bodies = http::open_many(stack.server().port(), 100,
                                             "PUT " + who.mailbox("user1") + head
                                                 + "Content-Length: 100\r\n\r\npass");
         const auto second = lists();

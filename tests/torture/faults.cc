@@ -75,10 +75,10 @@ std::string Disk::obstacle()
     return "";
 }
 
-Disk::Disk(stack::Stack& house) : house_{house}, place_{house.directory() / "mariadb"}
+Disk::Disk(stack::Stack& stack) : stack_{stack}, place_{stack.directory() / "mariadb"}
 {
     const auto before = place_.string() + ".before";
-    house_.down();
+    stack_.down();
     fs::rename(place_, before);
     fs::create_directory(place_);
     if (::mount("tmpfs", place_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") != 0)
@@ -86,14 +86,14 @@ Disk::Disk(stack::Stack& house) : house_{house}, place_{house.directory() / "mar
     resize(kLarge);
     process::run({"cp", "-a", before + "/.", place_});
     fs::remove_all(before);
-    house_.up();
+    stack_.up();
 }
 
 // The files go back, for whoever keeps the directory.
 Disk::~Disk()
 {
     try {
-        house_.down();
+        stack_.down();
         const auto after = place_.string() + ".after";
         process::run({"cp", "-a", place_, after});
         if (::umount2(place_.c_str(), MNT_DETACH) != 0) return;
@@ -177,21 +177,21 @@ const std::vector<Faults::Kind>& Faults::all_kinds()
     return all;
 }
 
-Faults::Faults(stack::Stack& house, const Disk* disk) : house_{house}, disk_{disk}
+Faults::Faults(stack::Stack& stack, const Disk* disk) : stack_{stack}, disk_{disk}
 {
     read_ports();
 }
 
 void Faults::read_ports()
 {
-    http_port_ = house_.server().port();
-    if (house_.has_setting("SMTP_PORT")) smtp_port_ = house_.port("SMTP_PORT");
+    http_port_ = stack_.server().port();
+    if (stack_.has_setting("SMTP_PORT")) smtp_port_ = stack_.port("SMTP_PORT");
 }
 
 bool Faults::has_part(const std::string& name) const
 {
-    if (name == "postfix") return house_.has_setting("SMTP_PORT");
-    return (name != "dovecot" && name != "janitor") || house_.has_setting("IMAP_PORT");
+    if (name == "postfix") return stack_.has_setting("SMTP_PORT");
+    return (name != "dovecot" && name != "janitor") || stack_.has_setting("IMAP_PORT");
 }
 
 std::vector<std::string> Faults::kinds() const
@@ -206,7 +206,7 @@ std::vector<std::string> Faults::kinds() const
 
 bool Faults::is_up(const std::string& part) const
 {
-    return process::is_alive(house_.part(part));
+    return process::is_alive(stack_.part(part));
 }
 
 void Faults::strike(const plan::Fault& fault)
@@ -227,7 +227,7 @@ void Faults::mend()
                                          "dovecot", "janitor",  "postfix"};
     const auto is_well = [&](const auto& part) { return !has_part(part) || is_up(part); };
     if (!is_suspect_ && std::all_of(parts.begin(), parts.end(), is_well)) return;
-    house_.up();
+    stack_.up();
     is_suspect_ = false;
     read_ports();
 }
@@ -235,7 +235,7 @@ void Faults::mend()
 std::vector<pid_t> Faults::workers() const
 {
     std::vector<pid_t> found;
-    process::eventually([&] { return !(found = house_.workers()).empty(); });
+    process::eventually([&] { return !(found = stack_.workers()).empty(); });
     if (found.empty()) throw std::runtime_error{"there are no workers"};
     return found;
 }
@@ -258,7 +258,7 @@ pid_t Faults::gate() const
     pid_t found = 0;
     const bool is_there = process::eventually([&] {
         try {
-            found = house_.gate();
+            found = stack_.gate();
             return true;
         } catch (const std::runtime_error&) {
             return false;
@@ -289,21 +289,21 @@ void Faults::stop_worker(const plan::Fault& fault)
 
 void Faults::kill_master(const plan::Fault& fault)
 {
-    kill({house_.master()});
+    kill({stack_.master()});
     last(fault.hold);
 }
 
 // A worker that dies meanwhile is not replaced before it goes on.
 void Faults::stop_master(const plan::Fault& fault)
 {
-    const process::Stopped stopped{{house_.master()}};
+    const process::Stopped stopped{{stack_.master()}};
     kill_worker(fault);
     last(fault.hold);
 }
 
 void Faults::reload_master(const plan::Fault& fault)
 {
-    send({house_.master()}, SIGHUP);
+    send({stack_.master()}, SIGHUP);
     last(fault.hold / 4);
 }
 
@@ -312,7 +312,7 @@ void Faults::kill_part(const plan::Fault& fault)
 {
     if (part_ == "nginx") http_port_ = 0;
     if (part_ == "postfix") smtp_port_ = 0;
-    const auto first = house_.part(part_);
+    const auto first = stack_.part(part_);
     const auto children = process::children(first);
     kill({first});
     send(children, SIGKILL);
@@ -321,22 +321,22 @@ void Faults::kill_part(const plan::Fault& fault)
 
 void Faults::kill_one_of_part(const plan::Fault& fault)
 {
-    const auto children = process::children(house_.part(part_));
+    const auto children = process::children(stack_.part(part_));
     if (!children.empty()) send({children[fault.victim % children.size()]}, SIGKILL);
     last(fault.hold / 4);
 }
 
 void Faults::stop_part(const plan::Fault& fault)
 {
-    auto processes = process::children(house_.part(part_));
-    processes.push_back(house_.part(part_));
+    auto processes = process::children(stack_.part(part_));
+    processes.push_back(stack_.part(part_));
     const process::Stopped stopped{processes};
     last(fault.hold);
 }
 
 void Faults::end_part(const plan::Fault& fault)
 {
-    const auto first = house_.part(part_);
+    const auto first = stack_.part(part_);
     send({first}, SIGTERM);
     if (!process::eventually([&] { return !process::is_alive(first); }, 60s))
         throw std::runtime_error{part_ + " does not end"};
@@ -345,7 +345,7 @@ void Faults::end_part(const plan::Fault& fault)
 
 void Faults::reload_part(const plan::Fault& fault)
 {
-    send({house_.part(part_)}, SIGHUP);
+    send({stack_.part(part_)}, SIGHUP);
     last(fault.hold / 4);
 }
 
@@ -355,11 +355,11 @@ void Faults::kill_connections(const plan::Fault& fault)
     constexpr int kTimes = 8;
     for (int i = 0; i < kTimes; ++i) {
         for (
-            const auto& row : house_.sql(
+            const auto& row : stack_.sql(
                 "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
             // It may have ended meanwhile.
             process::run({stack::client_program(), "--no-defaults", "--socket",
-                          house_.setting("DB_SOCKET"), "--user", house_.setting("DB_ADMIN_USER"),
+                          stack_.setting("DB_SOCKET"), "--user", stack_.setting("DB_ADMIN_USER"),
                           "--execute", "KILL " + row.at(0)});
         }
         last(fault.hold / kTimes);
@@ -370,20 +370,20 @@ void Faults::kill_connections(const plan::Fault& fault)
 // the service waits for a row.
 void Faults::hold_row(const plan::Fault& fault)
 {
-    auto session = house_.session();
-    session.execute(
+    auto database = stack_.connect_to_database();
+    database.execute(
         "START TRANSACTION; UPDATE domain SET state = state ORDER BY last_id DESC LIMIT 1");
     last(fault.hold * 5);
-    session.execute("ROLLBACK");
+    database.execute("ROLLBACK");
 }
 
 // As programs do that make one: no COMMIT goes on meanwhile.
 void Faults::take_backup(const plan::Fault& fault)
 {
-    auto session = house_.session();
-    session.execute("FLUSH TABLES WITH READ LOCK");
+    auto database = stack_.connect_to_database();
+    database.execute("FLUSH TABLES WITH READ LOCK");
     last(fault.hold * 5);
-    session.execute("UNLOCK TABLES");
+    database.execute("UNLOCK TABLES");
 }
 
 // For a while the service reaches its database through a proxy, which ends most connections at
@@ -396,10 +396,10 @@ void Faults::lose_commits(const plan::Fault& fault)
                                 Fate::unanswered, Fate::arrives_late, Fate::lost_slowly,
                                 Fate::answer_lost};
     constexpr std::size_t kEnough = 2 * kFates.size();
-    const auto socket = house_.directory() / "run" / "proxy.sock";
+    const auto socket = stack_.directory() / "run" / "proxy.sock";
     fs::remove(socket);
     Config::Database server;
-    server.socket = house_.setting("DB_SOCKET");
+    server.socket = stack_.setting("DB_SOCKET");
     proxy::Proxy proxy{server, socket};
     fs::permissions(socket, fs::perms::all);
     std::atomic<std::size_t> commits{0};
@@ -407,8 +407,8 @@ void Faults::lose_commits(const plan::Fault& fault)
         return command == "\003COMMIT" ? kFates[(fault.victim + commits++) % kFates.size()]
                                        : Fate::passes;
     });
-    const auto as_it_was = story::configuration(house_, {});
-    configure(story::configuration(house_, {{"db_socket", socket}}));
+    const auto as_it_was = story::configuration(stack_, {});
+    configure(story::configuration(stack_, {{"db_socket", socket}}));
     process::eventually([&] { return commits >= kEnough; }, fault.hold * 2 + 2s);
     proxy.set_judge([](std::string_view) { return Fate::passes; });
     configure(as_it_was);
@@ -416,14 +416,14 @@ void Faults::lose_commits(const plan::Fault& fault)
 
 void Faults::configure(const std::string& text) const
 {
-    std::ofstream{house_.setting("MAILBOXD_CONF")} << text;
+    std::ofstream{stack_.setting("MAILBOXD_CONF")} << text;
     replace_workers();
 }
 
 void Faults::replace_workers() const
 {
     const auto old = workers();
-    send({house_.master()}, SIGHUP);
+    send({stack_.master()}, SIGHUP);
     if (!process::eventually(
             [&] { return std::none_of(old.begin(), old.end(), process::is_alive); }, 60s)) {
         throw std::runtime_error{"a worker that was to be replaced does not end"};
@@ -440,7 +440,7 @@ void Faults::fill_disk(const plan::Fault& fault)
     last(fault.hold * 4);
     disk_->empty();
     mend();
-    house_.sql("DELETE FROM audit_log WHERE domain = 'filler'");
+    stack_.sql("DELETE FROM audit_log WHERE domain = 'filler'");
 }
 
 void Faults::fill_audit_log() const
@@ -455,7 +455,7 @@ void Faults::fill_audit_log() const
     bool is_full = false;
     for (std::size_t count = 1; count > 0 && rows < kMost;) {
         try {
-            house_.sql(insert + rows_to_add);
+            stack_.sql(insert + rows_to_add);
             rows += count;
             count = is_full || rows == 1 ? count : std::min(count * 2, kAtOnce);
         } catch (const std::exception&) {

@@ -25,7 +25,7 @@ class Disk {
 public:
     static std::string obstacle();  // to be asked before the stack is started; empty: there is none
 
-    explicit Disk(stack::Stack& house);  // moves the files there, and starts the stack again
+    explicit Disk(stack::Stack& stack);  // moves the files there, and starts the stack again
     ~Disk();                             // stops it
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
@@ -36,13 +36,13 @@ public:
 private:
     void resize(std::size_t bytes) const;
 
-    stack::Stack& house_;
+    stack::Stack& stack_;
     std::filesystem::path place_;
 };
 
 class Faults {
 public:
-    Faults(stack::Stack& house, const Disk* disk);
+    Faults(stack::Stack& stack, const Disk* disk);
 
     // Those that this stack can have.
     std::vector<std::string> kinds() const;
@@ -86,7 +86,7 @@ private:
     void fill_audit_log() const;
     void read_ports();
 
-    stack::Stack& house_;
+    stack::Stack& stack_;
     const Disk* disk_;
     std::string part_;         // of the fault that strikes
     bool is_suspect_ = false;  // a part may be ill that is alive

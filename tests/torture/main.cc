@@ -86,14 +86,14 @@ int run(const Wanted& wanted)
     std::cout << "Starting a stack." << std::endl;
     process::Arguments arguments{"--workers", "3"};
     if (!wanted.has_mail) arguments.emplace_back("--no-mail");
-    stack::Stack house{arguments};
+    stack::Stack stack{arguments};
     std::optional<faults::Disk> disk;
-    if (obstacle.empty()) disk.emplace(house);
-    if (!house.has_setting("SMTP_PORT")) std::cout << "There will be no mail." << std::endl;
-    std::cout << "seed " << wanted.options.seed << ", in " << house.directory().string()
+    if (obstacle.empty()) disk.emplace(stack);
+    if (!stack.has_setting("SMTP_PORT")) std::cout << "There will be no mail." << std::endl;
+    std::cout << "seed " << wanted.options.seed << ", in " << stack.directory().string()
               << std::endl;
 
-    const auto outcome = torture::run(house, disk ? &*disk : nullptr, wanted.options, std::cout);
+    const auto outcome = torture::run(stack, disk ? &*disk : nullptr, wanted.options, std::cout);
     std::cout << "\nrequests: " << torture::text(outcome.requests)
               << "\nfaults: " << torture::text(outcome.faults) << "\nin doubt: " << outcome.in_doubt
               << " mailboxes, of which " << outcome.carried_out << " were changed\n";
@@ -102,8 +102,8 @@ int run(const Wanted& wanted)
     for (std::size_t i = 0; i < told; ++i) std::cout << "BREACH: " << outcome.breaches[i] << "\n";
     std::cout << outcome.breaches.size() << " breaches, seed " << wanted.options.seed << std::endl;
     if (outcome.breaches.empty()) return 0;
-    house.keep();
-    std::cout << "What is left is in " << house.directory().string() << std::endl;
+    stack.keep();
+    std::cout << "What is left is in " << stack.directory().string() << std::endl;
     return 1;
 }
 

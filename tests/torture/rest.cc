@@ -95,7 +95,7 @@ Tables tables_of(World& world, const Domain& domain, const std::string& label)
     Tables tables;
     const auto name = stack::quote(domain.name);
     for (
-        const auto& row : world.house.sql(
+        const auto& row : world.stack.sql(
             "SELECT m.local_part, m.password, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
             " WHERE d.name = "
             + name + " ORDER BY m.id")) {
@@ -105,7 +105,7 @@ Tables tables_of(World& world, const Domain& domain, const std::string& label)
             world.findings.breach(label + ": nobody made " + row.at(0) + "@" + domain.name);
     }
     for (const auto& row :
-         world.house.sql("SELECT local_part, action, actor, COUNT(*) FROM audit_log WHERE domain = "
+         world.stack.sql("SELECT local_part, action, actor, COUNT(*) FROM audit_log WHERE domain = "
                          + name + " AND local_part <> '' GROUP BY local_part, action, actor")) {
         auto& counts = tables.audited[row.at(0)];
         auto& count = row.at(1) == "create"     ? counts.created
@@ -117,7 +117,7 @@ Tables tables_of(World& world, const Domain& domain, const std::string& label)
                                   + domain.name);
     }
     for (const auto& row :
-         world.house.sql("SELECT local_part, COUNT(*) FROM deleted_mailbox WHERE domain = " + name
+         world.stack.sql("SELECT local_part, COUNT(*) FROM deleted_mailbox WHERE domain = " + name
                          + " GROUP BY local_part")) {
         tables.kept[row.at(0)] = std::stoi(row.at(1));
     }
@@ -202,7 +202,7 @@ std::string login(World& world, const std::string& address, const std::string& p
 {
     std::string said;
     await(world, "nobody can log in at all: " + address, [&] {
-        mail::Imap imap{{world.house.port("IMAP_PORT")}};
+        mail::Imap imap{{world.stack.port("IMAP_PORT")}};
         said = imap.login(address, password);
         if (said.starts_with("OK ") && then) then(imap);
         return said.starts_with("OK ") || said.starts_with("NO [AUTHENTICATIONFAILED]");
@@ -288,14 +288,14 @@ void come_to_rest(World& world, const std::string& label)
     await(world, label + ": not everything answers again", [&] { return answers_all(world); });
     finish_what_is_open(world);
     await(world, label + ": a transaction is left open", [&] {
-        return world.house.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0";
+        return world.stack.value("SELECT COUNT(*) FROM information_schema.innodb_trx") == "0";
     });
     await(world, label + ": there are not as many workers as configured",
-          [&] { return world.house.serving_workers().size() == world.house.configured_workers(); });
-    if (!world.house.has_setting("SMTP_PORT")) return;
+          [&] { return world.stack.serving_workers().size() == world.stack.configured_workers(); });
+    if (!world.stack.has_setting("SMTP_PORT")) return;
     await(world, label + ": mail is left in the queue", [&] {
-        mail::flush(world.house);
-        return mail::is_queue_empty(world.house);
+        mail::flush(world.stack);
+        return mail::is_queue_empty(world.stack);
     });
 }
 
@@ -319,17 +319,17 @@ Doubts compare(World& world, const std::string& label, plan::Random& random)
     for (auto& domain : world.domains) compare_domain(world, domain, label);
     doubts.carried_out = sum(changes) - before;
     world.compare_batches();
-    for (const auto& sentence : story::wrong_counters(world.house))
+    for (const auto& sentence : story::wrong_counters(world.stack))
         world.findings.breach(label + ": " + sentence);
-    if (world.house.has_setting("IMAP_PORT")) compare_logins(world, label, random);
+    if (world.stack.has_setting("IMAP_PORT")) compare_logins(world, label, random);
     return doubts;
 }
 
 void check(World& world)
 {
-    process::Arguments command{world.house.setting("MAILBOXCTL"), "--config",
-                               world.house.setting("MAILBOXD_CONF"), "check"};
-    if (world.house.has_setting("SMTP_PORT")) command = mail::as_root(command);
+    process::Arguments command{world.stack.setting("MAILBOXCTL"), "--config",
+                               world.stack.setting("MAILBOXD_CONF"), "check"};
+    if (world.stack.has_setting("SMTP_PORT")) command = mail::as_root(command);
     const auto ended = process::run(command);
     if (ended.exit != 0)
         world.findings.breach("at the end mailboxctl check says:\n" + ended.out + ended.err);

@@ -100,18 +100,18 @@ std::string text(const std::map<std::string, std::size_t>& counts)
     return text;
 }
 
-Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options,
+Outcome run(stack::Stack& stack, const faults::Disk* disk, const Options& options,
             std::ostream& progress)
 {
-    World world{house, disk, options.extent.clients};
+    World world{stack, disk, options.extent.clients};
     auto extent = options.extent;
     extent.kinds = kinds(world, options.only);
-    extent.has_mail = house.has_setting("SMTP_PORT");
+    extent.has_mail = stack.has_setting("SMTP_PORT");
     std::vector<plan::Place> places;
     for (const auto& client : world.clients) places.push_back(client.place);
 
     Outcome outcome;
-    const auto log = house.log();
+    const auto log = stack.log();
     for (std::size_t i = 0; i < options.rounds && outcome.breaches.empty(); ++i) {
         const auto begin = Clock::now();
         const auto mark = log.mark();

@@ -33,7 +33,7 @@ struct Outcome {
 };
 
 // A line for each round is written to `progress`. After the first round with a breach it ends.
-Outcome run(stack::Stack& house, const faults::Disk* disk, const Options& options,
+Outcome run(stack::Stack& stack, const faults::Disk* disk, const Options& options,
             std::ostream& progress);
 
 std::string text(const std::map<std::string, std::size_t>& counts);

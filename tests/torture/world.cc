@@ -35,15 +35,15 @@ std::string collection(const std::string& domain, bool as_credentials)
 }
 
 // The same tenant, with a key that is good for no other domain of its account.
-story::Tenant narrowed(const stack::Stack& house, const story::Tenant& tenant)
+story::Tenant narrowed(const stack::Stack& stack, const story::Tenant& tenant)
 {
     return {tenant.account, tenant.domain,
-            story::add_key(house, {"--account", tenant.account, "--domain", tenant.domain})};
+            story::add_key(stack, {"--account", tenant.account, "--domain", tenant.domain})};
 }
 
-std::string key_id(const stack::Stack& house, const std::string& key)
+std::string key_id(const stack::Stack& stack, const std::string& key)
 {
-    return house.value("SELECT id FROM api_key WHERE hash = UNHEX(SHA2(" + stack::quote(key)
+    return stack.value("SELECT id FROM api_key WHERE hash = UNHEX(SHA2(" + stack::quote(key)
                        + ", 256))");
 }
 
@@ -110,20 +110,20 @@ void Gate::await(std::size_t steps)
 // Two domains of one account and one of another: half of the clients in the first one, each second
 // of them by a key that is good for no other. The names are the same in all of them. The last
 // client has a domain for itself.
-World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted)
-    : house{its_house}, faults{its_house, disk}, first_{story::add_tenant(house)},
-      stranger_{story::add_tenant(house)}, flood_{story::add_tenant(house)}
+World::World(stack::Stack& its_stack, const faults::Disk* disk, std::size_t clients_wanted)
+    : stack{its_stack}, faults{its_stack, disk}, first_{story::add_tenant(stack)},
+      stranger_{story::add_tenant(stack)}, flood_{story::add_tenant(stack)}
 {
-    const auto second = story::add_neighbour(house, first_);
+    const auto second = story::add_neighbour(stack, first_);
     const auto set = [&](const process::Arguments& command) {
-        const auto ended = house.mailboxctl(command);
+        const auto ended = stack.mailboxctl(command);
         if (ended.exit != 0) throw std::runtime_error{ended.err};
     };
-    const std::array<story::Tenant, 4> tenants{first_, second, narrowed(house, first_),
-                                               story::add_tenant(house)};
+    const std::array<story::Tenant, 4> tenants{first_, second, narrowed(stack, first_),
+                                               story::add_tenant(stack)};
     // So that all creations in the account take turns.
     set({"account", "set", first_.account, "max_mailboxes=1000"});
-    const auto alone = story::add_tenant(house);
+    const auto alone = story::add_tenant(stack);
     set({"domain", "set", alone.domain, "allow_delete_all=yes"});
     for (const auto& name : {first_.domain, second.domain, tenants[3].domain, alone.domain}) {
         domains.push_back({.name = name});
@@ -140,13 +140,13 @@ World::World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clie
                            {number, is_alone},
                            tenant.domain,
                            tenant.key,
-                           key_id(house, tenant.key),
+                           key_id(stack, tenant.key),
                            journal::Journal{names}});
         auto& its_domain = domain(tenant.domain);
         its_domain.names.insert(names.begin(), names.end());
         its_domain.key_ids.insert(clients.back().key_id);
     }
-    reading_key_ = story::add_key(house, {"--account", first_.account, "--read-only"});
+    reading_key_ = story::add_key(stack, {"--account", first_.account, "--read-only"});
 }
 
 Domain& World::domain(const std::string& name)
@@ -330,7 +330,7 @@ void World::be_a_flood(const std::atomic<bool>& is_over, const std::string& labe
 void World::compare_batches()
 {
     for (const auto& [prefix, meaning, label] : std::exchange(batches_, {})) {
-        const auto rows = house.value(
+        const auto rows = stack.value(
             "SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
             + stack::quote(flood_.domain) + " AND m.local_part LIKE " + stack::quote(prefix + "%"));
         const bool is_whole = rows == "100" && meaning != Meaning::untouched;

@@ -76,7 +76,7 @@ struct Asked {
 };
 
 struct World {
-    World(stack::Stack& its_house, const faults::Disk* disk, std::size_t clients_wanted);
+    World(stack::Stack& its_stack, const faults::Disk* disk, std::size_t clients_wanted);
 
     Asked ask(const std::string& key, const std::string& method, const std::string& target,
               const http::Body& body = {});
@@ -96,7 +96,7 @@ struct World {
     // Whether each batch is there whole or not at all, as it was answered. Forgets them.
     void compare_batches();
 
-    stack::Stack& house;
+    stack::Stack& stack;
     std::vector<Domain> domains;
     std::vector<Client> clients;
     faults::Faults faults;

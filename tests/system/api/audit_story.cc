@@ -79,13 +79,13 @@ std::string named(const Arguments& words)
 struct Log : story::Breaking {
     Log() : who{tenant()}, key{who.key.substr(4, 10)} {}
 
-    std::string count() const { return house.value("SELECT COUNT(*) FROM audit_log"); }
+    std::string count() const { return stack.value("SELECT COUNT(*) FROM audit_log"); }
     // What has come since there were so many: `action actor`.
     Actions since(const std::string& before) const
     {
         Actions found;
         for (
-            const auto& row : house.sql(
+            const auto& row : stack.sql(
                 "SELECT CONCAT(action, ' ', actor, ' ', client) FROM audit_log ORDER BY at, id LIMIT 1000 OFFSET "
                 + before)) {
             found.push_back(row.at(0));
@@ -97,10 +97,10 @@ struct Log : story::Breaking {
     void check(Work work, const Actions& actions)
     {
         const auto before = snapshot();
-        house.sql(
+        stack.sql(
             "CREATE TRIGGER audit_log_full BEFORE INSERT ON audit_log FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the log is full'");
         const bool was_done = work();
-        house.sql("DROP TRIGGER audit_log_full");
+        stack.sql("DROP TRIGGER audit_log_full");
         BOOST_TEST(was_done == actions.empty());
         BOOST_TEST(snapshot() == before, "changed, though it cannot stand in the log");
         if (actions.empty()) return;
@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(each_command_is_in_the_list, story::Story)
     for (const auto& command : kCommands) {
         listed.insert(named(command.words));
     }
-    std::istringstream help{process::run({house.setting("MAILBOXCTL"), "--help"}).out};
+    std::istringstream help{process::run({stack.setting("MAILBOXCTL"), "--help"}).out};
     std::set<std::string> commands;
     bool is_among_them = false;
     for (std::string line; std::getline(help, line);) {
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
             {"{account}", who.account},
             {"{domain}", who.domain},
             {"{key}", key},
-            {"{secrets}", house.directory() / "secrets"}};
+            {"{secrets}", stack.directory() / "secrets"}};
         Arguments arguments;
         for (const auto& word : command.words) {
             auto filled = word;
@@ -172,7 +172,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
                 return ended.exit == 0
                        || ended.out.find("left_to_the_janitor") != std::string::npos;
             };
-            check([&] { return is_done(house.mailboxctl(arguments, command.input)); }, by_operator);
+            check([&] { return is_done(stack.mailboxctl(arguments, command.input)); }, by_operator);
         }
     }
     tenants.clear();  // they are gone
@@ -200,7 +200,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
         {by_key("create"), by_key("create"), by_key("create")});
     check([&] { return is_done(change(who, "alice", "Looking-Glass")); }, {by_key("password")});
     check([&] { return is_done(remove(who, "bob")); }, {by_key("delete")});
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
     check([&] { return is_done(create(who, "alice")); }, {by_key("password")});
     check(
         [&] {
@@ -209,7 +209,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
         {by_key("password"), by_key("create"), by_key("password")});
 
     // What reads and what is refused is not in it.
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);
     const auto before = snapshot();
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 409);

@@ -193,10 +193,10 @@ BOOST_FIXTURE_TEST_CASE(a_revoked_key_is_none_at_once, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
     const auto who = tenant();
-    const auto key = story::add_key(house, {"--account", who.account});
+    const auto key = story::add_key(stack, {"--account", who.account});
     const auto id = key.substr(4, 10);
     BOOST_TEST(list_as(key, who).status == 200);
-    BOOST_TEST(house.mailboxctl({"key", "revoke", id}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"key", "revoke", id}).exit == 0);
     BOOST_TEST(refusal(list_as(key, who)) == kUnauthorized);
     BOOST_TEST(refusal(as(key, request("POST", who))) == kUnauthorized);
     BOOST_TEST(list_as(who.key, who).status == 200);
@@ -207,9 +207,9 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_another_secret, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
     const auto who = tenant();
-    const auto key = story::add_key(house, {"--account", who.account});
+    const auto key = story::add_key(stack, {"--account", who.account});
     BOOST_TEST(list_as(key, who).status == 200);
-    house.sql("UPDATE api_key SET hash = REVERSE(hash) WHERE id = "
+    stack.sql("UPDATE api_key SET hash = REVERSE(hash) WHERE id = "
               + stack::quote(key.substr(4, 10)));
     BOOST_TEST(refusal(list_as(key, who)) == kUnauthorized);
     BOOST_TEST(refusal(as(key, request("POST", who))) == kUnauthorized);
@@ -219,14 +219,14 @@ BOOST_FIXTURE_TEST_CASE(an_expired_key_is_none, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
     const auto who = tenant();
-    const auto key = story::add_key(house, {"--account", who.account, "--expires", "1"});
+    const auto key = story::add_key(stack, {"--account", who.account, "--expires", "1"});
     const auto row = " WHERE id = " + stack::quote(key.substr(4, 10));
     BOOST_TEST(list_as(key, who).status == 200);
-    const auto expires = std::stoll(house.value("SELECT expires_at FROM api_key" + row));
+    const auto expires = std::stoll(stack.value("SELECT expires_at FROM api_key" + row));
     const auto now = static_cast<long long>(std::time(nullptr));
     BOOST_TEST(expires > now);
     BOOST_TEST(expires <= now + 2LL * 86400);
-    house.sql("UPDATE api_key SET expires_at = " + std::to_string(now - 1) + row);
+    stack.sql("UPDATE api_key SET expires_at = " + std::to_string(now - 1) + row);
     BOOST_TEST(refusal(list_as(key, who)) == kUnauthorized);
     BOOST_TEST(refusal(as(key, request("POST", who))) == kUnauthorized);
 }
@@ -235,7 +235,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_an_account_that_was_removed, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
     const auto who = tenant();
-    BOOST_TEST(house.mailboxctl({"account", "remove", who.account, "--yes"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"account", "remove", who.account, "--yes"}).exit == 0);
     BOOST_TEST(refusal(as(who.key, request("GET", who))) == kUnauthorized);
 }
 
@@ -271,7 +271,7 @@ BOOST_DATA_TEST_CASE_F(Caller, a_key_for_addresses, data::make(kRanges), row)
     const auto who = tenant();
     process::Arguments arguments{"--account", who.account};
     arguments.insert(arguments.end(), row.from.begin(), row.from.end());
-    const auto key = story::add_key(house, arguments);
+    const auto key = story::add_key(stack, arguments);
     const auto answer = list_as(key, who);
     if (row.is_let_in) {
         BOOST_TEST(answer.status == 200);
@@ -291,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(a_read_only_key_reads, Caller,
 {
     const auto who = tenant();
     create(who, "alice");
-    const auto key = story::add_key(house, {"--account", who.account, "--read-only"});
+    const auto key = story::add_key(stack, {"--account", who.account, "--read-only"});
     const auto before = snapshot();
     BOOST_TEST(list_as(key, who).status == 200);
     BOOST_TEST(as(key, request("HEAD", who)).status == 200);
@@ -313,7 +313,7 @@ BOOST_DATA_TEST_CASE_F(Caller, an_account_that_is, data::make(kStates), state)
 {
     const auto who = tenant();
     create(who, "alice");
-    house.sql("UPDATE account SET state = " + stack::quote(state)
+    stack.sql("UPDATE account SET state = " + stack::quote(state)
               + " WHERE name = " + stack::quote(who.account));
     const auto before = snapshot();
     for (const char* method : {"GET", "POST", "PUT", "DELETE"}) {
@@ -331,7 +331,7 @@ BOOST_DATA_TEST_CASE_F(Caller, a_domain_that_is, data::make(kStates), state)
     const auto who = tenant();
     const auto other = neighbour(who);
     create(who, "alice");
-    house.sql("UPDATE domain SET state = " + stack::quote(state)
+    stack.sql("UPDATE domain SET state = " + stack::quote(state)
               + " WHERE name = " + stack::quote(who.domain));
     const auto before = snapshot();
     BOOST_TEST(answers::page(list_as(who.key, who)).total_count == 2);
@@ -351,14 +351,14 @@ BOOST_DATA_TEST_CASE_F(Caller, a_mailbox_that_is, data::make(kStates), state)
     const std::string its = " WHERE local_part = 'alice' AND domain_id = (SELECT id FROM domain"
                             " WHERE name = "
                             + stack::quote(who.domain) + ")";
-    house.sql("UPDATE mailbox SET state = " + stack::quote(state) + its);
+    stack.sql("UPDATE mailbox SET state = " + stack::quote(state) + its);
     BOOST_TEST(answers::page(list(who)).total_count == 2);
     BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
-    BOOST_TEST(house.value("SELECT state FROM mailbox" + its) == state);
+    BOOST_TEST(stack.value("SELECT state FROM mailbox" + its) == state);
     BOOST_TEST(remove(who, "alice").status == 200);
     BOOST_TEST(
-        house.value("SELECT state FROM deleted_mailbox WHERE local_part = 'alice' AND domain = "
+        stack.value("SELECT state FROM deleted_mailbox WHERE local_part = 'alice' AND domain = "
                     + stack::quote(who.domain))
         == state);
 }
@@ -403,7 +403,7 @@ BOOST_FIXTURE_TEST_CASE(a_right_key_is_not_refused_for_others_mistakes, Caller,
               who.mailboxes(),
               {{"Authorization", http::basic(with_letter_changed(who.key, 20))}},
               {}});
-    for (const auto& answer : http::send_all(house.server(), wrong)) {
+    for (const auto& answer : http::send_all(stack.server(), wrong)) {
         BOOST_TEST(refusal(answer) == kUnauthorized);
     }
     BOOST_TEST(as(who.key, request("GET", who)).status == 200);
@@ -440,7 +440,7 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
 
     const auto with = [this](const story::Tenant& its, process::Arguments arguments) {
         arguments.insert(arguments.begin(), {"--account", its.account});
-        return story::add_key(house, arguments);
+        return story::add_key(stack, arguments);
     };
     const std::vector<Key> keys{
         {"account a", a1.key, {a1.domain, a2.domain}, true},

@@ -84,7 +84,7 @@ BOOST_FIXTURE_TEST_CASE(a_list_is_the_documented_one_to_the_byte, story::Story,
     const auto who = tenant();
     BOOST_TEST(text(create(who, "alice")) == kCreated);
     // The moment of the seed's own sample, whose day has one digit.
-    house.sql("UPDATE mailbox SET created_at = 1317896556 WHERE domain_id ="
+    stack.sql("UPDATE mailbox SET created_at = 1317896556 WHERE domain_id ="
               " (SELECT id FROM domain WHERE name = "
               + stack::quote(who.domain) + ")");
     BOOST_TEST(text(list(who))
@@ -112,15 +112,15 @@ BOOST_FIXTURE_TEST_CASE(the_size_is_what_the_mail_store_wrote, story::Story,
     create(who, "empty");
     create(who, "full");
     // More than a double holds exactly, and more than 32 bits.
-    const auto username = stack::quote(house.value(
+    const auto username = stack::quote(stack.value(
         "SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
         " WHERE m.local_part = 'full' AND d.name = "
         + stack::quote(who.domain)));
     // As Dovecot's dict service writes it: an insert, then updates.
-    house.sql("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (" + username
+    stack.sql("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (" + username
               + ", 1, 1)");
     BOOST_TEST(answers::page(list(who)).items.at(1).size_bytes == 1);
-    house.sql("UPDATE mailbox_usage SET bytes = 9007199254740993 WHERE username = " + username);
+    stack.sql("UPDATE mailbox_usage SET bytes = 9007199254740993 WHERE username = " + username);
     const auto listed = answers::page(list(who));
     BOOST_TEST_REQUIRE(listed.items.size() == 2U);
     BOOST_TEST(listed.items[0].size_bytes == 0);
@@ -246,7 +246,7 @@ BOOST_FIXTURE_TEST_CASE(a_new_domain_has_its_postmaster, story::Story)
 {
     const auto who = tenant();
     const auto domain = story::unique("post") + ".example.org";
-    const auto ended = house.mailboxctl({"domain", "add", domain, "--account", who.account});
+    const auto ended = stack.mailboxctl({"domain", "add", domain, "--account", who.account});
     BOOST_TEST_REQUIRE(ended.exit == 0, ended.err);
     const story::Tenant its{who.account, domain, who.key};
     BOOST_TEST(answers::page(list(its)).names() == std::vector{its.address("postmaster")},
@@ -262,21 +262,21 @@ BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
         " (SELECT id FROM domain WHERE name = "
         + stack::quote(who.domain) + ")";
     create(who, "alice");
-    const auto first = house.value(storage);
+    const auto first = stack.value(storage);
     const auto hash = stored_password(who, "alice");
     BOOST_TEST(text(remove(who, "alice")) == deleted(who.address("alice")));
     BOOST_TEST(answers::is_refused(remove(who, "alice"), 404));
 
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
                            " storage_id = "
                            + stack::quote(first) + " AND password = " + stack::quote(hash)
                            + " AND deleted_by = " + stack::quote(who.key.substr(4, 10)))
                == "1");
     BOOST_TEST(
-        house.value("SELECT COUNT(*) FROM session_end WHERE storage_id = " + stack::quote(first))
+        stack.value("SELECT COUNT(*) FROM session_end WHERE storage_id = " + stack::quote(first))
         == "1");
     BOOST_TEST(text(create(who, "alice")) == kCreated);
-    BOOST_TEST(house.value(storage) != first);
+    BOOST_TEST(stack.value(storage) != first);
 }
 
 // A client whose answer was lost says it again.
@@ -301,7 +301,7 @@ BOOST_FIXTURE_TEST_CASE(every_change_is_in_the_audit_log_and_nothing_else_is, st
 {
     const auto who = tenant();
     const auto entries = [&] {
-        return house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
+        return stack.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
                            " client = '127.0.0.1' AND actor = "
                            + stack::quote(who.key.substr(4, 10))
                            + " AND domain = " + stack::quote(who.domain));

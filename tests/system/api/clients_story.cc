@@ -18,7 +18,7 @@ constexpr char kCreated[] = "{\"message\":\"Created 1 mailboxes\"}\n";
 struct Client : story::Story {
     std::string url(const std::string& path) const
     {
-        return house.setting("API_URL") + "/v2" + path;
+        return stack.setting("API_URL") + "/v2" + path;
     }
 
     // The original's samples, with our address.
@@ -108,12 +108,12 @@ boost::test_tools::assertion_result has_node_modules(ut::test_unit_id)
 }
 
 // Of programs in Node: how they end and what they print, told where the API is.
-process::Ended node(const stack::Stack& house, const story::Tenant& who, const char* script)
+process::Ended node(const stack::Stack& stack, const story::Tenant& who, const char* script)
 {
-    const auto file = house.directory() / "story.cjs";
+    const auto file = stack.directory() / "story.cjs";
     std::ofstream{file} << script;
     return process::run({"env", "NODE_PATH=" + node_modules(), "NO_PROXY=*", "node", file, who.key,
-                         who.domain, std::to_string(house.server().port())});
+                         who.domain, std::to_string(stack.server().port())});
 }
 
 constexpr char kScript[] = R"(
@@ -152,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(mailgun_js, Client,
                             * story::shows("answers: Content-Type is exactly application/json"))
 {
     const auto who = tenant();
-    const auto ended = node(house, who, kScript);
+    const auto ended = node(stack, who, kScript);
     BOOST_TEST(ended.out
                == "{\"message\":\"Created 1 mailboxes\"}\n"
                   "{\"message\":\"Created 2 mailboxes\"}\n"
@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(mailgun_js_of_today, story::Story)
     const auto who = tenant();
     const auto alice = who.address("alice");
     const auto bob = who.address("bob");
-    const auto ended = node(house, who, kMailgun);
+    const auto ended = node(stack, who, kMailgun);
     BOOST_TEST(ended.out
                == "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"
                   "{\"status\":200,\"message\":\"Created 1 credentials pair(s)\"}\n"

@@ -27,8 +27,8 @@ struct Complaints : story::Story {
 
     std::string configuration(const story::Settings& settings)
     {
-        files_.push_back(house.directory() / (story::unique("complaint") + ".conf"));
-        std::ofstream{files_.back()} << story::configuration(house, settings);
+        files_.push_back(stack.directory() / (story::unique("complaint") + ".conf"));
+        std::ofstream{files_.back()} << story::configuration(stack, settings);
         return files_.back();
     }
     static Ended run(const std::string& program, const std::string& file, Arguments arguments)
@@ -38,11 +38,11 @@ struct Complaints : story::Story {
     }
     Ended service(const std::string& file, const Arguments& arguments = {"-t"}) const
     {
-        return run(house.service(), file, arguments);
+        return run(stack.service(), file, arguments);
     }
     Ended tool(const std::string& file, const Arguments& arguments = {"account", "list"}) const
     {
-        return run(house.setting("MAILBOXCTL"), file, arguments);
+        return run(stack.setting("MAILBOXCTL"), file, arguments);
     }
 
 private:
@@ -52,22 +52,22 @@ private:
 // A database of its own, empty but for the version that it says it has.
 class OtherDatabase {
 public:
-    OtherDatabase(const stack::Stack& house, int version) : house_{house}
+    OtherDatabase(const stack::Stack& stack, int version) : stack_{stack}
     {
-        house_.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name
+        stack_.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name
                    + ".schema_version (version INT UNSIGNED NOT NULL PRIMARY KEY,"
                      " name VARCHAR(100), applied_at BIGINT); INSERT INTO "
                    + name + ".schema_version VALUES (" + std::to_string(version) + ", 'other', 0)");
         for (const char* user : {"mailboxd_api", "mailboxd_ctl", "mailboxd_migrate"}) {
-            house_.sql("GRANT ALL ON " + name + ".* TO '" + user + "'@'localhost'");
+            stack_.sql("GRANT ALL ON " + name + ".* TO '" + user + "'@'localhost'");
         }
     }
     ~OtherDatabase()
     {
         for (const char* user : {"mailboxd_api", "mailboxd_ctl", "mailboxd_migrate"}) {
-            house_.sql("REVOKE ALL ON " + name + ".* FROM '" + user + "'@'localhost'");
+            stack_.sql("REVOKE ALL ON " + name + ".* FROM '" + user + "'@'localhost'");
         }
-        house_.sql("DROP DATABASE " + name);
+        stack_.sql("DROP DATABASE " + name);
     }
     OtherDatabase(const OtherDatabase&) = delete;
     OtherDatabase& operator=(const OtherDatabase&) = delete;
@@ -75,7 +75,7 @@ public:
     const std::string name = "other_" + std::to_string(::getpid());
 
 private:
-    const stack::Stack& house_;
+    const stack::Stack& stack_;
 };
 
 }  // namespace
@@ -85,14 +85,14 @@ BOOST_AUTO_TEST_SUITE(complaints)
 BOOST_FIXTURE_TEST_CASE(an_output_that_cannot_be_written, Complaints)
 {
     const auto ended = process::run({"sh", "-c", R"("$0" --config "$1" account list >/dev/full)",
-                                     house.setting("MAILBOXCTL"), house.setting("MAILBOXD_CONF")});
+                                     stack.setting("MAILBOXCTL"), stack.setting("MAILBOXD_CONF")});
     BOOST_TEST(
         is_sentence(ended, 1, {"standard output cannot be written to", "No space left on device"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_wrong_option, Complaints)
 {
-    const auto file = house.setting("MAILBOXD_CONF");
+    const auto file = stack.setting("MAILBOXD_CONF");
     BOOST_TEST(is_sentence(service(file, {"--colour"}), 2,
                            {"colour", "nothing was started", "mailboxd --help"}));
     BOOST_TEST(is_sentence(service(file, {"now"}), 2, {"nothing was started", "mailboxd --help"}));
@@ -129,18 +129,18 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_cannot_be_reached, Complaints)
     const auto wrong = configuration({{"db_name", "absent"}});
     BOOST_TEST(is_sentence(service(wrong), 1, {"absent", "is the database there?"}));
     BOOST_TEST(is_sentence(tool(wrong), 1, {"absent", "is the database there?"}));
-    const auto other = configuration({{"db_password_file", house.setting("MAILBOXD_CONF")}});
+    const auto other = configuration({{"db_password_file", stack.setting("MAILBOXD_CONF")}});
     BOOST_TEST(
         is_sentence(service(other), 1,
                     {"mailboxd_api",
-                     "is its password in " + house.setting("MAILBOXD_CONF") + " (db_password_file)",
+                     "is its password in " + stack.setting("MAILBOXD_CONF") + " (db_password_file)",
                      "nothing was started"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
 {
     {
-        const OtherDatabase old{house, 0};
+        const OtherDatabase old{stack, 0};
         const auto file = configuration({{"db_name", old.name}});
         BOOST_TEST(is_sentence(
             service(file), 1,
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
             tool(file), 1,
             {"schema version 0", "older", "mailboxctl migrate --db-user", "nothing was changed"}));
     }
-    const OtherDatabase newer{house, 999};
+    const OtherDatabase newer{stack, 999};
     const auto file = configuration({{"db_name", newer.name}});
     // It serves them, while an upgrade is under way.
     const auto served = service(file);
@@ -173,7 +173,7 @@ BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
 BOOST_FIXTURE_TEST_CASE(a_user_who_may_not_migrate, Complaints)
 {
     const auto name = "bare_" + std::to_string(::getpid());
-    house.sql("CREATE DATABASE " + name + "; GRANT SELECT, INSERT ON " + name
+    stack.sql("CREATE DATABASE " + name + "; GRANT SELECT, INSERT ON " + name
               + ".* TO 'mailboxd_ctl'@'localhost'");
     const auto file = configuration({{"db_name", name}});
     BOOST_TEST(is_sentence(
@@ -185,7 +185,7 @@ BOOST_FIXTURE_TEST_CASE(a_user_who_may_not_migrate, Complaints)
                            {"--db-password-file", "nothing was done"}));
     BOOST_TEST(is_sentence(tool(file, {"migrate", "--db-password-file", "/absent"}), 2,
                            {"--db-user", "nothing was done"}));
-    house.sql("REVOKE SELECT, INSERT ON " + name
+    stack.sql("REVOKE SELECT, INSERT ON " + name
               + ".* FROM 'mailboxd_ctl'@'localhost'; DROP DATABASE " + name);
 }
 
@@ -207,8 +207,8 @@ BOOST_FIXTURE_TEST_CASE(a_start_that_would_fail, Complaints)
                            {"there is no user absent_user", "nothing was started"}));
     BOOST_TEST(is_sentence(service(configuration({{"socket_group", "absent_group"}})), 1,
                            {"there is no group absent_group", "nothing was started"}));
-    const auto secret = house.directory() / story::unique("roots");
-    fs::copy_file(house.directory() / "secrets" / "mailboxd_api", secret);
+    const auto secret = stack.directory() / story::unique("roots");
+    fs::copy_file(stack.directory() / "secrets" / "mailboxd_api", secret);
     fs::permissions(secret, fs::perms::owner_read);
     const auto file = configuration({{"db_password_file", secret}});
     BOOST_TEST(is_sentence(service(file), 2, {secret, "cannot be read", "Nothing was started"}));
@@ -219,7 +219,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_there_already, Complaints)
 {
     const auto who = tenant();
     const auto before = snapshot();
-    const auto file = house.setting("MAILBOXD_CONF");
+    const auto file = stack.setting("MAILBOXD_CONF");
     BOOST_TEST(is_sentence(tool(file, {"account", "add", who.account}), 1,
                            {who.account, "already", "nothing was changed"}));
     BOOST_TEST(is_sentence(tool(file, {"domain", "add", who.domain, "--account", who.account}), 1,

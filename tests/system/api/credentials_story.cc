@@ -51,7 +51,7 @@ struct Calls : Story {
     void allow_delete_all(const story::Tenant& who) const
     {
         BOOST_TEST_REQUIRE(
-            this->house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit
+            this->stack.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit
             == 0);
     }
 };
@@ -90,7 +90,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, from_nothing_to_nothing, data::make(kPrefixe
     BOOST_TEST(text(call(who.key, "POST", path(who, "", prefix),
                          http::multipart({{"login", "alice"}, {"password", "Wonderland 1865"}})))
                == "200 {\"message\":\"Created 1 credentials pair(s)\"}\n");
-    house.sql(
+    stack.sql(
         "UPDATE mailbox SET created_at = 1317896556 WHERE domain_id = (SELECT id FROM domain WHERE name = "
         + stack::quote(who.domain) + ")");
     BOOST_TEST(
@@ -248,9 +248,9 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_as_each_would_be, Read)
     BOOST_TEST(others.ask("NOOP").result.starts_with("OK "));
     BOOST_TEST(answers::page(list(other)).total_count == 1);
 
-    const auto log_of = house.mailboxctl({"audit", alice}).out;
+    const auto log_of = stack.mailboxctl({"audit", alice}).out;
     BOOST_TEST(story::has(log_of, "delete"), log_of);
-    BOOST_TEST(house.mailboxctl({"mailbox", "restore", alice}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"mailbox", "restore", alice}).exit == 0);
     BOOST_TEST(imap(alice).select() == 1U);
     BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "1}\n");
 }
@@ -309,13 +309,13 @@ BOOST_FIXTURE_TEST_CASE(all_stay_deleted, Broken,
     }
     BOOST_TEST(call(who.key, "POST", who.mailboxes(), http::form(many)).status == 200);
     BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "100}\n");
-    const auto database = house.part("mariadb");
+    const auto database = stack.part("mariadb");
     ::kill(database, SIGKILL);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
-    house.up();
+    stack.up();
     BOOST_TEST(process::eventually([&] { return list(who).status == 200; }));
     BOOST_TEST(answers::page(list(who)).total_count == 0);
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = "
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = "
                            + stack::quote(who.domain))
                == "100");
 }
@@ -330,9 +330,9 @@ struct Large : Broken {
     void fill(const story::Tenant& who) const
     {
         const auto id =
-            house.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
+            stack.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
         const auto many = std::to_string(kMany);
-        house.sql(
+        stack.sql(
             "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) SELECT "
             + id
             + ", n, CONCAT('user', n),"
@@ -342,22 +342,22 @@ struct Large : Broken {
               " FROM "
             + digits("a") + " JOIN " + digits("b") + " JOIN " + digits("c") + " JOIN " + digits("d")
             + " JOIN " + digits("e") + ") numbers WHERE n <= " + many);
-        house.sql(
+        stack.sql(
             "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) SELECT domain_id, id DIV 65536, 0, REPEAT(CHAR(0), 512)"
             " FROM mailbox WHERE domain_id = "
             + id + " GROUP BY domain_id, id DIV 65536");
-        house.sql(
+        stack.sql(
             "UPDATE mailbox_range r SET mailboxes = (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = r.domain_id AND m.id DIV 65536 = r.number)"
             " WHERE domain_id = "
             + id);
         for (int fine = 0; fine * 128 <= kMany; ++fine) {
-            house.sql("UPDATE mailbox_range SET counts = INSERT(counts, " + std::to_string(fine + 1)
+            stack.sql("UPDATE mailbox_range SET counts = INSERT(counts, " + std::to_string(fine + 1)
                       + ", 1, CHAR((SELECT COUNT(*) FROM mailbox"
                         " WHERE domain_id = "
                       + id + " AND id BETWEEN " + std::to_string(128 * fine) + " AND "
                       + std::to_string(128 * fine + 127) + "))) WHERE domain_id = " + id);
         }
-        house.sql("UPDATE domain SET mailboxes = " + many + ", last_id = " + many
+        stack.sql("UPDATE domain SET mailboxes = " + many + ", last_id = " + many
                   + " WHERE id = " + id);
     }
 
@@ -396,7 +396,7 @@ BOOST_FIXTURE_TEST_CASE(a_large_domain_is_deleted_in_parts, Large,
 
     auto deleting =
         std::async(std::launch::async,
-                   [server = house.server(),
+                   [server = stack.server(),
                     request = http::Request{
                         "DELETE", path(who), {{"Authorization", http::basic(who.key)}}, {}}] {
         return server.send(request);
@@ -450,7 +450,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, domains, data::make(kPrefixes), prefix)
     const auto who = tenant();
     const auto second = neighbour(who);
     const auto stranger = tenant();
-    house.sql("UPDATE domain SET created_at = 1317896556 WHERE name IN (" + stack::quote(who.domain)
+    stack.sql("UPDATE domain SET created_at = 1317896556 WHERE name IN (" + stack::quote(who.domain)
               + ", " + stack::quote(second.domain) + ")");
     const std::string date = "Thu, 06 Oct 2011 10:22:36 GMT";
     const auto all = std::string{prefix} + "/domains";
@@ -465,7 +465,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, domains, data::make(kPrefixes), prefix)
     BOOST_TEST(call(who.key, "HEAD", all + "/" + second.domain).status == 200);
 
     const auto narrow =
-        story::add_key(house, {"--account", who.account, "--domain", second.domain, "--read-only"});
+        story::add_key(stack, {"--account", who.account, "--domain", second.domain, "--read-only"});
     BOOST_TEST(text(call(narrow, "GET", all))
                == "200 {\"total_count\":1,\"items\":[" + described(second.domain, date) + "]}\n");
     BOOST_TEST(refusal(call(narrow, "GET", all + "/" + who.domain))
@@ -496,7 +496,7 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched, Credentials,
     BOOST_TEST(count_and_first("?search=nowhere.example") == "{\"total_count\":0 ");
     BOOST_TEST(count_and_first("?sort=name:desc&limit=1")
                == "{\"total_count\":2 " + std::max(who.domain, second.domain));
-    BOOST_TEST(house.mailboxctl({"domain", "suspend", who.domain}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "suspend", who.domain}).exit == 0);
     BOOST_TEST(count_and_first("?state=active") == "{\"total_count\":1 " + second.domain);
     BOOST_TEST(count_and_first("?state=disabled") == "{\"total_count\":1 " + who.domain);
     BOOST_TEST(count_and_first("?state=unverified") == "{\"total_count\":0 ");

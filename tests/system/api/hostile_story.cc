@@ -18,10 +18,10 @@ namespace {
 // After each row, the workers are the ones that there were before it. As nothing must
 // change, all rows are tried on one victim, who has two mailboxes.
 struct Hostile : story::Story {
-    Hostile() : who{victim(*this)}, workers{house.workers()} {}
+    Hostile() : who{victim(*this)}, workers{stack.workers()} {}
     void teardown()
     {
-        BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+        BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
         for (const auto& line : log.lines_since(log_begin)) {
             BOOST_TEST(!line.starts_with("warning"), line);
         }
@@ -191,7 +191,7 @@ const Target kTargets[] = {
 BOOST_DATA_TEST_CASE_F(Hostile, a_request_line_with, data::make(kTargets), row)
 {
     const auto before = snapshot();
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send(story::fill(row.line, who)
                     + "\r\nHost: x\r\nConnection: close\r\nAuthorization: " + http::basic(who.key)
                     + "\r\n\r\n");
@@ -453,7 +453,7 @@ BOOST_TEST_DECORATOR(*shows("rules: a body shorter than announced"))
 BOOST_DATA_TEST_CASE_F(Hostile, a_framing_with, data::make(kFramings), row)
 {
     const auto before = snapshot();
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send("PUT " + who.mailbox("alice")
                     + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
                     + http::basic(who.key)
@@ -475,7 +475,7 @@ BOOST_FIXTURE_TEST_CASE(a_request_within_a_body, Hostile)
     const auto before = snapshot();
     const std::string inner =
         "DELETE " + who.mailbox("alice") + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send("POST " + who.mailboxes() + " HTTP/1.1\r\nHost: x\r\nAuthorization: "
                     + http::basic(who.key) + "\r\nContent-Length: 5\r\n\r\nxxxxx" + inner);
     const auto stream = connection.receive_all();
@@ -528,7 +528,7 @@ BOOST_FIXTURE_TEST_CASE(bodies_that_never_end, Hostile,
     const auto before = snapshot();
     std::vector<std::unique_ptr<http::Connection>> slow;
     for (int i = 0; i < 64; ++i) {
-        slow.push_back(std::make_unique<http::Connection>(house.server().port()));
+        slow.push_back(std::make_unique<http::Connection>(stack.server().port()));
         slow.back()->send("POST " + who.mailboxes() + " HTTP/1.1\r\nHost: x\r\nAuthorization: "
                           + http::basic(who.key) + "\r\nContent-Length: 100\r\n\r\nmailbox=bob");
     }

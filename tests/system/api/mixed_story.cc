@@ -25,14 +25,14 @@ struct Mixed : One, story::Story {
         // Hashes of almost no memory: what is looked at here is ours. And an outage that is soon
         // noticed.
         const auto text = story::configuration(
-            house, {{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}, {"db_timeout", "3"}});
-        std::ofstream{house.setting("MAILBOXD_CONF")} << text;
-        const auto old = house.workers();
-        ::kill(house.master(), SIGHUP);
-        BOOST_TEST_REQUIRE(house.await_workers(old));
+            stack, {{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}, {"db_timeout", "3"}});
+        std::ofstream{stack.setting("MAILBOXD_CONF")} << text;
+        const auto old = stack.workers();
+        ::kill(stack.master(), SIGHUP);
+        BOOST_TEST_REQUIRE(stack.await_workers(old));
         who = tenant();
         BOOST_TEST_REQUIRE(
-            house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
+            stack.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
     }
     void teardown() const
     {
@@ -101,7 +101,7 @@ struct Mixed : One, story::Story {
     void outage(int number) const
     {
         {
-            const process::Stopped stopped{{house.part("mariadb")}};
+            const process::Stopped stopped{{stack.part("mariadb")}};
             for (int kind = 0; kind < kKinds; ++kind) {
                 const auto called = ask(number + kind);
                 BOOST_TEST(called.answer.status == called.without,
@@ -110,9 +110,9 @@ struct Mixed : One, story::Story {
             }
         }
         BOOST_TEST_REQUIRE(eventually([&] { return list(who).status == 200; }));
-        for (const auto& row : house.sql(
+        for (const auto& row : stack.sql(
                  "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api'")) {
-            house.sql("KILL " + row.at(0));
+            stack.sql("KILL " + row.at(0));
         }
     }
 
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_SUITE(mixed)
 
 BOOST_FIXTURE_TEST_CASE(requests_of_all_kinds, Mixed)
 {
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     const auto count = requests();
     for (int i = 0; i < count; ++i) {
         if (i == count / 2) {
@@ -141,9 +141,9 @@ BOOST_FIXTURE_TEST_CASE(requests_of_all_kinds, Mixed)
         BOOST_TEST(called.answer.status == called.status,
                    "kind " << i % kKinds << ": " << answers::text(called.answer));
     }
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
-    house.down();
-    house.up();
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
+    stack.down();
+    stack.up();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

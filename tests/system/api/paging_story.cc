@@ -116,7 +116,7 @@ struct Thousand : story::Story {
                        + who.domain + number + "', 256), 32)," + hash + ","
                        + std::to_string(1700000000 + i) + ")");
         }
-        house.sql(
+        stack.sql(
             "SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain)
             + ");"
               " START TRANSACTION;"

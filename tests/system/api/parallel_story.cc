@@ -49,7 +49,7 @@ BOOST_FIXTURE_TEST_CASE(a_list_sees_what_was_acknowledged_whichever_worker_answe
     const std::vector<http::Request> lists(12, request(who, "GET", who.mailboxes()));
     const auto seen = [&] {
         std::set<std::vector<std::string>> all;
-        for (const auto& answer : http::send_all(house.server(), lists)) {
+        for (const auto& answer : http::send_all(stack.server(), lists)) {
             std::vector<std::string> names;
             for (const auto& item : answers::page(answer).items) names.push_back(item.mailbox);
             all.insert(names);
@@ -58,12 +58,12 @@ BOOST_FIXTURE_TEST_CASE(a_list_sees_what_was_acknowledged_whichever_worker_answe
     };
     const auto kept = "kept@" + who.domain, other = "other@" + who.domain;
     using Seen = std::set<std::vector<std::string>>;
-    BOOST_TEST(house.server().send(creation(who, "kept")).status == 200);
+    BOOST_TEST(stack.server().send(creation(who, "kept")).status == 200);
     BOOST_TEST((seen() == Seen{{kept}}));
     for (int i = 0; i < 25; ++i) {
-        BOOST_TEST(house.server().send(creation(who, "other")).status == 200);
+        BOOST_TEST(stack.server().send(creation(who, "other")).status == 200);
         BOOST_TEST((seen() == Seen{{kept, other}}));
-        BOOST_TEST(house.server().send(request(who, "DELETE", who.mailboxes() + "/other")).status
+        BOOST_TEST(stack.server().send(request(who, "DELETE", who.mailboxes() + "/other")).status
                    == 200);
         BOOST_TEST((seen() == Seen{{kept}}));
     }
@@ -74,14 +74,14 @@ BOOST_FIXTURE_TEST_CASE(of_100_that_create_one_name_one_has_it, story::Story,
 {
     const auto who = tenant();
     const auto answers =
-        http::send_all(house.server(), std::vector<http::Request>(100, creation(who, "alice")));
+        http::send_all(stack.server(), std::vector<http::Request>(100, creation(who, "alice")));
     auto counts = statuses(answers);
     BOOST_TEST(counts[200] == 1);
     BOOST_TEST(counts[409] == 99);
     const auto page = answers::page(list(who));
     BOOST_TEST(page.total_count == 1);
     BOOST_TEST(page.items.size() == 1U);
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND"
                            " domain = "
                            + stack::quote(who.domain))
                == "1");
@@ -95,7 +95,7 @@ BOOST_FIXTURE_TEST_CASE(a_hundred_names_are_a_hundred_mailboxes, story::Story,
     for (int i = 0; i < 100; ++i) {
         requests.push_back(creation(who, "user" + std::to_string(i)));
     }
-    auto counts = statuses(http::send_all(house.server(), requests));
+    auto counts = statuses(http::send_all(stack.server(), requests));
     BOOST_TEST(counts[200] == 100);
     const auto names = answers::page(list(who)).names();
     BOOST_TEST(names.size() == 100U);
@@ -108,11 +108,11 @@ BOOST_FIXTURE_TEST_CASE(of_50_that_delete_one_has_done_it, story::Story,
     const auto who = tenant();
     create(who, "alice");
     auto counts = statuses(http::send_all(
-        house.server(),
+        stack.server(),
         std::vector<http::Request>(50, request(who, "DELETE", who.mailbox("alice")))));
     BOOST_TEST(counts[200] == 1);
     BOOST_TEST(counts[404] == 49);
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM deleted_mailbox WHERE local_part = 'alice' AND"
                            " domain = "
                            + stack::quote(who.domain))
                == "1");
@@ -146,7 +146,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::
     const auto who = tenant();
     const bool is_account = row.level == std::string{"account"};
     const auto other = is_account ? neighbour(who) : who;
-    BOOST_TEST(house
+    BOOST_TEST(stack
                    .mailboxctl({row.level, "set", is_account ? who.account : who.domain,
                                 "max_mailboxes=100"})
                    .exit
@@ -155,7 +155,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::
     for (int i = 0; i < kCrowd; ++i) {
         requests.push_back(creation(i % 2 == 0 ? who : other, "user" + std::to_string(i)));
     }
-    const auto answers = http::send_all(house.server(), requests);
+    const auto answers = http::send_all(stack.server(), requests);
     auto counts = statuses(answers);
     BOOST_TEST(counts[200] == 100);
     BOOST_TEST(counts[409] == 100);
@@ -165,7 +165,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::
              || answers::refusal(answer) == std::string{"409 allowance_used_up: "} + row.message),
             answers::text(answer));
     }
-    const auto there = house.value(
+    const auto there = stack.value(
         "SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
         " WHERE a.name = "
         + stack::quote(who.account));
@@ -179,20 +179,20 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
 {
     const auto who = tenant();
     const auto other = neighbour(who);
-    BOOST_TEST(house.mailboxctl({"account", "set", who.account, "max_mailboxes=1"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"account", "set", who.account, "max_mailboxes=1"}).exit == 0);
     // As another creation does, before its COMMIT.
-    auto creation_elsewhere = house.session();
+    auto creation_elsewhere = stack.connect_to_database();
     creation_elsewhere.execute(
         "START TRANSACTION; UPDATE domain SET mailboxes = mailboxes + 1 WHERE name = "
         + stack::quote(other.domain)
         + "; UPDATE account SET creations = creations + 1 WHERE name = "
         + stack::quote(who.account));
     auto answer =
-        std::async(std::launch::async, [&] { return house.server().send(creation(who, "alice")); });
+        std::async(std::launch::async, [&] { return stack.server().send(creation(who, "alice")); });
     // InnoDB gives what it said last time to whoever asks again within 100 ms.
     BOOST_TEST(process::eventually(
         [&] {
-        return house.value(
+        return stack.value(
                    "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
                == "1";
         },
@@ -200,7 +200,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
     creation_elsewhere.execute("COMMIT");
     BOOST_TEST(answers::refusal(answer.get())
                == "409 allowance_used_up: The account's allowance is used up: max_mailboxes is 1.");
-    house.sql("UPDATE domain SET mailboxes = 0 WHERE name = " + stack::quote(other.domain));
+    stack.sql("UPDATE domain SET mailboxes = 0 WHERE name = " + stack::quote(other.domain));
 }
 
 // Creation, change, deletion and lists of few names in one domain, all at once: whatever
@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
             request(who, "PUT", who.mailbox(name), http::form({{"password", "Looking-Glass"}})));
         requests.push_back(request(who, "GET", who.mailboxes()));
     }
-    const auto answers = http::send_all(house.server(), requests);
+    const auto answers = http::send_all(stack.server(), requests);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const auto& answer = answers[i];
         const int refused = i % 4 == 0 ? 409 : 404;

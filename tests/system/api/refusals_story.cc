@@ -306,7 +306,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_is_used_up, story::Story,
                         *shows("status: 409 allowance used up"))
 {
     const auto who = tenant();
-    house.sql("UPDATE domain SET max_mailboxes = 2 WHERE name = " + stack::quote(who.domain));
+    stack.sql("UPDATE domain SET max_mailboxes = 2 WHERE name = " + stack::quote(who.domain));
     create(who, "first");
     create(who, "second");
     const auto before = snapshot();

@@ -14,11 +14,11 @@ namespace {
 
 // Every file of the stack that holds these bytes: logs, the database's own files,
 // sockets' neighbours, whatever is there.
-std::vector<std::string> files_with(const stack::Stack& house, const std::string& bytes)
+std::vector<std::string> files_with(const stack::Stack& stack, const std::string& bytes)
 {
     const auto ended =
         process::run({"grep", "--recursive", "--files-with-matches", "--binary-files=binary",
-                      "--fixed-strings", "--devices=skip", "-e", bytes, house.directory()});
+                      "--fixed-strings", "--devices=skip", "-e", bytes, stack.directory()});
     // 1 is "in none"; 2 happens when a file goes away meanwhile, which is as good as not there.
     std::vector<std::string> files;
     std::string_view rest = ended.out;
@@ -49,7 +49,7 @@ struct Secrets : story::Story {
 
     void check_nowhere(const std::string& secret) const
     {
-        for (const auto& file : files_with(house, secret)) {
+        for (const auto& file : files_with(stack, secret)) {
             BOOST_ERROR("it is in " << file);
         }
     }
@@ -68,10 +68,10 @@ BOOST_FIXTURE_TEST_CASE(the_search_finds_what_is_stored, Secrets)
     const std::string name = story::unique("needle");
     create(who, name);
     remove(who, name);
-    house.sql("FLUSH TABLES");
+    stack.sql("FLUSH TABLES");
     bool is_in_database = false;
     bool is_in_log = false;
-    for (const auto& file : files_with(house, name)) {
+    for (const auto& file : files_with(stack, name)) {
         is_in_database = is_in_database || file.find("/mariadb/") != std::string::npos;
         is_in_log = is_in_log || file.ends_with(".log");
     }
@@ -184,7 +184,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
     BOOST_TEST(sung[400] == 4);
     // nginx writes its line when the answer is sent already.
     BOOST_TEST(process::eventually([&] {
-        const auto files = files_with(house, last);
+        const auto files = files_with(stack, last);
         return std::any_of(files.begin(), files.end(),
                            [](const auto& file) { return file.ends_with("/nginx-access.log"); });
     }));
@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
         body + "\r\n\r\n",  // a body alone
     };
     for (const auto& bytes : broken) {
-        http::Connection connection{house.server().port()};
+        http::Connection connection{stack.server().port()};
         connection.send(bytes);
         connection.finish();
         const auto stream = connection.receive_all();
@@ -223,7 +223,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
     }
     // Shorter than announced, and then gone.
     for (const bool is_chunked : {false, true}) {
-        http::Connection connection{house.server().port()};
+        http::Connection connection{stack.server().port()};
         connection.send(
             head
             + (is_chunked ? "Transfer-Encoding: chunked\r\n\r\n1000\r\n" : length + "1000\r\n\r\n")
@@ -246,7 +246,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
     for (const char c : body) {
         chunks += std::string{"1\r\n"} + c + "\r\n";
     }
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send("POST " + who.mailboxes()
                     + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
                     + http::basic(who.key) + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
@@ -255,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
     BOOST_TEST_REQUIRE(process::eventually([&] { return connection.is_taken(); }));
     BOOST_TEST(list(who).status == 200);
     check_nowhere(secret);
-    const auto master = house.part("nginx");
+    const auto master = stack.part("nginx");
     for (const auto worker : process::children(master)) {
         for (const auto& file : process::open_files(worker)) {
             BOOST_TEST(file.find("/nginx/tmp/") == std::string::npos, file);
@@ -292,7 +292,7 @@ BOOST_FIXTURE_TEST_CASE(an_api_key_is_nowhere, Secrets)
     call(who.key, "GET", "/absent.example.org/mailboxes");
     // Twice, which nginx refuses, and at some levels logs.
     call(who.key, "GET", who.mailboxes(), {}, {{"Authorization", http::basic(who.key)}});
-    house.mailboxctl({"key", "list"});
+    stack.mailboxctl({"key", "list"});
     check_nowhere(who.key);
     check_nowhere(who.key.substr(14, 32));
     check_nowhere(http::base64("api:" + who.key));
@@ -301,8 +301,8 @@ BOOST_FIXTURE_TEST_CASE(an_api_key_is_nowhere, Secrets)
 // No process of the stack leaves a core behind, which would hold what it was working with.
 BOOST_FIXTURE_TEST_CASE(no_process_leaves_a_core, Secrets)
 {
-    auto all = house.workers();
-    all.push_back(house.master());
+    auto all = stack.workers();
+    all.push_back(stack.master());
     for (const auto pid : all) {
         std::ifstream limits{"/proc/" + std::to_string(pid) + "/limits"};
         std::string line;

@@ -33,7 +33,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_of_255, story::Story, *shows("parameters: mai
     }
     domain += "example.org";
     const auto added =
-        house.mailboxctl({"domain", "add", domain, "--account", who.account, "--no-postmaster"});
+        stack.mailboxctl({"domain", "add", domain, "--account", who.account, "--no-postmaster"});
     BOOST_TEST_REQUIRE(added.exit == 0, added.err);
     const story::Tenant its{who.account, domain, who.key};
     tenants.push_back(its);

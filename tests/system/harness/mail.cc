@@ -189,7 +189,7 @@ Imap::Imap(const Endpoint& endpoint) : wire_{endpoint, "imap"}
     }
 }
 
-std::string Imap::Answer::text() const
+std::string Imap::Response::text() const
 {
     std::string text;
     for (const auto& line : lines) {
@@ -198,11 +198,11 @@ std::string Imap::Answer::text() const
     return text + result;
 }
 
-Imap::Answer Imap::ask(const std::string& command)
+Imap::Response Imap::ask(const std::string& command)
 {
     const std::string tag = "a" + std::to_string(++count_) + " ";
     wire_.send_line(tag + command);
-    Answer answer;
+    Response answer;
     while (true) {
         std::string line = wire_.line();
         if (line.starts_with(tag)) {
@@ -391,14 +391,14 @@ bool dovecot_is_24()
 // A janitor that is halted within a transaction would keep its locks, and changes would wait for
 // them. So it goes on then, and is halted a little later. InnoDB gives what it said last time to
 // whoever asks again within 100 ms.
-Halt::Halt(const stack::Stack& house)
+Halt::Halt(const stack::Stack& stack)
 {
-    const std::vector<pid_t> janitor{house.part("janitor")};
+    const std::vector<pid_t> janitor{stack.part("janitor")};
     BOOST_TEST_REQUIRE(process::eventually([&] {
         stopped_.emplace(janitor);
         ::poll(nullptr, 0, 110);
         const bool is_idle =
-            house.value(
+            stack.value(
                 "SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
                 " ON p.id = t.trx_mysql_thread_id WHERE p.user = 'mailboxd_janitor'")
             == "0";
@@ -407,9 +407,9 @@ Halt::Halt(const stack::Stack& house)
     }));
 }
 
-Story::Story(stack::Stack& its_house)
-    : story::Story{its_house}, dovecot{its_house.directory() / "log" / "dovecot.log"},
-      dovecot_begin{dovecot.mark()}, postfix{its_house.directory() / "log" / "postfix.log"},
+Story::Story(stack::Stack& its_stack)
+    : story::Story{its_stack}, dovecot{its_stack.directory() / "log" / "dovecot.log"},
+      dovecot_begin{dovecot.mark()}, postfix{its_stack.directory() / "log" / "postfix.log"},
       postfix_begin{postfix.mark()}
 {
 }
@@ -432,7 +432,7 @@ void Story::teardown()
 
 Endpoint Story::endpoint(const std::string& name, Tls tls) const
 {
-    return {house.port(name + "_PORT"), tls, house.setting("TLS_CERT")};
+    return {stack.port(name + "_PORT"), tls, stack.setting("TLS_CERT")};
 }
 
 Smtp Story::submission(const std::string& user, const std::string& password) const
@@ -488,7 +488,7 @@ void Story::deliver(const std::string& address, std::string_view message) const
 std::size_t Story::messages(const std::string& address) const
 {
     const auto count =
-        house.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE storage_id = "
+        stack.value("SELECT COALESCE(MAX(messages), 0) FROM mailbox_usage WHERE storage_id = "
                     + stack::quote(inside(address).substr(0, 32)));
     return std::stoul(count);
 }
@@ -497,7 +497,7 @@ std::string Story::login_name(const std::string& address) const
 {
     const auto name = inside(address);
     return name.substr(0, 32) + "."
-           + house.value("SELECT generation FROM mailbox WHERE storage_id = "
+           + stack.value("SELECT generation FROM mailbox WHERE storage_id = "
                          + stack::quote(name.substr(0, 32)))
            + name.substr(32);
 }
@@ -505,7 +505,7 @@ std::string Story::login_name(const std::string& address) const
 std::string Story::inside(const std::string& address) const
 {
     const auto at = address.rfind('@');
-    return house.value("SELECT COALESCE(MAX(CONCAT(m.storage_id, '@', d.name)), '') FROM mailbox m"
+    return stack.value("SELECT COALESCE(MAX(CONCAT(m.storage_id, '@', d.name)), '') FROM mailbox m"
                        " JOIN domain d ON d.id = m.domain_id WHERE m.local_part = "
                        + stack::quote(address.substr(0, at))
                        + " AND d.name = " + stack::quote(address.substr(at + 1)));
@@ -531,7 +531,7 @@ std::int64_t Story::counted(const std::string& address) const
 
 process::Ended Story::doveadm(const process::Arguments& arguments) const
 {
-    process::Arguments all{"doveadm", "-c", house.setting("DOVECOT_CONF")};
+    process::Arguments all{"doveadm", "-c", stack.setting("DOVECOT_CONF")};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return process::run(all);
 }
@@ -543,7 +543,7 @@ std::vector<std::string> Story::postmap(const std::vector<std::string>& keys,
     for (const auto& key : keys) {
         input += key + "\n";
     }
-    const auto directory = house.setting("POSTFIX_CONF");
+    const auto directory = stack.setting("POSTFIX_CONF");
     const auto ended = process::run(
         as_root({"postmap", "-c", directory, "-q", "-", "mysql:" + directory + "/" + file}),
         {.input = input});
@@ -566,12 +566,12 @@ bool is_whole = false;
 
 stack::Stack& mended()
 {
-    auto& house = stack::with_mail();
+    auto& stack = stack::with_mail();
     if (!is_whole) {
-        house.up();
+        stack.up();
     }
     is_whole = false;
-    return house;
+    return stack;
 }
 
 }  // namespace
@@ -580,7 +580,7 @@ Breaking::Breaking() : Story{mended()} {}
 
 void Breaking::teardown()
 {
-    house.up();
+    stack.up();
     is_whole = true;
     check_counters();
     show_log_of_failure();
@@ -588,28 +588,28 @@ void Breaking::teardown()
 
 void Breaking::stop_database() const
 {
-    const auto database = house.part("mariadb");
+    const auto database = stack.part("mariadb");
     ::kill(database, SIGKILL);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
 }
 
 void Breaking::stop_dovecot() const
 {
-    const auto master = house.part("dovecot");
+    const auto master = stack.part("dovecot");
     ::kill(master, SIGTERM);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(master); }));
 }
 
-bool is_queue_empty(const stack::Stack& house)
+bool is_queue_empty(const stack::Stack& stack)
 {
-    return process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-j"}))
+    return process::run(as_root({"postqueue", "-c", stack.setting("POSTFIX_CONF"), "-j"}))
         .out.empty();
 }
 
-void flush(const stack::Stack& house)
+void flush(const stack::Stack& stack)
 {
     const auto ended =
-        process::run(as_root({"postqueue", "-c", house.setting("POSTFIX_CONF"), "-f"}));
+        process::run(as_root({"postqueue", "-c", stack.setting("POSTFIX_CONF"), "-f"}));
     if (ended.exit != 0) {
         throw std::runtime_error{"postqueue -f: " + ended.err};
     }

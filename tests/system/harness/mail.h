@@ -71,7 +71,7 @@ private:
 
 class Imap {
 public:
-    struct Answer {
+    struct Response {
         std::string result{};              // "OK …", "NO …", "BAD …", without the tag
         std::vector<std::string> lines{};  // what came before it; a literal follows on its line
         std::vector<std::string> literals{};
@@ -82,7 +82,7 @@ public:
     explicit Imap(const Endpoint& endpoint);
 
     const std::string& greeting() const { return greeting_; }
-    Answer ask(const std::string& command);
+    Response ask(const std::string& command);
     std::string login(const std::string& user, const std::string& password);
     std::size_t select(const std::string& folder = "INBOX");  // how many messages it has
     std::string message(std::size_t number);                  // of the folder that is selected
@@ -138,14 +138,14 @@ bool dovecot_is_24();
 // Halts the janitor while it exists: a session that should have ended goes on until then.
 class Halt {
 public:
-    explicit Halt(const stack::Stack& house);
+    explicit Halt(const stack::Stack& stack);
 
 private:
     std::optional<process::Stopped> stopped_;
 };
 
 struct Story : story::Story {
-    explicit Story(stack::Stack& its_house = stack::with_mail());
+    explicit Story(stack::Stack& its_stack = stack::with_mail());
     void teardown();
 
     Endpoint endpoint(const std::string& name,
@@ -193,8 +193,8 @@ struct Breaking : Story {
     void stop_dovecot() const;
 };
 
-bool is_queue_empty(const stack::Stack& house);  // nothing waits in Postfix
-void flush(const stack::Stack& house);           // what waits is tried at once
+bool is_queue_empty(const stack::Stack& stack);  // nothing waits in Postfix
+void flush(const stack::Stack& stack);           // what waits is tried at once
 
 // The command, by sudo where we are not root.
 process::Arguments as_root(process::Arguments command);

@@ -186,12 +186,13 @@ void Serving::read(const std::filesystem::path& file)
     }
 }
 
-Session::Session(const std::string& socket, const std::string& user, const std::string& database)
+DatabaseConnection::DatabaseConnection(const std::string& socket, const std::string& user,
+                                       const std::string& database)
     : client_{client(socket, user, database)}
 {
 }
 
-Rows Session::execute(const std::string& statements)
+Rows DatabaseConnection::execute(const std::string& statements)
 {
     constexpr std::string_view kEnd = "-- all carried out --";
     client_.write(statements + ";\nSELECT '" + std::string{kEnd} + "';\n");
@@ -304,8 +305,8 @@ process::Ended Stack::mailboxctl(const process::Arguments& arguments,
 Rows Stack::sql(const std::string& statements) const
 {
     if (!administrator_) {
-        administrator_ = std::make_unique<Session>(setting("DB_SOCKET"), setting("DB_ADMIN_USER"),
-                                                   setting("DB_NAME"));
+        administrator_ = std::make_unique<DatabaseConnection>(
+            setting("DB_SOCKET"), setting("DB_ADMIN_USER"), setting("DB_NAME"));
     }
     try {
         return administrator_->execute(statements);
@@ -331,7 +332,7 @@ process::Ended Stack::sql_as(const std::string& user, const std::string& query) 
                         {.input = query, .environment = {"MYSQL_PWD=" + secret(user)}});
 }
 
-Session Stack::session() const
+DatabaseConnection Stack::connect_to_database() const
 {
     return {setting("DB_SOCKET"), setting("DB_ADMIN_USER"), setting("DB_NAME")};
 }

@@ -66,9 +66,10 @@ private:
 
 // A connection to the database that stays open. Throws where a statement fails, and is
 // of no use any more then.
-class Session {
+class DatabaseConnection {
 public:
-    Session(const std::string& socket, const std::string& user, const std::string& database);
+    DatabaseConnection(const std::string& socket, const std::string& user,
+                       const std::string& database);
     Rows execute(const std::string& statements);
 
 private:
@@ -99,7 +100,7 @@ public:
     Rows sql(const std::string& statements) const;      // as the administrator
     std::string value(const std::string& query) const;  // of the one column of the one row
     process::Ended sql_as(const std::string& user, const std::string& query) const;
-    Session session() const;
+    DatabaseConnection connect_to_database() const;
 
     void keep() const;  // the directory, as TEST_KEEP would
 
@@ -124,7 +125,7 @@ private:
     std::vector<std::string> environment_;
     std::filesystem::path directory_;
     std::map<std::string, std::string> settings_;
-    mutable std::unique_ptr<Session> administrator_;  // opened when first asked for
+    mutable std::unique_ptr<DatabaseConnection> administrator_;  // opened when first asked for
     mutable Serving serving_;
     std::unique_ptr<process::Child> guard_;
 };

@@ -91,36 +91,36 @@ http::Body hundred(const std::string& prefix)
     return http::form(fields);
 }
 
-std::string add_key(const stack::Stack& house, const process::Arguments& arguments)
+std::string add_key(const stack::Stack& stack, const process::Arguments& arguments)
 {
     process::Arguments all{"key", "add"};
     all.insert(all.end(), arguments.begin(), arguments.end());
-    const auto ended = house.mailboxctl(all);
+    const auto ended = stack.mailboxctl(all);
     if (ended.exit != 0 || !ended.out.ends_with('\n')) {
         throw std::runtime_error{process::quoted(all) + ": " + ended.out + ended.err};
     }
     return ended.out.substr(0, ended.out.size() - 1);
 }
 
-Tenant add_tenant(const stack::Stack& house)
+Tenant add_tenant(const stack::Stack& stack)
 {
     Tenant tenant{unique("account"), unique("domain") + ".example.org", ""};
     for (const auto& arguments : {process::Arguments{"account", "add", tenant.account},
                                   process::Arguments{"domain", "add", tenant.domain, "--account",
                                                      tenant.account, "--no-postmaster"}}) {
-        const auto ended = house.mailboxctl(arguments);
+        const auto ended = stack.mailboxctl(arguments);
         if (ended.exit != 0) {
             throw std::runtime_error{process::quoted(arguments) + ": " + ended.out + ended.err};
         }
     }
-    tenant.key = add_key(house, {"--account", tenant.account});
+    tenant.key = add_key(stack, {"--account", tenant.account});
     return tenant;
 }
 
-Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant)
+Tenant add_neighbour(const stack::Stack& stack, const Tenant& tenant)
 {
     Tenant other{tenant.account, unique("domain") + ".example.org", tenant.key};
-    const auto ended = house.mailboxctl(
+    const auto ended = stack.mailboxctl(
         {"domain", "add", other.domain, "--account", other.account, "--no-postmaster"});
     if (ended.exit != 0) {
         throw std::runtime_error{"domain add " + other.domain + ": " + ended.out + ended.err};
@@ -128,18 +128,18 @@ Tenant add_neighbour(const stack::Stack& house, const Tenant& tenant)
     return other;
 }
 
-std::vector<std::string> wrong_counters(const stack::Stack& house)
+std::vector<std::string> wrong_counters(const stack::Stack& stack)
 {
     std::vector<std::string> sentences;
     for (
-        const auto& row : house.sql(
+        const auto& row : stack.sql(
             "SELECT d.name, d.mailboxes, COUNT(m.id) FROM domain d LEFT JOIN mailbox m ON m.domain_id = d.id"
             " GROUP BY d.id, d.name, d.mailboxes HAVING d.mailboxes <> COUNT(m.id)")) {
         sentences.push_back("the counter of " + row.at(0) + " is " + row.at(1) + ", its rows are "
                             + row.at(2));
     }
     for (
-        const auto& row : house.sql(
+        const auto& row : stack.sql(
             "SELECT r.domain_id, r.number, r.mailboxes, COUNT(m.id)"
             " FROM mailbox_range r LEFT JOIN mailbox m ON m.domain_id = r.domain_id"
             " AND m.id DIV 65536 = r.number"
@@ -156,9 +156,9 @@ std::vector<std::string> wrong_counters(const stack::Stack& house)
     return sentences;
 }
 
-std::string configuration(const stack::Stack& house, const Settings& settings)
+std::string configuration(const stack::Stack& stack, const Settings& settings)
 {
-    std::ifstream original{house.setting("MAILBOXD_CONF")};
+    std::ifstream original{stack.setting("MAILBOXD_CONF")};
     std::string text;
     for (std::string line; std::getline(original, line);) {
         const bool is_replaced =
@@ -172,7 +172,7 @@ std::string configuration(const stack::Stack& house, const Settings& settings)
     return text;
 }
 
-Story::Story(stack::Stack& its_house) : house{its_house}, log{house.log()}, log_begin{log.mark()} {}
+Story::Story(stack::Stack& its_stack) : stack{its_stack}, log{stack.log()}, log_begin{log.mark()} {}
 
 void Story::teardown()
 {
@@ -187,20 +187,20 @@ void Story::teardown()
 // A story may suspend its tenants; here they are needed again.
 void Story::check_counters() const
 {
-    for (const auto& sentence : wrong_counters(house)) {
+    for (const auto& sentence : wrong_counters(stack)) {
         BOOST_ERROR(sentence);
     }
     std::set<std::string> present;
-    for (const auto& row : house.sql("SELECT name FROM domain")) {
+    for (const auto& row : stack.sql("SELECT name FROM domain")) {
         present.insert(row.at(0));
     }
     for (const auto& tenant : tenants) {
         if (!present.contains(tenant.domain)) {
             continue;
         }
-        house.sql("UPDATE account SET state = 'active' WHERE name = '" + tenant.account + "'");
+        stack.sql("UPDATE account SET state = 'active' WHERE name = '" + tenant.account + "'");
         const std::string rows =
-            house.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+            stack.value("SELECT COUNT(*) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
                         " WHERE d.name = '"
                         + tenant.domain + "'");
         BOOST_TEST(answers::text(list(tenant, "?limit=0"))
@@ -220,19 +220,19 @@ void Story::show_log_of_failure() const
 
 Tenant Story::tenant()
 {
-    tenants.push_back(add_tenant(house));
+    tenants.push_back(add_tenant(stack));
     return tenants.back();
 }
 
 Tenant Story::neighbour(const Tenant& tenant)
 {
-    tenants.push_back(add_neighbour(house, tenant));
+    tenants.push_back(add_neighbour(stack, tenant));
     return tenants.back();
 }
 
 http::Answer Story::send(const http::Request& request) const
 {
-    auto answer = house.server().send(request);
+    auto answer = stack.server().send(request);
     const auto expect = request.method == "HEAD" ? http::Expect::no_body : http::Expect::body;
     const auto found = answers::breach(answer, expect);
     BOOST_TEST(found.empty(),
@@ -242,7 +242,7 @@ http::Answer Story::send(const http::Request& request) const
 
 http::Answer Story::send_bytes(std::string_view bytes) const
 {
-    auto answer = house.server().send_bytes(bytes);
+    auto answer = stack.server().send_bytes(bytes);
     const auto found = answers::breach(answer);
     BOOST_TEST(found.empty(), bytes.substr(0, 200) << ": " << found);
     return answer;
@@ -282,7 +282,7 @@ http::Answer Story::remove(const Tenant& tenant, const std::string& name) const
 
 std::string Story::stored_password(const Tenant& tenant, const std::string& name) const
 {
-    return house.value("SELECT m.password FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+    return stack.value("SELECT m.password FROM mailbox m JOIN domain d ON d.id = m.domain_id"
                        " WHERE d.name = "
                        + stack::quote(tenant.domain) + " AND m.local_part = " + stack::quote(name));
 }
@@ -293,15 +293,15 @@ std::string Story::snapshot() const
     // generated column, as mailbox_usage has.
     auto sums =
         "api_key="
-        + house.value(
+        + stack.value(
             "SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', id, HEX(hash), account_id, account_state, domain_id,"
             " read_only, addresses, label, created_at, expires_at, revoked_at))), 0) FROM api_key")
         + "\nmailbox_usage="
-        + house.value(
+        + stack.value(
             "SELECT COALESCE(SUM(CRC32(CONCAT_WS('|', username, bytes, messages))), 0) FROM mailbox_usage")
         + "\n";
     for (
-        const auto& row : house.sql(
+        const auto& row : stack.sql(
             "CHECKSUM TABLE account, domain, mailbox, mailbox_range,"
             " mailbox_activity, deleted_mailbox, deleted_domain, deleted_key, suspended_name, session_end,"
             " audit_log")) {
@@ -315,13 +315,13 @@ namespace {
 // A story that ended as it should has left a whole house behind.
 bool is_whole = false;
 
-stack::Stack& mended(stack::Stack& house)
+stack::Stack& mended(stack::Stack& stack)
 {
     if (!is_whole) {
-        house.up();
+        stack.up();
     }
     is_whole = false;
-    return house;
+    return stack;
 }
 
 }  // namespace
@@ -330,7 +330,7 @@ Breaking::Breaking() : Story{mended(stack::breakable())} {}
 
 void Breaking::teardown()
 {
-    house.up();
+    stack.up();
     is_whole = true;
     check_counters();
     show_log_of_failure();
@@ -344,34 +344,34 @@ std::future<http::Answer> Breaking::start_change(const Tenant& tenant,
                                 {{"Authorization", http::basic(tenant.key)}},
                                 http::form({{"mailbox", name}, {"password", kPassword}})};
     return std::async(std::launch::async,
-                      [server = house.server(), request] { return server.send(request); });
+                      [server = stack.server(), request] { return server.send(request); });
 }
 
 void Breaking::configure(const Settings& settings) const
 {
-    const auto text = configuration(house, settings);
-    std::ofstream{house.setting("MAILBOXD_CONF")} << text;
+    const auto text = configuration(stack, settings);
+    std::ofstream{stack.setting("MAILBOXD_CONF")} << text;
 }
 
 void Breaking::reconfigure(const Settings& settings) const
 {
-    const auto old = house.workers();
+    const auto old = stack.workers();
     configure(settings);
-    ::kill(house.master(), SIGHUP);
-    BOOST_TEST_REQUIRE(house.await_workers(old));
+    ::kill(stack.master(), SIGHUP);
+    BOOST_TEST_REQUIRE(stack.await_workers(old));
 }
 
 Breaking::Hold::Hold(const Breaking& story, const Tenant& tenant)
-    : house_{story.house}, session_{story.house.session()}
+    : stack_{story.stack}, database_{story.stack.connect_to_database()}
 {
-    session_.execute("START TRANSACTION; UPDATE domain SET state = state WHERE name = "
-                     + stack::quote(tenant.domain));
+    database_.execute("START TRANSACTION; UPDATE domain SET state = state WHERE name = "
+                      + stack::quote(tenant.domain));
 }
 
 void Breaking::Hold::await(int waiting) const
 {
     const auto is_so = [&] {
-        return house_.value("SELECT COUNT(*) FROM information_schema.innodb_trx"
+        return stack_.value("SELECT COUNT(*) FROM information_schema.innodb_trx"
                             " WHERE trx_state = 'LOCK WAIT'")
                == std::to_string(waiting);
     };
@@ -383,7 +383,7 @@ void Breaking::Hold::await(int waiting) const
 
 void Breaking::Hold::release()
 {
-    session_.execute("ROLLBACK");
+    database_.execute("ROLLBACK");
 }
 
 }  // namespace story

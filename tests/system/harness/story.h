@@ -58,20 +58,20 @@ std::string unique(std::string_view prefix);    // a name that no other story us
 http::Body hundred(const std::string& prefix);  // mailboxes to create, as many as a request may
 
 // One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
-std::string add_key(const stack::Stack& house, const process::Arguments& arguments);
-Tenant add_tenant(const stack::Stack& house);
-Tenant add_neighbour(const stack::Stack& house,
+std::string add_key(const stack::Stack& stack, const process::Arguments& arguments);
+Tenant add_tenant(const stack::Stack& stack);
+Tenant add_neighbour(const stack::Stack& stack,
                      const Tenant& tenant);  // another domain of the same account
 // A sentence for each counter of a domain, or of a range of one, that is not the number of its
 // rows.
-std::vector<std::string> wrong_counters(const stack::Stack& house);
+std::vector<std::string> wrong_counters(const stack::Stack& stack);
 
 // The stack's own configuration file with these settings, in place of its own or added.
 using Settings = std::vector<std::pair<std::string, std::string>>;
-std::string configuration(const stack::Stack& house, const Settings& settings);
+std::string configuration(const stack::Stack& stack, const Settings& settings);
 
 struct Story {
-    explicit Story(stack::Stack& its_house = stack::shared());
+    explicit Story(stack::Stack& its_stack = stack::shared());
     void teardown();
     void check_counters() const;
     void show_log_of_failure() const;
@@ -94,7 +94,7 @@ struct Story {
     std::string stored_password(const Tenant& tenant, const std::string& name) const;
     std::string snapshot() const;  // of all tables: equal to another one if nothing was changed
 
-    stack::Stack& house;
+    stack::Stack& stack;
     stack::Log log;
     std::size_t log_begin;
     std::vector<Tenant> tenants;
@@ -125,8 +125,8 @@ struct Breaking : Story {
         void release();
 
     private:
-        const stack::Stack& house_;
-        stack::Session session_;
+        const stack::Stack& stack_;
+        stack::DatabaseConnection database_;
     };
 };
 

@@ -101,8 +101,8 @@ struct Beside : story::Breaking {
             {"SMTP", std::to_string(smtp_port)},
             {"IMAP", std::to_string(imap_port)},
             {"POP3", std::to_string(pop3_port)},
-            {"DB_SOCKET", house.setting("DB_SOCKET")},
-            {"DB_NAME", house.setting("DB_NAME")},
+            {"DB_SOCKET", stack.setting("DB_SOCKET")},
+            {"DB_NAME", stack.setting("DB_NAME")},
             {"STORE", directory + "/store"},
             {"STORE_USER", "nobody"},
             {"STORE_GROUP", "nogroup"},
@@ -120,12 +120,12 @@ struct Beside : story::Breaking {
         for (const auto& entry : fs::directory_iterator{ours / dovecot}) {
             write("mailboxd/" + entry.path().filename().string(), file(entry.path()),
                   {{"FILES", directory + "/mailboxd"},
-                   {"DB_PASSWORD", house.secret("mailboxd_dovecot")},
+                   {"DB_PASSWORD", stack.secret("mailboxd_dovecot")},
                    {"DOVEADM_KEY", "a key"}});
         }
         write("etc/main.cf", file(theirs / "main.cf"), {});
         write("etc/master.cf", file(theirs / "master.cf"), {});
-        write("postfix-db-password", house.secret("mailboxd_postfix"), {});
+        write("postfix-db-password", stack.secret("mailboxd_postfix"), {});
         configure_postfix();
         write("dovecot.conf", file(theirs / (dovecot + ".conf")), {});
         write("passwords",
@@ -151,12 +151,12 @@ struct Beside : story::Breaking {
                                    directory,
                                    "beside"};
         for (const auto& [name, value] :
-             Values{{"DB_SOCKET", house.setting("DB_SOCKET")},
-                    {"DB_NAME", house.setting("DB_NAME")},
+             Values{{"DB_SOCKET", stack.setting("DB_SOCKET")},
+                    {"DB_NAME", stack.setting("DB_NAME")},
                     {"DOMAINS", "!own.example !alias.example static:all"},
-                    {"MAILBOXCTL", house.setting("MAILBOXCTL")},
-                    {"MAILBOXD_CONF", house.setting("MAILBOXD_CONF")},
-                    {"STORE_USER", ::geteuid() == 0 ? "nobody" : house.setting("DB_ADMIN_USER")},
+                    {"MAILBOXCTL", stack.setting("MAILBOXCTL")},
+                    {"MAILBOXD_CONF", stack.setting("MAILBOXD_CONF")},
+                    {"STORE_USER", ::geteuid() == 0 ? "nobody" : stack.setting("DB_ADMIN_USER")},
                     {"QUOTA_STATUS", "unix:" + directory + "/run/mailboxd-quota-status"}}) {
             command.push_back(name + "=" + value);
         }
@@ -306,7 +306,7 @@ BOOST_FIXTURE_TEST_CASE(the_others_are_served_while_our_database_is_away, Beside
     BOOST_TEST(create(who, "alice").status == 200);
     BOOST_TEST(send(alice, "Before").starts_with("250 "));
     BOOST_TEST(arrives(alice, story::kPassword, "Before"));
-    const auto database = house.part("mariadb");
+    const auto database = stack.part("mariadb");
     ::kill(database, SIGKILL);
     BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(database); }));
 
@@ -319,7 +319,7 @@ BOOST_FIXTURE_TEST_CASE(the_others_are_served_while_our_database_is_away, Beside
     BOOST_TEST(arrives(kBob, kBobsPassword, "To himself"));
     check_logs();
 
-    house.up();
+    stack.up();
     // As the service manager does it that starts the database.
     for (const auto& command :
          {process::Arguments{"postfix", "-c", servers.directory + "/etc", "reload"},

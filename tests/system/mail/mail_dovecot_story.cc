@@ -77,7 +77,7 @@ const std::regex kOfOthers{
 const std::regex kVersions{"dovecot_(config|storage)_version = .*"};
 
 struct SetUp {
-    explicit SetUp(const stack::Stack& house) : folder{house.directory() / "set-up"}
+    explicit SetUp(const stack::Stack& stack) : folder{stack.directory() / "set-up"}
     {
         fs::create_directories(folder);
         fs::copy("/usr/share/dovecot", folder / "etc",
@@ -106,21 +106,21 @@ BOOST_AUTO_TEST_SUITE(mail_dovecot, *mail::needs_mail())
 
 BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
 {
-    const SetUp set_up{house};
+    const SetUp set_up{stack};
     const auto& folder = set_up.folder;
-    const auto secrets = (house.directory() / "secrets").string();
+    const auto secrets = (stack.directory() / "secrets").string();
     const auto files =
         fs::absolute(mail::dovecot_is_24() ? "sql/dovecot-2.4" : "sql/dovecot").string();
     std::ofstream{folder / "fill"}
         << mail::fill(written_to("/etc/mailboxd/fill"),
                       {{"/etc/mailboxd/doveadm-key", secrets + "/doveadm"},
-                       {"/run/mysqld/mysqld.sock", house.setting("DB_SOCKET")}});
+                       {"/run/mysqld/mysqld.sock", stack.setting("DB_SOCKET")}});
     const auto group = process::run({"id", "-gn"}).out;
     const auto filled = process::run(
         mail::as_root({"bash", folder / "fill", files, folder / "mailboxd",
                        group.substr(0, group.find('\n')), secrets + "/mailboxd_dovecot"}));
     BOOST_TEST_REQUIRE(filled.exit == 0, filled.err);
-    const auto tls = (house.directory() / "tls").string();
+    const auto tls = (stack.directory() / "tls").string();
     const std::string certificate =
         mail::dovecot_is_24()
             ? "ssl_server_cert_file = " + tls + "/cert.pem\nssl_server_key_file = " + tls
@@ -135,7 +135,7 @@ BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
     process::run(
         {"sed", "-i", "s/^ *auth_username_format/#&/", folder / "etc/conf.d/20-lmtp.conf"});
 
-    const auto of_stack = settings(house.directory() / "dovecot/dovecot.conf"),
+    const auto of_stack = settings(stack.directory() / "dovecot/dovecot.conf"),
                of_set_up = settings(folder / "etc/dovecot.conf");
     BOOST_TEST(of_stack.contains("service imap-login/client_limit = 4000"));
     const auto check = [](const auto& those, const auto& others, const char* whose) {
@@ -188,7 +188,7 @@ BOOST_FIXTURE_TEST_CASE(many_sessions_at_once, Clients)
 
 BOOST_FIXTURE_TEST_CASE(old_tls_is_refused, Clients)
 {
-    const auto port = "127.0.0.1:" + house.setting("IMAPS_PORT");
+    const auto port = "127.0.0.1:" + stack.setting("IMAPS_PORT");
     for (const auto& [version, is_taken] :
          {std::pair{"-tls1", false}, {"-tls1_1", false}, {"-tls1_2", true}}) {
         // At the lowest level of OpenSSL, so that it is the server that refuses.

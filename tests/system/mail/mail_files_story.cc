@@ -196,7 +196,7 @@ BOOST_FIXTURE_TEST_CASE(which_addresses_postfix_knows, Files)
     const auto who = tenant();
     BOOST_TEST(create(who, "alice").status == 200);
     const auto name = inside(who.address("alice"));
-    const auto to_dovecot = "mailboxd:inet:127.0.0.1:" + house.setting("LMTP_PORT");
+    const auto to_dovecot = "mailboxd:inet:127.0.0.1:" + stack.setting("LMTP_PORT");
     std::vector<std::string> keys;
     for (const auto& question : kQuestions) {
         keys.push_back(fill(question.key, who));
@@ -252,7 +252,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
         const auto value = row.table == "account"  ? who.account
                            : row.table == "domain" ? who.domain
                                                    : inside(who.address("alice")).substr(0, 32);
-        house.sql("UPDATE " + row.table + " SET state = '" + row.state + "' WHERE " + column + " = "
+        stack.sql("UPDATE " + row.table + " SET state = '" + row.state + "' WHERE " + column + " = "
                   + stack::quote(value));
         addresses.push_back(who.address("alice"));
         attempts.emplace_back(addresses.back(), story::kPassword);
@@ -302,16 +302,16 @@ BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
     BOOST_TEST(is_good(second));
     BOOST_TEST(sender() == second);
 
-    BOOST_TEST(house.mailboxctl({"mailbox", "suspend", alice}).exit == 0);
-    BOOST_TEST(house.mailboxctl({"mailbox", "resume", alice}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"mailbox", "suspend", alice}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"mailbox", "resume", alice}).exit == 0);
     BOOST_TEST(!is_good(second));
     const auto third = login_name(alice);
     for (const auto& [level, name] :
          {std::pair{"account", who.account}, std::pair{"domain", who.domain}}) {
         BOOST_TEST(is_good(third));
-        BOOST_TEST(house.mailboxctl({level, "suspend", name}).exit == 0);
+        BOOST_TEST(stack.mailboxctl({level, "suspend", name}).exit == 0);
         BOOST_TEST(!is_good(third));
-        BOOST_TEST(house.mailboxctl({level, "resume", name}).exit == 0);
+        BOOST_TEST(stack.mailboxctl({level, "resume", name}).exit == 0);
     }
     BOOST_TEST(remove(who, "alice").status == 200);
     BOOST_TEST(!is_good(third));

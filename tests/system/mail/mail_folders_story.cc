@@ -38,7 +38,7 @@ const Folder kFolders[] = {
 };
 
 // "* LIST (\HasNoChildren) "/" Drafts": the name, quoted or not.
-std::set<std::string> names(const mail::Imap::Answer& answer)
+std::set<std::string> names(const mail::Imap::Response& answer)
 {
     std::set<std::string> found;
     for (const auto& line : answer.lines) {
@@ -54,7 +54,7 @@ struct Folders : mail::Story {
     fs::path maildir(const std::string& address) const
     {
         const auto id = inside(address).substr(0, 32);
-        return house.directory() / "mail" / id.substr(0, 2) / id / "Maildir";
+        return stack.directory() / "mail" / id.substr(0, 2) / id / "Maildir";
     }
 };
 

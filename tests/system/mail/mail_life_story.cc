@@ -78,7 +78,7 @@ struct Life : mail::Story {
 
     process::Ended ctl(const process::Arguments& arguments) const
     {
-        return house.mailboxctl(arguments);
+        return stack.mailboxctl(arguments);
     }
 
     story::Tenant who;
@@ -153,9 +153,9 @@ BOOST_FIXTURE_TEST_CASE(a_session_with_the_new_password, Life)
     check_ended(old, alice);
     // Long enough for what is looked at again and again: the table says that nothing is left to be
     // done at once.
-    house.sql("UPDATE session_end SET since = since - 121");
+    stack.sql("UPDATE session_end SET since = since - 121");
     BOOST_TEST(
-        process::eventually([&] { return house.value("SELECT COUNT(*) FROM session_end") == "0"; },
+        process::eventually([&] { return stack.value("SELECT COUNT(*) FROM session_end") == "0"; },
                             std::chrono::seconds{30}));
     check_going_on(young, alice);
     BOOST_TEST(!logs_in(alice));
@@ -180,7 +180,7 @@ BOOST_FIXTURE_TEST_CASE(in_the_midst_of_a_long_answer, Life)
         "foreign key constraint fails"};  // the first session's size, which nobody wants any more
     auto imap = this->imap(alice);
     BOOST_TEST(imap.append("INBOX", letter).starts_with("OK "));
-    http::Connection reader{house.port("IMAP_PORT")};
+    http::Connection reader{stack.port("IMAP_PORT")};
     reader.receive_line();
     reader.send("a LOGIN " + alice + " \"" + story::kPassword
                 + "\"\r\nb SELECT INBOX\r\nc FETCH 1 BODY.PEEK[]\r\n");
@@ -236,7 +236,7 @@ struct Away : mail::Breaking {
                 }
                 requests.push_back(request);
             }
-            for (const auto& answer : http::send_all(house.server(), requests)) {
+            for (const auto& answer : http::send_all(stack.server(), requests)) {
                 BOOST_TEST(answer.status == 200, answers::text(answer));
             }
         }
@@ -245,7 +245,7 @@ struct Away : mail::Breaking {
     fs::path home(const std::string& address) const
     {
         const auto id = inside(address).substr(0, 32);
-        return fs::path{house.setting("STORE")} / id.substr(0, 2) / id;
+        return fs::path{stack.setting("STORE")} / id.substr(0, 2) / id;
     }
 
     story::Tenant who;
@@ -261,7 +261,7 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
                        .starts_with("250 "));
         sessions.push_back(imap(who.address(name)));
     }
-    const auto janitor = house.part("janitor");
+    const auto janitor = stack.part("janitor");
     ::kill(janitor, SIGKILL);
 
     // The first 50 get other passwords, 18 times each; the next 25 are deleted, the next 25 too,
@@ -283,8 +283,8 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
         BOOST_TEST(session.ask("NOOP").result.starts_with("OK "));
     }
 
-    house.sql("UPDATE session_end SET since = since - 3600");  // it was away for an hour
-    house.up();
+    stack.sql("UPDATE session_end SET since = since - 3600");  // it was away for an hour
+    stack.up();
     const auto is_changed = [&](std::size_t i) {
         return i < 45 || (i >= 50 && i < 70) || (i >= 75 && i < 95);
     };
@@ -306,11 +306,11 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
             BOOST_TEST(fs::exists(home(address) / "Maildir"), name);
         }
     }
-    const auto of_deleted = house.sql("SELECT storage_id FROM deleted_mailbox WHERE domain = "
+    const auto of_deleted = stack.sql("SELECT storage_id FROM deleted_mailbox WHERE domain = "
                                       + stack::quote(who.domain));
     BOOST_TEST(of_deleted.size() == deleted.size() + made_again.size());
     for (const auto& row : of_deleted) {
-        BOOST_TEST(fs::exists(fs::path{house.setting("STORE")} / row.at(0).substr(0, 2) / row.at(0)
+        BOOST_TEST(fs::exists(fs::path{stack.setting("STORE")} / row.at(0).substr(0, 2) / row.at(0)
                               / "Maildir"),
                    row.at(0));
     }

@@ -88,7 +88,7 @@ struct Load : mail::Breaking {
     // One smtp-source for each mailbox, all of them at once.
     std::future<void> start_round(const story::Tenant& who, std::size_t mailboxes) const
     {
-        const auto server = "inet:127.0.0.1:" + house.setting("SMTP_PORT");
+        const auto server = "inet:127.0.0.1:" + stack.setting("SMTP_PORT");
         return std::async(std::launch::async, [who, mailboxes, server] {
             mail::in_parallel(mailboxes, mailboxes, [&](std::size_t i) {
                 process::run({"smtp-source", "-A", "-R", "1", "-m", std::to_string(kEach), "-l",
@@ -103,7 +103,7 @@ struct Load : mail::Breaking {
     std::map<int, int> change(const story::Tenant& who, std::size_t mailboxes, unsigned seed,
                               const std::atomic<bool>& is_over) const
     {
-        const auto server = house.server();
+        const auto server = stack.server();
         const auto send =
             [&](const std::string& method, const std::string& target, const http::Body& body) {
             return server.send({method, target, {{"Authorization", http::basic(who.key)}}, body})
@@ -134,7 +134,7 @@ struct Load : mail::Breaking {
             table == "mailbox" ? "mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
                                : "deleted_mailbox WHERE domain = ";
         for (const auto& row :
-             house.sql("SELECT storage_id, local_part FROM " + rows + stack::quote(who.domain))) {
+             stack.sql("SELECT storage_id, local_part FROM " + rows + stack::quote(who.domain))) {
             found[row.at(0)] = who.address(row.at(1));
         }
         return found;
@@ -154,7 +154,7 @@ struct Load : mail::Breaking {
         for (const auto& [inside, address] : mailboxes) {
             for (const char* folder : {"new", "cur"}) {
                 const auto place =
-                    house.directory() / "mail" / inside.substr(0, 2) / inside / "Maildir" / folder;
+                    stack.directory() / "mail" / inside.substr(0, 2) / inside / "Maildir" / folder;
                 if (!fs::exists(place)) {
                     continue;
                 }
@@ -203,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
     stop_dovecot();
     await(count / 3);
     stop_database();
-    house.up();
+    stack.up();
     round.get();
     // Those that were not accepted were not to be; others follow until there are enough.
     for (int rounds = 1; accepted() < count; ++rounds) {
@@ -219,8 +219,8 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
     }
     BOOST_TEST(process::eventually(
         [&] {
-        mail::flush(house);
-        return mail::is_queue_empty(house);
+        mail::flush(stack);
+        return mail::is_queue_empty(stack);
         },
         std::chrono::seconds{120}, std::chrono::seconds{1}));
 
@@ -269,7 +269,7 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
 
     if (wanted != nullptr) {
         std::size_t late = 0;
-        for (const auto& row : house.sql("SELECT storage_id, size_bytes FROM mailbox")) {
+        for (const auto& row : stack.sql("SELECT storage_id, size_bytes FROM mailbox")) {
             late += now.contains(row.at(0)) && std::stoll(row.at(1)) != sizes[row.at(0)] ? 1 : 0;
         }
         std::cout << delivered + bounced << " messages accepted for " << mailboxes

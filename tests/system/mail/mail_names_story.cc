@@ -44,7 +44,7 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story,
                                 http::form({{"mailbox", name}, {"password", story::kPassword}})});
         }
     }
-    const auto answered = http::send_all(house.server(), requests);
+    const auto answered = http::send_all(stack.server(), requests);
     std::vector<Mailbox> mailboxes;
     for (std::size_t n = 0; n < tried.size(); ++n) {
         if (answered[n].status == 200) {
@@ -112,15 +112,15 @@ BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
                        + "\xC3\x9C"
                          "CHER.Example";
     BOOST_TEST(
-        house.mailboxctl({"domain", "add", unicode, "--account", who.account, "--no-postmaster"})
+        stack.mailboxctl({"domain", "add", unicode, "--account", who.account, "--no-postmaster"})
             .exit
         == 0);
     const auto ascii =
-        house.value("SELECT COALESCE(MAX(name), '') FROM domain WHERE HEX(unicode_name) = HEX("
+        stack.value("SELECT COALESCE(MAX(name), '') FROM domain WHERE HEX(unicode_name) = HEX("
                     + stack::quote(unicode) + ")");
     BOOST_TEST_REQUIRE(ascii.starts_with("xn--"), ascii);
     BOOST_TEST(
-        story::is_sentence(house.mailboxctl({"domain", "add", ascii, "--account", who.account}), 1,
+        story::is_sentence(stack.mailboxctl({"domain", "add", ascii, "--account", who.account}), 1,
                            {ascii, "already"}));
     const story::Tenant in_unicode{who.account, letters + "%C3%BCcher.example", who.key},
         in_ascii{who.account, ascii, who.key};
@@ -138,14 +138,14 @@ BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
     }
     BOOST_TEST(change(in_ascii, "clara%40" + in_unicode.domain, "another password").status == 200);
     BOOST_TEST(story::has(remove(in_unicode, "clara").body, "clara@" + unicode));
-    const auto shown = house.mailboxctl({"mailbox", "show", "anna@" + upper});
+    const auto shown = stack.mailboxctl({"mailbox", "show", "anna@" + upper});
     BOOST_TEST(story::has(shown.out, "anna@" + unicode), shown.out + shown.err);
     for (const char* none : {"i%E2%99%A5ny.example", "%F0%9F%98%80.example"}) {
         BOOST_TEST(answers::is_refused(list({who.account, none, who.key}), 404, {"IDNA 2008"}),
                    none);
     }
     BOOST_TEST(story::is_sentence(
-        house.mailboxctl({"domain", "add", "i\xE2\x99\xA5ny.example", "--account", who.account}), 1,
+        stack.mailboxctl({"domain", "add", "i\xE2\x99\xA5ny.example", "--account", who.account}), 1,
         {"IDNA 2008"}));
 
     deliver("anna@" + ascii, mail::message("Hello"));

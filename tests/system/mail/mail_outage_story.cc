@@ -23,7 +23,7 @@ struct Outage : mail::Breaking {
     // there is none hangs up.
     void forget_connections() const
     {
-        const auto socket = house.directory() / "dovecot" / "run" / "postfix";
+        const auto socket = stack.directory() / "dovecot" / "run" / "postfix";
         const auto before = fs::last_write_time(socket);
         BOOST_TEST_REQUIRE(doveadm({"reload"}).exit == 0);
         BOOST_TEST_REQUIRE(process::eventually([&] {
@@ -82,7 +82,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_away_while_mail_arrives, Outage)
                        .starts_with("NO [UNAVAILABLE]"));
         BOOST_TEST(by_pop3.get().starts_with("-ERR [SYS/TEMP]"));
     }
-    house.up();
+    stack.up();
     deliver(alice, mail::message("After"));
     BOOST_TEST(pop3(alice).messages() == 2U);
     submission(alice);
@@ -99,16 +99,16 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
     BOOST_TEST(smtp().send("you@example.net", {alice}, letter).starts_with("250 "));
     const auto mark = postfix.mark();
     stop_database();
-    mail::flush(house);
+    mail::flush(stack);
     // Tried in vain, without Dovecot or without the database.
     BOOST_TEST(!postfix.expect(mark, {"status=deferred"}).empty());
-    BOOST_TEST(!mail::is_queue_empty(house));
+    BOOST_TEST(!mail::is_queue_empty(stack));
 
-    house.up();
-    mail::flush(house);
+    stack.up();
+    mail::flush(stack);
     BOOST_TEST_REQUIRE(
         process::eventually([&] { return messages(alice) == 1; }, std::chrono::seconds{30}));
-    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
+    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(stack); }));
     auto reader = pop3(alice);
     BOOST_TEST_REQUIRE(reader.messages() == 1U);
     BOOST_TEST(reader.message(1).ends_with(letter));
@@ -118,7 +118,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
 namespace {
 
 // The lines that systemd carries out once the database runs, as they are for this stack.
-std::vector<process::Arguments> after_restart(const stack::Stack& house)
+std::vector<process::Arguments> after_restart(const stack::Stack& stack)
 {
     const char* const sources = std::getenv("TEST_SOURCE_DIR");
     std::ifstream file{fs::path{sources == nullptr ? "." : sources} / "systemd" / "database.conf"};
@@ -131,7 +131,7 @@ std::vector<process::Arguments> after_restart(const stack::Stack& house)
         const bool is_postfix = line.find("/postfix ") != std::string::npos;
         const auto blank = line.find(' ');
         commands.push_back({line.substr(begin.size(), blank - begin.size()), "-c",
-                            house.setting(is_postfix ? "POSTFIX_CONF" : "DOVECOT_CONF"),
+                            stack.setting(is_postfix ? "POSTFIX_CONF" : "DOVECOT_CONF"),
                             line.substr(blank + 1)});
     }
     BOOST_TEST_REQUIRE(commands.size() == 2U);
@@ -141,9 +141,9 @@ std::vector<process::Arguments> after_restart(const stack::Stack& house)
 // Restarts the database as its unit would, and nothing else.
 class Restarted {
 public:
-    explicit Restarted(const stack::Stack& house) : house_{house}
+    explicit Restarted(const stack::Stack& stack) : stack_{stack}
     {
-        const auto old = house.part("mariadb");
+        const auto old = stack.part("mariadb");
         std::ifstream file{"/proc/" + std::to_string(old) + "/cmdline"};
         for (std::string word; std::getline(file, word, '\0');) {
             command_.push_back(word);
@@ -167,12 +167,12 @@ public:
     {
         server_ = std::make_unique<process::Child>(command_);
         BOOST_TEST_REQUIRE(
-            process::eventually([&] { return house_.sql_as("mailboxd_ctl", "SELECT 1").exit == 0; },
+            process::eventually([&] { return stack_.sql_as("mailboxd_ctl", "SELECT 1").exit == 0; },
                                 std::chrono::seconds{60}));
     }
 
 private:
-    const stack::Stack& house_;
+    const stack::Stack& stack_;
     process::Arguments command_;
     std::unique_ptr<process::Child> server_;
 };
@@ -187,7 +187,7 @@ BOOST_FIXTURE_TEST_CASE(a_restart_that_nobody_noticed_costs_nothing, Outage)
     BOOST_TEST(create(who, "alice").status == 200);
     deliver(alice, mail::message("Before"));
     submission(alice);
-    Restarted database{house};
+    Restarted database{stack};
     database.start();
     for (int i = 0; i < 3; ++i) {
         const auto answer = smtp().send("you@example.net", {alice}, mail::message("After"));
@@ -204,7 +204,7 @@ BOOST_FIXTURE_TEST_CASE(after_a_restart_the_databases_unit_tells_postfix_and_dov
     const auto alice = who.address("alice");
     BOOST_TEST(create(who, "alice").status == 200);
     deliver(alice, mail::message("Before"));
-    Restarted database{house};
+    Restarted database{stack};
     for (int i = 0; i < 4; ++i) {
         BOOST_TEST(smtp()
                        .send("you@example.net", {alice}, mail::message("Meanwhile"))
@@ -212,7 +212,7 @@ BOOST_FIXTURE_TEST_CASE(after_a_restart_the_databases_unit_tells_postfix_and_dov
         BOOST_TEST(mail::Smtp{endpoint("SUBMISSION")}.welcome().starts_with("451 4.3."));
     }
     database.start();
-    for (const auto& command : after_restart(house)) {
+    for (const auto& command : after_restart(stack)) {
         const auto ended = process::run(mail::as_root(command));
         BOOST_TEST(ended.exit == 0, process::quoted(command) << ": " << ended.err);
     }

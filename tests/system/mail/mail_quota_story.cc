@@ -21,12 +21,12 @@ struct Quota : mail::Story {
 
     void set_domain(const std::string& quota) const
     {
-        BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "quota_bytes=" + quota}).exit
+        BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "quota_bytes=" + quota}).exit
                    == 0);
     }
     void set_mailbox(const std::string& quota) const
     {
-        BOOST_TEST(house.mailboxctl({"mailbox", "quota", alice, quota}).exit == 0);
+        BOOST_TEST(stack.mailboxctl({"mailbox", "quota", alice, quota}).exit == 0);
     }
 
     story::Tenant who;
@@ -68,7 +68,7 @@ BOOST_DATA_TEST_CASE_F(Quota, whose_counts, data::make(kLimits), row)
     smtp.ask("MAIL FROM:<you@example.net>");
     const auto answer = smtp.ask("RCPT TO:<" + alice + ">");
     BOOST_TEST(answer.starts_with(row.is_full ? "552 5.2.2 " : "250 "), answer);
-    const auto says = house.mailboxctl({"why", alice}).out;
+    const auto says = stack.mailboxctl({"why", alice}).out;
     BOOST_TEST(
         (says.find(row.is_full ? "\nmail in: no, the mailbox is full (552);" : "\nmail in: yes;")
          != std::string::npos),
@@ -125,19 +125,19 @@ BOOST_FIXTURE_TEST_CASE(what_turns_out_too_large_is_reported_at_once, mail::Brea
     const auto who = tenant();
     const auto alice = who.address("alice"), bob = who.address("bob");
     for (const char* name : {"alice", "bob"}) BOOST_TEST_REQUIRE(create(who, name).status == 200);
-    BOOST_TEST(house.mailboxctl({"mailbox", "quota", alice, "4000"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"mailbox", "quota", alice, "4000"}).exit == 0);
     auto client = submission(bob);
     stop_dovecot();
     BOOST_TEST(client.send(bob, {alice}, letter(9000)).starts_with("250 "));
-    house.up();
-    mail::flush(house);
+    stack.up();
+    mail::flush(stack);
     BOOST_TEST(process::eventually([&] { return messages(bob) == 1; }, std::chrono::seconds{30}));
     auto reader = imap(bob);
     reader.select();
     const auto report = reader.message(1);
     BOOST_TEST(report.find("Status: 5.2.2") != std::string::npos, report);
     BOOST_TEST(report.find(inside(alice).substr(0, 32)) == std::string::npos, report);
-    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
+    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(stack); }));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

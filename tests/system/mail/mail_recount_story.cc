@@ -24,7 +24,7 @@ struct Recount : mail::Story {
         BOOST_TEST_REQUIRE(process::eventually([&] { return listed("alice") > 0; }));
         size = listed("alice");
     }
-    Ended ctl(const Arguments& arguments) const { return house.mailboxctl(arguments); }
+    Ended ctl(const Arguments& arguments) const { return stack.mailboxctl(arguments); }
     std::int64_t listed(const std::string& name) const { return size_of(who, name); }
     std::string storage_id(const std::string& name) const
     {
@@ -33,7 +33,7 @@ struct Recount : mail::Story {
     fs::path home(const std::string& name) const
     {
         const auto id = storage_id(name);
-        return fs::path{house.setting("STORE")} / id.substr(0, 2) / id;
+        return fs::path{stack.setting("STORE")} / id.substr(0, 2) / id;
     }
     // As a restored backup has it: alice's folder is the other's, too. Dovecot is not asked.
     void restore_maildir(const std::string& name) const
@@ -119,22 +119,22 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_counted, Recount)
 BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
 {
     // A minute ago, as the server's clock has it for this connection.
-    auto dovecot_of_then = house.session();
+    auto dovecot_of_then = stack.connect_to_database();
     const auto tell = [&](int bytes) {
         return "UPDATE mailbox_usage SET bytes = " + std::to_string(bytes)
                + " WHERE storage_id = " + stack::quote(storage_id("alice"));
     };
     {
-        const mail::Halt janitor{house};
+        const mail::Halt janitor{stack};
         dovecot_of_then.execute("SET timestamp = UNIX_TIMESTAMP() - 60; " + tell(7));
-        BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
+        BOOST_TEST(stack.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
                                + stack::quote(storage_id("alice")))
                    != "0");
         BOOST_TEST(listed("alice") == 7);
     }
     BOOST_TEST(
         process::eventually([&] { return listed("alice") == size; }, std::chrono::seconds{30}));
-    BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
+    BOOST_TEST(stack.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
                            + stack::quote(storage_id("alice")))
                == "0");
 }
@@ -142,7 +142,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
 // One change is no reason.
 BOOST_FIXTURE_TEST_CASE(one_delivery_leaves_no_doubt, Recount)
 {
-    BOOST_TEST(house.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
+    BOOST_TEST(stack.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
                            + stack::quote(storage_id("alice")))
                == "0");
 }

@@ -258,7 +258,7 @@ BOOST_FIXTURE_TEST_CASE(of_a_full_mailbox, Refusals)
 {
     const auto bob = who.address("bob");
     deliver(bob, mail::message("Hello"));
-    house.sql("UPDATE mailbox SET quota_bytes = size_bytes WHERE storage_id = "
+    stack.sql("UPDATE mailbox SET quota_bytes = size_bytes WHERE storage_id = "
               + stack::quote(inside(bob).substr(0, 32)));
     const auto answer = smtp().send("you@example.net", {bob}, mail::message("Once more"));
     BOOST_TEST(answer.starts_with("552 5.2.2 "), answer);

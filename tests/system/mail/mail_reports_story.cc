@@ -54,9 +54,9 @@ BOOST_FIXTURE_TEST_CASE(of_mailboxes_that_have_gone, Reports)
                 .starts_with("250 "));
     }
     for (const char* name : {"bob", "carl"}) BOOST_TEST(remove(who, name).status == 200);
-    house.up();
-    BOOST_TEST(house.mailboxctl({"erase", who.address("carl"), "--yes"}).exit == 0);
-    mail::flush(house);
+    stack.up();
+    BOOST_TEST(stack.mailboxctl({"erase", who.address("carl"), "--yes"}).exit == 0);
+    mail::flush(stack);
     BOOST_TEST_REQUIRE(
         process::eventually([&] { return messages(alice) == 2; }, std::chrono::seconds{30}));
     const auto first = report(1), second = report(2);

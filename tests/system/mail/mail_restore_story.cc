@@ -29,14 +29,14 @@ template <typename Base>
 struct After : Base {
     After() : who{this->tenant()} { BOOST_TEST_REQUIRE(this->create(who, name).status == 200); }
 
-    Ended ctl(const Arguments& arguments) const { return this->house.mailboxctl(arguments); }
+    Ended ctl(const Arguments& arguments) const { return this->stack.mailboxctl(arguments); }
     // With settings of its own.
     Ended ctl_with(const story::Settings& settings, const Arguments& arguments) const
     {
-        const auto file = this->house.directory() / (story::unique("other") + ".conf");
-        std::ofstream{file} << story::configuration(this->house, settings);
+        const auto file = this->stack.directory() / (story::unique("other") + ".conf");
+        std::ofstream{file} << story::configuration(this->stack, settings);
         fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
-        Arguments all{this->house.setting("MAILBOXCTL"), "--config", file};
+        Arguments all{this->stack.setting("MAILBOXCTL"), "--config", file};
         all.insert(all.end(), arguments.begin(), arguments.end());
         auto ended = process::run(all);
         fs::remove(file);
@@ -45,7 +45,7 @@ struct After : Base {
     std::string storage_id(const std::string& of) const { return this->inside(of).substr(0, 32); }
     fs::path home(const std::string& id) const
     {
-        return fs::path{this->house.setting("STORE")} / id.substr(0, 2) / id;
+        return fs::path{this->stack.setting("STORE")} / id.substr(0, 2) / id;
     }
 
     // By a name that is nowhere else, so that it can be looked for.
@@ -120,7 +120,7 @@ BOOST_FIXTURE_TEST_CASE(deleted_made_again_and_both_there, Restored)
     deliver(address, mail::message("Second"));
     const auto id = storage_id(address);
     {
-        const mail::Halt halt{house};
+        const mail::Halt halt{stack};
         auto session = imap(address);
         BOOST_TEST(session.select() == 2U);
         BOOST_TEST(remove(who, name).status == 200);
@@ -162,7 +162,7 @@ BOOST_FIXTURE_TEST_CASE(the_sessions_stay_ended, Restored)
     auto session = imap(address);
     auto sending = submission(address);
     {
-        const mail::Halt halt{house};
+        const mail::Halt halt{stack};
         BOOST_TEST(remove(who, name).status == 200);
         BOOST_TEST(ctl({"mailbox", "restore", address}).exit == 0);
         BOOST_TEST(sending.ask("MAIL FROM:<" + address + ">").starts_with("421 4.7.0 "));
@@ -175,9 +175,9 @@ BOOST_FIXTURE_TEST_CASE(after_the_grace, Restored)
 {
     deliver(address, mail::message("Gone"));
     const auto id = storage_id(address);
-    const mail::Halt halt{house};
+    const mail::Halt halt{stack};
     BOOST_TEST(remove(who, name).status == 200);
-    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400 WHERE storage_id = "
+    stack.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400 WHERE storage_id = "
               + stack::quote(id));
     BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"7 days", "deleted_for"}));
     BOOST_TEST(fs::exists(home(id)));
@@ -203,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_removes, Restored)
         BOOST_TEST(remove(who, names[i]).status == 200);
     }
     // By different settings the one may restore what the other removes.
-    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 2 * 86400 WHERE domain = "
+    stack.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 2 * 86400 WHERE domain = "
               + stack::quote(who.domain));
     std::vector<Ended> restored(kMailboxes);
     Ended janitor;
@@ -243,9 +243,9 @@ BOOST_FIXTURE_TEST_CASE(what_was_queued_for_the_old_one, After<mail::Breaking>)
     BOOST_TEST(ctl({"mailbox", "restore", address, "--as", name + "-old"}).exit == 0);
     BOOST_TEST(remove(who, name + "-old").status == 200);
     const auto mark = postfix.mark();
-    house.up();
-    mail::flush(house);
-    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
+    stack.up();
+    mail::flush(stack);
+    BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(stack); }));
     BOOST_TEST(!postfix.expect(mark, {"status=bounced", id}).empty());
     BOOST_TEST(imap(address, "Looking-Glass").select() == 0U);
     BOOST_TEST(ctl({"mailbox", "restore", old}).exit == 0);
@@ -278,7 +278,7 @@ struct Erased : After<Base> {
                        .send(address, {who.address("bob")}, mail::message("To bob", "By me\r\n"))
                        .starts_with("250 "));
         BOOST_TEST(process::eventually([&] { return this->messages(who.address("bob")) == 2; }));
-        for (const auto& row : this->house.sql(
+        for (const auto& row : this->stack.sql(
                  "SELECT storage_id FROM deleted_mailbox WHERE local_part = " + stack::quote(name)))
             ids.push_back(row.at(0));
         ids.push_back(this->storage_id(address));
@@ -289,9 +289,9 @@ struct Erased : After<Base> {
     {
         std::vector<std::string> found;
         for (
-            const auto& table : this->house.sql(
+            const auto& table : this->stack.sql(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")) {
-            for (const auto& row : this->house.sql("SELECT * FROM " + table.at(0))) {
+            for (const auto& row : this->stack.sql("SELECT * FROM " + table.at(0))) {
                 if (std::any_of(row.begin(), row.end(),
                                 [&](const auto& cell) { return has(cell, text); }))
                     found.push_back(table.at(0));
@@ -302,7 +302,7 @@ struct Erased : After<Base> {
     // Files below a folder of the stack in which it stands, or whose names have it.
     std::set<std::string> files_with(const std::string& text, const std::string& below) const
     {
-        const auto folder = (this->house.directory() / below).string();
+        const auto folder = (this->stack.directory() / below).string();
         const auto contents =
             process::run(mail::as_root({"grep", "-rlaF", "-e", text, folder})).out;
         const auto names =
@@ -349,7 +349,7 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
     // Without the janitor, which may otherwise be the first to end the session and to remove the
     // mail: then it counts them.
     const auto ended = [&] {
-        const mail::Halt halt{house};
+        const mail::Halt halt{stack};
         return ctl({"erase", address, "--yes"});
     }();
     BOOST_TEST(ended.exit == 0, ended.out << ended.err);
@@ -363,7 +363,7 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
     // What it says to find the logs by finds those that there are.
     const auto begin = ended.out.find("find /var/log ");
     BOOST_TEST_REQUIRE(begin != std::string::npos, ended.out);
-    const auto command = "find " + (house.directory() / "log").string()
+    const auto command = "find " + (stack.directory() / "log").string()
                          + ended.out.substr(begin + 13, ended.out.find('\n', begin) - begin - 13);
     const auto found = process::run(mail::as_root({"sh", "-c", command})).out;
     BOOST_TEST(!files_with(name, "log").empty());
@@ -390,7 +390,7 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
 
 BOOST_FIXTURE_TEST_CASE(a_domain, Erased<mail::Story>)
 {
-    story::add_key(house, {"--account", who.account, "--domain", who.domain});
+    story::add_key(stack, {"--account", who.account, "--domain", who.domain});
     const auto ended = ctl({"erase", who.domain, "--yes", "--json"});
     BOOST_TEST(ended.exit == 0, ended.out << ended.err);
     for (const char* words : {"\"mailbox\":2,", "\"deleted_mailbox\":1,", "\"domain\":1,",
@@ -446,16 +446,16 @@ const Stop kStops[] = {
 BOOST_DATA_TEST_CASE_F(Erased<mail::Story>, killed_and_run_again, data::make(kStops), row)
 {
     {
-        auto holder = house.session();
+        auto holder = stack.connect_to_database();
         holder.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; START TRANSACTION; "
                        + mail::fill(row.lock, {{"{domain}", stack::quote(who.domain)},
                                                {"{name}", stack::quote(name)}}));
-        const process::Child erasing{{house.setting("MAILBOXCTL"), "--config",
-                                      house.setting("MAILBOXD_CONF"), "erase", address, "--yes"}};
+        const process::Child erasing{{stack.setting("MAILBOXCTL"), "--config",
+                                      stack.setting("MAILBOXD_CONF"), "erase", address, "--yes"}};
         // InnoDB gives what it said last time to whoever asks again within 100 ms.
         BOOST_TEST_REQUIRE(process::eventually(
             [&] {
-            return house.value(
+            return stack.value(
                        "SELECT COUNT(*) > 0 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
                    == "1";
             },
@@ -478,7 +478,7 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
 {
     auto session = imap(address, "Looking-Glass");
     {
-        const mail::Halt halt{house};
+        const mail::Halt halt{stack};
         const auto ended = ctl_with({{"store", "/nowhere"}, {"doveadm", "/nowhere/http"}},
                                     {"erase", address, "--yes"});
         BOOST_TEST(ended.exit == 1);
@@ -494,7 +494,7 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
         for (const auto& id : ids) BOOST_TEST(fs::exists(home(id)));
     }
     BOOST_TEST(session.end().starts_with("* BYE "));
-    house.sql(
+    stack.sql(
         "UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");  // no last delivery can be on
                                                                       // its way any more
     const auto janitor = ctl({"janitor"});

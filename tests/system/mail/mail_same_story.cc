@@ -45,7 +45,7 @@ struct Both : mail::Story {
                 break;
             }
         }
-        std::ofstream{folder / "postfix-db-password"} << house.secret("mailboxd_postfix");
+        std::ofstream{folder / "postfix-db-password"} << stack.secret("mailboxd_postfix");
         const auto ended =
             process::run(mail::as_root({"env", "SOURCES=" + fs::current_path().string(), "bash",
                                         "tests/system/guide/on-postfix.sh", folder, "root"}));
@@ -64,21 +64,21 @@ struct Both : mail::Story {
         const std::pair<std::string, std::string> places[] = {
             {files, "FILES"},
             {conf, "CONF"},
-            {house.directory() / "dovecot/run/mailboxd-quota-status", "QUOTA_STATUS"},
+            {stack.directory() / "dovecot/run/mailboxd-quota-status", "QUOTA_STATUS"},
             {"/run/dovecot/mailboxd-quota-status", "QUOTA_STATUS"},
-            {house.setting("MAILBOXCTL"), "MAILBOXCTL"},
+            {stack.setting("MAILBOXCTL"), "MAILBOXCTL"},
             {"/usr/sbin/mailboxctl", "MAILBOXCTL"},
-            {house.setting("MAILBOXD_CONF"), "MAILBOXD_CONF"},
+            {stack.setting("MAILBOXD_CONF"), "MAILBOXD_CONF"},
             {"/etc/mailboxd/mailboxd.conf", "MAILBOXD_CONF"},
             {"user=vmail", "user=STORE_USER"},
-            {"user=" + (::geteuid() == 0 ? std::string{"nobody"} : house.setting("DB_ADMIN_USER"))
+            {"user=" + (::geteuid() == 0 ? std::string{"nobody"} : stack.setting("DB_ADMIN_USER"))
                  + " argv=MAILBOXCTL --config",
              "user=STORE_USER argv=MAILBOXCTL --config"},
-            {house.directory() / "dovecot/run/postfix", "SASL"},
+            {stack.directory() / "dovecot/run/postfix", "SASL"},
             {"private/auth", "SASL"},
-            {"127.0.0.1:" + house.setting("SUBMISSIONS_PORT"), "submissions"},
-            {"127.0.0.1:" + house.setting("SUBMISSION_PORT"), "submission"},
-            {"127.0.0.1:" + house.setting("SMTP_PORT"), "smtp"},
+            {"127.0.0.1:" + stack.setting("SUBMISSIONS_PORT"), "submissions"},
+            {"127.0.0.1:" + stack.setting("SUBMISSION_PORT"), "submission"},
+            {"127.0.0.1:" + stack.setting("SMTP_PORT"), "smtp"},
             {"smtpd_tls_security_level=may", "smtpd_tls_security_level=encrypt"},
             {"smtpd_tls_security_level = may", "smtpd_tls_security_level = encrypt"},
         };
@@ -93,7 +93,7 @@ struct Both : mail::Story {
     std::map<std::string, std::string> of(const std::string& option, bool is_stack,
                                           char separator) const
     {
-        const auto conf = is_stack ? house.setting("POSTFIX_CONF") : (folder / "etc").string();
+        const auto conf = is_stack ? stack.setting("POSTFIX_CONF") : (folder / "etc").string();
         const auto ended = process::run({"postconf", "-c", conf, option});
         BOOST_TEST(ended.err == "");
         std::istringstream lines{
@@ -112,22 +112,22 @@ struct Both : mail::Story {
     void compare(const std::string& option, char separator,
                  const std::set<std::string>& exceptions) const
     {
-        auto stack = of(option, true, separator), guide = of(option, false, separator);
+        auto in_stack = of(option, true, separator), guide = of(option, false, separator);
         for (const auto& name : exceptions) {
-            stack.erase(name);
+            in_stack.erase(name);
             guide.erase(name);
         }
         for (const auto& [name, value] : guide) {
-            BOOST_TEST(stack[name] == value, option << " " << name << " is '" << stack[name]
-                                                    << "' in the stack and '" << value
-                                                    << "' by the guide");
-            stack.erase(name);
+            BOOST_TEST(in_stack[name] == value, option << " " << name << " is '" << in_stack[name]
+                                                       << "' in the stack and '" << value
+                                                       << "' by the guide");
+            in_stack.erase(name);
         }
-        for (const auto& [name, value] : stack)
+        for (const auto& [name, value] : in_stack)
             BOOST_ERROR(option + " " + name + " is in the stack only:" + value);
     }
 
-    fs::path folder = house.directory() / story::unique("same");
+    fs::path folder = stack.directory() / story::unique("same");
 };
 
 }  // namespace

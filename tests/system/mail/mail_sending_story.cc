@@ -35,13 +35,13 @@ struct Sending : mail::Story {
     }
     std::string counted(const std::string& address) const
     {
-        return house.value(
+        return stack.value(
             "SELECT COALESCE(MAX(recipients), 0) FROM sending_rate WHERE kind = 'mailbox' AND name = "
             + stack::quote(address));
     }
     void set_counted(const std::string& address, int recipients) const
     {
-        house.sql("REPLACE INTO sending_rate VALUES ('mailbox', " + stack::quote(address)
+        stack.sql("REPLACE INTO sending_rate VALUES ('mailbox', " + stack::quote(address)
                   + ", UNIX_TIMESTAMP(), " + std::to_string(recipients) + ")");
     }
 
@@ -125,12 +125,12 @@ BOOST_FIXTURE_TEST_CASE(sessions_at_the_same_time_do_not_send_more, Sending)
 
 BOOST_FIXTURE_TEST_CASE(that_nobody_can_send_is_noticed, Sending)
 {
-    BOOST_TEST(house.mailboxctl({"why", alice}).out.find("sending: yes") != std::string::npos);
-    house.sql("REVOKE UPDATE ON sending_rate FROM 'mailboxd_postfix'@'localhost'");
+    BOOST_TEST(stack.mailboxctl({"why", alice}).out.find("sending: yes") != std::string::npos);
+    stack.sql("REVOKE UPDATE ON sending_rate FROM 'mailboxd_postfix'@'localhost'");
     const auto answer = begun(alice, 1).data(mail::message("Hello"));
-    const auto check = house.mailboxctl({"check"});
-    const auto why = house.mailboxctl({"why", alice});
-    house.sql("GRANT UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost'");
+    const auto check = stack.mailboxctl({"check"});
+    const auto why = stack.mailboxctl({"why", alice});
+    stack.sql("GRANT UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost'");
     BOOST_TEST(answer.starts_with("451 4.3.0 "), answer);
     BOOST_TEST(check.exit == 1);
     BOOST_TEST(check.out.find("WRONG    Postfix: what a mailbox sends cannot be counted")
@@ -140,7 +140,7 @@ BOOST_FIXTURE_TEST_CASE(that_nobody_can_send_is_noticed, Sending)
     BOOST_TEST(why.out.find("sending: no, it cannot be counted (451)") != std::string::npos,
                why.out);
     BOOST_TEST(send(alice, 1).starts_with("250 "));
-    BOOST_TEST(house.mailboxctl({"check"}).out.find("ok       Postfix\n") != std::string::npos);
+    BOOST_TEST(stack.mailboxctl({"check"}).out.find("ok       Postfix\n") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -105,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(of_a_mailbox_made_again, Size)
 {
     deliver_one();
     const auto old = inside(alice).substr(0, 32);
-    const mail::Halt janitor{house};  // it would end the session
+    const mail::Halt janitor{stack};  // it would end the session
     auto imap = this->imap(alice);
     imap.select();
     BOOST_TEST(remove(who, "alice").status == 200);
@@ -115,7 +115,7 @@ BOOST_FIXTURE_TEST_CASE(of_a_mailbox_made_again, Size)
     expected = {"foreign key constraint fails"};
     // The log tells when it has tried.
     BOOST_TEST(!dovecot.expect(dovecot_begin, {"foreign key constraint fails", old}).empty());
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM mailbox_usage WHERE storage_id IN ("
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM mailbox_usage WHERE storage_id IN ("
                            + stack::quote(old) + ", " + stack::quote(inside(alice).substr(0, 32))
                            + ")")
                == "0");

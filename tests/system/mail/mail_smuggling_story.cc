@@ -69,7 +69,7 @@ struct Smuggling : mail::Story {
             expected_count += row.is_end ? 2 : 1;
             BOOST_TEST(process::eventually([&] { return messages(bob) >= expected_count; }),
                        row.why << " lost a message");
-            BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(house); }));
+            BOOST_TEST(process::eventually([&] { return mail::is_queue_empty(stack); }));
             BOOST_TEST(messages(bob) == expected_count, row.why);
             expected_count = messages(bob);
         }

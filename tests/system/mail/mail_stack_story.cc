@@ -65,7 +65,7 @@ struct Leftovers : mail::Breaking {
     std::set<std::string> sessions() const
     {
         std::set<std::string> all;
-        for (const auto& entry : fs::directory_iterator{house.directory() / "run"}) {
+        for (const auto& entry : fs::directory_iterator{stack.directory() / "run"}) {
             if (entry.path().extension() == ".part") {
                 std::string leader;
                 std::ifstream{entry.path()} >> leader;
@@ -81,7 +81,7 @@ struct Leftovers : mail::Breaking {
         for (const auto* name : {"SMTP", "SUBMISSION", "SUBMISSIONS", "LMTP", "IMAP", "IMAPS",
                                  "POP3", "POP3S", "DOVEADM"}) {
             std::ostringstream hexadecimal;
-            hexadecimal << std::uppercase << std::hex << house.port(std::string{name} + "_PORT");
+            hexadecimal << std::uppercase << std::hex << stack.port(std::string{name} + "_PORT");
             wanted.insert(hexadecimal.str());
         }
         std::set<std::string> found;
@@ -98,8 +98,8 @@ struct Leftovers : mail::Breaking {
     std::set<std::string> files() const
     {
         std::set<std::string> all;
-        for (const auto& entry : fs::recursive_directory_iterator{house.directory()}) {
-            const auto name = fs::relative(entry.path(), house.directory()).string();
+        for (const auto& entry : fs::recursive_directory_iterator{stack.directory()}) {
+            const auto name = fs::relative(entry.path(), stack.directory()).string();
             if (!name.starts_with("mariadb/data/") && !name.starts_with("mail/")
                 && name.find("/inet.") == std::string::npos) {
                 all.insert(name);
@@ -114,7 +114,7 @@ struct Leftovers : mail::Breaking {
         const auto sockets = sockets_of_ports();
         BOOST_TEST(ours.size() == 6U);
         BOOST_TEST(processes(ours).size() > ours.size());
-        house.down();
+        stack.down();
         for (const auto& each : processes(ours)) {
             BOOST_ERROR("still there: " << each);
         }
@@ -123,7 +123,7 @@ struct Leftovers : mail::Breaking {
             BOOST_TEST(!left.contains(each), each);
         }
         for (const auto& each : left) {
-            BOOST_TEST(!each.starts_with(house.directory().string() + "/"), each);
+            BOOST_TEST(!each.starts_with(stack.directory().string() + "/"), each);
         }
         BOOST_TEST(sessions().empty());
     }
@@ -145,7 +145,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_left_of_it_but_its_data, Leftovers)
     take_down_and_look();
     const auto first = files();
 
-    house.up();
+    stack.up();
     deliver(alice, mail::message("Twice"));
     BOOST_TEST(pop3(alice).messages() == 2U);
     take_down_and_look();

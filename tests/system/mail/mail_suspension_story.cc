@@ -49,7 +49,7 @@ std::string first_word(const std::string& answer)
 }
 
 // A tenant with alice, and what is answered about her.
-struct House {
+struct TestedAccount {
     story::Tenant who;
     std::string source;  // of her logins: those that fail make the next from there slower
     std::string of_api{};
@@ -59,16 +59,16 @@ struct House {
 };
 
 struct Suspensions : mail::Story {
-    House house_of_alice()
+    TestedAccount tested_account()
     {
-        House made{tenant(), "127.0.1." + std::to_string(++count)};
+        TestedAccount made{tenant(), "127.0.1." + std::to_string(++count)};
         BOOST_TEST_REQUIRE(create(made.who, "alice").status == 200);
         return made;
     }
 
-    void set(const House& alices, const std::string& command, const Suspension& what) const
+    void set(const TestedAccount& account, const std::string& command, const Suspension& what) const
     {
-        const auto& who = alices.who;
+        const auto& who = account.who;
         Arguments arguments{what.level, command,
                             what.level == "account"  ? who.account
                             : what.level == "domain" ? who.domain
@@ -76,15 +76,15 @@ struct Suspensions : mail::Story {
         if (what.is_disabled && command == "suspend") {
             arguments.emplace_back("--disabled");
         }
-        const auto ended = house.mailboxctl(arguments);
+        const auto ended = stack.mailboxctl(arguments);
         BOOST_TEST(ended.exit == 0, ended.err);
     }
 
     // All at once, since each login that fails takes two seconds.
-    void ask(std::vector<House>& houses)
+    void ask(std::vector<TestedAccount>& accounts)
     {
         std::vector<std::string> names;
-        for (auto& each : houses) {
+        for (auto& each : accounts) {
             const auto status = [](const http::Answer& answer) {
                 return " " + std::to_string(answer.status) + " |";
             };
@@ -92,11 +92,11 @@ struct Suspensions : mail::Story {
                           + status(change(each.who, "alice", story::kPassword));
             names.push_back(inside(each.who.address("alice")));
         }
-        mail::in_parallel(houses.size(), houses.size(), [&](std::size_t n) {
-            const auto alice = houses[n].who.address("alice");
+        mail::in_parallel(accounts.size(), accounts.size(), [&](std::size_t n) {
+            const auto alice = accounts[n].who.address("alice");
             const auto from = [&](const std::string& name) {
                 auto where = endpoint(name);
-                where.source = houses[n].source;
+                where.source = accounts[n].source;
                 return where;
             };
             mail::Smtp smtp{from("SMTP")};
@@ -111,7 +111,7 @@ struct Suspensions : mail::Story {
                   lmtp.send("you@example.net", {names[n]}, mail::message("Accepted before"))}) {
                 row += " " + first_word(answer) + " |";
             }
-            houses[n].of_mail = row;
+            accounts[n].of_mail = row;
         });
     }
 
@@ -124,18 +124,18 @@ BOOST_AUTO_TEST_SUITE(mail_suspension, *mail::needs_mail())
 
 BOOST_FIXTURE_TEST_CASE(of_each_level, Suspensions)
 {
-    std::vector<House> houses;
+    std::vector<TestedAccount> accounts;
     for (const auto& what : kTable) {
-        houses.push_back(house_of_alice());
+        accounts.push_back(tested_account());
         if (!what.level.empty()) {
-            set(houses.back(), "suspend", what);
+            set(accounts.back(), "suspend", what);
         }
     }
-    ask(houses);
+    ask(accounts);
     std::vector<std::string> table{kHeading, "|---|---|---|---|---|---|---|---|---|"};
     std::string text = "the table is:\n";
     for (std::size_t n = 0; n < kTable.size(); ++n) {
-        table.push_back("| " + kTable[n].text() + " |" + houses[n].row());
+        table.push_back("| " + kTable[n].text() + " |" + accounts[n].row());
     }
     for (const auto& line : table) {
         text += line + "\n";
@@ -143,11 +143,11 @@ BOOST_FIXTURE_TEST_CASE(of_each_level, Suspensions)
     BOOST_TEST((table == table_of_guide()), text);
 
     for (std::size_t n = 1; n < kTable.size(); ++n) {
-        set(houses[n], "resume", kTable[n]);
+        set(accounts[n], "resume", kTable[n]);
     }
-    ask(houses);
+    ask(accounts);
     for (std::size_t n = 1; n < kTable.size(); ++n) {
-        BOOST_TEST(houses[n].row() == houses[0].row(), kTable[n].text());
+        BOOST_TEST(accounts[n].row() == accounts[0].row(), kTable[n].text());
     }
 }
 
@@ -163,13 +163,13 @@ BOOST_FIXTURE_TEST_CASE(of_two_levels, Suspensions)
         {{"mailbox", true}, {"account"}}, {{"mailbox"}, {"account", true}},
         {{"domain", true}, {"mailbox"}},  {{"account", true}, {"domain"}},
     };
-    std::vector<House> twice;
-    std::vector<House> once;
+    std::vector<TestedAccount> twice;
+    std::vector<TestedAccount> once;
     for (const auto& [resumed, left] : pairs) {
-        twice.push_back(house_of_alice());
+        twice.push_back(tested_account());
         set(twice.back(), "suspend", resumed);
         set(twice.back(), "suspend", left);
-        once.push_back(house_of_alice());
+        once.push_back(tested_account());
         set(once.back(), "suspend", left);
     }
     // While both are: nobody logs in, and one that takes no mail is enough.

@@ -16,7 +16,7 @@ struct AsInstalled : mail::Story {
     {
         const std::string_view exception = mail::dovecot_is_24() ? "auth_allow_cleartext = yes\n"
                                                                  : "disable_plaintext_auth = no\n";
-        std::ifstream file{house.setting("DOVECOT_CONF")};
+        std::ifstream file{stack.setting("DOVECOT_CONF")};
         original.assign(std::istreambuf_iterator<char>{file}, {});
         auto text = original;
         const auto at = text.find(exception);
@@ -32,10 +32,10 @@ struct AsInstalled : mail::Story {
 
     void configure(const std::string& of_dovecot, const std::string& of_submission) const
     {
-        std::ofstream{house.setting("DOVECOT_CONF")} << of_dovecot;
+        std::ofstream{stack.setting("DOVECOT_CONF")} << of_dovecot;
         BOOST_TEST_REQUIRE(doveadm({"reload"}).exit == 0);
-        const auto directory = house.setting("POSTFIX_CONF");
-        const auto listener = "127.0.0.1:" + house.setting("SUBMISSION_PORT") + "/inet";
+        const auto directory = stack.setting("POSTFIX_CONF");
+        const auto listener = "127.0.0.1:" + stack.setting("SUBMISSION_PORT") + "/inet";
         for (const auto& command :
              {process::Arguments{"postconf", "-c", directory, "-P",
                                  listener + "/smtpd_tls_security_level=" + of_submission},
@@ -134,7 +134,7 @@ BOOST_FIXTURE_TEST_CASE(no_login_over_old_tls, mail::Story)
 {
     const auto agrees = [&](const std::string& name, const process::Arguments& options) {
         process::Arguments command{"openssl",  "s_client",
-                                   "-connect", "127.0.0.1:" + house.setting(name + "_PORT"),
+                                   "-connect", "127.0.0.1:" + stack.setting(name + "_PORT"),
                                    "-quiet",   "-no_ign_eof"};
         if (name != "SUBMISSIONS") command.insert(command.end(), {"-starttls", "smtp"});
         command.insert(command.end(), options.begin(), options.end());

@@ -74,7 +74,7 @@ std::vector<std::string> values(const Elements& elements, const std::string& pat
 }
 
 struct Autoconfig : story::Story {
-    std::string domain = house.setting("DOMAIN");
+    std::string domain = stack.setting("DOMAIN");
 
     // By the name that the program asks; with a body it is a POST.
     http::Answer ask(const std::string& host, const std::string& target,
@@ -86,7 +86,7 @@ struct Autoconfig : story::Story {
             request +=
                 "Content-Type: text/xml\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
         }
-        return house.server().send_bytes(request + "\r\n" + body);
+        return stack.server().send_bytes(request + "\r\n" + body);
     }
 };
 
@@ -243,7 +243,7 @@ std::multimap<std::string, Record> records(const std::string& zone)
 BOOST_FIXTURE_TEST_CASE(the_records_of_a_domain, Autoconfig)
 {
     const auto who = tenant();
-    const auto ended = house.mailboxctl(
+    const auto ended = stack.mailboxctl(
         {"domain", "dns", "D" + who.domain.substr(1), "--host", "Mail.example.net."});
     BOOST_TEST(ended.exit == 0);
     BOOST_TEST(ended.err.empty());

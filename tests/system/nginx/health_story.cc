@@ -25,7 +25,7 @@ struct Health : story::Breaking {
     // The status and the body, as "503 {...}".
     std::string probe(const std::string& target, const std::string& method = "GET") const
     {
-        http::Connection connection{house.directory() / "run" / "health.sock"};
+        http::Connection connection{stack.directory() / "run" / "health.sock"};
         connection.send(method + " " + target
                         + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         const auto answer = connection.receive_all();
@@ -42,7 +42,7 @@ struct Health : story::Breaking {
         return probe(target).find(word) != std::string::npos;
     }
 
-    pid_t database() const { return house.part("mariadb"); }
+    pid_t database() const { return stack.part("mariadb"); }
 };
 
 constexpr char kAlive[] = "200 {\"message\":\"Alive\"}\n";
@@ -92,14 +92,14 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_absent, Health)
             "/readyz" + pool,
             "503 {\"message\":\"The database cannot be asked\",\"code\":\"database_absent\"}\n"));
     }
-    house.up();
+    stack.up();
     BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
 }
 
 BOOST_FIXTURE_TEST_CASE(every_worker_is_busy, Health)
 {
     {
-        const process::Stopped stopped{house.workers()};
+        const process::Stopped stopped{stack.workers()};
         BOOST_TEST(tells("/healthz", "\"code\":\"pool_full\""));
         BOOST_TEST(tells("/readyz", "\"code\":\"no_answer\""));
     }
@@ -120,10 +120,10 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
     for (const bool kills : {true, false}) {
         std::vector<http::Connections> waiting;
         const auto wait = [&](std::size_t count) {
-            waiting.push_back(http::open_many(house.server().port(), count, bytes));
+            waiting.push_back(http::open_many(stack.server().port(), count, bytes));
         };
         {
-            const process::Stopped stopped{house.workers()};
+            const process::Stopped stopped{stack.workers()};
             wait(kPlaces * 9 / 10);
             BOOST_TEST(tells("/healthz", "\"code\":\"pool_full\""));
             wait(kPlaces / 10);
@@ -135,7 +135,7 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
                     "503 {\"message\":\"The service does not run, or as many requests wait as may\",\"code\":\"not_reached\"}\n");
             }));
             if (kills) {
-                for (const auto pid : process::children(house.part("nginx"))) ::kill(pid, SIGKILL);
+                for (const auto pid : process::children(stack.part("nginx"))) ::kill(pid, SIGKILL);
             }
         }
         BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
@@ -166,8 +166,8 @@ BOOST_FIXTURE_TEST_CASE(every_worker_that_writes_is_busy, Health)
 
 BOOST_FIXTURE_TEST_CASE(there_is_no_service, Health)
 {
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(stack.master()); }));
     for (const char* target : {"/healthz", "/readyz", "/readyz/write"}) {
         BOOST_TEST(tells(
             target,
@@ -201,7 +201,7 @@ struct Logging : Health {
     Logging(const Logging&) = delete;
     Logging& operator=(const Logging&) = delete;
 
-    fs::path folder = house.directory() / story::unique("rotated");
+    fs::path folder = stack.directory() / story::unique("rotated");
     fs::path file = folder / "mailboxd.log";
 };
 
@@ -244,14 +244,14 @@ BOOST_FIXTURE_TEST_CASE(the_log_is_rotated, Logging)
     };
     replace("/var/log/mailboxd/*.log {", folder.string() + "/*.log {");
     replace("systemctl kill --kill-who=main --signal=USR1 mailboxd.service",
-            "kill -USR1 " + std::to_string(house.master()));
+            "kill -USR1 " + std::to_string(stack.master()));
     // The user of this stack is another, and its folder everybody's.
     struct stat status {};
     BOOST_TEST_REQUIRE(::stat(file.c_str(), &status) == 0);
     const auto owner = std::to_string(status.st_uid) + " " + std::to_string(status.st_gid);
     replace("su mailboxd mailboxd", "");
     replace("mailboxd mailboxd", owner);
-    const auto path = house.directory() / story::unique("logrotate");
+    const auto path = stack.directory() / story::unique("logrotate");
     std::ofstream{path} << rules;
     fs::permissions(path, fs::perms{0644});
     fs::permissions(folder, fs::perms{0755});
@@ -281,7 +281,7 @@ BOOST_FIXTURE_TEST_CASE(a_log_that_cannot_be_opened_again, Logging)
     const auto who = tenant();
     const auto moved = folder.string() + ".moved";
     fs::rename(folder, moved);
-    ::kill(house.master(), SIGUSR1);
+    ::kill(stack.master(), SIGUSR1);
     BOOST_TEST(file_has(moved + "/mailboxd.log", "error log-not-reopened"));
     const auto id = list(who).header("X-Request-Id");
     BOOST_TEST(file_has(moved + "/mailboxd.log", id));
@@ -292,13 +292,13 @@ BOOST_FIXTURE_TEST_CASE(a_log_that_cannot_be_opened_again, Logging)
 BOOST_FIXTURE_TEST_CASE(a_log_file_that_cannot_be_made_is_no_reason_to_stop, Logging)
 {
     const auto who = tenant();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     configure({{"log_file", "/nonexistent/mailboxd.log"}});
-    ::kill(house.master(), SIGHUP);
+    ::kill(stack.master(), SIGHUP);
     BOOST_TEST(file_has(
         file,
         "error reload-refused problem=\"log_file: open(/nonexistent/mailboxd.log): No such file or directory\""));
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(list(who).status == 200);
 }
 
@@ -352,12 +352,12 @@ private:
 
 BOOST_FIXTURE_TEST_CASE(the_service_manager_hears, Health)
 {
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
-    const auto path = house.directory() / "run" / "notify";
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(stack.master()); }));
+    const auto path = stack.directory() / "run" / "notify";
     const Manager manager{path};
     process::Child service{{"env", "NOTIFY_SOCKET=" + path.string(), "WATCHDOG_USEC=100000",
-                            house.service(), "--config", house.setting("MAILBOXD_CONF")}};
+                            stack.service(), "--config", stack.setting("MAILBOXD_CONF")}};
     BOOST_TEST(manager.hear() == "READY=1");
     for (int i = 0; i < 5; ++i) {
         BOOST_TEST(manager.hear() == "WATCHDOG=1");

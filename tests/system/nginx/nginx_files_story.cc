@@ -48,9 +48,9 @@ struct Files : story::Story {
         for (const auto& entry : fs::directory_iterator{"nginx"}) {
             auto text = contents(entry.path());
             if (entry.path().filename() == "mailboxd-http.conf") {
-                replace(text, "/run/mailboxd/mailboxd.sock", house.setting("FASTCGI_SOCKET"));
+                replace(text, "/run/mailboxd/mailboxd.sock", stack.setting("FASTCGI_SOCKET"));
                 replace(text, "/run/mailboxd/mailboxd-write.sock",
-                        house.setting("FASTCGI_WRITE_SOCKET"));
+                        stack.setting("FASTCGI_WRITE_SOCKET"));
             }
             write(entry.path().filename(), text);
         }
@@ -102,7 +102,7 @@ struct Files : story::Story {
     }
 
     fs::path folder = [this] {
-        auto path = house.directory() / story::unique("nginx");
+        auto path = stack.directory() / story::unique("nginx");
         fs::create_directory(path);
         return path;
     }();

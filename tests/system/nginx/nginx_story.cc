@@ -175,7 +175,7 @@ BOOST_FIXTURE_TEST_CASE(a_body_over_the_limit_that_is_cut_short, story::Story,
 {
     const auto who = tenant();
     for (const std::string method : {"POST", "HEAD"}) {
-        http::Connection connection{house.server().port()};
+        http::Connection connection{stack.server().port()};
         connection.send(story::fill(
             method + " /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 70000\r\n\r\nxx",
             who));
@@ -320,7 +320,7 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_asks_for_compression, story::Story,
 BOOST_FIXTURE_TEST_CASE(a_client_that_half_closes_gets_its_answer, story::Story)
 {
     const auto who = tenant();
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send(http::Request{"POST",
                                   who.mailboxes(),
                                   {{"Authorization", http::basic(who.key)}},
@@ -348,7 +348,7 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept, story::Story)
     const std::string head =
         " HTTP/1.1\r\nHost: x\r\nAuthorization: " + http::basic(who.key) + "\r\n";
     const std::string form = "mailbox=alice&password=Wonderland";
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send("POST " + who.mailboxes() + head
                     + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
                     + std::to_string(form.size()) + "\r\n\r\n" + form + "GET " + who.mailboxes()
@@ -387,7 +387,7 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept_after_a_refusal, story::Story)
         BOOST_TEST_CONTEXT(first)
         {
             const auto last = "GET " + who.mailboxes() + head + key + "Connection: close\r\n\r\n";
-            http::Connection connection{house.server().port()};
+            http::Connection connection{stack.server().port()};
             connection.send(first + last);
             const auto stream = connection.receive_all();
             BOOST_TEST(stream.starts_with("HTTP/1.1 " + std::to_string(status)), stream);
@@ -400,8 +400,8 @@ BOOST_FIXTURE_TEST_CASE(without_the_service, story::Breaking,
                         *shows("answers: those that nginx makes itself"))
 {
     const auto who = tenant();
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST(process::eventually([&] { return !process::is_alive(house.master()); }));
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST(process::eventually([&] { return !process::is_alive(stack.master()); }));
     for (const auto& answer : {list(who), create(who, "alice")}) {
         BOOST_TEST(is_refused(answer, 503, {"unavailable", "Temporarily unavailable"}));
         BOOST_TEST(answer.header("Retry-After") == "1");

@@ -22,13 +22,13 @@ using story::is_sentence;
 namespace {
 
 struct Operator : story::Story {
-    Ended ctl(const Arguments& arguments) const { return house.mailboxctl(arguments); }
+    Ended ctl(const Arguments& arguments) const { return stack.mailboxctl(arguments); }
 
     // A file of settings like the stack's own, with these instead or on top.
     fs::path configuration(const story::Settings& settings) const
     {
-        const auto path = house.directory() / (story::unique("story") + ".conf");
-        std::ofstream{path} << story::configuration(house, settings);
+        const auto path = stack.directory() / (story::unique("story") + ".conf");
+        std::ofstream{path} << story::configuration(stack, settings);
         return path;
     }
 };
@@ -139,10 +139,10 @@ BOOST_FIXTURE_TEST_CASE(a_domain_with_mailboxes_says_how_many, Operator)
     BOOST_TEST(answers::refusal(list(who))
                == "404 domain_not_found: Domain not found: " + who.domain);
     // As after a DELETE of each: for restore and purge, and the sessions that are open.
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = "
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = "
                            + stack::quote(who.domain))
                == "3");
-    BOOST_TEST(house.value("SELECT COUNT(*) > 0 FROM session_end WHERE storage_id = ''") == "1");
+    BOOST_TEST(stack.value("SELECT COUNT(*) > 0 FROM session_end WHERE storage_id = ''") == "1");
     BOOST_TEST(is_sentence(ctl({"domain", "remove", who.domain, "--yes"}), 1, {who.domain}));
 }
 
@@ -187,8 +187,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_is_shown_once, Operator)
 BOOST_FIXTURE_TEST_CASE(keys_differ, Operator)
 {
     const auto who = tenant();
-    const auto first = story::add_key(house, {"--account", who.account});
-    const auto second = story::add_key(house, {"--account", who.account});
+    const auto first = story::add_key(stack, {"--account", who.account});
+    const auto second = story::add_key(stack, {"--account", who.account});
     BOOST_TEST(first.substr(4, 10) != second.substr(4, 10));
     BOOST_TEST(first.substr(14, 32) != second.substr(14, 32));
 }
@@ -196,8 +196,8 @@ BOOST_FIXTURE_TEST_CASE(keys_differ, Operator)
 BOOST_FIXTURE_TEST_CASE(a_key_until_a_day, Operator)
 {
     const auto who = tenant();
-    const auto key = story::add_key(house, {"--account", who.account, "--expires", "2099-12-31"});
-    const auto expires = std::stoll(house.value("SELECT expires_at FROM api_key WHERE id = "
+    const auto key = story::add_key(stack, {"--account", who.account, "--expires", "2099-12-31"});
+    const auto expires = std::stoll(stack.value("SELECT expires_at FROM api_key WHERE id = "
                                                 + stack::quote(key.substr(4, 10))));
     // Some moment of that day or its end, in UTC.
     BOOST_TEST(expires >= 4102358400);
@@ -343,7 +343,7 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
     };
     for (const auto& topic : topics) {
         // Without a configuration: who asks for help may not have one yet.
-        Arguments arguments{house.setting("MAILBOXCTL")};
+        Arguments arguments{stack.setting("MAILBOXCTL")};
         arguments.insert(arguments.end(), topic.command.begin(), topic.command.end());
         arguments.push_back("--help");
         const auto help = process::run(arguments);
@@ -356,10 +356,10 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
             }
         }
     }
-    const auto of_service = process::run({house.service(), "--help"});
+    const auto of_service = process::run({stack.service(), "--help"});
     BOOST_TEST(of_service.exit == 0);
     BOOST_TEST(has(of_service.out, "--config"));
-    const auto version = process::run({house.service(), "--version"});
+    const auto version = process::run({stack.service(), "--version"});
     BOOST_TEST(version.exit == 0);
     BOOST_TEST(has(version.out, "mailboxd"));
 }
@@ -369,7 +369,7 @@ BOOST_FIXTURE_TEST_CASE(check_says_that_all_is_well_or_what_is_not, Operator)
     BOOST_TEST(ctl({"check"}).exit == 0);
 
     const auto with = [&](const fs::path& file) {
-        return process::run({house.setting("MAILBOXCTL"), "--config", file, "check"});
+        return process::run({stack.setting("MAILBOXCTL"), "--config", file, "check"});
     };
     BOOST_TEST(with(configuration({{"ctl_db_user", "mailboxd_nobody"}})).exit == 1);
     BOOST_TEST(with(configuration({{"db_socket", "/nowhere/mysql.sock"}})).exit == 1);
@@ -385,27 +385,27 @@ BOOST_FIXTURE_TEST_CASE(migrate_again_changes_nothing, Operator)
 {
     const auto before = snapshot();
     const Arguments migrate{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file",
-                            house.directory() / "secrets" / "mailboxd_migrate"};
+                            stack.directory() / "secrets" / "mailboxd_migrate"};
     BOOST_TEST(ctl(migrate).exit == 0);
     BOOST_TEST(snapshot() == before);
     // Its usual user must not do that; with nothing to do, it need not.
-    const auto version = house.value("SELECT MAX(version) FROM schema_version");
-    house.sql(
+    const auto version = stack.value("SELECT MAX(version) FROM schema_version");
+    stack.sql(
         "CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
     BOOST_TEST(is_sentence(ctl({"migrate"}), 1));
     BOOST_TEST(ctl(migrate).exit == 0);
-    BOOST_TEST(house.value("SELECT MAX(version) FROM schema_version") == version);
+    BOOST_TEST(stack.value("SELECT MAX(version) FROM schema_version") == version);
     BOOST_TEST(snapshot() == before);
-    house.sql("DROP TABLE schema_version_kept");
+    stack.sql("DROP TABLE schema_version_kept");
 }
 
 // mailboxd -t, before a start or a reload.
 BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
 {
     const auto test = [&](const fs::path& file) {
-        return process::run({house.service(), "--config", file, "-t"});
+        return process::run({stack.service(), "--config", file, "-t"});
     };
-    BOOST_TEST(test(house.setting("MAILBOXD_CONF")).exit == 0);
+    BOOST_TEST(test(stack.setting("MAILBOXD_CONF")).exit == 0);
 
     // All problems at once, each with its line.
     const auto broken =
@@ -420,7 +420,7 @@ BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
     BOOST_TEST(test(configuration({{"db_user", "mailboxd_nobody"}})).exit != 0);
     BOOST_TEST(test("/nowhere/mailboxd.conf").exit == 2);
 
-    const auto secret = house.directory() / (story::unique("empty") + ".secret");
+    const auto secret = stack.directory() / (story::unique("empty") + ".secret");
     std::ofstream{secret} << "not the password\n";
     const auto wrong = test(configuration({{"db_password_file", secret}}));
     BOOST_TEST(wrong.exit != 0);
@@ -430,12 +430,12 @@ BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
 BOOST_FIXTURE_TEST_CASE(the_service_tests_the_schemas_version, Operator)
 {
     const auto test = [&] {
-        return process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
+        return process::run({stack.service(), "--config", stack.setting("MAILBOXD_CONF"), "-t"});
     };
-    house.sql(
+    stack.sql(
         "CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
     const auto ended = test();
-    house.sql(
+    stack.sql(
         "INSERT INTO schema_version SELECT * FROM schema_version_kept; DROP TABLE schema_version_kept");
     BOOST_TEST(ended.exit != 0);
     BOOST_TEST(has(ended.err, "migrate"), ended.err);

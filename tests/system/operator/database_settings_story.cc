@@ -72,9 +72,9 @@ const Row kRows[] = {
 };
 
 // The administrator's own session is to read what is there now.
-class House {
+class ConfiguredStack {
 public:
-    explicit House(const std::string& settings) : stack_{{}, settings}
+    explicit ConfiguredStack(const std::string& settings) : stack_{{}, settings}
     {
         stack_.sql(
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
@@ -89,7 +89,7 @@ private:
 
 // One of each thing that people do.
 struct Everything : mail::Story {
-    explicit Everything(House& its_house) : mail::Story{its_house.stack()} {}
+    explicit Everything(ConfiguredStack& configured) : mail::Story{configured.stack()} {}
 
     void round(const story::Tenant& who, const std::string& name)
     {
@@ -117,14 +117,14 @@ struct Everything : mail::Story {
         BOOST_TEST(mail::Imap{endpoint("IMAP")}
                        .login(address, "another horse battery")
                        .starts_with("NO "));
-        BOOST_TEST(house.mailboxctl({"mailbox", "restore", address}).exit == 0);
+        BOOST_TEST(stack.mailboxctl({"mailbox", "restore", address}).exit == 0);
         BOOST_TEST(pop3(address, "another horse battery").messages() == 2U);
     }
 };
 
-process::Ended test_of(const stack::Stack& house)
+process::Ended test_of(const stack::Stack& stack)
 {
-    return process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
+    return process::run({stack.service(), "--config", stack.setting("MAILBOXD_CONF"), "-t"});
 }
 
 bool has_word(const process::Ended& ended, const std::string& word)
@@ -138,20 +138,20 @@ BOOST_AUTO_TEST_SUITE(database_settings, *mail::needs_mail())
 
 BOOST_DATA_TEST_CASE(everything_works_on_it, data::make(kRows), row)
 {
-    House house{row.settings};
-    Everything story{house};
+    ConfiguredStack stack{row.settings};
+    Everything story{stack};
     const auto who = story.tenant();
     story.round(who, "alice");
     story.round(who, "bob");
-    BOOST_TEST(test_of(story.house).exit == 0);
-    const auto check = story.house.mailboxctl({"check"});
+    BOOST_TEST(test_of(story.stack).exit == 0);
+    const auto check = story.stack.mailboxctl({"check"});
     BOOST_TEST(check.exit == 0, check.out);
     if (row.idle > 0) {
         // Connections that are idle for longer than the server would let them be are used again.
         const auto idle =
             "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'mailboxd_postfix' AND time > "
             + std::to_string(row.idle);
-        BOOST_TEST_REQUIRE(process::eventually([&] { return story.house.value(idle) != "0"; },
+        BOOST_TEST_REQUIRE(process::eventually([&] { return story.stack.value(idle) != "0"; },
                                                std::chrono::seconds{30}));
         story.round(who, "carol");
     }
@@ -161,25 +161,25 @@ BOOST_DATA_TEST_CASE(everything_works_on_it, data::make(kRows), row)
 // The two that no session may set for itself.
 BOOST_AUTO_TEST_CASE(what_it_lacks_is_said)
 {
-    House house{kBinaryLog};
-    Everything story{house};
+    ConfiguredStack stack{kBinaryLog};
+    Everything story{stack};
     const auto who = story.tenant();
-    story.house.sql("SET GLOBAL binlog_format = STATEMENT");
+    story.stack.sql("SET GLOBAL binlog_format = STATEMENT");
     const auto reload = [&] {
-        const auto old = story.house.workers();
-        ::kill(story.house.master(), SIGHUP);
+        const auto old = story.stack.workers();
+        ::kill(story.stack.master(), SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {
-            const auto now = story.house.workers();
+            const auto now = story.stack.workers();
             return now.size() == old.size() && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
                        return std::count(old.begin(), old.end(), pid) != 0;
                    });
         }));
     };
     reload();
-    const auto refused = test_of(story.house);
+    const auto refused = test_of(story.stack);
     BOOST_TEST(refused.exit != 0);
     BOOST_TEST(has_word(refused, "SET GLOBAL binlog_format = 'ROW'"), refused.out << refused.err);
-    const auto check = story.house.mailboxctl({"check"});
+    const auto check = story.stack.mailboxctl({"check"});
     BOOST_TEST(check.exit == 1);
     BOOST_TEST(has_word(check, "WRONG    server: "), check.out);
     BOOST_TEST(has_word(check, "binlog_format"), check.out);
@@ -189,19 +189,19 @@ BOOST_AUTO_TEST_CASE(what_it_lacks_is_said)
     story.log_begin = story.log.mark();
     BOOST_TEST(story.list(who).status == 200);
 
-    story.house.sql("SET GLOBAL binlog_format = ROW");
+    story.stack.sql("SET GLOBAL binlog_format = ROW");
     BOOST_TEST(story.create(who, "alice").status == 200);
-    BOOST_TEST(test_of(story.house).exit == 0);
+    BOOST_TEST(test_of(story.stack).exit == 0);
 
-    story.house.sql("SET GLOBAL read_only = 1");
-    const auto noted = test_of(story.house);
+    story.stack.sql("SET GLOBAL read_only = 1");
+    const auto noted = test_of(story.stack);
     BOOST_TEST(noted.exit == 0);
     BOOST_TEST(has_word(noted, "note: until the server takes changes"), noted.out);
-    BOOST_TEST(has_word(story.house.mailboxctl({"check"}), "WRONG    server: "));
-    story.house.sql("SET GLOBAL read_only = 0");
-    const auto file = story.house.directory() / "crowded.conf";
-    std::ofstream{file} << story::configuration(story.house, {{"workers", "900"}});
-    const auto crowded = process::run({story.house.service(), "--config", file, "-t"});
+    BOOST_TEST(has_word(story.stack.mailboxctl({"check"}), "WRONG    server: "));
+    story.stack.sql("SET GLOBAL read_only = 0");
+    const auto file = story.stack.directory() / "crowded.conf";
+    std::ofstream{file} << story::configuration(story.stack, {{"workers", "900"}});
+    const auto crowded = process::run({story.stack.service(), "--config", file, "-t"});
     BOOST_TEST(crowded.exit == 0);
     BOOST_TEST(has_word(crowded, "note: the server's max_connections is 500"),
                crowded.out << crowded.err);

@@ -171,7 +171,7 @@ BOOST_AUTO_TEST_SUITE(grants)
 BOOST_DATA_TEST_CASE_F(story::Story, a_user_must_not, data::make(kRefused), row)
 {
     const auto before = snapshot();
-    const auto ended = house.sql_as(row.user, row.text);
+    const auto ended = stack.sql_as(row.user, row.text);
     BOOST_TEST(is_denied(ended), row << ": " << ended.out << ended.err);
     BOOST_TEST(snapshot() == before);
 }
@@ -179,28 +179,28 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_user_must_not, data::make(kRefused), row)
 BOOST_DATA_TEST_CASE_F(story::Story, no_user_must, data::make(kNobody) * data::make(kUsers), row,
                        user)
 {
-    const auto ended = house.sql_as(user, row.text);
+    const auto ended = stack.sql_as(user, row.text);
     BOOST_TEST(is_denied(ended), user << ": " << ended.out << ended.err);
 }
 
 BOOST_DATA_TEST_CASE_F(story::Story, but_it_may, data::make(kAllowed), row)
 {
-    const auto ended = house.sql_as(row.user, row.text);
+    const auto ended = stack.sql_as(row.user, row.text);
     BOOST_TEST(ended.exit == 0, ended.err);
 }
 
 BOOST_DATA_TEST_CASE_F(story::Story, its_password_is_a_secret, data::make(kUsers), user)
 {
     constexpr auto kOthers = fs::perms::group_all | fs::perms::others_all;
-    const auto file = house.directory() / "secrets" / user;
+    const auto file = stack.directory() / "secrets" / user;
     BOOST_TEST(((fs::status(file).permissions() & kOthers) == fs::perms::none));
-    BOOST_TEST(house.secret(user).size() >= 20U);
+    BOOST_TEST(stack.secret(user).size() >= 20U);
     for (const char* other : kUsers) {
-        BOOST_TEST((other == std::string{user} || house.secret(other) != house.secret(user)));
+        BOOST_TEST((other == std::string{user} || stack.secret(other) != stack.secret(user)));
     }
     const auto ended =
         process::run({stack::client_program(), "--no-defaults", "--batch", "--socket",
-                      house.setting("DB_SOCKET"), "--user", user, "--execute", "SELECT 1"});
+                      stack.setting("DB_SOCKET"), "--user", user, "--execute", "SELECT 1"});
     BOOST_TEST(is_denied(ended), "without a password: " << ended.out << ended.err);
 }
 
@@ -208,7 +208,7 @@ BOOST_FIXTURE_TEST_CASE(files_with_secrets_are_the_owners_only, story::Story)
 {
     constexpr auto kOthers = fs::perms::group_all | fs::perms::others_all;
     for (const auto& file :
-         {fs::path{house.setting("MAILBOXD_CONF")}, house.directory() / "stack.env"}) {
+         {fs::path{stack.setting("MAILBOXD_CONF")}, stack.directory() / "stack.env"}) {
         BOOST_TEST(((fs::status(file).permissions() & kOthers) == fs::perms::none), file);
     }
 }

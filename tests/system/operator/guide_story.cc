@@ -73,9 +73,9 @@ ut::precondition needs_mariadb()
 }
 
 struct Endpoints {
-    static mail::Endpoint of(const stack::Stack& house, const std::string& port)
+    static mail::Endpoint of(const stack::Stack& stack, const std::string& port)
     {
-        return {.port = house.port(port)};
+        return {.port = stack.port(port)};
     }
 };
 
@@ -89,8 +89,8 @@ public:
         int letters = 0;  // in the mailbox `reader`: Letter 1 to this one
     };
 
-    Load(const stack::Stack& house, const Tenant& who, const std::string& reader)
-        : house_{house}, who_{who}, reader_{reader}
+    Load(const stack::Stack& stack, const Tenant& who, const std::string& reader)
+        : stack_{stack}, who_{who}, reader_{reader}
     {
         for (int i = 0; i < 2; ++i)
             threads_.emplace_back([this, i] { guarded([this, i] { change(i); }); });
@@ -135,7 +135,7 @@ private:
                               .target = target,
                               .headers = {{"Authorization", http::basic(who_.key)}}};
         if (!fields.empty()) request.body = http::form(fields);
-        const auto answer = house_.server().send(request);
+        const auto answer = stack_.server().send(request);
         if (answer.status != 200)
             throw std::runtime_error{method + " " + target + ": " + std::to_string(answer.status)
                                      + " " + answer.body};
@@ -162,7 +162,7 @@ private:
 
     void deliver()
     {
-        mail::Smtp lmtp{Endpoints::of(house_, "LMTP_PORT"), "LHLO"};
+        mail::Smtp lmtp{Endpoints::of(stack_, "LMTP_PORT"), "LHLO"};
         for (int i = 1; !is_over_; ++i) {
             const auto answer =
                 lmtp.send("you@example.net", {reader_},
@@ -173,7 +173,7 @@ private:
         }
     }
 
-    const stack::Stack& house_;
+    const stack::Stack& stack_;
     const Tenant who_;
     const std::string reader_;  // its name inside Dovecot
     std::atomic<bool> is_over_ = false;
@@ -243,23 +243,23 @@ struct Guide {
         const auto mark =
             backups / "mailboxd" / "mail" / "mark";  // a pass of rsync would remove it
         std::ofstream{mark} << "kept\n";
-        const auto programs = house.directory() / "programs";
+        const auto programs = stack.directory() / "programs";
         fs::create_directory(programs);
         for (const std::string commands : {"echo 'CREATE TABLE a (i INT);'; exit 2",
                                            "echo 'CREATE TABLE a (i INT);'", "exit 0"}) {
             std::ofstream{programs / "mariadb-dump"} << "#!/bin/sh\n" << commands << "\n";
             fs::permissions(programs / "mariadb-dump",
                             fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
-            BOOST_TEST(attempt(house, block, programs).exit != 0, commands);
+            BOOST_TEST(attempt(stack, block, programs).exit != 0, commands);
             BOOST_TEST((text_of(backups / "mailboxd" / "mailboxd.sql") == kept), commands);
             BOOST_TEST(fs::exists(mark), commands);
         }
         // A store that is not mounted.
-        const auto store = store_of(house);
+        const auto store = store_of(stack);
         const auto away = fs::path{store.string() + ".away"};
         fs::rename(store, away);
         fs::create_directory(store);
-        BOOST_TEST(attempt(house, block).exit != 0);
+        BOOST_TEST(attempt(stack, block).exit != 0);
         BOOST_TEST(fs::exists(mark));
         fs::remove(store);
         fs::rename(away, store);
@@ -269,10 +269,10 @@ struct Guide {
     void check_refused_restores(const Tenant& who)
     {
         // Into a system that is in use: with accounts, and with mail alone.
-        const auto mailboxes = house.value("SELECT COUNT(*) FROM mailbox");
-        check_refused(house, "has accounts");
-        BOOST_TEST(house.value("SELECT COUNT(*) FROM mailbox") == mailboxes);
-        BOOST_TEST(house.server()
+        const auto mailboxes = stack.value("SELECT COUNT(*) FROM mailbox");
+        check_refused(stack, "has accounts");
+        BOOST_TEST(stack.value("SELECT COUNT(*) FROM mailbox") == mailboxes);
+        BOOST_TEST(stack.server()
                        .send({.method = "GET",
                               .target = who.mailboxes(),
                               .headers = {{"Authorization", http::basic(who.key)}}})
@@ -340,9 +340,9 @@ struct Guide {
         }
     }
 
-    stack::Stack house{{"--workers", "2"}};
+    stack::Stack stack{{"--workers", "2"}};
     stack::Stack empty{{"--workers", "2"}};
-    const fs::path backups = house.directory() / "backups";
+    const fs::path backups = stack.directory() / "backups";
 };
 
 }  // namespace
@@ -351,16 +351,16 @@ BOOST_AUTO_TEST_SUITE(guide_for_operators, *mail::needs_mail() * needs_mariadb()
 
 BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_load, Guide)
 {
-    const auto who = story::add_tenant(house);
+    const auto who = story::add_tenant(stack);
     BOOST_TEST_REQUIRE(
-        house.server()
+        stack.server()
             .send({.method = "POST",
                    .target = who.mailboxes(),
                    .headers = {{"Authorization", http::basic(who.key)}},
                    .body = http::form({{"mailbox", "reader"}, {"password", story::kPassword}})})
             .status
         == 200);
-    const auto reader = house.value(
+    const auto reader = stack.value(
         "SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
         " WHERE d.name = "
         + stack::quote(who.domain) + " AND m.local_part = 'reader'");
@@ -369,18 +369,18 @@ BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_lo
     for (const auto& block : guide()) {
         if (!block.is_for("stack")) continue;
         if (!story::has(block.commands, "mariadb-dump")) {
-            run(house, block);
+            run(stack, block);
             continue;
         }
         is_backed_up = true;
-        Load load{house, who, reader};
+        Load load{stack, who, reader};
         const auto has_begun = [&] {
             return load.done().passwords.size() >= 12 && load.done().letters >= 5;
         };
         BOOST_TEST(process::eventually([&] { return has_begun() || !load.problem().empty(); },
                                        std::chrono::seconds{60}));
         acknowledged = load.done();
-        run(house, block);
+        run(stack, block);
         load.stop();
         BOOST_TEST(load.problem() == "");
         BOOST_TEST(load.done().passwords.size() > acknowledged.passwords.size(), "it was no load");

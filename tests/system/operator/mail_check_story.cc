@@ -33,16 +33,16 @@ struct Checked : mail::Story {
     Ended check(const story::Settings& settings = {}) const
     {
         std::map<std::string, std::string> all{{"tls_urls", urls()},
-                                               {"tls_ca_file", house.setting("TLS_CERT")}};
+                                               {"tls_ca_file", stack.setting("TLS_CERT")}};
         for (const auto& [name, value] : settings) all[name] = value;
-        return check_by(story::configuration(house, {all.begin(), all.end()}));
+        return check_by(story::configuration(stack, {all.begin(), all.end()}));
     }
     Ended check_by(const std::string& configuration) const
     {
         const auto file = folder / "mailboxd.conf";
         std::ofstream{file} << configuration;
         return process::run(
-            mail::as_root({house.setting("MAILBOXCTL"), "--config", file, "check"}));
+            mail::as_root({stack.setting("MAILBOXCTL"), "--config", file, "check"}));
     }
     std::string urls() const
     {
@@ -55,7 +55,7 @@ struct Checked : mail::Story {
                                            {"smtp", "SUBMISSION"},
                                            {"smtp", "SMTP"}}) {
             all += std::string{all.empty() ? "" : " "} + scheme
-                   + "://localhost:" + house.setting(std::string{port} + "_PORT");
+                   + "://localhost:" + stack.setting(std::string{port} + "_PORT");
         }
         return all;
     }
@@ -90,7 +90,7 @@ struct Checked : mail::Story {
     fs::path postfix_with(const std::string& file, const std::string& change) const
     {
         const auto copy = folder / "postfix";
-        const auto from = house.setting("POSTFIX_CONF");
+        const auto from = stack.setting("POSTFIX_CONF");
         for (const auto& command :
              {Arguments{"rm", "-rf", copy},
               {"cp", "-r", from, copy},
@@ -103,7 +103,7 @@ struct Checked : mail::Story {
 
     story::Tenant who;
     std::string alice;
-    fs::path folder = house.directory() / story::unique("check");
+    fs::path folder = stack.directory() / story::unique("check");
 };
 
 // Somebody who shows a certificate of which so much is over and so much left, in days.
@@ -174,23 +174,23 @@ BOOST_FIXTURE_TEST_CASE(rights_are_as_granted, Checked)
     };
     for (const auto& [program, name] :
          {std::pair{"api", "the service"}, {"ctl", "mailboxctl"}, {"janitor", "the janitor"}}) {
-        house.sql("GRANT UPDATE (quota_bytes) ON deleted_mailbox TO " + as(program));
+        stack.sql("GRANT UPDATE (quota_bytes) ON deleted_mailbox TO " + as(program));
         if (program != std::string{"ctl"})
             finds(
                 check(), "note",
                 "rights of " + std::string{name}
                     + ": .* such as UPDATE \\(quota_bytes\\) on deleted_mailbox \\(1 rights in all\\)");
-        house.sql("REVOKE UPDATE (quota_bytes) ON deleted_mailbox FROM " + as(program));
+        stack.sql("REVOKE UPDATE (quota_bytes) ON deleted_mailbox FROM " + as(program));
     }
-    house.sql("REVOKE DELETE ON mailbox FROM " + as("api"));
+    stack.sql("REVOKE DELETE ON mailbox FROM " + as("api"));
     finds(check(), "WRONG", "rights of the service: DELETE command denied .*mailbox.*grants.sql");
-    house.sql("GRANT DELETE ON mailbox TO " + as("api")
+    stack.sql("GRANT DELETE ON mailbox TO " + as("api")
               + "; REVOKE INSERT (since) ON session_end FROM " + as("api"));
     finds(check(), "WRONG", "rights of the service: INSERT command denied .*since.*session_end");
-    house.sql("GRANT INSERT (since) ON session_end TO " + as("api")
+    stack.sql("GRANT INSERT (since) ON session_end TO " + as("api")
               + "; REVOKE UPDATE (purged_at) ON deleted_mailbox FROM " + as("janitor"));
     finds(check(), "WRONG", "rights of the janitor: UPDATE command denied .*deleted_mailbox");
-    house.sql("GRANT UPDATE (purged_at) ON deleted_mailbox TO " + as("janitor"));
+    stack.sql("GRANT UPDATE (purged_at) ON deleted_mailbox TO " + as("janitor"));
     finds(check(), "ok", "rights of the janitor");
 }
 
@@ -212,9 +212,9 @@ BOOST_FIXTURE_TEST_CASE(rights_of_dovecot_and_postfix_are_as_granted, Checked)
           {"EXECUTE ON FUNCTION submission_count", "postfix",
            "rights of Postfix: the function submission_count .*grants.sql"}}) {
         const auto name = "'mailboxd_" + std::string{user} + "'@'localhost'";
-        house.sql("REVOKE " + std::string{rights} + " FROM " + name);
+        stack.sql("REVOKE " + std::string{rights} + " FROM " + name);
         misses(says);
-        house.sql("GRANT " + std::string{rights} + " TO " + name);
+        stack.sql("GRANT " + std::string{rights} + " TO " + name);
     }
     std::ofstream{folder / "password"} << "another\n";
     fs::permissions(folder / "password", fs::perms::owner_read);
@@ -229,7 +229,7 @@ BOOST_FIXTURE_TEST_CASE(rights_on_more_than_the_tables_are_told, Checked)
         const char* user;
         const char* says;
     };
-    const std::string name = house.setting("DB_NAME");
+    const std::string name = stack.setting("DB_NAME");
     const auto all = name + ".*";
     for (const auto& [rights, user, says] :
          {Case{"DROP, ALTER, CREATE, TRIGGER ON $", "api",
@@ -242,11 +242,11 @@ BOOST_FIXTURE_TEST_CASE(rights_on_more_than_the_tables_are_told, Checked)
           {"SELECT ON $", "postfix", "Postfix: .* such as SELECT on $"}}) {
         const auto account = "'mailboxd_" + std::string{user} + "'@'localhost'";
         const auto what = std::regex_replace(std::string{rights}, std::regex{"\\$$"}, all);
-        house.sql("GRANT " + what + " TO " + account);
+        stack.sql("GRANT " + what + " TO " + account);
         finds(check(), "note",
               "rights of "
                   + std::regex_replace(std::string{says}, std::regex{"\\$$"}, name + "\\.\\*"));
-        house.sql("REVOKE " + what + " FROM " + account);
+        stack.sql("REVOKE " + what + " FROM " + account);
     }
     finds(check(), "ok", "rights of the service");
 }
@@ -256,14 +256,14 @@ BOOST_FIXTURE_TEST_CASE(what_does_not_run_is_missed, Checked)
     finds(check({{"socket", "/nowhere/mailboxd.sock"}}), "WRONG",
           "service: /nowhere/mailboxd.sock: No such file or directory: mailboxd does not run");
     {
-        const mail::Halt halt{house};
-        house.sql(
+        const mail::Halt halt{stack};
+        stack.sql(
             "INSERT INTO session_end (storage_id, since) VALUES (REPEAT('0', 32), UNIX_TIMESTAMP() - 600)");
         finds(check(), "WRONG",
               "janitor: sessions were to end 6[0-9][0-9] seconds ago.*the janitor does not run");
     }
     BOOST_TEST(process::eventually([&] {
-        return house.value("SELECT COUNT(*) FROM session_end WHERE since < UNIX_TIMESTAMP() - 180")
+        return stack.value("SELECT COUNT(*) FROM session_end WHERE since < UNIX_TIMESTAMP() - 180")
                == "0";
     }));
     finds(check(), "ok", "janitor");
@@ -284,7 +284,7 @@ BOOST_FIXTURE_TEST_CASE(secrets_in_files_of_postfix, Checked)
 // Dovecot's, and what these lead to.
 BOOST_FIXTURE_TEST_CASE(secrets_in_files_that_everybody_reads, Checked)
 {
-    const auto password = house.secret("mailboxd_postfix");
+    const auto password = stack.secret("mailboxd_postfix");
     const auto copy = postfix_with("main.cf", "$a # password of mailboxd_postfix: " + password);
     finds(
         check({{"postfix", copy}}), "WRONG",
@@ -296,8 +296,8 @@ BOOST_FIXTURE_TEST_CASE(secrets_in_files_that_everybody_reads, Checked)
           "WRONG", "secrets: .*elsewhere.cf is everybody's to read");
     fs::permissions(elsewhere, fs::perms{0640});
     const auto of_dovecot =
-        fs::path{house.setting("DOVECOT_CONF")}.parent_path() / "local-test.conf";
-    std::ofstream{of_dovecot} << "doveadm_api_key = " << house.secret("doveadm") << "\n";
+        fs::path{stack.setting("DOVECOT_CONF")}.parent_path() / "local-test.conf";
+    std::ofstream{of_dovecot} << "doveadm_api_key = " << stack.secret("doveadm") << "\n";
     fs::permissions(of_dovecot, fs::perms{0644});
     finds(
         check(), "WRONG",
@@ -309,7 +309,7 @@ BOOST_FIXTURE_TEST_CASE(secrets_in_files_that_everybody_reads, Checked)
 
 BOOST_FIXTURE_TEST_CASE(settings_of_postfix_are_judged, Checked)
 {
-    const auto submission = "127.0.0.1:" + house.setting("SUBMISSION_PORT");
+    const auto submission = "127.0.0.1:" + stack.setting("SUBMISSION_PORT");
     const bool is_old = process::run({"postconf", "-dh", "mail_version"}).out.starts_with("3.7.");
     struct Case {
         const char* file;
@@ -353,7 +353,7 @@ BOOST_FIXTURE_TEST_CASE(settings_of_postfix_are_judged, Checked)
 BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
-    const auto store = house.directory() / "mail" / id.substr(0, 2);
+    const auto store = stack.directory() / "mail" / id.substr(0, 2);
     for (const auto& [from, to] : {std::pair{id, "away"}, {"away", id.c_str()}}) {
         BOOST_TEST_REQUIRE(process::run(mail::as_root({"mv", store / from, store / to})).exit == 0);
         if (to == std::string{"away"})
@@ -366,7 +366,7 @@ BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
 BOOST_FIXTURE_TEST_CASE(what_is_no_folder_of_ours_is_none, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
-    const auto path = house.directory() / "mail" / id.substr(0, 2) / id;
+    const auto path = stack.directory() / "mail" / id.substr(0, 2) / id;
     const auto away = path.parent_path() / "away";
     const auto run = [](const Arguments& command) {
         BOOST_TEST_REQUIRE(process::run(mail::as_root(command)).exit == 0);
@@ -413,7 +413,7 @@ BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
         "WRONG", "Postfix: .*mailboxd-senders.cf names /nowhere/session.cnf, which cannot be read");
     finds(check({{"postfix", postfix_with("mailboxd-senders.cf", "/^option_file/d")}}), "note",
           "Postfix: .*mailboxd-senders.cf names no option_file");
-    const auto counted = house.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate");
+    const auto counted = stack.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate");
     finds(
         check({{"postfix", postfix_with("mailboxd-domains.cf",
                                         "s/^query.*/query = SELECT '%s' FROM DUAL WHERE FALSE/")}}),
@@ -423,20 +423,20 @@ BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
                                           "s/SELECT CONCAT(m.storage_id/SELECT CONCAT('other'/")}}),
           "WRONG", "Postfix: .*mailboxd-addresses.cf says other@.* about ");
     finds(check({{"postfix", postfix_with("main.cf", "s/ / /")}}), "ok", "Postfix");
-    BOOST_TEST(house.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate") == counted);
+    BOOST_TEST(stack.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate") == counted);
     process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(certificates_are_looked_at_as_clients_do, Checked)
 {
-    const auto imaps = house.setting("IMAPS_PORT");
+    const auto imaps = stack.setting("IMAPS_PORT");
     finds(check({{"tls_ca_file", "/etc/ssl/certs/ca-certificates.crt"}}), "WRONG",
           "certificates: imaps://localhost:" + imaps + ": ");
     finds(check({{"tls_urls", "imaps://localhost.localdomain:" + imaps}}), "WRONG",
           "certificates: imaps://localhost.localdomain");
     finds(check({{"tls_urls", "https://localhost:1"}}), "WRONG",
           "certificates: https://localhost:1: .*connect");
-    finds(check({{"tls_urls", "imaps://localhost:" + house.setting("IMAP_PORT")}}), "WRONG",
+    finds(check({{"tls_urls", "imaps://localhost:" + stack.setting("IMAP_PORT")}}), "WRONG",
           "certificates: imaps://");
 
     struct Case {
@@ -463,7 +463,7 @@ BOOST_FIXTURE_TEST_CASE(certificates_are_looked_at_as_clients_do, Checked)
 BOOST_FIXTURE_TEST_CASE(what_is_not_set_is_not_looked_at, Checked)
 {
     const auto ended = check_by(std::regex_replace(
-        story::configuration(house, {}),
+        story::configuration(stack, {}),
         std::regex{
             "\n(postfix|doveadm|store|store_user|dovecot_db_password_file|postfix_db_password_file) = [^\n]*"},
         ""));

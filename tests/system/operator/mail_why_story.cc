@@ -31,11 +31,11 @@ struct Why : mail::Story {
     {
         Arguments arguments{"why", address};
         arguments.insert(arguments.end(), more.begin(), more.end());
-        return house.mailboxctl(arguments, input);
+        return stack.mailboxctl(arguments, input);
     }
     void ctl(const Arguments& arguments) const
     {
-        const auto ended = house.mailboxctl(arguments);
+        const auto ended = stack.mailboxctl(arguments);
         BOOST_TEST(ended.exit == 0, ended.err);
     }
     // {alice}, {domain}, {account}, {key}: the story's own; {time}: any.
@@ -58,11 +58,11 @@ struct Why : mail::Story {
     // With another line in place of the stack's setting.
     Ended why_with(const std::string& setting, const std::string& line) const
     {
-        const auto file = house.directory() / (story::unique("why") + ".conf");
-        std::ofstream{file} << std::regex_replace(story::configuration(house, {}),
+        const auto file = stack.directory() / (story::unique("why") + ".conf");
+        std::ofstream{file} << std::regex_replace(story::configuration(stack, {}),
                                                   std::regex{"(^|\n)" + setting + " = [^\n]*"},
                                                   "\n" + line);
-        return process::run({house.setting("MAILBOXCTL"), "--config", file, "why", alice});
+        return process::run({stack.setting("MAILBOXCTL"), "--config", file, "why", alice});
     }
 
     story::Tenant who;
@@ -158,7 +158,7 @@ BOOST_DATA_TEST_CASE_F(Why, what_is_wrong, data::make(kTroubles), row)
         ctl(filled(command));
     }
     if (!row.statement.empty()) {
-        house.sql(row.statement + " AND domain_id = (SELECT id FROM domain WHERE name = "
+        stack.sql(row.statement + " AND domain_id = (SELECT id FROM domain WHERE name = "
                   + stack::quote(who.domain) + ")");
     }
     const auto found = why(alice);
@@ -172,7 +172,7 @@ BOOST_DATA_TEST_CASE_F(Why, what_is_wrong, data::make(kTroubles), row)
         for (const auto& command : row.cure) {
             ctl(filled(command));
         }
-        house.sql("UPDATE sending_rate SET since = since - 3600");
+        stack.sql("UPDATE sending_rate SET since = since - 3600");
     } else {
         std::smatch match;
         BOOST_TEST_REQUIRE(std::regex_search(found.out, match,
@@ -191,7 +191,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_in_use, Why)
     const auto reader = imap(alice);
     const auto sender = submission(alice);
     BOOST_TEST(process::eventually([&] {
-        return house.value(
+        return stack.value(
                    "SELECT COUNT(*) FROM mailbox_activity WHERE last_login > 0 AND last_delivery > 0 AND"
                    " storage_id = "
                    + stack::quote(inside(alice).substr(0, 32)))
@@ -249,11 +249,11 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_that_is_not_there, Why)
 
     remove(who, "alice");
     const auto of_domain = " WHERE domain = " + stack::quote(who.domain);
-    house.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400" + of_domain);
+    stack.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400" + of_domain);
     BOOST_TEST(has(
         why(alice).out,
         "WRONG  deleted +deleted .*; it cannot be restored any more\n +-> mailboxctl mailbox add {alice}\n"));
-    house.sql("DELETE FROM deleted_mailbox" + of_domain);
+    stack.sql("DELETE FROM deleted_mailbox" + of_domain);
     BOOST_TEST(
         has(why(alice).out,
             "WRONG  deleted +deleted {time}, by key {key} from 127.0.0.1; its mail is removed\n"));
@@ -305,7 +305,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_somebody_else_by_now, Why)
         has(absent.out, "\nWRONG  mailbox +there is none\n +-> mailboxctl mailbox add {alice}\n"));
     BOOST_TEST(!has(absent.out, "WRONG(.*\n)*WRONG"));
 
-    BOOST_TEST(house
+    BOOST_TEST(stack
                    .mailboxctl({"mailbox", "add", alice, "--password-file", "-"},
                                std::string{story::kPassword} + "\n")
                    .exit
@@ -357,17 +357,17 @@ BOOST_FIXTURE_TEST_CASE(a_name_that_a_shell_would_run, Why)
     const auto nasty = who.address(name);
     BOOST_TEST_REQUIRE(create(who, name).status == 200);
     const auto id =
-        house.value("SELECT storage_id FROM mailbox WHERE local_part = " + stack::quote(name)
+        stack.value("SELECT storage_id FROM mailbox WHERE local_part = " + stack::quote(name)
                     + " AND domain_id ="
                       " (SELECT id FROM domain WHERE name = "
                     + stack::quote(who.domain) + ")");
     ctl({"mailbox", "quota", nasty, "1K"});
-    house.sql("UPDATE mailbox SET size_bytes = 2048 WHERE storage_id = " + stack::quote(id));
+    stack.sql("UPDATE mailbox SET size_bytes = 2048 WHERE storage_id = " + stack::quote(id));
     ctl({"mailbox", "suspend", nasty});
     std::string advised = why(nasty, {"--password-file", "-"}, "Looking-Glass\n").out;
-    const auto removed = house.mailboxctl({"mailbox", "remove", nasty});
+    const auto removed = stack.mailboxctl({"mailbox", "remove", nasty});
     advised += why(nasty).out;
-    house.sql("DELETE FROM deleted_mailbox WHERE storage_id = " + stack::quote(id));
+    stack.sql("DELETE FROM deleted_mailbox WHERE storage_id = " + stack::quote(id));
     advised += why(nasty).out;
     advised += "-> " + removed.out.substr(removed.out.find("mailboxctl "));
 
@@ -396,7 +396,7 @@ BOOST_FIXTURE_TEST_CASE(an_account_without_a_key, Why)
         found.out,
         "note   API keys +none is in force for the domain\n +-> mailboxctl key add --account {account}\n"));
     BOOST_TEST(has(found.out, "API: no, there is no key \\(401\\)\n$"));
-    house.sql("UPDATE api_key SET revoked_at = NULL WHERE id = "
+    stack.sql("UPDATE api_key SET revoked_at = NULL WHERE id = "
               + stack::quote(key));  // for what is checked after each story
 }
 
@@ -432,8 +432,8 @@ BOOST_FIXTURE_TEST_CASE(a_password, Why)
     BOOST_TEST(wrong.out.find("Looking-Glass") == std::string::npos);
     BOOST_TEST(story::is_sentence(why(alice, {"--password", story::kPassword}), 2, {"usage"}));
 
-    process::Terminal terminal{{house.setting("MAILBOXCTL"), "--config",
-                                house.setting("MAILBOXD_CONF"), "why", alice, "--password"}};
+    process::Terminal terminal{{stack.setting("MAILBOXCTL"), "--config",
+                                stack.setting("MAILBOXD_CONF"), "why", alice, "--password"}};
     terminal.await("Password of " + alice + ": ");
     terminal.type(std::string{story::kPassword} + "\n");
     BOOST_TEST(terminal.end() == 0);
@@ -476,7 +476,7 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot, Why)
 
     // What is wrong there is no fault of Dovecot's.
     expected.emplace_back("Invalid authentication attempt to HTTP API");
-    const auto wrong_key = house.directory() / (story::unique("key") + ".txt");
+    const auto wrong_key = stack.directory() / (story::unique("key") + ".txt");
     std::ofstream{wrong_key} << "another\n";
     for (const auto& unasked :
          {why_with("doveadm_key_file", "doveadm_key_file = /nowhere/key"),

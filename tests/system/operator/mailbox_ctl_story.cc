@@ -25,13 +25,13 @@ namespace {
 struct Operator : story::Story {
     Ended ctl(const Arguments& arguments, const std::string& input = "") const
     {
-        return house.mailboxctl(arguments, input);
+        return stack.mailboxctl(arguments, input);
     }
 
     // A program at a terminal of its own.
     process::Terminal at_terminal(const Arguments& arguments) const
     {
-        Arguments all{house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF")};
+        Arguments all{stack.setting("MAILBOXCTL"), "--config", stack.setting("MAILBOXD_CONF")};
         all.insert(all.end(), arguments.begin(), arguments.end());
         return process::Terminal{all};
     }
@@ -75,7 +75,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_from_its_addition_to_its_removal, Operator)
 BOOST_FIXTURE_TEST_CASE(the_password_is_in_a_file, Operator)
 {
     const auto who = tenant();
-    const auto file = house.directory() / (story::unique("password") + ".txt");
+    const auto file = stack.directory() / (story::unique("password") + ".txt");
     std::ofstream{file} << story::kPassword << "\r\nand what follows\n";
     BOOST_TEST(ctl({"mailbox", "add", who.address("alice"), "--password-file", file}).exit == 0);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), story::kPassword));
@@ -288,8 +288,8 @@ BOOST_DATA_TEST_CASE_F(Operator, a_mistake_gets_a_sentence, data::make(kRefused)
     const auto who = tenant();
     BOOST_TEST(add(who, "alice").exit == 0);
     const auto before = snapshot();
-    Arguments arguments{"setsid", house.setting("MAILBOXCTL"), "--config",
-                        house.setting("MAILBOXD_CONF")};  // away from our terminal
+    Arguments arguments{"setsid", stack.setting("MAILBOXCTL"), "--config",
+                        stack.setting("MAILBOXD_CONF")};  // away from our terminal
     for (const auto& argument : row.arguments) {
         arguments.push_back(filled(argument, who));
     }
@@ -390,7 +390,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_is_shown, Operator)
 BOOST_FIXTURE_TEST_CASE(a_long_list, Operator)
 {
     const auto who = tenant();
-    house.sql(
+    stack.sql(
         "SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain)
         + ");"
           " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"

@@ -23,7 +23,7 @@ struct Operator : story::Breaking {
     // start of the stack writes its own again.
     void edit(const std::string& file, const std::string& from, const std::string& to) const
     {
-        const auto path = house.directory() / "nginx" / file;
+        const auto path = stack.directory() / "nginx" / file;
         std::ifstream original{path};
         std::stringstream stream;
         stream << original.rdbuf();
@@ -45,7 +45,7 @@ struct Operator : story::Breaking {
 
     void reload_nginx() const
     {
-        const auto master = house.part("nginx");
+        const auto master = stack.part("nginx");
         const auto old = process::children(master);
         ::kill(master, SIGHUP);
         BOOST_TEST_REQUIRE(process::eventually([&] {
@@ -67,7 +67,7 @@ BOOST_FIXTURE_TEST_CASE(a_limit_for_each_key, Operator, *shows("status: 429 a li
     const auto other = tenant();
     edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/s");
     edit("mailboxd-limits.conf", "burst=100 ", "burst=10 ");
-    const auto nginx = (house.directory() / "nginx").string();
+    const auto nginx = (stack.directory() / "nginx").string();
     edit("nginx.conf", nginx + "/mailboxd-server.conf\";",
          nginx + "/mailboxd-server.conf\"; include \"" + nginx + "/mailboxd-limits.conf\";");
     reload_nginx();
@@ -95,13 +95,13 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault o
     create(who, "alice");
     const auto before = snapshot();
     // What the service takes idle, and half of what it then wants for one hash.
-    const auto bound = memory_of(house.master()) + (1U << 19);
+    const auto bound = memory_of(stack.master()) + (1U << 19);
     configure({{"argon2_memory_kib", "1048576"}});
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(house.master()); }));
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST_REQUIRE(process::eventually([&] { return !process::is_alive(stack.master()); }));
     process::Child service{{"sh", "-c", "ulimit -v $0; exec \"$1\" --config \"$2\"",
-                            std::to_string(bound), house.service(),
-                            house.setting("MAILBOXD_CONF")}};
+                            std::to_string(bound), stack.service(),
+                            stack.setting("MAILBOXD_CONF")}};
     const auto expect = [&](const std::string& words) {
         std::string line;
         while (line.find(words) == std::string::npos) {
@@ -129,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(a_service_that_takes_too_long, Operator,
     edit("mailboxd-server.conf", "fastcgi_read_timeout 35s", "fastcgi_read_timeout 1s");
     reload_nginx();
     {
-        const process::Stopped stopped{house.workers()};
+        const process::Stopped stopped{stack.workers()};
         BOOST_TEST(is_refused(list(who), 504, {"no_answer", "may or may not"}));
     }
     BOOST_TEST(list(who).status == 200);
@@ -142,7 +142,7 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_nginx, Operator,
     const auto who = tenant();
     edit("mailboxd-server.conf", "client_body_buffer_size 512k", "client_body_buffer_size 1k");
     reload_nginx();
-    fs::remove_all(house.directory() / "nginx" / "tmp" / "body");
+    fs::remove_all(stack.directory() / "nginx" / "tmp" / "body");
     BOOST_TEST(refusal(create(who, std::string(20'000, 'a')))
                == "500 internal_error: Internal error");
     BOOST_TEST(list(who).status == 200);

@@ -30,16 +30,16 @@ struct Outputs : story::Story {
                       "-c",
                       line + "; exit ${PIPESTATUS[0]}",
                       "bash",
-                      house.setting("MAILBOXCTL"),
+                      stack.setting("MAILBOXCTL"),
                       "--config",
-                      house.setting("MAILBOXD_CONF")};
+                      stack.setting("MAILBOXD_CONF")};
         all.insert(all.end(), arguments.begin(), arguments.end());
         return process::run(all);
     }
-    Ended ctl(const Arguments& arguments) const { return house.mailboxctl(arguments); }
+    Ended ctl(const Arguments& arguments) const { return stack.mailboxctl(arguments); }
     std::string keys_of(const story::Tenant& who) const
     {
-        return house.value(
+        return stack.value(
             "SELECT COUNT(*) FROM api_key WHERE account_id = (SELECT id FROM account WHERE name = "
             + stack::quote(who.account) + ")");
     }
@@ -96,7 +96,7 @@ BOOST_DATA_TEST_CASE_F(Outputs, a_list_whose_reader_is_gone_ends_quietly, data::
 BOOST_FIXTURE_TEST_CASE(a_long_list_of_which_the_first_line_is_read, Outputs)
 {
     const auto who = tenant();
-    house.sql(
+    stack.sql(
         "SET @domain = (SELECT id FROM domain WHERE name = " + stack::quote(who.domain)
         + ");"
           " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(who_waited_too_long_for_a_lock_is_told_that_nothing_was_
     const auto who = tenant();
     create(who, "alice");
     const auto before = snapshot();
-    auto holder = house.session();
+    auto holder = stack.connect_to_database();
     holder.execute(
         "START TRANSACTION; UPDATE domain SET last_id = last_id WHERE name = "
         + stack::quote(who.domain)
@@ -193,7 +193,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_is_listed_with_the_last_day_on_which_it_is_valid, 
     BOOST_TEST(has(listed, " 2099-12-31T23:59:59Z "), listed);
     BOOST_TEST(!has(listed, "2100-01-01"), listed);
     // It ends with the second after that.
-    BOOST_TEST(house.value("SELECT expires_at FROM api_key WHERE id = "
+    BOOST_TEST(stack.value("SELECT expires_at FROM api_key WHERE id = "
                            + stack::quote(added.out.substr(4, 10)))
                == "4102444800");
 }

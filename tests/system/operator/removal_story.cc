@@ -26,17 +26,17 @@ namespace {
 struct Removals : story::Story {
     Ended ctl(const Arguments& arguments, const std::string& input = "") const
     {
-        return house.mailboxctl(arguments, input);
+        return stack.mailboxctl(arguments, input);
     }
     process::Terminal at_terminal(const Arguments& arguments) const
     {
-        Arguments all{house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF")};
+        Arguments all{stack.setting("MAILBOXCTL"), "--config", stack.setting("MAILBOXD_CONF")};
         all.insert(all.end(), arguments.begin(), arguments.end());
         return process::Terminal{all};
     }
     std::string id_of(const story::Tenant& who) const
     {
-        return house.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
+        return stack.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
     }
     // All that the tables have of a domain, but what a removal and a return may change:
     // generations, ids and versions.
@@ -58,7 +58,7 @@ struct Removals : story::Story {
                  + id,
              "SELECT CONCAT_WS(' ', 'ranges', SUM(mailboxes)) FROM mailbox_range WHERE domain_id = "
                  + id}) {
-            for (const auto& row : house.sql(query)) all.push_back(row[0]);
+            for (const auto& row : stack.sql(query)) all.push_back(row[0]);
         }
         return all;
     }
@@ -82,11 +82,11 @@ struct Furnished : Removals {
             BOOST_TEST(ctl(words).exit == 0);
         }
         narrow =
-            story::add_key(house, {"--account", who.account, "--domain", who.domain, "--read-only",
+            story::add_key(stack, {"--account", who.account, "--domain", who.domain, "--read-only",
                                    "--label", "reports", "--expires", "2099-12-31"});
         ranged = story::add_key(
-            house, {"--account", who.account, "--domain", who.domain, "--from", "127.0.0.0/8"});
-        house.sql("UPDATE mailbox SET size_bytes = 5 WHERE domain_id = " + id
+            stack, {"--account", who.account, "--domain", who.domain, "--from", "127.0.0.0/8"});
+        stack.sql("UPDATE mailbox SET size_bytes = 5 WHERE domain_id = " + id
                   + "; INSERT INTO suspended_name VALUES (" + id + ", 'mallory', 'disabled')");
     }
     void remove_domain() const
@@ -160,7 +160,7 @@ BOOST_FIXTURE_TEST_CASE(an_account_with_keys_alone_asks, Removals)
 {
     const auto name = story::unique("account");
     ctl({"account", "add", name});
-    story::add_key(house, {"--account", name});
+    story::add_key(stack, {"--account", name});
     BOOST_TEST(is_sentence(ctl({"account", "remove", name}), 1,
                            {"0 domains", "0 mailboxes", "1 key of the account", "--yes"}));
     BOOST_TEST(has(ctl({"account", "list"}).out, name));
@@ -203,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
 {
     const auto before = all_of(id);
     const auto generation =
-        house.value("SELECT MIN(generation) FROM mailbox WHERE domain_id = " + id);
+        stack.value("SELECT MIN(generation) FROM mailbox WHERE domain_id = " + id);
     remove_domain();
     const auto listed = ctl({"domain", "list", "--deleted"}).out;
     BOOST_TEST(
@@ -225,12 +225,12 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
     BOOST_TEST(!has(deleted, who.address("alice")), deleted);
     BOOST_TEST(ctl({"mailbox", "restore", who.address("dora")}).exit == 0);
     // No login from before is in force.
-    BOOST_TEST(house.value("SELECT MIN(generation) > " + generation
+    BOOST_TEST(stack.value("SELECT MIN(generation) > " + generation
                            + " FROM mailbox WHERE domain_id = " + id)
                == "1");
     BOOST_TEST(has(ctl({"audit", who.domain}).out, "domain-restore"));
     BOOST_TEST(
-        house.value("SELECT COUNT(*) FROM deleted_domain WHERE name = " + stack::quote(who.domain))
+        stack.value("SELECT COUNT(*) FROM deleted_domain WHERE name = " + stack::quote(who.domain))
         == "0");
     // Keys and lists work as before; and once only.
     ctl({"domain", "resume", who.domain});
@@ -253,7 +253,7 @@ BOOST_FIXTURE_TEST_CASE(a_long_one_with_its_pages, Removals)
 {
     const auto who = tenant();
     const auto id = id_of(who);
-    house.sql(
+    stack.sql(
         "SET @domain = " + id
         + ";"
           " INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
@@ -303,13 +303,13 @@ const Refused kRefused[] =
     {
         {"one that never was",
          [](const Furnished& story) {
-    story.house.sql("DELETE FROM deleted_domain WHERE name = " + stack::quote(story.who.domain));
+    story.stack.sql("DELETE FROM deleted_domain WHERE name = " + stack::quote(story.who.domain));
          },
          {},
          {"nothing is kept", "domain list --deleted"}},
         {"one whose time is over",
          [](const Furnished& story) {
-    story.house.sql("UPDATE deleted_domain SET deleted_at = deleted_at - 604800 WHERE name = "
+    story.stack.sql("UPDATE deleted_domain SET deleted_at = deleted_at - 604800 WHERE name = "
                     + stack::quote(story.who.domain));
          },
          {},
@@ -374,7 +374,7 @@ BOOST_FIXTURE_TEST_CASE(one_of_two_of_the_name, Furnished)
     remove_domain();
     BOOST_TEST(ctl({"domain", "restore", who.domain, "--id", id}).exit == 0);
     BOOST_TEST(id_of(who) == id);
-    BOOST_TEST(house.value("SELECT mailboxes FROM domain WHERE id = " + id) == "3");
+    BOOST_TEST(stack.value("SELECT mailboxes FROM domain WHERE id = " + id) == "3");
 }
 
 BOOST_FIXTURE_TEST_CASE(into_another_account, Furnished)
@@ -412,7 +412,7 @@ BOOST_FIXTURE_TEST_CASE(while_mailboxes_are_created, Removals)
     std::thread creator{[&] {
         for (int i = 0; !is_over; ++i) {
             const auto name = "m" + std::to_string(i);
-            const auto answer = house.server().send(
+            const auto answer = stack.server().send(
                 {.method = "POST",
                  .target = who.mailboxes(),
                  .headers = {{"Authorization", http::basic(who.key)}},
@@ -442,13 +442,13 @@ BOOST_FIXTURE_TEST_CASE(erased_it_does_not_come_back, Furnished)
 {
     remove_domain();
     const auto erased =
-        process::run({house.setting("MAILBOXCTL"), "--config", house.setting("MAILBOXD_CONF"),
+        process::run({stack.setting("MAILBOXCTL"), "--config", stack.setting("MAILBOXD_CONF"),
                       "erase", who.domain, "--yes", "--json"});
     for (const auto& words : {"\"deleted_domain\":1", "\"deleted_key\":2", "\"suspended_name\":2"})
         BOOST_TEST(has(erased.out, words), erased.out << erased.err);
     for (const char* table : {"deleted_domain WHERE id", "deleted_key WHERE domain_id",
                               "suspended_name WHERE domain_id"}) {
-        BOOST_TEST(house.value("SELECT COUNT(*) FROM " + std::string{table} + " = " + id) == "0",
+        BOOST_TEST(stack.value("SELECT COUNT(*) FROM " + std::string{table} + " = " + id) == "0",
                    table);
     }
     BOOST_TEST(is_sentence(ctl({"domain", "restore", who.domain}), 1, {"nothing is kept"}));

@@ -20,7 +20,7 @@ namespace {
 struct Suspensions : story::Story {
     Ended ctl(const Arguments& arguments, const std::string& input = "") const
     {
-        return house.mailboxctl(arguments, input);
+        return stack.mailboxctl(arguments, input);
     }
 
     static std::string name_of(const std::string& level, const story::Tenant& who)
@@ -37,7 +37,7 @@ struct Suspensions : story::Story {
     }
     std::string state(const std::string& level, const story::Tenant& who) const
     {
-        return house.value("SELECT state FROM " + where(level, who));
+        return stack.value("SELECT state FROM " + where(level, who));
     }
 };
 
@@ -78,7 +78,7 @@ BOOST_DATA_TEST_CASE_F(Suspensions, none_is_weakened_by_another,
     create(who, "alice");
     const auto name = name_of(level, who);
     const std::string table{level};
-    house.sql("UPDATE "
+    stack.sql("UPDATE "
               + where(level, who)
                     .replace(0, table.size(), table + " SET state = " + stack::quote(step.before)));
     Arguments words{level, step.words[0], name};
@@ -286,7 +286,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_added_again_has_none, Suspensions)
     ctl({"mailbox", "suspend", who.address("alice")});
     ctl({"domain", "remove", who.domain, "--yes"});
     ctl({"domain", "add", who.domain, "--account", who.account, "--no-postmaster"});
-    const auto key = story::add_key(house, {"--account", who.account});
+    const auto key = story::add_key(stack, {"--account", who.account});
     BOOST_TEST(call(key, "POST", who.mailboxes(),
                     http::form({{"mailbox", "alice"}, {"password", story::kPassword}}))
                    .status

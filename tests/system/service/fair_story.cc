@@ -38,7 +38,7 @@ struct Fair : story::Breaking {
                                     {{"Authorization", http::basic(tenant.key)}},
                                     story::hundred(prefix)};
         return std::async(std::launch::async,
-                          [server = house.server(), request] { return server.send(request); });
+                          [server = stack.server(), request] { return server.send(request); });
     }
 
     // None of the batches was made by now. On a machine that is busy with other things some may be
@@ -73,7 +73,7 @@ struct Fair : story::Breaking {
 
     std::string nginx_errors() const
     {
-        std::ifstream file{house.directory() / "log" / "nginx.log"};
+        std::ifstream file{stack.directory() / "log" / "nginx.log"};
         return {std::istreambuf_iterator<char>{file}, {}};
     }
 };
@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
     const auto who = tenant();
     const auto narrow = tenant();
     BOOST_TEST_REQUIRE(create(who, "user-99").status == 200);
-    BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=99"}).exit
+    BOOST_TEST_REQUIRE(stack.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=99"}).exit
                        == 0);
     reconfigure({{"request_deadline", "5"}, {"argon2_passes", "100"}});
     const auto batch = [&](const story::Tenant& tenant) {
@@ -131,9 +131,9 @@ BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
     };
     BOOST_TEST(is_refused(batch(who), 409, {"mailbox_exists", "user-99"}));
     BOOST_TEST(is_refused(batch(narrow), 409, {"allowance_used_up", "99"}));
-    BOOST_TEST_REQUIRE(house.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=none"}).exit
+    BOOST_TEST_REQUIRE(stack.mailboxctl({"domain", "set", narrow.domain, "max_mailboxes=none"}).exit
                        == 0);
-    BOOST_TEST_REQUIRE(house.mailboxctl({"account", "set", narrow.account, "max_mailboxes=99"}).exit
+    BOOST_TEST_REQUIRE(stack.mailboxctl({"account", "set", narrow.account, "max_mailboxes=99"}).exit
                        == 0);
     BOOST_TEST(is_refused(batch(narrow), 409, {"allowance_used_up", "99"}));
     BOOST_TEST(is_refused(change(who, "nobody", "Looking-Glass"), 404, {"mailbox_not_found"}));
@@ -159,7 +159,7 @@ BOOST_FIXTURE_TEST_CASE(nobody_hashes_for_a_client_that_has_gone, Fair)
     const auto who = tenant();
     const auto mark = log.mark();
     {
-        http::Connection connection{house.server().port()};
+        http::Connection connection{stack.server().port()};
         connection.send(http::Request{"POST",
                                       who.mailboxes(),
                                       {{"Authorization", http::basic(who.key)}},
@@ -175,7 +175,7 @@ BOOST_FIXTURE_TEST_CASE(nobody_hashes_for_a_client_that_has_gone, Fair)
 BOOST_FIXTURE_TEST_CASE(a_batch_whose_client_half_closes_is_refused, Fair)
 {
     const auto who = tenant();
-    http::Connection connection{house.server().port()};
+    http::Connection connection{stack.server().port()};
     connection.send(http::Request{
         "POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, story::hundred("user-")}
                         .bytes());
@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(more_changes_than_may_wait, Fair,
     Answers flooding;
     std::future<http::Answer> single;
     {
-        const process::Stopped stopped{house.workers()};
+        const process::Stopped stopped{stack.workers()};
         for (int i = 0; i < kMany; ++i)
             flooding.push_back(start_change(flood, "user" + std::to_string(i)));
         const auto refused = [&] {
@@ -245,7 +245,7 @@ BOOST_FIXTURE_TEST_CASE(more_changes_than_may_wait, Fair,
 BOOST_FIXTURE_TEST_CASE(a_gate_that_is_killed_is_replaced, Fair)
 {
     const auto who = tenant();
-    const auto gate = house.gate();
+    const auto gate = stack.gate();
     const auto mark = log.mark();
     Hold hold{*this, who};
     auto running = start_change(who, "running");
@@ -259,7 +259,7 @@ BOOST_FIXTURE_TEST_CASE(a_gate_that_is_killed_is_replaced, Fair)
     // What a worker had is answered; what comes afterwards waits for the new gate.
     BOOST_TEST(text(running.get()) == kCreated);
     BOOST_TEST(text(next.get()) == kCreated);
-    BOOST_TEST(house.gate() != gate);
+    BOOST_TEST(stack.gate() != gate);
 }
 
 // The paused half of a batch keeps its generated passwords.
@@ -274,7 +274,7 @@ BOOST_FIXTURE_TEST_CASE(a_batch_that_was_paused_is_made_whole, Fair)
                                 {{"Authorization", http::basic(who.key)}},
                                 http::form(logins)};
     auto batch = std::async(std::launch::async,
-                            [server = house.server(), request] { return server.send(request); });
+                            [server = stack.server(), request] { return server.send(request); });
     int changes = 0;
     while (!is_ready(batch)) {
         BOOST_TEST(text(create(other, "user" + std::to_string(changes++))) == kCreated);

@@ -264,7 +264,7 @@ struct Socket : story::Story {
     // What comes back on stdout, of all records.
     std::string send_to(const std::string& socket, const std::string& bytes) const
     {
-        http::Connection connection{house.setting(socket)};
+        http::Connection connection{stack.setting(socket)};
         connection.send(bytes);
         connection.finish();
         constexpr char kStdout = 6;
@@ -289,7 +289,7 @@ BOOST_TEST_DECORATOR(*story::shows("rules: a body shorter than announced"))
 BOOST_DATA_TEST_CASE_F(Socket, somebody_sends, data::make(kSent), row)
 {
     const auto who = tenant();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     for (const char* socket : {"FASTCGI_SOCKET", "FASTCGI_WRITE_SOCKET"}) {
         BOOST_TEST_CONTEXT(socket)
         {
@@ -310,7 +310,7 @@ BOOST_DATA_TEST_CASE_F(Socket, somebody_sends, data::make(kSent), row)
             call(who.key, "DELETE", who.mailbox("alice"));
         }
     }
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(list(who).status == 200);
 }
 
@@ -318,7 +318,7 @@ BOOST_DATA_TEST_CASE_F(Socket, somebody_sends, data::make(kSent), row)
 BOOST_FIXTURE_TEST_CASE(cut_at_every_byte, Socket)
 {
     const auto who = tenant();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     const auto good = whole(wire(who).change) + record(kStdin, kForm) + record(kStdin, "");
     // The end of the body's stream may be missing: all that was announced is there.
     const auto needed = good.size() - record(kStdin, "").size();
@@ -328,7 +328,7 @@ BOOST_FIXTURE_TEST_CASE(cut_at_every_byte, Socket)
     }
     BOOST_TEST(answers::page(list(who)).total_count == 0);
     BOOST_TEST(send_to("FASTCGI_WRITE_SOCKET", good).starts_with("Status: 200 OK\r\n"));
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 // Debian's libfcgi aborts on this length. Then the worker is replaced; nobody else notices.
@@ -339,7 +339,7 @@ BOOST_FIXTURE_TEST_CASE(a_length_that_ends_the_worker, story::Breaking)
     for (const char* socket : {"FASTCGI_SOCKET", "FASTCGI_WRITE_SOCKET"}) {
         for (int i = 0; i < 4; ++i) {
             const auto mark = log.mark();
-            http::Connection connection{house.setting(socket)};
+            http::Connection connection{stack.setting(socket)};
             connection.send(whole(std::string("\xFF\xFF\xFF\xFE\xFF\xFF\xFF\xFE", 8)));
             connection.finish();
             BOOST_TEST(connection.receive_all().empty());
@@ -348,24 +348,24 @@ BOOST_FIXTURE_TEST_CASE(a_length_that_ends_the_worker, story::Breaking)
     }
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
-    BOOST_TEST(house.await_workers());
+    BOOST_TEST(stack.await_workers());
 }
 
 // Somebody who connects and says nothing does not keep a worker for long.
 BOOST_FIXTURE_TEST_CASE(silence, Socket)
 {
     const auto who = tenant();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     std::vector<std::unique_ptr<http::Connection>> silent;
     for (int i = 0; i < 4; ++i) {
-        silent.push_back(std::make_unique<http::Connection>(house.setting("FASTCGI_SOCKET")));
+        silent.push_back(std::make_unique<http::Connection>(stack.setting("FASTCGI_SOCKET")));
         silent.back()->send(begin());
     }
     for (const auto& connection : silent) {
         connection->receive_all();
     }
     BOOST_TEST(list(who).status == 200);
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

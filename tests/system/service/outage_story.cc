@@ -34,7 +34,7 @@ boost::test_tools::assertion_result is_refused(const http::Answer& answer)
 }
 
 struct Outage : story::Breaking {
-    pid_t database() const { return house.part("mariadb"); }
+    pid_t database() const { return stack.part("mariadb"); }
 
     // Every kind of request: two that read, and what changes.
     std::vector<http::Answer> read(const story::Tenant& who) const
@@ -65,8 +65,8 @@ BOOST_FIXTURE_TEST_CASE(
 {
     const auto who = tenant();
     create(who, "alice");
-    const auto master = house.master();
-    const auto workers = house.workers();
+    const auto master = stack.master();
+    const auto workers = stack.workers();
     const auto mark = log.mark();
     stop_database();
 
@@ -86,13 +86,13 @@ BOOST_FIXTURE_TEST_CASE(
     mistyped[20] = mistyped[20] == 'a' ? 'b' : 'a';
     BOOST_TEST(refusal(call(mistyped, "GET", who.mailboxes())) == "401 unauthorized: Forbidden");
 
-    house.up();
+    stack.up();
     BOOST_TEST(eventually([&] { return list(who).status == 200; }));
     BOOST_TEST(create(who, "bob").status == 200);
     BOOST_TEST(answers::page(list(who)).total_count == 2);
     // It has recovered by itself: nobody was started anew.
-    BOOST_TEST(house.master() == master);
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.master() == master);
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 // It takes connections and says nothing. Some wait for a time-out, each worker once; then all are
@@ -103,8 +103,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
     reconfigure({{"db_timeout", "2"}, {"db_connect_timeout", "1"}});
     const auto who = tenant();
     create(who, "alice");
-    const auto master = house.master();
-    const auto workers = house.workers();
+    const auto master = stack.master();
+    const auto workers = stack.workers();
     const auto waited = [&](std::size_t mark) {
         const auto lines = log.lines_since(mark);
         return std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
             requests.push_back(
                 {"DELETE", who.mailbox("alice"), {{"Authorization", http::basic(who.key)}}, {}});
         }
-        for (const auto& answer : http::send_all(house.server(), requests)) {
+        for (const auto& answer : http::send_all(stack.server(), requests)) {
             BOOST_TEST(is_refused(answer));
         }
         BOOST_TEST(waited(mark) <= static_cast<long>(kWorkers));
@@ -149,8 +149,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
         BOOST_TEST(list(who).status == 200);
         BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
     }
-    BOOST_TEST(house.master() == master);
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.master() == master);
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 // As a replica is: what is there can be read, and nothing changed.
@@ -158,16 +158,16 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_read_only, Outage,
                         *shows("status: 503 the database cannot be asked"))
 {
     const auto who = tenant();
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
     create(who, "alice");
-    const auto workers = house.workers();
-    for (const auto& row : house.sql(
+    const auto workers = stack.workers();
+    for (const auto& row : stack.sql(
              "SHOW GLOBAL VARIABLES WHERE variable_name IN ('read_only', 'super_read_only')")) {
         BOOST_TEST_CONTEXT(row.at(0))
         {
             const auto mark = log.mark();
             const auto before = snapshot();
-            house.sql("SET GLOBAL " + row.at(0) + " = 1");
+            stack.sql("SET GLOBAL " + row.at(0) + " = 1");
             for (int i = 0; i < 3; ++i) {
                 for (const auto& answer : read(who)) {
                     BOOST_TEST(answer.status == 200);
@@ -180,13 +180,13 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_read_only, Outage,
             BOOST_TEST(!log.expect(mark, {"error database", "error 1290", "is the server read_only",
                                           "db_host has to lead"})
                             .empty());
-            house.sql("SET GLOBAL " + row.at(0) + " = 0");
-            house.sql("SET GLOBAL read_only = 0");
+            stack.sql("SET GLOBAL " + row.at(0) + " = 0");
+            stack.sql("SET GLOBAL read_only = 0");
             BOOST_TEST(create(who, story::unique("user")).status == 200);
             BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
         }
     }
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 // The old server lives on at a fail-over, read_only, and with it the connections to it: what reads
@@ -196,7 +196,7 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
     const auto who = tenant();
     const auto connections = [&] {
         std::set<std::string> all;
-        for (const auto& row : house.sql(
+        for (const auto& row : stack.sql(
                  "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api'")) {
             all.insert(row.at(0));
         }
@@ -211,9 +211,9 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
     reconfigure({});
     std::set<std::string> before;
     BOOST_TEST_REQUIRE(eventually([&] { return (before = connections()).size() == kWorkers; }));
-    house.sql("SET GLOBAL read_only = 1");
+    stack.sql("SET GLOBAL read_only = 1");
     BOOST_TEST(create(who, "alice").status == 503);
-    house.sql("SET GLOBAL read_only = 0");
+    stack.sql("SET GLOBAL read_only = 0");
     const auto left = [&] {
         const auto after = connections();
         return std::count_if(before.begin(), before.end(),
@@ -223,8 +223,8 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
     BOOST_TEST(create(who, "alice").status == 200);
     BOOST_TEST(eventually([&] {
         // Several at once, or one worker answers them all.
-        const auto lists = http::open_many(house.server().port(), 20, asking("GET"));
-        const auto changes = http::open_many(house.server().port(), 20, asking("DELETE"));
+        const auto lists = http::open_many(stack.server().port(), 20, asking("GET"));
+        const auto changes = http::open_many(stack.server().port(), 20, asking("DELETE"));
         for (const auto& each : lists) BOOST_TEST(each->receive().status == 200);
         for (const auto& each : changes) BOOST_TEST(each->receive().status != 503);
         return left() == 0;
@@ -249,7 +249,7 @@ struct Full : Small, story::Story {
     // Until not one more row fits.
     void fill() const
     {
-        house.sql(
+        stack.sql(
             "CREATE TABLE ballast (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, bytes VARBINARY(7000)) ENGINE = InnoDB");
         for (const char* rows : {"500", "50", "5", "1"}) {
             bool is_room = true;
@@ -262,7 +262,7 @@ struct Full : Small, story::Story {
     bool try_to_add(const std::string& rows) const
     {
         try {
-            house.sql(
+            stack.sql(
                 "INSERT INTO ballast (bytes) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
                 + rows + ") SELECT REPEAT('x', 7000) FROM n");
             return true;
@@ -279,7 +279,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_full, Full,
 {
     const auto who = tenant();
     BOOST_TEST(create(who, "alice").status == 200);
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     const auto mark = log.mark();
     fill();
     // The last pages of the tables may have room for some.
@@ -299,10 +299,10 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_full, Full,
     BOOST_TEST(all.status == 200);
     BOOST_TEST(answers::page(all).total_count == created);
 
-    house.sql("DROP TABLE ballast");
+    stack.sql("DROP TABLE ballast");
     BOOST_TEST(create(who, "bob").status == 200);
     BOOST_TEST(remove(who, "alice").status == 200);
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(started_before_the_database, Outage,
@@ -310,12 +310,12 @@ BOOST_FIXTURE_TEST_CASE(started_before_the_database, Outage,
 {
     const auto who = tenant();
     stop_database();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     for (const auto pid : workers) {
         ::kill(pid, SIGKILL);
     }
     BOOST_TEST(refusal(list(who)) == "503 unavailable: Temporarily unavailable");
-    house.up();
+    stack.up();
     BOOST_TEST(eventually([&] { return list(who).status == 200; }));
 }
 
@@ -326,9 +326,9 @@ BOOST_FIXTURE_TEST_CASE(a_lost_connection_is_replaced, Outage)
     for (int i = 0; i < 20; ++i) {
         list(who);
     }
-    for (const auto& row : house.sql("SELECT id FROM information_schema.processlist"
+    for (const auto& row : stack.sql("SELECT id FROM information_schema.processlist"
                                      " WHERE user = 'mailboxd_api'")) {
-        house.sql("KILL " + row.at(0));
+        stack.sql("KILL " + row.at(0));
     }
     // A statement that is known not to have run is repeated; a change may also be refused,
     // but then has not happened.
@@ -350,8 +350,8 @@ BOOST_FIXTURE_TEST_CASE(a_connection_lost_in_mid_change_tells_the_truth, Outage,
     Hold hold{*this, who};
     auto answer = std::async(std::launch::async, [&] { return create(who, "alice"); });
     hold.await(1);
-    house.sql("KILL "
-              + house.value("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx"
+    stack.sql("KILL "
+              + stack.value("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx"
                             " WHERE trx_state = 'LOCK WAIT'"));
     hold.release();
     const auto status = answer.get().status;
@@ -390,9 +390,9 @@ struct Proxied : Outage {
         is_done = false;
     }
 
-    std::string socket = house.directory() / "run" / story::unique("proxy");
+    std::string socket = stack.directory() / "run" / story::unique("proxy");
     std::atomic<bool> is_done = true;
-    proxy::Proxy proxy{server_at(house.setting("DB_SOCKET")), socket};
+    proxy::Proxy proxy{server_at(stack.setting("DB_SOCKET")), socket};
 };
 
 }  // namespace
@@ -424,7 +424,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_commit,
                       + "\"}\n");
     BOOST_TEST(is_done);
     BOOST_TEST(answers::page(list(who)).total_count == 0);
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND domain = "
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM audit_log WHERE local_part = 'alice' AND domain = "
                            + stack::quote(who.domain))
                == "3");
 }
@@ -437,7 +437,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_a_large_commit,
                        fate)
 {
     const auto who = tenant();
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "allow_delete_all=yes"}).exit == 0);
     const std::string credentials = "/v3/domains/" + who.domain + "/credentials";
     at_commit(fate);
     BOOST_TEST(answers::text(call(who.key, "POST", credentials, story::hundred("user")))
@@ -451,7 +451,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_a_large_commit,
     BOOST_TEST(is_done);
     BOOST_TEST(answers::page(list(who)).total_count == 0);
     BOOST_TEST(
-        house.value(
+        stack.value(
             "SELECT CONCAT(COUNT(*), ' ', COUNT(DISTINCT action, local_part)) FROM audit_log WHERE action IN ('create', 'delete')"
             " AND domain = "
             + stack::quote(who.domain))

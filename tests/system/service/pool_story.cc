@@ -47,7 +47,7 @@ BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, story::Breaking)
 {
     for (const char* name : {"FASTCGI_SOCKET", "FASTCGI_WRITE_SOCKET"}) {
         struct stat status {};
-        BOOST_TEST_REQUIRE(::stat(house.setting(name).c_str(), &status) == 0);
+        BOOST_TEST_REQUIRE(::stat(stack.setting(name).c_str(), &status) == 0);
         BOOST_TEST(S_ISSOCK(status.st_mode));
         BOOST_TEST((status.st_mode & 0777U) == 0660U);
     }
@@ -56,8 +56,8 @@ BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, story::Breaking)
 // Where root has started it, that ends before the first request.
 BOOST_FIXTURE_TEST_CASE(no_process_of_it_is_root, story::Breaking)
 {
-    auto processes = house.workers();
-    processes.push_back(house.master());
+    auto processes = stack.workers();
+    processes.push_back(stack.master());
     for (const auto pid : processes) {
         for (const char* name : {"Uid", "Gid", "Groups"}) {
             const auto ids = status_of(pid, name);
@@ -76,9 +76,9 @@ BOOST_FIXTURE_TEST_CASE(a_killed_worker_is_replaced, story::Breaking)
 {
     const auto who = tenant();
     const auto mark = log.mark();
-    const auto victim = house.workers().front();
+    const auto victim = stack.workers().front();
     ::kill(victim, SIGKILL);
-    BOOST_TEST(house.await_workers({victim}));
+    BOOST_TEST(stack.await_workers({victim}));
     BOOST_TEST(
         !log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(victim), "SIGKILL"})
              .empty());
@@ -90,7 +90,7 @@ BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, story::Breaking)
 {
     const auto who = tenant();
     const auto mark = log.mark();
-    const auto victims = house.workers();
+    const auto victims = stack.workers();
     BOOST_TEST(victims.size() == kWorkers);
     for (const auto pid : victims) {
         ::kill(pid, SIGKILL);
@@ -98,7 +98,7 @@ BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, story::Breaking)
     // The sockets are the master's: whoever comes now waits for a worker, and gets its answer.
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(text(create(who, "alice")) == kCreated);
-    BOOST_TEST(house.await_workers(victims));
+    BOOST_TEST(stack.await_workers(victims));
     for (const auto pid : victims) {
         BOOST_TEST(
             !log.expect(mark, {"warning worker-exit", "pid=" + std::to_string(pid)}).empty());
@@ -113,7 +113,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done,
     Hold hold{*this, who};
     auto answer = start_change(who, "alice");
     hold.await(1);
-    for (const auto pid : house.workers()) {
+    for (const auto pid : stack.workers()) {
         ::kill(pid, SIGKILL);
     }
     BOOST_TEST(is_refused(answer.get(), 502, {"no_answer", "may or may not"}));
@@ -136,11 +136,11 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_cannot_start_is_tried_less_and_less_often,
         return lines;
     };
     {
-        const process::Stopped stopped{{house.part("mariadb")}};
-        ::kill(house.workers().front(), SIGKILL);
+        const process::Stopped stopped{{stack.part("mariadb")}};
+        ::kill(stack.workers().front(), SIGKILL);
         BOOST_TEST(eventually([&] {
-            const auto serving = house.serving_workers();
-            for (const auto pid : house.workers()) {
+            const auto serving = stack.serving_workers();
+            for (const auto pid : stack.workers()) {
                 if (std::find(serving.begin(), serving.end(), pid) == serving.end())
                     ::kill(pid, SIGKILL);
             }
@@ -158,8 +158,8 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_cannot_start_is_tried_less_and_less_often,
 BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
 {
     const auto who = tenant();
-    const auto workers = house.workers();
-    const auto master = house.master();
+    const auto workers = stack.workers();
+    const auto master = stack.master();
     Hold hold{*this, who};
     auto answer = start_change(who, "alice");
     hold.await(1);
@@ -176,21 +176,21 @@ BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
 BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
 {
     for (const int signal : {SIGTERM, SIGINT}) {
-        house.up();
+        stack.up();
         BOOST_TEST_CONTEXT("signal " << signal)
         {
             const auto who = tenant();
             const auto mark = log.mark();
-            const auto workers = house.workers();
+            const auto workers = stack.workers();
             Hold hold{*this, who};
             auto answer = start_change(who, "alice");
             hold.await(1);
-            ::kill(house.master(), signal);
+            ::kill(stack.master(), signal);
             BOOST_TEST(!log.expect(mark, {"stop"}).empty());
-            BOOST_TEST(is_alive(house.master()));
+            BOOST_TEST(is_alive(stack.master()));
             hold.release();
             BOOST_TEST(text(answer.get()) == kCreated);
-            BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
+            BOOST_TEST(eventually([&] { return !is_alive(stack.master()); }));
             BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
             BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
         }
@@ -200,9 +200,9 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
 BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
 {
     const auto mark = log.mark();
-    const auto workers = house.workers();
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST(eventually([&] { return !is_alive(house.master()); },
+    const auto workers = stack.workers();
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST(eventually([&] { return !is_alive(stack.master()); },
                           std::chrono::seconds{20}));  // stop_grace is 35 s
     BOOST_TEST(std::none_of(workers.begin(), workers.end(), is_alive));
     BOOST_TEST(!log.expect(mark, {"stop"}).empty());
@@ -217,9 +217,9 @@ BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, story::Breaking
     const auto who = tenant();
     // Neither is one that a fault raises: the sanitizers would report it.
     for (const int signal : {SIGTERM, SIGXCPU}) {
-        const auto victim = house.workers().front();
+        const auto victim = stack.workers().front();
         ::kill(victim, signal);
-        BOOST_TEST(house.await_workers({victim}));
+        BOOST_TEST(stack.await_workers({victim}));
         BOOST_TEST(list(who).status == 200);
     }
 }
@@ -246,7 +246,7 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, story::Br
     const auto who = tenant();
     Hold hold{*this, who};
     {
-        http::Connection connection{house.server().port()};
+        http::Connection connection{stack.server().port()};
         connection.send(
             http::Request{"POST",
                           who.mailboxes(),
@@ -255,10 +255,10 @@ BOOST_FIXTURE_TEST_CASE(a_client_that_hangs_up_is_served_all_the_same, story::Br
                 .bytes());
         hold.await(1);
     }
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     hold.release();
     BOOST_TEST(eventually([&] { return answers::page(list(who)).total_count == 1; }));
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
@@ -275,8 +275,8 @@ BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
         {}}.bytes();
     http::Connections waiting;
     {
-        const process::Stopped stopped{house.workers()};
-        waiting = http::open_many(house.server().port(), kBound + kMore, bytes);
+        const process::Stopped stopped{stack.workers()};
+        waiting = http::open_many(stack.server().port(), kBound + kMore, bytes);
         BOOST_TEST(eventually([&] { return http::are_taken(waiting); }));
     }
     // Which ones came first is nginx's to say, so only the number is known.

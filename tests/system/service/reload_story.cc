@@ -29,13 +29,13 @@ using process::is_alive;
 namespace {
 
 struct Reload : story::Breaking {
-    void hang_up() const { ::kill(house.master(), SIGHUP); }
+    void hang_up() const { ::kill(stack.master(), SIGHUP); }
 };
 
 // Clients that call without a pause, from threads of their own, until they are stopped.
 class Load {
 public:
-    Load(const stack::Stack& house, const story::Tenant& who) : server_{house.server()}, who_{who}
+    Load(const stack::Stack& stack, const story::Tenant& who) : server_{stack.server()}, who_{who}
     {
         for (int i = 0; i < 4; ++i) {
             clients_.emplace_back([this, i](const std::stop_token& stop) { call(i, stop); });
@@ -118,29 +118,29 @@ BOOST_FIXTURE_TEST_CASE(broken_settings_change_nothing_and_say_so, Reload)
 {
     const auto who = tenant();
     const auto mark = log.mark();
-    const auto workers = house.workers();
-    const auto good = story::configuration(house, {{"max_limit", "500"}});
+    const auto workers = stack.workers();
+    const auto good = story::configuration(stack, {{"max_limit", "500"}});
     configure({{"max_limit", "500"}, {"wrokers", "3"}});
     hang_up();
     BOOST_TEST(!log.expect(mark, {"error reload-refused", "wrokers"}).empty());
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(list(who, "?limit=1000").status == 200);
     // And it is not stuck with that.
-    std::ofstream{house.setting("MAILBOXD_CONF")} << good;
+    std::ofstream{stack.setting("MAILBOXD_CONF")} << good;
     hang_up();
-    BOOST_TEST(house.await_workers(workers));
+    BOOST_TEST(stack.await_workers(workers));
     BOOST_TEST(is_refused(list(who, "?limit=501"), 400, {"500"}));
 }
 
 BOOST_FIXTURE_TEST_CASE(no_request_is_lost, Reload)
 {
     const auto who = tenant();
-    Load load{house, who};
+    Load load{stack, who};
     for (int i = 0; i < 15; ++i) {
-        const auto old = house.workers();
+        const auto old = stack.workers();
         const int before = load.answered();
         hang_up();
-        BOOST_TEST(house.await_workers(old));
+        BOOST_TEST(stack.await_workers(old));
         BOOST_TEST(eventually([&] { return load.answered() > before + 20; }));
     }
     const auto counts = load.stop();
@@ -155,12 +155,12 @@ BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
     constexpr int kTimes = 50;
     constexpr int kRequests = 10'000;
     const auto who = tenant();
-    Load load{house, who};
+    Load load{stack, who};
     int killed = 0;
     for (int i = 0; i < kTimes; ++i) {
         const int enough = kRequests / kTimes * (i + 1);
         hang_up();
-        const auto workers = house.workers();
+        const auto workers = stack.workers();
         if (!workers.empty()) {
             ::kill(workers[static_cast<std::size_t>(i) % workers.size()], SIGKILL);
             ++killed;
@@ -180,13 +180,13 @@ BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
     std::cout << "  " << load.answered() << " requests beside " << kTimes << " reloads and "
               << killed << " kills" << seen.str() << std::endl;
     BOOST_TEST(refused <= killed);
-    BOOST_TEST(house.await_workers());
+    BOOST_TEST(stack.await_workers());
 }
 
 BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
 {
     const auto who = tenant();
-    const auto old = house.workers();
+    const auto old = stack.workers();
     Hold hold{*this, who};
     auto answer = start_change(who, "alice");
     hold.await(1);
@@ -195,30 +195,30 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
     BOOST_TEST(list(who).status == 200);
     hold.release();
     BOOST_TEST(text(answer.get()) == "200 {\"message\":\"Created 1 mailboxes\"}\n");
-    BOOST_TEST(house.await_workers(old));
+    BOOST_TEST(stack.await_workers(old));
 }
 
 BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
 {
     const auto who = tenant();
-    const auto old = house.workers();
+    const auto old = stack.workers();
     for (int i = 0; i < 50; ++i) {
         hang_up();
     }
-    BOOST_TEST(house.await_workers(old));
+    BOOST_TEST(stack.await_workers(old));
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
     // Stopping is not overridden by what comes behind it.
-    ::kill(house.master(), SIGTERM);
+    ::kill(stack.master(), SIGTERM);
     hang_up();
-    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
+    BOOST_TEST(eventually([&] { return !is_alive(stack.master()); }));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
 {
     const auto who = tenant();
     reconfigure({{"request_deadline", "2"}, {"stop_grace", "3"}});
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     const auto before = snapshot();
     const auto mark = log.mark();
     Hold hold{*this, who};
@@ -227,8 +227,8 @@ BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
     BOOST_TEST(!log.expect(mark, {"warning worker-exit", "SIGALRM"}).empty());
     hold.release();
     BOOST_TEST(snapshot() == before);
-    BOOST_TEST(house.await_workers());
-    BOOST_TEST(house.workers() != workers);
+    BOOST_TEST(stack.await_workers());
+    BOOST_TEST(stack.workers() != workers);
     BOOST_TEST(create(who, "alice").status == 200);
 }
 
@@ -237,14 +237,14 @@ BOOST_FIXTURE_TEST_CASE(a_lock_that_is_held_too_long, Reload,
                         *story::shows("status: 503 the database cannot be asked"))
 {
     const auto who = tenant();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     const auto before = snapshot();
     Hold hold{*this, who};
     const auto answer = start_change(who, "alice").get();
     BOOST_TEST(is_refused(answer, 503, {"unavailable: Temporarily unavailable"}));
     hold.release();
     BOOST_TEST(snapshot() == before);
-    BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+    BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(create(who, "alice").status == 200);
 }
 
@@ -253,13 +253,13 @@ BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
     const auto who = tenant();
     reconfigure({{"max_requests", "5"}});
     const auto mark = log.mark();
-    const auto workers = house.workers();
+    const auto workers = stack.workers();
     for (int i = 0; i < 60; ++i) {
         BOOST_TEST(list(who).status == 200);
     }
     BOOST_TEST(!log.expect(mark, {"info worker-exit", "requests=5"}).empty());
-    BOOST_TEST(house.await_workers());
-    BOOST_TEST(house.workers() != workers);
+    BOOST_TEST(stack.await_workers());
+    BOOST_TEST(stack.workers() != workers);
 }
 
 // Tables from before a migration are as good as none; those of the next release are served, while
@@ -268,7 +268,7 @@ BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
 {
     const auto who = tenant();
     const auto name = "old_" + std::to_string(::getpid());
-    house.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name
+    stack.sql("CREATE DATABASE " + name + "; CREATE TABLE " + name
               + ".schema_version (version INT UNSIGNED NOT NULL PRIMARY KEY);"
                 " GRANT SELECT ON "
               + name + ".* TO 'mailboxd_api'@'localhost'");
@@ -276,11 +276,11 @@ BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
     reconfigure({{"db_name", name}});
     BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
     BOOST_TEST(!log.expect(mark, {"warning database-absent", "schema version 0, older"}).empty());
-    house.sql("REVOKE SELECT ON " + name + ".* FROM 'mailboxd_api'@'localhost'; DROP DATABASE "
+    stack.sql("REVOKE SELECT ON " + name + ".* FROM 'mailboxd_api'@'localhost'; DROP DATABASE "
               + name + "; INSERT INTO schema_version VALUES (999, 'next', 0)");
     reconfigure({{"db_name", "mailboxd"}});
     BOOST_TEST(list(who).status == 200);
-    house.sql("DELETE FROM schema_version WHERE version = 999");
+    stack.sql("DELETE FROM schema_version WHERE version = 999");
 }
 
 // Those that wait for a database that hangs have taken no request yet: they do not pile up behind
@@ -288,7 +288,7 @@ BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
 BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
 {
     const auto who = tenant();
-    const auto database = house.part("mariadb");
+    const auto database = stack.part("mariadb");
     const auto mark = log.mark();
     ::kill(database, SIGSTOP);
     for (int i = 0; i < 6; ++i) {
@@ -297,9 +297,9 @@ BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
             !log.expect(mark, {"info reloading", "generation=" + std::to_string(i + 2)}).empty());
     }
     // The first, which serve, may wait for an answer; all in between are gone.
-    BOOST_TEST(eventually([&] { return house.workers().size() <= 2 * kWorkers; }));
+    BOOST_TEST(eventually([&] { return stack.workers().size() <= 2 * kWorkers; }));
     ::kill(database, SIGCONT);
-    BOOST_TEST(house.await_workers());
+    BOOST_TEST(stack.await_workers());
     BOOST_TEST(list(who).status == 200);
 }
 
@@ -307,10 +307,10 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_ignores_term_is_killed_after_the_grace, Re
 {
     reconfigure({{"request_deadline", "1"}, {"stop_grace", "2"}});
     const auto mark = log.mark();
-    const auto stopped = house.workers().front();
+    const auto stopped = stack.workers().front();
     ::kill(stopped, SIGSTOP);
-    ::kill(house.master(), SIGTERM);
-    BOOST_TEST(eventually([&] { return !is_alive(house.master()); }));
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST(eventually([&] { return !is_alive(stack.master()); }));
     BOOST_TEST(!is_alive(stopped));
     BOOST_TEST(
         !log.expect(mark, {"warning", "pid=" + std::to_string(stopped), "stop_grace"}).empty());
@@ -332,10 +332,10 @@ BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload,
     const auto who = tenant();
     list(who);
     create(who, "alice");
-    const auto of_master = process::open_files(house.master()).size();
+    const auto of_master = process::open_files(stack.master()).size();
     const auto most = [&] {
         std::size_t count = 0;
-        for (const auto pid : house.workers()) {
+        for (const auto pid : stack.workers()) {
             count = std::max(count, process::open_files(pid).size());
         }
         return count;
@@ -349,13 +349,13 @@ BOOST_FIXTURE_TEST_CASE(no_descriptor_leaks_across_fork, Reload,
         change(who, "alice", "Looking-Glass");
     }
     BOOST_TEST(most() <= before);
-    BOOST_TEST(process::open_files(house.master()).size() == of_master);
+    BOOST_TEST(process::open_files(stack.master()).size() == of_master);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_socket_in_use_is_not_taken_over, Reload)
 {
     const auto who = tenant();
-    const auto second = process::run({house.service(), "--config", house.setting("MAILBOXD_CONF")},
+    const auto second = process::run({stack.service(), "--config", stack.setting("MAILBOXD_CONF")},
                                      {.deadline = std::chrono::seconds{20}});
     BOOST_TEST(second.exit == 1);
     BOOST_TEST(second.err.find("in use") != std::string::npos, second.err);
@@ -367,7 +367,7 @@ BOOST_FIXTURE_TEST_CASE(a_path_too_long_for_a_socket, Reload)
 {
     configure({{"socket", "/tmp/" + std::string(110, 'x')}});
     const auto ended =
-        process::run({house.service(), "--config", house.setting("MAILBOXD_CONF"), "-t"});
+        process::run({stack.service(), "--config", stack.setting("MAILBOXD_CONF"), "-t"});
     BOOST_TEST(ended.exit == 2);
     BOOST_TEST(ended.err.find("107") != std::string::npos, ended.err);
 }
@@ -396,13 +396,13 @@ int listening(const fs::path& path)
 // to, from descriptor 3 on. It has the place of the stack's service, which ends.
 class Manager {
 public:
-    explicit Manager(const stack::Stack& house)
-        : configuration_{house.setting("MAILBOXD_CONF")}, reading_{house.setting("FASTCGI_SOCKET")},
-          writing_{house.setting("FASTCGI_WRITE_SOCKET")}, log_file_{house.directory() / "log"
+    explicit Manager(const stack::Stack& stack)
+        : configuration_{stack.setting("MAILBOXD_CONF")}, reading_{stack.setting("FASTCGI_SOCKET")},
+          writing_{stack.setting("FASTCGI_WRITE_SOCKET")}, log_file_{stack.directory() / "log"
                                                                      / "handed-over.log"}
     {
-        ::kill(house.master(), SIGTERM);
-        BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(house.master()); }));
+        ::kill(stack.master(), SIGTERM);
+        BOOST_TEST_REQUIRE(eventually([&] { return !is_alive(stack.master()); }));
         fs::remove(reading_);
         fs::remove(writing_);
         first_ = listening(reading_);
@@ -459,8 +459,8 @@ private:
 BOOST_FIXTURE_TEST_CASE(inherited_sockets, Reload)
 {
     const auto who = tenant();
-    const Manager manager{house};
-    const auto service = manager.start(house.service());
+    const Manager manager{stack};
+    const auto service = manager.start(stack.service());
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
     Manager::stop(*service);
@@ -474,16 +474,16 @@ BOOST_FIXTURE_TEST_CASE(an_upgrade_under_load_refuses_nobody, Reload)
 {
     constexpr int kTimes = 10;
     const auto who = tenant();
-    const Manager manager{house};
-    const auto program = house.directory() / "mailboxd";
-    const auto unpacked = house.directory() / "mailboxd.dpkg-new";
-    fs::copy_file(house.service(), program);
+    const Manager manager{stack};
+    const auto program = stack.directory() / "mailboxd";
+    const auto unpacked = stack.directory() / "mailboxd.dpkg-new";
+    fs::copy_file(stack.service(), program);
     auto service = manager.start(program);
-    Load load{house, who};
+    Load load{stack, who};
     for (int i = 0; i < kTimes; ++i) {
         const int before = load.answered();
         BOOST_TEST(eventually([&] { return load.answered() > before + 50; }));
-        fs::copy_file(house.service(), unpacked);
+        fs::copy_file(stack.service(), unpacked);
         fs::rename(unpacked, program);
         Manager::stop(*service);
         // Nobody serves now.

@@ -95,7 +95,7 @@ BOOST_DATA_TEST_CASE_F(Several, they_are_created_in_order, data::make(kForms), b
         BOOST_TEST(
             story::is_hash_of(stored_password(who, name), std::string{"password of "} + name));
     }
-    BOOST_TEST(house.value("SELECT COUNT(*) FROM audit_log WHERE action = 'create' AND domain = "
+    BOOST_TEST(stack.value("SELECT COUNT(*) FROM audit_log WHERE action = 'create' AND domain = "
                            + stack::quote(who.domain))
                == "3");
 }
@@ -159,7 +159,7 @@ BOOST_DATA_TEST_CASE_F(Several, none_is_created_if, data::make(kRefused) * data:
 {
     const auto who = tenant();
     create(who, "taken");
-    house.sql("UPDATE domain SET max_mailboxes = 4 WHERE name = " + stack::quote(who.domain));
+    stack.sql("UPDATE domain SET max_mailboxes = 4 WHERE name = " + stack::quote(who.domain));
     const auto before = snapshot();
     BOOST_TEST(is_refused(post(who, body(row.pairs)), row.status, row.words));
     BOOST_TEST(snapshot() == before);
@@ -210,7 +210,7 @@ BOOST_FIXTURE_TEST_CASE(crowds_that_overlap, Several, *shows("several: all or no
             {"POST", who.mailboxes(), {{"Authorization", http::basic(who.key)}}, as_array(pairs)});
     }
     int done = 0;
-    for (const auto& answer : http::send_all(house.server(), requests)) {
+    for (const auto& answer : http::send_all(stack.server(), requests)) {
         if (answer.status == 200) {
             ++done;
         } else {
@@ -230,14 +230,14 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several,
     create(who, "alice", "the first one");
     create(other, "alice", "the first one");
     const auto storage = [&] {
-        return house.value(
+        return stack.value(
             "SELECT m.storage_id FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE"
             " m.local_part = 'alice' AND d.name = "
             + stack::quote(who.domain));
     };
     const auto first = storage();
 
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
     BOOST_TEST(text(create(who, "alice", "the second one"))
                == "200 {\"message\":\"Created 1 mailboxes\"}\n");
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "the second one"));
@@ -251,10 +251,10 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several,
     BOOST_TEST(is_refused(create(other, "alice", "the second one"), 409, {"mailbox_exists"}));
     BOOST_TEST(story::is_hash_of(stored_password(other, "alice"), "the first one"));
 
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);
     BOOST_TEST(is_refused(create(who, "alice", "the fourth one"), 409, {"mailbox_exists"}));
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "on_duplicate=perhaps"}).exit != 0);
-    BOOST_TEST(house.mailboxctl({"domain", "set", who.domain, "colour=green"}).exit != 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=perhaps"}).exit != 0);
+    BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "colour=green"}).exit != 0);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -27,7 +27,7 @@ struct Slow : story::Breaking {
                                    .status
                                == 200);
         }
-        workers = house.workers();
+        workers = stack.workers();
     }
 
     std::string head(const std::string& method, const std::string& target) const
@@ -38,7 +38,7 @@ struct Slow : story::Breaking {
 
     http::Connections open(std::size_t count, const std::string& bytes) const
     {
-        return http::open_many(house.server().port(), count, bytes);
+        return http::open_many(stack.server().port(), count, bytes);
     }
 
     // Sends a hundred requests of all kinds, one after the other; the workers that there were
@@ -53,7 +53,7 @@ struct Slow : story::Breaking {
             BOOST_TEST(change(who, "carol", "Looking-Glass").status == 200);
             BOOST_TEST(remove(who, "carol").status == 200);
         }
-        BOOST_TEST(house.workers() == workers, boost::test_tools::per_element());
+        BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
     }
 
     story::Tenant who;

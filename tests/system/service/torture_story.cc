@@ -16,12 +16,12 @@ BOOST_AUTO_TEST_SUITE(torture)
 // stories left.
 BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, *mail::needs_mail())
 {
-    stack::Stack house{{"--workers", "2"}};
+    stack::Stack stack{{"--workers", "2"}};
     const ::torture::Options options{.seed = std::random_device{}() % 1'000'000,
                                      .rounds = 2,
                                      .extent = {.steps = 40, .faults = 12, .hold = 500}};
     std::ostringstream progress;
-    const auto outcome = ::torture::run(house, nullptr, options, progress);
+    const auto outcome = ::torture::run(stack, nullptr, options, progress);
     BOOST_TEST(outcome.breaches.empty(), progress.str());
     for (const auto& breach : outcome.breaches) BOOST_ERROR(breach);
     BOOST_TEST(outcome.faults.size() == 24U);
