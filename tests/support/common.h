@@ -1,7 +1,7 @@
-// common.h - the headers that most tests include, compiled once for all of them (the Makefile's
-// PRECOMPILED).
+// common.h - the headers that most tests include, precompiled once for all of them (PRECOMPILED in
+// the Makefile).
 //
-// Every test still includes what it uses: this file only saves time.
+// Every test still includes what it uses; this file only saves time.
 #pragma once
 
 #include <boost/test/data/monomorphic.hpp>

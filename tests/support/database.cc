@@ -22,8 +22,8 @@ std::string decoded(const std::string& text)
     return std::string{http::percent_decoded(text, http::Plus::is_plus, "TEST_DB_URL").text()};
 }
 
-// From mysql://USER:PASSWORD@HOST:PORT/ or mysql://USER:PASSWORD@localhost/?socket=PATH. A password
-// goes into a file, as a Config wants it.
+// Parses mysql://USER:PASSWORD@HOST:PORT/ or mysql://USER:PASSWORD@localhost/?socket=PATH. The
+// password is written to a file, because Config takes the path of one.
 Config::Database server()
 {
     const char* const url = std::getenv("TEST_DB_URL");
@@ -50,7 +50,7 @@ Config::Database server()
     return where;
 }
 
-// Created by a connection that is not in it yet.
+// Creates the database over a connection that has no database selected.
 Config created()
 {
     const auto name = support::unique("mailboxd_test_");
@@ -120,7 +120,7 @@ boost::test_tools::assertion_result is_private(boost::unit_test::test_unit_id)
 
 Database::Database(Config config) : config_{std::move(config)}, connection_{connection(config_)} {}
 
-// By way of the other one, so that it is dropped, too, where the migrations fail.
+// Delegates, so that the destructor drops the database even if the migrations fail.
 Database::Database(Content content) : Database{created()}
 {
     std::ostringstream progress;
@@ -132,7 +132,8 @@ Database::~Database()
     try {
         run("DROP DATABASE " + name());
     } catch (const std::exception&) {
-        // The server goes away with the tests, and the database with it.
+        // If dropping fails, the server is going away together with the tests, and the database
+        // with it.
     }
 }
 
@@ -172,8 +173,8 @@ void Database::run(const std::string& statement)
 
 User::User(Database& database) : database_{database}, name_{support::unique("mailboxd_test_")} {}
 
-// GRANT takes the database's name for a pattern, in which an underscore is any character: escaped
-// it is one.
+// GRANT reads the database's name as a pattern in which an underscore matches any character, so
+// underscores are escaped.
 User::User(Database& database, const std::string& password) : User{database}
 {
     const auto pattern = std::regex_replace(database_.name(), std::regex{"_"}, "\\_");

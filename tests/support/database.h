@@ -1,8 +1,8 @@
-// database.h - databases of the tests' own on the server that scripts/run-tests starts or is given,
-// and tenants in them.
+// database.h - databases of the tests on the server that scripts/run-tests starts or is given, and
+// tenants in them.
 //
-// Whatever is made there is named mailboxd_test_ and something, and nothing else is touched: it may
-// be anybody's server.
+// All databases and users that the tests create are named mailboxd_test_…. The tests touch nothing
+// else, because the server may be shared.
 #pragma once
 
 #include <cstdint>
@@ -21,17 +21,16 @@
 
 namespace database {
 
-// A Config for that server, with the cheapest password hashes. Throws a sentence that
-// says what to do where there is no server.
+// Returns a Config for that server, with the cheapest password hashes. If there is no server,
+// throws a message that says what to do.
 Config config(const std::string& name);
-// Neither of the two can be copied or moved, and their Config has to outlive a Session.
+// Neither can be copied or moved. The Config must outlive a Session.
 db::Connection connection(const Config& config);
 db::Session session(const Config& config);
-// Whether the server is there for these tests alone, so that its settings may be changed: a test's
-// precondition.
+// A precondition: true if the server serves these tests alone, so that its settings may be changed.
 boost::test_tools::assertion_result is_private(boost::unit_test::test_unit_id);
 
-// A new database, with the migrations or empty; dropped when it ends.
+// A new database, with all migrations or empty; dropped by the destructor.
 enum class Content { migrated, empty };
 class Database {
 public:
@@ -44,9 +43,9 @@ public:
     const std::string& name() const { return config_.db.name; }
     db::Connection connect() const { return connection(config_); }
 
-    // The administrator's own view, on a connection of its own.
-    std::int64_t number(const char* statement,
-                        db::Values values = {});  // of one row with one column
+    // Statements of the administrator, on a separate connection.
+    // Returns the value of a query for one row of one column.
+    std::int64_t number(const char* statement, db::Values values = {});
     std::string text(const char* statement, db::Values values = {});
     std::vector<std::string> column(const char* statement, db::Values values = {});
     std::uint64_t execute(const char* statement, db::Values values = {});
@@ -59,10 +58,10 @@ private:
     db::Connection connection_;
 };
 
-// One who may read that database, from wherever; dropped when it ends.
+// A database user that may read that database, from any host; dropped by the destructor.
 class User {
 public:
-    User(Database& database, const std::string& password);  // in quotes
+    User(Database& database, const std::string& password);  // the password as a quoted SQL literal
     ~User();
     User(const User&) = delete;
     User& operator=(const User&) = delete;
@@ -75,10 +74,10 @@ private:
     std::string name_;
 };
 
-// The one that all tests may share that keep to a tenant of their own.
+// The database that tests share if each uses only its own tenant.
 Database& shared();
 
-// An account with a domain and a key, and what a test asks of them again and again.
+// An account with a domain and a key, and the queries that tests often need.
 struct Tenant {
     explicit Tenant(Database& its_database = shared());
 
@@ -93,10 +92,10 @@ struct Tenant {
         return {address(local_part), std::string{hash}};
     }
 
-    std::int64_t rows();               // mailboxes that there are
-    std::int64_t counter();            // and that the domain says there are
+    std::int64_t rows();               // number of existing mailboxes
+    std::int64_t counter();            // the domain's own count of them
     std::vector<std::string> names();  // in the order of their ids
-    std::vector<std::string> audit();  // `create alice`, in the order written
+    std::vector<std::string> audit();  // for example `create alice`, in the order written
     std::int64_t session_ends(std::string_view local_part);
     std::string storage_id(std::string_view local_part);
     std::int64_t generation(std::string_view local_part);

@@ -70,7 +70,7 @@ void Server::serve()
         }
         while (reply == "wait" && !is_over_) ::poll(nullptr, 0, 10);
         static_cast<void>(::send(connection, reply.data(), reply.size(),
-                                 MSG_NOSIGNAL));  // who does not listen any more has left
+                                 MSG_NOSIGNAL));  // a peer that has closed gets nothing
         ::close(connection);
     }
 }

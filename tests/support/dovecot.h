@@ -1,5 +1,5 @@
-// dovecot.h - the doveadm side of a Dovecot: answers HTTP on a socket as 2.3 does, for the twins of
-// what talks to it. The stories have the real one.
+// dovecot.h - a stand-in for doveadm's HTTP API: answers on a socket as Dovecot 2.3 does, for unit
+// tests. The stories use the real Dovecot.
 #pragma once
 
 #include <atomic>
@@ -16,14 +16,14 @@ namespace dovecot {
 
 class Server {
 public:
-    // The whole answer to a request's body; `wait`: none.
+    // Returns the whole answer to a request's body. `wait` sends no answer.
     using Reply = std::function<std::string(const std::string& body)>;
     explicit Server(Reply reply);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    const Config& config() const { return config_; }  // with its socket and a key
+    const Config& config() const { return config_; }  // with the socket's path and a key
     std::vector<std::string> requests() const;        // heads and bodies
 
 private:
@@ -41,7 +41,7 @@ private:
 
 std::string answer(const std::string& body);
 
-// Users that are connected, until they are kicked.
+// A doveadm that knows connected users until they are kicked.
 class Users {
 public:
     std::string reply(const std::string& body);

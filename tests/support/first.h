@@ -1,6 +1,6 @@
-// first.h - where TEST_FIRST is set in the environment, the tests end at the first that fails:
-// those behind it are left out, and whatever has been started is taken down as always. For
-// scripts/mutants, which wants to know whether there is one.
+// first.h - if the environment has TEST_FIRST, the test program ends at the first failed test. The
+// remaining tests are skipped, and everything that was started is stopped as always.
+// scripts/mutants uses it, because one failure is enough there.
 #pragma once
 
 #include <cstdlib>
@@ -25,7 +25,7 @@ public:
     Ending(const Ending&) = delete;
     Ending& operator=(const Ending&) = delete;
 
-    int priority() override { return 10; }  // behind what collects the results
+    int priority() override { return 10; }  // runs after the observer that collects the results
     void test_unit_finish(const boost::unit_test::test_unit& unit,
                           unsigned long /*elapsed*/) override
     {

@@ -1,11 +1,11 @@
-// folders.h - a mailbox's folder that cannot be removed, by root either.
+// folders.h - makes a mailbox's folder that nobody can remove, not even root.
 #pragma once
 
 #include <filesystem>
 
 namespace folders {
 
-// Deeper than any that Dovecot makes, and than is ever removed.
+// Nests folders deeper than Dovecot ever does, and deeper than the removal goes.
 inline void deepen(const std::filesystem::path& home)
 {
     auto folder = home;

@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kAWhile = 300ms;
-constexpr int kLook = 20;  // milliseconds between two looks whether the proxy ends
+constexpr int kLook = 20;  // milliseconds between two checks whether the proxy shall end
 constexpr std::size_t kHeader = 4;
 
 [[noreturn]] void fail(const std::string& what)
@@ -58,7 +58,7 @@ public:
         }
         return true;
     }
-    // Adds what has come; false at the end of the connection.
+    // Appends what has arrived; false at the end of the connection.
     bool receive(std::string& bytes) const
     {
         std::array<char, 65'536> buffer{};
@@ -72,7 +72,7 @@ private:
     int descriptor_;
 };
 
-// A socket, or -1 where nobody listens.
+// Returns a connected socket, or -1 if nobody listens.
 int connected(const Config::Database& server)
 {
     if (!server.socket.empty()) {
@@ -98,16 +98,17 @@ int connected(const Config::Database& server)
     return -1;
 }
 
-// What waits for an answer: not what follows within a command, such as the log-in (these
-// count up), and not COM_QUIT, COM_STMT_SEND_LONG_DATA and COM_STMT_CLOSE.
+// True for packets that the server answers. Packets within a command, for example of the log-in,
+// have a higher sequence number; COM_QUIT, COM_STMT_SEND_LONG_DATA and COM_STMT_CLOSE have no
+// answer.
 bool is_answered(std::string_view packet)
 {
     return packet[3] == 0 && packet.size() > kHeader
            && std::string_view{"\x01\x18\x19"}.find(packet[kHeader]) == std::string_view::npos;
 }
 
-// Takes a whole packet (three bytes of length, one that counts within the command) off
-// the front; empty while there is none.
+// Removes a whole packet from the front (three bytes of length, one byte of sequence number) and
+// returns it; empty if there is none yet.
 std::string take_packet(std::string& bytes)
 {
     if (bytes.size() < kHeader) return {};
@@ -121,7 +122,7 @@ std::string take_packet(std::string& bytes)
     return packet;
 }
 
-// COM_QUERY, as the first packet of a command.
+// Returns a COM_QUERY packet with sequence number 0.
 std::string query(std::string_view statement)
 {
     std::string packet{static_cast<char>(statement.size() + 1), 0, 0, 0, '\x03'};

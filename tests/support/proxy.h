@@ -1,6 +1,6 @@
-// proxy.h - stands between the client library and the database server, and cuts the
-// connection at the command that it is told: before the server hears it, or before the
-// client hears the answer. Or it has the server refuse the command.
+// proxy.h - a proxy between the client library and the database server. At the commands that a test
+// chooses it cuts the connection, before the server receives the command or before the client
+// receives the answer, or it makes the server refuse the command.
 #pragma once
 
 #include <atomic>
@@ -20,19 +20,17 @@ enum class Fate {
     passes,
     lost,          // never reaches the server; both sides see the connection end
     unanswered,    // reaches the server; both sides see the connection end at once
-    answer_lost,   // reaches the server, which answers; then both sides see it end
-    lost_slowly,   // as lost, but the server sees the end a while after the client
-    arrives_late,  // the client sees the end at once, the server gets the command a while later
-    refused,  // the server undoes the transaction instead, and says so as after a deadlock; both go
-              // on
+    answer_lost,   // reaches the server, which answers; then both sides see the connection end
+    lost_slowly,   // like `lost`, but the server sees the end a while after the client
+    arrives_late,  // the client sees the end at once; the server gets the command a while later
+    refused,  // the server rolls back instead and reports a deadlock; the connection stays open
 };
 std::ostream& operator<<(std::ostream& out, Fate fate);
 
 class Proxy {
 public:
-    // Asked for every command of a client that the server answers: its first byte says
-    // which it is (3: a query as text), the rest is the command's own. Runs in the proxy's
-    // threads, one at a time.
+    // Called for every command of a client that the server answers. The first byte is the command
+    // (3: a query as text), the rest its content. Runs in the proxy's threads, one call at a time.
     using Judge = std::function<Fate(std::string_view command)>;
 
     Proxy(Config::Database server, const std::string& socket);
@@ -41,7 +39,8 @@ public:
     Proxy& operator=(const Proxy&) = delete;
 
     void set_judge(Judge judge);
-    int connections() const { return connections_; }  // that clients have made
+    // made by clients
+    int connections() const { return connections_; }
 
 private:
     void accept_clients();

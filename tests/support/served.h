@@ -1,4 +1,4 @@
-// served.h - the API in a test's own process, on the real tables.
+// served.h - the API in the test's own process, on the real tables.
 #pragma once
 
 #include "mailboxd/handlers.h"
@@ -40,7 +40,7 @@ struct Call {
     std::string encoding{};
 };
 
-// `200 {...}` without the line end, which every body has.
+// Returns for example `200 {...}`, without the newline that every body ends with.
 inline std::string text(const http::Response& response)
 {
     BOOST_TEST(response.body.ends_with('\n'));
@@ -49,7 +49,7 @@ inline std::string text(const http::Response& response)
            + response.body.substr(0, response.body.size() - 1);
 }
 
-// `400 bad_limit`; of a success only the status.
+// Returns for example `400 bad_limit`; for a success only the status.
 inline std::string outcome(const http::Response& response)
 {
     constexpr std::string_view kCode = "\"code\":\"";
@@ -60,7 +60,7 @@ inline std::string outcome(const http::Response& response)
            + response.body.substr(begin + kCode.size(), end - begin - kCode.size());
 }
 
-// The API in this process, with its log kept.
+// The API in this process; its log is kept.
 struct Served : database::Tenant {
     http::Response serve(const Call& call, const std::string& authorization)
     {
@@ -83,7 +83,8 @@ struct Served : database::Tenant {
 
     std::string collection() const { return "/v3/" + domain.name() + "/mailboxes"; }
     std::string item(const std::string& name) const { return collection() + "/" + name; }
-    std::string target(std::string pattern) const  // D stands for the domain's name
+    // Replaces {D} by the domain's name.
+    std::string target(std::string pattern) const
     {
         for (auto place = pattern.find("{D}"); place != std::string::npos;
              place = pattern.find("{D}"))

@@ -55,7 +55,7 @@ std::string Directory::write(const std::string& name, std::string_view text) con
     return file;
 }
 
-// Datagrams keep apart what was written apart.
+// A datagram socket keeps separate writes separate.
 Stderr::Stderr()
 {
     std::array<int, 2> ends{};
@@ -127,7 +127,7 @@ Process::Process(const std::function<int()>& work)
     id_ = ::fork();
     if (id_ < 0) fail("fork");
     if (id_ > 0) return;
-    // The child ends here, whatever happens: what it has inherited is its parent's to destroy.
+    // The child ends here in every case, because what it inherited is the parent's to destroy.
     ::signal(SIGALRM, SIG_DFL);
     ::alarm(kPatience);
     int result = kThrew;
@@ -136,8 +136,8 @@ Process::Process(const std::function<int()>& work)
     } catch (const std::exception& error) {
         std::cerr << "in a process of its own: " << error.what() << '\n';
     }
-    // Not by _exit(2), where the sanitizers' build looks for leaks: a parent's threads, which
-    // a child does not have, would look like some that it cannot stop.
+    // Not _exit(2) where the sanitizers look for leaks: they would wait for the parent's threads,
+    // which a child does not have.
     ::_Exit(result);
 }
 

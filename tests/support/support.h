@@ -1,4 +1,4 @@
-// support.h - what several twins need: rows of tables, complaints, files, processes.
+// support.h - helpers of several unit tests: rows of tables, complaints, files, processes.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace support {
 
-// A row of a table begins with why it is there; a failure is reported with that.
+// The base of a table's row. It begins with the reason for the row, which a failure prints.
 struct Row {
     const char* why;
 };
@@ -22,7 +22,7 @@ inline std::ostream& operator<<(std::ostream& out, const Row& row)
     return out << row.why;
 }
 
-// How a call complained, as `400 bad_path`, or `accepted`.
+// Returns `accepted`, or the complaint, for example `400 bad_path`.
 template <typename Call>
 std::string complaint(Call&& call)
 {
@@ -34,17 +34,17 @@ std::string complaint(Call&& call)
     }
 }
 
-// Bytes that may have a NUL in their midst.
+// Returns a literal's bytes; it may contain NUL.
 template <std::size_t Size>
 std::string bytes(const char (&literal)[Size])
 {
     return {literal, Size - 1};
 }
 
-// A new name, of lower-case letters and digits.
+// Returns a new name of lower-case letters and digits.
 std::string unique(std::string_view prefix);
 
-// A directory of its own in TEST_DIR, or in /tmp; deleted with everything in it.
+// A new directory in TEST_DIR, or in /tmp; deleted with its contents.
 class Directory {
 public:
     Directory();
@@ -59,21 +59,21 @@ private:
     std::string path_;
 };
 
-// Has standard error for itself while it exists, and keeps what every write(2) wrote.
+// Redirects standard error while it exists, and keeps what each write(2) wrote.
 class Stderr {
 public:
     Stderr();
     ~Stderr();
     Stderr(const Stderr&) = delete;
     Stderr& operator=(const Stderr&) = delete;
-    std::vector<std::string> take();  // one entry a write, since the last call
+    std::vector<std::string> take();  // one entry for each write since the last call
 
 private:
     int saved_;
     int reader_;
 };
 
-// An environment variable, set or (nullptr) unset while it exists.
+// Sets an environment variable while it exists, or unsets it (nullptr).
 class Variable {
 public:
     Variable(const char* name, const char* value);
@@ -87,7 +87,7 @@ private:
     bool was_set_;
 };
 
-// From one process to another, made before they part.
+// A signal from one process to another; create it before the fork.
 class Signal {
 public:
     Signal();
@@ -101,11 +101,11 @@ private:
     std::array<int, 2> ends_{};
 };
 
-// Runs `work` in so many processes at once; what each returned (0 to 99). One that threw
-// or took longer than a minute has returned 100 or more.
+// Runs `work` in that many processes at once and returns their results (0 to 99). A process that
+// threw, or took longer than a minute, has returned 100 or more.
 std::vector<int> in_processes(int count, const std::function<int(int)>& work);
 
-// The same for one, which goes on while the caller does something else.
+// The same for one process, while the caller continues.
 class Process {
 public:
     explicit Process(const std::function<int()>& work);

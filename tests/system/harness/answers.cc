@@ -9,8 +9,8 @@
 namespace answers {
 namespace {
 
-// Reads the answers' JSON byte by byte. It knows the few forms that they have;
-// whatever else stands there is a fault.
+// Reads JSON byte by byte. It knows only the forms that the answers have; anything else is an
+// error.
 class Scanner {
 public:
     explicit Scanner(std::string_view text) : text_{text}, rest_{text} {}

@@ -1,7 +1,7 @@
-// answers.h - what the contract says of answers, read strictly.
+// answers.h - strict readers for the service's answers.
 //
-// The few forms of JSON that answers have are taken byte by byte: whatever else stands
-// there throws std::runtime_error, or makes a check fail.
+// They accept only the few forms of JSON that the contract allows, byte by byte. Anything else
+// throws std::runtime_error or makes a check fail.
 
 #pragma once
 
@@ -25,24 +25,26 @@ struct Page {
     std::int64_t total_count;
     std::vector<Item> items;
 
-    std::vector<std::string> names() const;  // the addresses, in their order
+    std::vector<std::string> names() const;  // the addresses, in the list's order
 };
 
-// "200 {…}\n": the status and the body to the byte.
+// Returns the status and the body, for example "200 {…}\n".
 std::string text(const http::Answer& answer);
-// "409 mailbox_exists: Mailbox already exists: alice@example.org"
+// Returns status, code and message of a refusal, for example "409 mailbox_exists: Mailbox already
+// exists: alice@example.org".
 std::string refusal(const http::Answer& answer);
-// A refusal with this status whose sentence has all of these words.
+// True if the answer is a refusal with this status whose message contains all of these words.
 boost::test_tools::assertion_result is_refused(const http::Answer& answer, int status,
                                                const std::vector<std::string>& words = {});
-// The list, read strictly: any byte that the contract does not have throws. Of credentials each
+// Parses a list. Throws at any byte that the contract does not allow. In a list of credentials each
 // item has its address twice.
 enum class Items { mailboxes, credentials };
 Page page(const http::Answer& answer, Items items = Items::mailboxes);
-// What the contract says of every answer; the text of the first breach, or nothing.
+// Checks the rules that every answer follows. Returns the first violation; empty if there is none.
 std::string breach(const http::Answer& answer, http::Expect expect = http::Expect::body);
 
-// Seconds since 1970 of an RFC 2822 date as the contract wants it; throws for any other form.
+// Returns the seconds since 1970 of an RFC 2822 date in the contract's form; throws for any other
+// form.
 std::int64_t seconds(const std::string& date);
 
 }  // namespace answers

@@ -39,9 +39,9 @@ bool is_same_name(std::string_view left, std::string_view right)
                       [lower](char a, char b) { return lower(a) == lower(b); });
 }
 
-// Whether the kernel holds no bytes that were sent from these ends of connections. Its table has a
-// row for each end of all connections of the machine, so it is read once for all of them. Column 4
-// is "bytes to send:bytes to be read".
+// True if the kernel holds no unread bytes that were sent from these ends of connections. The
+// kernel's table has a row for each end of every connection of the machine, so it is read once for
+// all of them. Column 4 is "bytes to send:bytes to be read".
 bool are_empty(const std::set<std::string>& ends)
 {
     std::ifstream table{"/proc/net/tcp"};
@@ -74,7 +74,7 @@ std::size_t number(std::string_view text, const std::string& received)
     return value;
 }
 
-// The head up to its empty line; nothing while that has not come.
+// Parses the head up to its empty line; empty if that has not arrived yet.
 std::optional<Answer> parse_head(const std::string& received, std::size_t& head_size)
 {
     head_size = received.find("\r\n\r\n");
@@ -143,7 +143,8 @@ std::string as_json(std::string_view text)
     return quoted + "\"";
 }
 
-// What has no request line, or one without a path, nobody could look up.
+// Requests without a request line or a path are left out, because the OpenAPI document cannot
+// describe them.
 void write_down(std::string_view request, const Answer& answer)
 {
     static const char* const file = std::getenv("TEST_EXCHANGES");
@@ -274,8 +275,8 @@ std::string Request::bytes() const
 Connection::Connection(std::uint16_t port, const std::string& source)
     : socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}
 {
-    // As over an Ethernet. On loopback a segment has 64 KiB, and so the kernel takes in megabytes
-    // that nobody reads.
+    // The segment size of Ethernet. Loopback has segments of 64 KiB, with which the kernel buffers
+    // megabytes that the peer has not read.
     const int segment = 1460;
     ::setsockopt(socket_, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
     sockaddr_in address{};
@@ -337,7 +338,7 @@ bool Connection::read_some(std::chrono::milliseconds wait)
     if (count > 0) {
         received_.append(buffer.data(), static_cast<std::size_t>(count));
     } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-        ended_ = true;  // closed or reset: either way no more will come
+        ended_ = true;  // closed or reset: no more bytes will come
     }
     return true;
 }
@@ -367,7 +368,7 @@ void Connection::send(std::string_view bytes, std::chrono::milliseconds deadline
     }
 }
 
-// As the kernel's table has it, for example `0101007F:A2C4`.
+// Returns the local address as the kernel's table writes it, for example `0101007F:A2C4`.
 std::string Connection::own_end() const
 {
     sockaddr_in own{};

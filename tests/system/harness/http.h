@@ -1,12 +1,13 @@
-// http.h - the client that the stories call with.
+// http.h - the HTTP client of the stories.
 //
-// It sends exactly the bytes it is given, so that hostile and old clients can
-// be played, and reads the answer strictly. One request per connection, to
-// loopback only. Everything has a deadline. An answer that breaks HTTP throws;
-// a connection that ends without an answer is an answer with status 0.
+// It sends exactly the bytes that it is given, so that stories can play old and hostile clients,
+// and it reads answers strictly. Each request has its own connection, to loopback only. Every wait
+// has a deadline. An answer that violates HTTP throws. A connection that ends without an answer is
+// an answer with status 0.
 //
-// With TEST_EXCHANGES=FILE in the environment each answer is written there with the
-// line that asked for it, a line of JSON each: tests/npm/openapi.js judges them.
+// If the environment has TEST_EXCHANGES=FILE, each answer is appended to that file together with
+// its request line, as one line of JSON. tests/npm/openapi.js checks them against the OpenAPI
+// document.
 
 #pragma once
 
@@ -31,10 +32,11 @@ struct Answer {
     std::string body{};
 
     std::vector<std::string> all(std::string_view name) const;
-    std::string header(std::string_view name) const;  // the first one, or nothing
+    // the first header of that name; empty if there is none
+    std::string header(std::string_view name) const;
 };
 
-// A body with the type that names it. Without a type no Content-Type is sent.
+// A body and its Content-Type. If `type` is empty, no Content-Type is sent.
 struct Body {
     std::string type{};
     std::string bytes{};
@@ -47,7 +49,7 @@ Body untyped(std::string bytes);
 
 std::string percent_encoded(std::string_view text);
 std::string base64(std::string_view bytes);
-std::string basic(std::string_view key);  // what the Authorization header says for this key
+std::string basic(std::string_view key);  // Returns the Authorization header's value for this key.
 
 struct Request {
     std::string method{};
@@ -55,37 +57,37 @@ struct Request {
     Fields headers{};
     Body body{};
 
-    // With Host, Connection: close, and a Content-Length for what has a body
-    // or should have one.
+    // Returns the request's bytes, with Host and Connection: close. Content-Length is added if the
+    // request has a body or its method requires one.
     std::string bytes() const;
 };
 
-// What is expected of the answer: one to HEAD announces a body and has none.
+// Whether the answer has a body. The answer to HEAD announces a body and has none.
 enum class Expect { body, no_body };
 
 inline constexpr std::chrono::seconds kDeadline{60};
 
 class Connection {
 public:
-    // From another address than 127.0.0.1, if it is given: all of 127.0.0.0/8 is this machine.
+    // Connects from `source`, an address in 127.0.0.0/8; from 127.0.0.1 if it is empty.
     explicit Connection(std::uint16_t port, const std::string& source = "");
-    // To a unix socket, for what is not HTTP: only send(), finish(), receive_line() and
-    // receive_all() then.
+    // Connects to a unix socket, for protocols other than HTTP. Only send(), finish(),
+    // receive_line() and receive_all() work on such a connection.
     explicit Connection(const std::string& path);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // A peer that has answered already may close before it has read all: what
-    // could not be sent is dropped then, and receive() finds the answer.
+    // Sends these bytes. A peer that has already answered may close before it has read everything;
+    // the remaining bytes are then dropped, and receive() returns the answer.
     void send(std::string_view bytes, std::chrono::milliseconds deadline = kDeadline);
-    // Whether the other program on this machine has taken all that was sent from its socket.
+    // True if the peer, a program on this machine, has read everything that was sent.
     bool is_taken() const;
-    void finish();  // half-closes: nothing more will be sent
+    void finish();  // closes the sending direction only
     Answer receive(Expect expect = Expect::body, std::chrono::milliseconds deadline = kDeadline);
-    // Of a protocol that speaks lines: the next one, without its LF.
+    // Returns the next line of a line-based protocol, without its LF.
     std::string receive_line(std::chrono::milliseconds deadline = kDeadline);
-    // Everything up to the end of the connection, as it is: several answers, or what is none.
+    // Returns everything up to the end of the connection, unparsed.
     std::string receive_all(std::chrono::milliseconds deadline = kDeadline);
 
 private:
@@ -97,14 +99,16 @@ private:
 
     int socket_;
     bool ended_ = false;
-    std::string sent_;  // its first line, or as much of that as was sent
+    std::string sent_;  // the first line of what was sent, as far as it was sent
     std::string received_;
 };
 
-// So many, each of which has sent that. From several addresses: one alone has not so many ports.
+// Opens `count` connections and sends `bytes` on each. They come from several addresses, because
+// one address has too few ports.
 using Connections = std::vector<std::unique_ptr<Connection>>;
 Connections open_many(std::uint16_t port, std::size_t count, const std::string& bytes);
-// is_taken() of all of them. Reads the kernel's table once, which is long where other tests run.
+// True if is_taken() holds for all of them. Reads the kernel's table only once, because that table
+// is long while other tests run.
 bool are_taken(const Connections& connections);
 
 class Server {
@@ -119,7 +123,7 @@ private:
     std::uint16_t port_;
 };
 
-// Each request on a connection and a thread of its own, all of them at once.
+// Sends all requests at once, each on its own connection and thread.
 std::vector<Answer> send_all(const Server& server, const std::vector<Request>& requests);
 
 }  // namespace http

@@ -19,7 +19,8 @@
 namespace mail {
 namespace {
 
-// Its own words, and what a server says before STARTTLS, go to its standard error.
+// s_client writes its own messages, and what the server says before STARTTLS, to its standard
+// error.
 process::Arguments tunnel(const Endpoint& endpoint, const std::string& protocol)
 {
     process::Arguments command{"sh",
@@ -39,7 +40,7 @@ process::Arguments tunnel(const Endpoint& endpoint, const std::string& protocol)
     return command;
 }
 
-// As a text within a command of IMAP.
+// Returns the text as a quoted string of IMAP.
 std::string as_text(std::string_view text)
 {
     std::string quoted = "\"";
@@ -54,7 +55,8 @@ std::string plain(const std::string& user, const std::string& password)
     return http::base64(std::string{'\0'} + user + '\0' + password);
 }
 
-// The number of a literal that a line ends with, as "{123}"; nothing if it ends with none.
+// Returns the size of the literal that a line announces at its end, as in "{123}"; empty if it
+// announces none.
 std::size_t literal(std::string_view line)
 {
     const auto brace = line.rfind('{');
@@ -310,7 +312,7 @@ void in_parallel(std::size_t count, std::size_t threads,
         }));
     }
     for (auto& each : all) {
-        each.get();  // throws what the work has thrown
+        each.get();  // rethrows what the work has thrown
     }
 }
 
@@ -360,9 +362,9 @@ namespace {
 
 const char* const kComplaints[] = {
     " Error: ", " Fatal: ", " Panic: ", " warning: ", " error: ", " fatal: ", " panic: "};
-// Postfix warns of every wrong password, which is its sender's fault and not the house's, and of a
-// machine whose clock was set back a little since a file was written, as virtual machines do.
-// Dovecot reports that logins wait for the database on a loaded machine.
+// Complaints that are no fault of the stack. Postfix warns of every wrong password, and of a clock
+// that was set back a little since a file was written, as on virtual machines. Dovecot reports that
+// logins wait for the database on a loaded machine.
 const char* const kUsual[] = {"SASL PLAIN authentication failed", "resetting file time stamps",
                               "Auth request was queued for "};
 
@@ -389,8 +391,8 @@ bool dovecot_is_24()
 }
 
 // A janitor that is halted within a transaction would keep its locks, and changes would wait for
-// them. So it goes on then, and is halted a little later. InnoDB gives what it said last time to
-// whoever asks again within 100 ms.
+// them. So it continues in that case and is halted a little later. InnoDB repeats its last answer
+// to a query within 100 ms, so the intervals are longer.
 Halt::Halt(const stack::Stack& stack)
 {
     const std::vector<pid_t> janitor{stack.part("janitor")};
@@ -561,7 +563,7 @@ std::vector<std::string> Story::postmap(const std::vector<std::string>& keys,
 
 namespace {
 
-// A story that ended as it should has left a whole house behind.
+// True if the previous story left a working stack.
 bool is_whole = false;
 
 stack::Stack& mended()

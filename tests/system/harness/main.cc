@@ -1,4 +1,4 @@
-// main.cc - the stories: what the whole house does, seen from outside.
+// main.cc - runs the stories, which test the whole system from outside.
 
 #define BOOST_TEST_MODULE stories
 #include <boost/test/unit_test.hpp>
@@ -14,7 +14,7 @@ struct Stacks {
     Stacks()
     {
         std::signal(SIGPIPE, SIG_IGN);
-    }  // who does not read what we write is an answer, not our end
+    }  // a write to a closed connection is an error, not our end
     ~Stacks() { stack::end_all(); }
 };
 

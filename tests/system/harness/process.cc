@@ -60,7 +60,7 @@ Pipe make_pipe()
     return {Descriptor{ends[0]}, Descriptor{ends[1]}};
 }
 
-// A negative number leaves ours to the program.
+// For each of the three descriptors, a negative number leaves ours to the program.
 pid_t spawn(const Arguments& arguments, const std::vector<std::string>& environment, int input,
             int output, int error)
 {
@@ -92,8 +92,8 @@ pid_t spawn(const Arguments& arguments, const std::vector<std::string>& environm
                                                number);
         }
     }
-    // Boost.Test and a shell's background jobs leave signals blocked or
-    // ignored, and a program would inherit that.
+    // Boost.Test and a shell's background jobs leave signals blocked or ignored, and the program
+    // would inherit that.
     posix_spawnattr_t attributes;
     ::posix_spawnattr_init(&attributes);
     sigset_t none;
@@ -131,7 +131,7 @@ int milliseconds_until(Clock::time_point end)
     return static_cast<int>(std::max<std::chrono::milliseconds::rep>(0, left.count()));
 }
 
-// Takes what is there to read; no more to come closes the descriptor.
+// Reads what is available; closes the descriptor at the end of the data.
 void drain(Descriptor& from, std::string& into)
 {
     std::array<char, 16384> buffer{};
@@ -195,7 +195,7 @@ Ended run(const Arguments& arguments, const Options& options)
             if (count > 0) {
                 unwritten.remove_prefix(static_cast<std::size_t>(count));
             } else if (errno != EINTR && errno != EAGAIN) {
-                unwritten = {};  // it does not want to read, which is its right
+                unwritten = {};  // the program does not read its input, which is allowed
             }
         }
     }
@@ -267,8 +267,8 @@ std::string Child::read_line(std::chrono::milliseconds deadline)
 
 namespace {
 
-// State and parent, from the fields behind the last parenthesis: a program's
-// name may hold anything. A zombie is not alive any more.
+// State and parent, from the fields after the last parenthesis, because a program's name may
+// contain anything. A zombie does not count as alive.
 struct Stat {
     char state = 'X';
     pid_t parent = 0;
@@ -278,7 +278,7 @@ Stat stat_of(pid_t pid)
 {
     std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
     std::string text;
-    std::getline(file, text, '\0');  // nothing if it has ended meanwhile
+    std::getline(file, text, '\0');  // empty if the process has ended meanwhile
     const auto behind_name = text.rfind(") ");
     if (behind_name == std::string::npos) {
         return {};

@@ -1,8 +1,8 @@
-// process.h - other programs: run to their end, or talked with while they live.
+// process.h - runs other programs to their end, or exchanges lines with them while they run.
 //
-// Arguments are passed exactly, never through a shell. Everything that is
-// waited for has a deadline, so a story that hangs fails instead. Throws
-// std::runtime_error when a program cannot be started or misses its deadline.
+// Arguments are passed exactly, never through a shell. Every wait has a deadline, so a story that
+// hangs fails instead. Throws std::runtime_error if a program cannot be started or misses its
+// deadline.
 
 #pragma once
 
@@ -19,8 +19,8 @@ namespace process {
 
 using Arguments = std::vector<std::string>;
 
-// What another process does shows after a moment: the question is asked again
-// until it is answered with yes, or the deadline has passed.
+// Asks the question repeatedly until the answer is yes. Returns false if the deadline passes first.
+// For effects of other processes, which take a moment to show.
 template <typename Question>
 bool eventually(Question&& question, std::chrono::milliseconds deadline = std::chrono::seconds{60},
                 std::chrono::milliseconds interval = std::chrono::milliseconds{10})
@@ -35,8 +35,8 @@ bool eventually(Question&& question, std::chrono::milliseconds deadline = std::c
     return true;
 }
 
-// How a program ended. The exit code of one that died of a signal is 128 more
-// than the signal, as in a shell.
+// How a program ended. After a signal, the exit code is 128 plus the signal's number, as in a
+// shell.
 struct Ended {
     int exit = 0;
     std::string out;
@@ -45,14 +45,14 @@ struct Ended {
 
 struct Options {
     std::string input{};
-    std::vector<std::string> environment{};  // "NAME=value", on top of our own
+    std::vector<std::string> environment{};  // "NAME=value", added to our environment
     std::chrono::seconds deadline{120};
 };
 
 Ended run(const Arguments& arguments, const Options& options = {});
 
-// A program that we write lines to and read lines from. It is killed by the
-// destructor, unless end() has waited for it.
+// A running program that we write lines to and read lines from. The destructor kills it unless
+// end() has waited for it.
 class Child {
 public:
     explicit Child(const Arguments& arguments);
@@ -62,7 +62,7 @@ public:
 
     void write(std::string_view text);
     std::string read_line(std::chrono::milliseconds deadline = std::chrono::seconds{60});
-    int end();  // closes its input and waits for its exit code
+    int end();  // closes its input, waits, and returns the exit code
     pid_t pid() const { return pid_; }
 
 private:
@@ -72,10 +72,11 @@ private:
     std::string read_;
 };
 
-// Processes that do nothing while this exists. Left so, they would fail every story after this one.
+// Suspends processes (SIGSTOP) while it exists. If they stayed suspended, every later story would
+// fail.
 class Stopped {
 public:
-    explicit Stopped(std::vector<pid_t> pids);  // returns when every thread of theirs has stopped
+    explicit Stopped(std::vector<pid_t> pids);  // returns when all their threads have stopped
     ~Stopped();
     Stopped(const Stopped&) = delete;
     Stopped& operator=(const Stopped&) = delete;
@@ -84,14 +85,14 @@ private:
     std::vector<pid_t> pids_;
 };
 
-// As many open files as this program may have, while this exists.
+// Raises the limit of open files to its maximum while it exists.
 class OpenFiles {
 public:
     OpenFiles();
     ~OpenFiles();
     OpenFiles(const OpenFiles&) = delete;
     OpenFiles& operator=(const OpenFiles&) = delete;
-    // At most so many connections, which leaves some for the rest.
+    // Returns `wanted`, or fewer if the limit leaves room for fewer connections only.
     std::size_t at_most(std::size_t wanted) const;
 
 private:
@@ -101,9 +102,9 @@ private:
 bool is_alive(pid_t pid);
 std::vector<pid_t> children(pid_t parent);
 
-// As /proc/PID/comm has it; empty where the process has gone.
+// Returns the name in /proc/PID/comm; empty if the process has ended.
 std::string name(pid_t pid);
-std::vector<std::string> open_files(pid_t pid);  // names of whatever its descriptors refer to
+std::vector<std::string> open_files(pid_t pid);  // what each of its descriptors refers to
 std::string quoted(const Arguments& arguments);  // for messages
 
 }  // namespace process

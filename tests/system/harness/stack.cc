@@ -16,9 +16,9 @@
 namespace stack {
 namespace {
 
-// Takes the stack down and removes its directory as soon as its input ends:
-// because we ask for it, or because we are gone. Ignores what would end it
-// with us, such as a Ctrl-C in the terminal.
+// Stops the stack and removes its directory when its input ends: because we close it, or because we
+// are gone. Ignores the signals that would end it together with us, for example Ctrl-C in the
+// terminal.
 constexpr char kGuard[] =
     "trap '' INT TERM HUP; cat >/dev/null;"
     " \"$1\" down --dir \"$2\" >/dev/null 2>&1; code=$?;"
@@ -42,7 +42,7 @@ std::filesystem::path new_directory()
     if (::mkdtemp(name.data()) == nullptr) {
         throw std::system_error{errno, std::generic_category(), "mkdtemp"};
     }
-    // Readable for all, as the parts of the stack run as several users.
+    // Readable for all, because the parts of the stack run as several users.
     std::filesystem::permissions(name, std::filesystem::perms{0755});
     return name;
 }
@@ -231,7 +231,7 @@ void Stack::up()
     if (const auto server = environment_or("TEST_MYSQLD", ""); !server.empty()) {
         arguments.insert(arguments.end(), {"--mysqld", server});
     }
-    // Long, as the first one may have to install and to build.
+    // The deadline is long, because the first start may have to install packages and to build.
     checked(arguments, {.environment = environment_, .deadline = std::chrono::minutes{15}});
     read_settings();
     if (!await_workers()) {
@@ -399,11 +399,11 @@ bool Stack::await_workers(const std::vector<pid_t>& old) const
 
 std::size_t Stack::configured_workers() const
 {
-    constexpr std::size_t kReserve = 1;  // for accounts that have no other
+    constexpr std::size_t kReserve = 1;  // for accounts that have no other worker
     return std::stoul(configured("workers")) + std::stoul(configured("write_workers")) + kReserve;
 }
 
-// The value of a setting in the service's configuration file; empty if it is not there.
+// Returns a setting of the service's configuration file; empty if it is not set.
 std::string Stack::configured(const std::string& name) const
 {
     std::ifstream file{setting("MAILBOXD_CONF")};

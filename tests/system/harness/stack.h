@@ -1,10 +1,9 @@
-// stack.h - the whole house under one temporary directory, as scripts/stack
-// starts it: database, mailboxd and nginx, and Dovecot and Postfix where a story is about mail.
+// stack.h - a whole installation in one temporary directory, started by scripts/stack: database,
+// mailboxd and nginx; Dovecot and Postfix for stories about mail.
 //
-// A stack is taken down and its directory removed when its object goes, and
-// also when the tests are interrupted or crash. TEST_KEEP=1 in the environment
-// keeps the directory. Throws std::runtime_error, with what the script said,
-// when a stack cannot be started.
+// A stack is stopped and its directory removed when its object is destroyed, and also if the tests
+// are interrupted or crash. TEST_KEEP=1 in the environment keeps the directory. If a stack cannot
+// be started, std::runtime_error has the script's output.
 
 #pragma once
 
@@ -27,33 +26,32 @@ namespace stack {
 using Row = std::vector<std::string>;
 using Rows = std::vector<Row>;
 
-// A text as a statement has it. Only for what the stories write themselves.
+// Returns the text as an SQL literal. Only for texts of the stories themselves.
 std::string quote(std::string_view text);
-std::string client_program();  // of the database, by the name that it has here
+std::string client_program();  // the name of the database's command-line client on this machine
 
-// The log of mailboxd. A story marks where it begins and waits for the lines
-// that it expects from there on.
+// The log of mailboxd. A story marks a position and waits for the lines that it expects after it.
 class Log {
 public:
     explicit Log(std::filesystem::path file) : file_{std::move(file)} {}
 
     std::size_t mark() const;
     std::vector<std::string> lines_since(std::size_t mark) const;
-    // The first line since the mark with all of these words in it, once it
-    // comes; empty if it does not.
+    // Waits for a line after the mark that contains all of these words, and returns the first one;
+    // empty if none comes.
     std::string expect(std::size_t mark, const std::vector<std::string>& words) const;
 
 private:
     std::filesystem::path file_;
 };
 
-// The workers that have reported in a log that they serve, and have not ended since. A worker that
-// is still connecting to the database exists as a process, but a signal or a stop meets it in
-// another state: its master dismisses it at once.
+// The workers that have logged that they serve, and have not ended since. A worker that still
+// connects to the database exists as a process, but a signal or a stop finds it in another state:
+// its master dismisses it at once.
 class Serving {
 public:
-    // Reads what was appended to the log since the last call; all of it after the log was replaced
-    // or shortened.
+    // Reads the lines that were appended since the last call. Reads the whole log if it was
+    // replaced or truncated.
     void read(const std::filesystem::path& file);
     bool contains(pid_t pid) const { return pids_.contains(pid); }
 
@@ -64,8 +62,8 @@ private:
     std::set<pid_t> pids_;
 };
 
-// A connection to the database that stays open. Throws where a statement fails, and is
-// of no use any more then.
+// A connection to the database that stays open. Throws if a statement fails; the connection is then
+// unusable.
 class DatabaseConnection {
 public:
     DatabaseConnection(const std::string& socket, const std::string& user,
@@ -78,43 +76,44 @@ private:
 
 class Stack {
 public:
-    // Further arguments for `scripts/stack up`, and lines for the database's configuration.
+    // Takes further arguments of `scripts/stack up`, and lines for the database's configuration
+    // file.
     explicit Stack(process::Arguments arguments = {}, const std::string& db_settings = "");
     ~Stack();
     Stack(const Stack&) = delete;
     Stack& operator=(const Stack&) = delete;
 
-    void up();  // again, after down(), with the same data
+    void up();  // starts it again after down(), on the same data
     void down();
 
     const std::filesystem::path& directory() const { return directory_; }
-    const std::string& setting(const std::string& name) const;  // of stack.env
+    const std::string& setting(const std::string& name) const;  // from stack.env
     bool has_setting(const std::string& name) const { return settings_.contains(name); }
-    std::uint16_t port(const std::string& name) const;  // SMTP_PORT, for instance
+    std::uint16_t port(const std::string& name) const;  // `name` is SMTP_PORT, for example
     http::Server server() const;
-    std::filesystem::path service() const;  // the program mailboxd
+    std::filesystem::path service() const;  // path of the program mailboxd
     Log log() const;
 
     process::Ended mailboxctl(const process::Arguments& arguments,
                               const std::string& input = "") const;
-    Rows sql(const std::string& statements) const;      // as the administrator
-    std::string value(const std::string& query) const;  // of the one column of the one row
+    Rows sql(const std::string& statements) const;  // as the administrator
+    // of a query that returns one row of one column
+    std::string value(const std::string& query) const;
     process::Ended sql_as(const std::string& user, const std::string& query) const;
     DatabaseConnection connect_to_database() const;
 
-    void keep() const;  // the directory, as TEST_KEEP would
+    void keep() const;  // keeps the directory, like TEST_KEEP
 
-    pid_t part(const std::string& name)
-        const;  // the first process of mariadb, nginx, and so on, as it was started
+    // Returns the first process of a part (mariadb, nginx and so on), as it was started.
+    pid_t part(const std::string& name) const;
     pid_t master() const;
-    std::vector<pid_t> workers() const;  // all processes; some may still be starting
-    pid_t gate() const;                  // of the pool for changes; throws where it does not run
-    std::vector<pid_t> serving_workers() const;  // those of them that take requests
-    // Waits until exactly the configured number of workers runs, all of them take requests, and
-    // none of them is in `old`. This is the event after a start or a reload. Returns false if it
-    // does not come in time.
+    std::vector<pid_t> workers() const;  // all worker processes; some may still be starting
+    pid_t gate() const;  // the gate of the pool for changes; throws if it does not run
+    std::vector<pid_t> serving_workers() const;  // the workers that accept requests
+    // Waits until the configured number of workers runs, all of them accept requests, and none is
+    // in `old`: the event that ends a start or a reload. Returns false if it does not come in time.
     bool await_workers(const std::vector<pid_t>& old = {}) const;
-    std::size_t configured_workers() const;  // of both pools, by the service's configuration file
+    std::size_t configured_workers() const;  // of both pools, from the service's configuration file
     std::string secret(const std::string& user) const;  // the password of a database user
 
 private:
@@ -125,14 +124,14 @@ private:
     std::vector<std::string> environment_;
     std::filesystem::path directory_;
     std::map<std::string, std::string> settings_;
-    mutable std::unique_ptr<DatabaseConnection> administrator_;  // opened when first asked for
+    mutable std::unique_ptr<DatabaseConnection> administrator_;  // opened on first use
     mutable Serving serving_;
     std::unique_ptr<process::Child> guard_;
 };
 
-// The one that most stories share; one for those that break things and mend them again; and one
-// with Dovecot and Postfix, which the other two do without. Each is started when first asked for,
-// and ends with the test program.
+// The stack that most stories share, the stack for stories that break parts of it, and the stack
+// with Dovecot and Postfix, which the other two do not have. Each is started on first use and
+// stopped when the test program ends.
 Stack& shared();
 Stack& breakable();
 Stack& with_mail();

@@ -184,7 +184,7 @@ void Story::teardown()
     show_log_of_failure();
 }
 
-// A story may suspend its tenants; here they are needed again.
+// A story may have suspended its tenants; the checks need them active.
 void Story::check_counters() const
 {
     for (const auto& sentence : wrong_counters(stack)) {
@@ -289,8 +289,8 @@ std::string Story::stored_password(const Tenant& tenant, const std::string& name
 
 std::string Story::snapshot() const
 {
-    // CHECKSUM TABLE was seen to give two values for the same rows of api_key. It has a stored
-    // generated column, as mailbox_usage has.
+    // CHECKSUM TABLE was seen to return two values for the same rows of api_key. That table has a
+    // stored generated column, as mailbox_usage has.
     auto sums =
         "api_key="
         + stack.value(
@@ -312,7 +312,7 @@ std::string Story::snapshot() const
 
 namespace {
 
-// A story that ended as it should has left a whole house behind.
+// True if the previous story left a working stack.
 bool is_whole = false;
 
 stack::Stack& mended(stack::Stack& stack)
@@ -375,7 +375,7 @@ void Breaking::Hold::await(int waiting) const
                             " WHERE trx_state = 'LOCK WAIT'")
                == std::to_string(waiting);
     };
-    // InnoDB gives what it said last time to whoever asks again within 100 ms.
+    // InnoDB repeats its last answer to a query within 100 ms, so the interval is longer.
     if (!process::eventually(is_so, std::chrono::seconds{30}, std::chrono::milliseconds{150})) {
         throw std::runtime_error{"there are no " + std::to_string(waiting) + " changes that wait"};
     }

@@ -1,10 +1,9 @@
-// story.h - what every story stands on: its own account, domain and key, calls
-// with that key, and the checks that hold for every answer and after every story.
+// story.h - the fixtures of the stories: an account, a domain and a key of their own, calls with
+// that key, and checks after every answer and every story.
 //
-// Each answer that passes through call() is checked for what the contract says
-// of every answer: exact Content-Type, Content-Length, X-Request-Id,
-// Cache-Control, compact JSON with one newline. After each story the counters
-// of all domains equal their rows, and the service has logged no error.
+// call() checks the contract's rules for every answer: exact Content-Type, Content-Length,
+// X-Request-Id, Cache-Control, compact JSON with one newline. After each story the counters of all
+// domains must equal the numbers of their rows, and the service must not have logged an error.
 
 #pragma once
 
@@ -22,9 +21,11 @@
 
 namespace story {
 
-// Names the row of the contract (a line of tests/contract.txt) that a story shows:
-// BOOST_FIXTURE_TEST_CASE(name, Story, *shows("answers: GET"))
-// The label keeps no copy of its text, so that has to be a literal.
+// Names the rule (a line of tests/contract.txt) that a story shows:
+//
+//   BOOST_FIXTURE_TEST_CASE(name, Story, *shows("answers: GET"))
+//
+// The argument must be a literal, because the label does not copy it.
 template <std::size_t Size>
 boost::unit_test::label shows(const char (&row)[Size])
 {
@@ -38,35 +39,37 @@ struct Tenant {
     std::string domain;
     std::string key;
 
-    std::string mailboxes(std::string_view prefix = "") const;  // the path of the collection
+    std::string mailboxes(std::string_view prefix = "") const;  // the collection's path
     std::string mailbox(std::string_view name, std::string_view prefix = "") const;
     std::string address(std::string_view name) const;
 };
 
 bool has(const std::string& text, const std::string& part);
 
-// mailboxctl refused with a sentence that has these words: on stderr, for people, nothing on
-// stdout.
+// True if mailboxctl ended with this status, printed nothing to stdout, and printed a message with
+// all of these words to stderr.
 boost::test_tools::assertion_result is_sentence(const process::Ended& ended, int exit,
                                                 const std::vector<std::string>& words = {});
 
-// Does the stored hash belong to this password? By libsodium, not by our code.
+// True if the stored hash belongs to this password. Asks libsodium, not our code.
 bool is_hash_of(const std::string& stored, const std::string& password);
-// A row's text, with {domain} and {auth} (the header lines of a whole request) filled in.
+// Replaces {domain} by the tenant's domain and {auth} by the header lines that carry its key.
 std::string fill(std::string text, const Tenant& tenant);
-std::string unique(std::string_view prefix);    // a name that no other story uses
-http::Body hundred(const std::string& prefix);  // mailboxes to create, as many as a request may
+std::string unique(std::string_view prefix);  // returns a name that no other story uses
+// to create 100 mailboxes, the most that a request may
+http::Body hundred(const std::string& prefix);
 
-// One of "account", "domain", "key" add as an operator would do it; stdout without its newline.
+// Runs "account add", "domain add" or "key add" as an operator would. Returns stdout without its
+// newline.
 std::string add_key(const stack::Stack& stack, const process::Arguments& arguments);
 Tenant add_tenant(const stack::Stack& stack);
-Tenant add_neighbour(const stack::Stack& stack,
-                     const Tenant& tenant);  // another domain of the same account
-// A sentence for each counter of a domain, or of a range of one, that is not the number of its
-// rows.
+// Adds another domain to the tenant's account, with a key.
+Tenant add_neighbour(const stack::Stack& stack, const Tenant& tenant);
+// Returns a message for each counter, of a domain or of a range of ids, that differs from the
+// number of its rows.
 std::vector<std::string> wrong_counters(const stack::Stack& stack);
 
-// The stack's own configuration file with these settings, in place of its own or added.
+// Returns the stack's configuration file with these settings replaced or added.
 using Settings = std::vector<std::pair<std::string, std::string>>;
 std::string configuration(const stack::Stack& stack, const Settings& settings);
 
@@ -77,7 +80,7 @@ struct Story {
     void show_log_of_failure() const;
 
     Tenant tenant();
-    Tenant neighbour(const Tenant& tenant);  // another domain of the same account, and its key
+    Tenant neighbour(const Tenant& tenant);  // another domain of the same account, with its key
 
     http::Answer call(const std::string& key, const std::string& method, const std::string& target,
                       const http::Body& body = {}, const http::Fields& headers = {}) const;
@@ -92,7 +95,7 @@ struct Story {
     http::Answer remove(const Tenant& tenant, const std::string& name) const;
 
     std::string stored_password(const Tenant& tenant, const std::string& name) const;
-    std::string snapshot() const;  // of all tables: equal to another one if nothing was changed
+    std::string snapshot() const;  // a checksum of all tables, to see that nothing was changed
 
     stack::Stack& stack;
     stack::Log log;
@@ -100,28 +103,28 @@ struct Story {
     std::vector<Tenant> tenants;
 };
 
-// A story that breaks the house, of which the service may complain. It begins with a whole one, and
-// leaves one behind: what has ended is started again, on the same data.
+// For stories that break parts of the stack, so that the service may log errors. Each begins with a
+// working stack. Afterwards the programs that ended are started again, on the same data.
 struct Breaking : Story {
     static constexpr std::size_t kWorkers = 5;  // two in each pool, and one more for changes
 
     Breaking();
     void teardown();
 
-    // A change on a connection and a thread of its own, to be held in the middle.
+    // Starts a change on a connection and a thread of its own.
     std::future<http::Answer> start_change(const Tenant& tenant, const std::string& name) const;
 
-    // Changes the settings of the service, which has to be told. The next start of the
-    // stack writes its own again.
+    // Writes these settings to the service's configuration file; the service reads it on a reload.
+    // The next start of the stack restores the file.
     void configure(const Settings& settings) const;
-    void reconfigure(const Settings& settings)
-        const;  // and reloads it: all workers have them, and serve, when it returns
+    // Writes the settings and reloads. Returns when all workers have them and accept requests.
+    void reconfigure(const Settings& settings) const;
 
-    // Holds every change in the tenant's domain until released.
+    // Blocks every change in the tenant's domain until it is released.
     class Hold {
     public:
         Hold(const Breaking& story, const Tenant& tenant);
-        void await(int waiting) const;  // until so many changes wait
+        void await(int waiting) const;  // waits until that many changes wait
         void release();
 
     private:

@@ -15,7 +15,7 @@ Terminal::Terminal(const Arguments& arguments)
 {
     std::vector<char*> argv;
     for (const auto& argument : arguments) {
-        argv.push_back(const_cast<char*>(argument.c_str()));  // execv changes nothing
+        argv.push_back(const_cast<char*>(argument.c_str()));  // execv does not change it
     }
     argv.push_back(nullptr);
     pid_ = ::forkpty(&descriptor_, nullptr, nullptr, nullptr);

@@ -1,4 +1,4 @@
-// terminal.h - a program at a terminal, as a person sees it.
+// terminal.h - runs a program on a pseudo-terminal.
 
 #pragma once
 
@@ -13,14 +13,14 @@ public:
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;
 
-    // Until all that was shown ends with this text; throws if it does not come.
+    // Waits until the output ends with this text; throws if it does not come.
     void await(const std::string& text);
     void type(const std::string& keys);
     const std::string& shown() const { return shown_; }
-    int end();  // waits for its exit code
+    int end();  // waits for its end and returns the exit code
 
 private:
-    bool read();  // false at its end
+    bool read();  // returns false at the end of the output
 
     pid_t pid_ = -1;
     int descriptor_ = -1;
