@@ -1,6 +1,6 @@
-// audit_story.cc - every change by tool or API is in the audit log, by its own transaction: where
-// that cannot be written, nothing is changed. The list of commands is that of mailboxctl --help, so
-// that a new one has to say here what it does.
+// audit_story.cc - every change by tool or API is written to the audit log in the same transaction:
+// if the log cannot be written, nothing is changed. The commands are compared with mailboxctl
+// --help, so a new command needs a row here.
 
 #include "system/harness/story.h"
 
@@ -15,15 +15,15 @@ using Actions = std::vector<std::string>;
 namespace {
 
 struct Command {
-    Arguments words;    // {account}, {domain}, {key} and {secrets} are the story's own, {new} is a
-                        // name that nobody has
-    Actions actions{};  // that it writes; none: it changes nothing
+    // {account}, {domain}, {key} and {secrets} are the story's own; {new} is an unused name.
+    Arguments words;
+    Actions actions{};  // what it writes to the log; empty if it changes nothing
     std::string input{};
 };
 
 const std::string kNewPassword = "Looking-Glass\n";
 
-// In an order in which each can be done.
+// In an order in which each command succeeds.
 const Command kCommands[] = {
     {{"account", "add", "{new}"}, {"account-add"}},
     {{"account", "list"}},
@@ -65,8 +65,8 @@ const Command kCommands[] = {
     {{"account", "remove", "{account}", "--yes"}, {"domain-remove", "account-remove"}},
 };
 
-// The janitor finishes what was deleted, by whoever is in the log for that. A size that is counted
-// anew is no change, and the policy services only answer.
+// Commands without an entry of their own. The janitor finishes deletions that are already in the
+// log. A recount changes no mailbox, and the policy services only answer.
 const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-policy",
                                       "postfix-policy"};
 
@@ -80,7 +80,7 @@ struct Log : story::Breaking {
     Log() : who{tenant()}, key{who.key.substr(4, 10)} {}
 
     std::string count() const { return stack.value("SELECT COUNT(*) FROM audit_log"); }
-    // What has come since there were so many: `action actor`.
+    // Returns the entries after the first `before`, as `action actor`.
     Actions since(const std::string& before) const
     {
         Actions found;
@@ -92,7 +92,7 @@ struct Log : story::Breaking {
         }
         return found;
     }
-    // Does it where the log takes nothing, which must change nothing, and then where it does.
+    // Does the work while the log refuses entries, which must change nothing, and then again.
     template <typename Work>
     void check(Work work, const Actions& actions)
     {
@@ -102,7 +102,7 @@ struct Log : story::Breaking {
         const bool was_done = work();
         stack.sql("DROP TRIGGER audit_log_full");
         BOOST_TEST(was_done == actions.empty());
-        BOOST_TEST(snapshot() == before, "changed, though it cannot stand in the log");
+        BOOST_TEST(snapshot() == before, "something was changed without an entry in the log");
         if (actions.empty()) return;
         const auto entries = count();
         BOOST_TEST(work());
@@ -166,8 +166,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
         }
         BOOST_TEST_CONTEXT(process::quoted(arguments))
         {
-            // This stack has no mail, so that erase leaves something to the janitor, and says so by
-            // its exit status.
+            // This stack has no mail, so erase leaves work to the janitor. Its exit status says so.
             const auto is_done = [](const process::Ended& ended) {
                 return ended.exit == 0
                        || ended.out.find("left_to_the_janitor") != std::string::npos;
@@ -175,7 +174,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_command, Log)
             check([&] { return is_done(stack.mailboxctl(arguments, command.input)); }, by_operator);
         }
     }
-    tenants.clear();  // they are gone
+    tenants.clear();  // they were removed
 }
 
 BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
@@ -208,7 +207,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
         },
         {by_key("password"), by_key("create"), by_key("password")});
 
-    // What reads and what is refused is not in it.
+    // Reads and refusals are not in the log.
     BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);
     const auto before = snapshot();
     BOOST_TEST(list(who).status == 200);

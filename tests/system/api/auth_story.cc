@@ -1,4 +1,4 @@
-// auth_story.cc - who is let in, and what each of them may see and do.
+// auth_story.cc - which keys are accepted, and what each key may see and do.
 
 #include "system/harness/story.h"
 
@@ -20,7 +20,7 @@ constexpr char kUnauthorized[] = "401 unauthorized: Forbidden";
 
 const char* const kWriting[] = {"POST", "PUT", "DELETE"};
 
-// Every method where it belongs, on a mailbox called alice.
+// Returns a request with that method to a path that has it, for the mailbox alice.
 http::Request request(const std::string& method, const story::Tenant& where,
                       const std::string& prefix = "")
 {
@@ -36,8 +36,8 @@ http::Request request(const std::string& method, const story::Tenant& where,
     return request;
 }
 
-// A list of nothing and a list of something may be asked of the database in two ways, so
-// that each domain here has a mailbox, and lists are asked for both.
+// The service asks the database differently for an empty page and for one with mailboxes. So every
+// domain here has a mailbox, and lists are asked for both kinds of page.
 struct Caller : story::Story {
     story::Tenant tenant()
     {
@@ -46,7 +46,7 @@ struct Caller : story::Story {
         return its;
     }
 
-    // The answer to a list, after a look that an empty page gets the same status.
+    // Returns the answer to a list, after checking that an empty page gets the same status.
     http::Answer list_as(const std::string& key, const story::Tenant& where) const
     {
         const auto answer = as(key, request("GET", where));
@@ -71,7 +71,7 @@ namespace {
 
 struct Credentials {
     const char* why;
-    // From a right key to what the Authorization header says.
+    // makes the Authorization header from a valid key
     std::string (*header)(const std::string& key);
 };
 
@@ -202,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(a_revoked_key_is_none_at_once, Caller,
     BOOST_TEST(list_as(who.key, who).status == 200);
 }
 
-// A key that is well-formed, with an id that exists, but with another secret.
+// A well-formed key with an existing id and another secret.
 BOOST_FIXTURE_TEST_CASE(a_key_of_another_secret, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
@@ -278,7 +278,7 @@ BOOST_DATA_TEST_CASE_F(Caller, a_key_for_addresses, data::make(kRanges), row)
     } else {
         BOOST_TEST(refusal(answer) == kUnauthorized);
     }
-    // What a client says of itself does not count.
+    // Headers in which the client names an address have no effect.
     auto lie = request("GET", who);
     lie.headers.emplace_back("X-Forwarded-For", "10.0.0.1");
     lie.headers.emplace_back("X-Real-IP", "10.0.0.1");
@@ -363,7 +363,7 @@ BOOST_DATA_TEST_CASE_F(Caller, a_mailbox_that_is, data::make(kStates), state)
         == state);
 }
 
-// Who may not see a domain must not learn whether it exists.
+// A key must not reveal whether a domain that it cannot see exists.
 BOOST_FIXTURE_TEST_CASE(absent_and_invisible_are_the_same, Caller,
                         *shows("authentication: a domain absent, or not for this key")
                             * shows("authentication: the log line says which"))
@@ -411,7 +411,7 @@ BOOST_FIXTURE_TEST_CASE(a_right_key_is_not_refused_for_others_mistakes, Caller,
 
 namespace {
 
-// One key of the walk: what it may see, and whether it may write there.
+// A key, the domains that it may see, and whether it may write there.
 struct Key {
     std::string name;
     std::string key;
@@ -426,7 +426,7 @@ struct Key {
 
 }  // namespace
 
-// Two accounts with two domains each; every key takes every method to every path.
+// Two accounts with two domains each; every key sends every method to every path.
 BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
                         *shows("authentication: a key narrowed to one domain, or to reading")
                             * shows("authentication: a domain absent, or not for this key")
@@ -491,7 +491,7 @@ BOOST_FIXTURE_TEST_CASE(every_key_finds_only_its_own, Caller,
         }
     }
 
-    // Nor by naming the other's address in the path of one's own domain.
+    // An address of the other domain in a path of one's own is refused, too.
     create(b1, "alice");
     const auto before = snapshot();
     const auto path = a1.mailbox(b1.address("alice"));

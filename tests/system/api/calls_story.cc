@@ -1,4 +1,4 @@
-// calls_story.cc - the four calls, as the clients of old make them.
+// calls_story.cc - the four calls, as existing clients make them.
 
 #include "system/harness/story.h"
 
@@ -83,7 +83,7 @@ BOOST_FIXTURE_TEST_CASE(a_list_is_the_documented_one_to_the_byte, story::Story,
 {
     const auto who = tenant();
     BOOST_TEST(text(create(who, "alice")) == kCreated);
-    // The moment of the seed's own sample, whose day has one digit.
+    // The time of the original's sample, whose day has one digit.
     stack.sql("UPDATE mailbox SET created_at = 1317896556 WHERE domain_id ="
               " (SELECT id FROM domain WHERE name = "
               + stack::quote(who.domain) + ")");
@@ -111,12 +111,12 @@ BOOST_FIXTURE_TEST_CASE(the_size_is_what_the_mail_store_wrote, story::Story,
     const auto who = tenant();
     create(who, "empty");
     create(who, "full");
-    // More than a double holds exactly, and more than 32 bits.
+    // More than a double can represent exactly, and more than 32 bits.
     const auto username = stack::quote(stack.value(
         "SELECT CONCAT(m.storage_id, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id"
         " WHERE m.local_part = 'full' AND d.name = "
         + stack::quote(who.domain)));
-    // As Dovecot's dict service writes it: an insert, then updates.
+    // Dovecot's dict service writes it like this: one insert, then updates.
     stack.sql("INSERT INTO mailbox_usage (username, bytes, messages) VALUES (" + username
               + ", 1, 1)");
     BOOST_TEST(answers::page(list(who)).items.at(1).size_bytes == 1);
@@ -131,7 +131,7 @@ namespace {
 
 struct Name {
     const char* why;
-    std::string in_path;  // "@" alone stands for the tenant's own domain
+    std::string in_path;  // "@" alone stands for the tenant's domain
 };
 
 std::ostream& operator<<(std::ostream& out, const Name& name)
@@ -253,7 +253,7 @@ BOOST_FIXTURE_TEST_CASE(a_new_domain_has_its_postmaster, story::Story)
                boost::test_tools::per_element());
 }
 
-// What is deleted and made again is another mailbox: it must not find the old mail.
+// A mailbox that is deleted and created again is a new mailbox: it must not get the old mail.
 BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
 {
     const auto who = tenant();
@@ -279,7 +279,7 @@ BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
     BOOST_TEST(stack.value(storage) != first);
 }
 
-// A client whose answer was lost says it again.
+// A client that lost the answer sends the request again.
 BOOST_FIXTURE_TEST_CASE(what_is_said_again, story::Story,
                         *shows("lost answer: a repeated POST")
                             * shows("lost answer: a repeated PUT")
@@ -328,7 +328,7 @@ BOOST_FIXTURE_TEST_CASE(every_request_has_an_id_of_its_own, story::Story,
     const auto first = list(who).header("X-Request-Id");
     const auto second = list(who).header("X-Request-Id");
     BOOST_TEST(first != second);
-    // And by it, the operator finds the request in the log.
+    // The operator finds the request in the log by this id.
     BOOST_TEST(!log.expect(log_begin, {first}).empty());
 }
 

@@ -1,4 +1,4 @@
-// clients_story.cc - programs that others have written, as the original's users ran them.
+// clients_story.cc - published client programs, run as the users of the original API ran them.
 
 #include "system/harness/story.h"
 
@@ -21,7 +21,7 @@ struct Client : story::Story {
         return stack.setting("API_URL") + "/v2" + path;
     }
 
-    // The original's samples, with our address.
+    // Runs one of the original's samples with our address.
     process::Ended curl(const story::Tenant& who, Arguments arguments) const
     {
         arguments.insert(arguments.begin(),
@@ -57,7 +57,7 @@ BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
     BOOST_TEST(page(curl(who, {"-G", url(who.mailboxes()), "-d", "limit=1", "-d", "skip=1"}))
                    == std::vector{who.address("bob")},
                boost::test_tools::per_element());
-    // -X GET with -d puts them into the body.
+    // -X GET with -d puts the parameters into the body.
     BOOST_TEST(page(curl(who, {"-X", "GET", url(who.mailboxes()), "-d", "limit=1"}))
                    == std::vector{alice},
                boost::test_tools::per_element());
@@ -69,7 +69,7 @@ BOOST_FIXTURE_TEST_CASE(curl_as_the_samples_have_it, Client,
                == "{\"message\":\"Password changed\"}\n");
     BOOST_TEST(curl(who, {"-X", "DELETE", url(who.mailbox("alice"))}).out
                == "{\"message\":\"Mailbox has been deleted\",\"spec\":\"" + alice + "\"}\n");
-    // An empty -F or -d on everything, as scripts do it.
+    // Scripts send an empty -F or -d with every request.
     BOOST_TEST(curl(who, {"-X", "DELETE", url(who.mailbox("bob")), "-d", ""}).exit == 0);
     BOOST_TEST(answers::page(list(who)).total_count == 0);
 }
@@ -93,7 +93,8 @@ BOOST_FIXTURE_TEST_CASE(curl_that_waits_for_100_continue, Client)
 
 namespace {
 
-// What npm has installed from tests/npm; without it the stories about it are skipped and say why.
+// Returns the folder of the packages in tests/npm. If they are not installed, the stories that need
+// them are skipped and say so.
 std::string node_modules()
 {
     const char* const folder = std::getenv("TEST_NODE_MODULES");
@@ -107,7 +108,7 @@ boost::test_tools::assertion_result has_node_modules(ut::test_unit_id)
     return result;
 }
 
-// Of programs in Node: how they end and what they print, told where the API is.
+// Runs a Node.js script, with the API's address in its environment.
 process::Ended node(const stack::Stack& stack, const story::Tenant& who, const char* script)
 {
     const auto file = stack.directory() / "story.cjs";

@@ -1,5 +1,6 @@
-// complaints_story.cc - what the two programs say of what cannot be right: a sentence that names
-// the thing, that nothing was done, and what to do; and an exit code other than 0.
+// complaints_story.cc - what the two programs say of wrong options, files and databases: a sentence
+// that names the object, says that nothing was done and what to do next; and an exit code other
+// than 0.
 
 #include "system/harness/story.h"
 
@@ -49,7 +50,7 @@ private:
     std::vector<fs::path> files_;
 };
 
-// A database of its own, empty but for the version that it says it has.
+// A database without tables, except for the one that has the version.
 class OtherDatabase {
 public:
     OtherDatabase(const stack::Stack& stack, int version) : stack_{stack}
@@ -151,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
     }
     const OtherDatabase newer{stack, 999};
     const auto file = configuration({{"db_name", newer.name}});
-    // It serves them, while an upgrade is under way.
+    // The service still serves older tables, because an upgrade may be under way.
     const auto served = service(file);
     BOOST_TEST(served.exit == 0);
     BOOST_TEST(story::has(served.out, "note: the database has schema version 999, newer"),
@@ -169,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(a_schema_that_is_too_old_or_too_new, Complaints)
     }
 }
 
-// What mailboxctl migrate says of a user who may not: not that it should be run.
+// The message must not advise `mailboxctl migrate`, because this user may not run it.
 BOOST_FIXTURE_TEST_CASE(a_user_who_may_not_migrate, Complaints)
 {
     const auto name = "bare_" + std::to_string(::getpid());
@@ -189,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(a_user_who_may_not_migrate, Complaints)
               + ".* FROM 'mailboxd_ctl'@'localhost'; DROP DATABASE " + name);
 }
 
-// -t sees what stands in the way of a start.
+// -t reports what would make a start fail.
 BOOST_FIXTURE_TEST_CASE(a_start_that_would_fail, Complaints)
 {
     for (const char* setting : {"socket", "write_socket", "log_file"}) {
@@ -198,7 +199,7 @@ BOOST_FIXTURE_TEST_CASE(a_start_that_would_fail, Complaints)
             is_sentence(service(file), 1,
                         {std::string{setting} + ": /absent: No such file", "nothing was started"}));
     }
-    // What a service manager makes is not there before it has.
+    // A folder that the service manager creates at the start does not exist earlier.
     const auto early = service(configuration({{"socket", "/run/absent/mailboxd.sock"}}));
     BOOST_TEST(early.exit == 0);
     BOOST_TEST(story::has(early.out, "note: socket: /run/absent: No such file"), early.out);

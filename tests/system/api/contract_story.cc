@@ -1,9 +1,9 @@
-// contract_story.cc - every row of the contract has a story, and every story knows its rows.
+// contract_story.cc - every rule of the contract has a story, and every story names existing rules.
 //
-// tests/contract.txt lists the rows. Stories name theirs by shows(), which labels the
-// test case; here the tree of all test cases is walked and compared with the list. With
-// TEST_CONTRACT=FILE in the environment, the list is written there with its stories;
-// `make contract` prints it.
+// tests/contract.txt lists the rules. Stories name theirs with shows(), which labels the test case;
+// this test compares the labels of all test cases with the list. If the environment has
+// TEST_CONTRACT=FILE, the rules and their stories are written to that file; `make contract` prints
+// them.
 
 #include <cstdlib>
 #include <fstream>
@@ -26,7 +26,7 @@ std::string environment_or(const char* name, const char* otherwise)
     return value != nullptr ? value : otherwise;
 }
 
-// The lines of the list: rows, and the headings between them.
+// Returns the lines of tests/contract.txt: rules, comments and blank lines.
 std::vector<std::string> lines_of_the_list()
 {
     const auto path = environment_or("TEST_SOURCE_DIR", ".") + "/tests/contract.txt";
@@ -46,9 +46,9 @@ bool is_row(const std::string& line)
 
 class Labels : public ut::test_tree_visitor {
 public:
-    std::map<std::string, std::set<std::string>> stories;  // of each label
+    std::map<std::string, std::set<std::string>> stories;  // by label
 
-    // The rows of a table are one story.
+    // The rows of a table count as one story.
     bool visit(const ut::test_unit& unit) override
     {
         auto name = unit.full_name();

@@ -1,5 +1,5 @@
-// credentials_story.cc - the same mailboxes by another name: SMTP credentials, domains, and the
-// document of all of it.
+// credentials_story.cc - the same mailboxes as SMTP credentials; the domains; and the OpenAPI
+// document.
 
 #include "system/harness/mail.h"
 
@@ -25,7 +25,7 @@ namespace {
 constexpr char kAllDeleted[] =
     "\"message\":\"All domain credentials have been deleted\",\"count\":";
 
-// The calls, in any of the stories' houses.
+// The calls of this API, added to any fixture.
 template <typename Story>
 struct Calls : Story {
     using Story::Story;
@@ -60,7 +60,7 @@ using Credentials = Calls<story::Story>;
 using Read = Calls<mail::Story>;
 using Broken = Calls<story::Breaking>;
 
-// What stands behind `"address":"` in an answer.
+// Returns the password that follows `"address":"` in an answer.
 std::string password_in(const http::Answer& answer, const std::string& address)
 {
     const auto begin = "\"" + address + "\":\"";
@@ -109,7 +109,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, from_nothing_to_nothing, data::make(kPrefixe
                == "200 {\"total_count\":0,\"items\":[]}\n");
 }
 
-// A client may ask both APIs of one mailbox.
+// A client may use both APIs for one mailbox.
 BOOST_TEST_DECORATOR(*shows("credentials: the same mailboxes as /<domain>/mailboxes")
                      * mail::needs_mail())
 BOOST_FIXTURE_TEST_CASE(a_mailbox_of_one_api_in_the_other_and_over_imap, Read)
@@ -161,7 +161,7 @@ namespace {
 struct Row {
     const char* why;
     const char* method;
-    std::string path;  // behind the collection
+    std::string path;  // after the collection's path
     http::Body body;
     std::string refusal;
 };
@@ -217,9 +217,9 @@ BOOST_DATA_TEST_CASE_F(Credentials, what_is_refused, data::make(kRefused), row)
     BOOST_TEST(snapshot() == before);
 }
 
-// --- all at once -------------------------------------------------------------------------
+// --- all of a domain -----------------------------------------------------------------------
 
-// What deleting one ends and keeps.
+// Deleting all has the same effects as deleting each.
 BOOST_TEST_DECORATOR(*shows("credentials: DELETE of all, where the domain allows it")
                      * mail::needs_mail())
 BOOST_FIXTURE_TEST_CASE(all_are_deleted_as_each_would_be, Read)
@@ -255,8 +255,8 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_as_each_would_be, Read)
     BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "1}\n");
 }
 
-// A selector that is misspelt must not delete all, nor a password that is misspelt make another
-// one.
+// A misspelt selector must not delete everything, and a misspelt password parameter must not
+// generate a password.
 BOOST_FIXTURE_TEST_CASE(
     what_might_be_misspelt, Credentials,
     *shows("rules: unknown parameters are refused where a misspelt one is dangerous")
@@ -296,7 +296,7 @@ BOOST_FIXTURE_TEST_CASE(
     BOOST_TEST(text(delete_all(who)) == std::string{"200 {"} + kAllDeleted + "3}\n");
 }
 
-// The database dies as a crash would let it; what was answered before is there after it.
+// The database crashes; deletions that were acknowledged before are still in effect.
 BOOST_FIXTURE_TEST_CASE(all_stay_deleted, Broken,
                         *shows("credentials: DELETE of all, where the domain allows it"))
 {
@@ -325,8 +325,8 @@ namespace {
 constexpr int kMany = 60'000;
 
 struct Large : Broken {
-    // As many mailboxes as are too many for one transaction, written by the administrator as the
-    // service would.
+    // Adds more mailboxes than one transaction deletes. The administrator writes the rows that the
+    // service would write.
     void fill(const story::Tenant& who) const
     {
         const auto id =
@@ -371,8 +371,8 @@ struct Large : Broken {
 
 }  // namespace
 
-// More than there is time for: each answer is true, nobody else waits for long, and the same
-// request again ends it.
+// More mailboxes than can be deleted before the deadline. Each answer is true, no other client
+// waits for long, and repeating the request finishes the deletion.
 BOOST_FIXTURE_TEST_CASE(a_large_domain_is_deleted_in_parts, Large,
                         *shows("credentials: DELETE of all in a large domain"))
 {
@@ -382,7 +382,8 @@ BOOST_FIXTURE_TEST_CASE(a_large_domain_is_deleted_in_parts, Large,
     fill(who);
     reconfigure({{"request_deadline", "2"}});
 
-    // Another client's creation, and one in another domain. Returns the seconds that both took.
+    // Creates a mailbox in this domain and one in another domain. Returns the seconds that both
+    // took.
     int others = 0;
     const auto create_others = [&] {
         const auto begin = std::chrono::steady_clock::now();
@@ -391,7 +392,7 @@ BOOST_FIXTURE_TEST_CASE(a_large_domain_is_deleted_in_parts, Large,
         ++others;
         return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}.count();
     };
-    // Hashing takes longer on a loaded machine.
+    // On a loaded machine hashing alone takes longer, so it is measured first.
     const auto alone = std::max(create_others(), create_others());
 
     auto deleting =
@@ -477,7 +478,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, domains, data::make(kPrefixes), prefix)
                == "405 method_not_allowed: Method not allowed");
 }
 
-// A client that searches takes the first item for the one that it asked for.
+// A client that searches takes the first item of the answer for the domain that it searched.
 BOOST_FIXTURE_TEST_CASE(domains_are_searched, Credentials,
                         *shows("domains: search, state and sort"))
 {
@@ -507,7 +508,7 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched, Credentials,
     }
 }
 
-// --- the document ----------------------------------------------------------------------------
+// --- the OpenAPI document ------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(the_document_is_served, Credentials, *shows("openapi: GET /openapi.json"))
 {
@@ -523,8 +524,8 @@ BOOST_FIXTURE_TEST_CASE(the_document_is_served, Credentials, *shows("openapi: GE
         BOOST_TEST(answer.status == 200);
         BOOST_TEST(answer.body == document);
     }
-    // It has no versions, so a condition has nothing to go by: the document, or an error that is
-    // JSON.
+    // The document has no versions, so conditional requests have no effect: the answer is the
+    // document, or an error in JSON.
     const std::string old = "Sun, 01 Jan 2012 00:00:00 GMT";
     for (const auto& header : {std::pair<std::string, std::string>{"If-None-Match", "*"},
                                {"If-None-Match", "\"x\""},
@@ -552,7 +553,7 @@ BOOST_FIXTURE_TEST_CASE(the_document_is_served, Credentials, *shows("openapi: GE
                         answers::is_refused(answer, 412, {"condition_failed", "no versions"}));
             }
         }
-        // Conditions of the API's own answers change nothing.
+        // Conditional headers have no effect on the API's answers either.
         const auto who = tenant();
         BOOST_TEST(call(who.key, "GET", who.mailboxes(), {}, {header}).status == 200, header.first);
         BOOST_TEST(

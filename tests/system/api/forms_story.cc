@@ -1,4 +1,4 @@
-// forms_story.cc - every form in which clients have been seen to send the same thing.
+// forms_story.cc - the encodings in which clients have been seen to send the same parameters.
 
 #include "system/harness/story.h"
 
@@ -40,7 +40,7 @@ const std::string kWord =
     "--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse\r\n";
 constexpr char kUrlencoded[] = "application/x-www-form-urlencoded";
 
-// Each of them means mailbox alice, password "correct horse".
+// Each row means mailbox alice, password "correct horse".
 const Form kForms[] = {
     {"urlencoded", kUrlencoded, "mailbox=alice&password=correct+horse"},
     {"a space as %20", kUrlencoded, "mailbox=alice&password=correct%20horse"},
@@ -137,7 +137,7 @@ BOOST_TEST_DECORATOR(*shows("bodies: all of them on PUT"))
 BOOST_DATA_TEST_CASE_F(story::Story, a_password_by, data::make(kForms), row)
 {
     if (row.bytes.starts_with('[')) {
-        return;  // several at once are for POST
+        return;  // only POST takes several at once
     }
     const auto who = tenant();
     create(who, "alice", "another one");
@@ -147,7 +147,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_password_by, data::make(kForms), row)
 
 namespace {
 
-// What it means to the byte, in each form that can carry it.
+// Each password is sent in every encoding that can carry it, and must arrive byte for byte.
 const char* const kPasswords[] = {
     "p\xC3\xA4ssw\xC3\xB6rt \xE2\x82\xAC \xF0\x9F\x98\x80",
     "a+b c%20d",
@@ -190,7 +190,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_password_is_taken_to_the_byte,
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), password));
 }
 
-// With numbers, each mailbox gets the password of its number, wherever that stands.
+// With numbered arrays, each mailbox gets the password of the same number, in any order.
 BOOST_FIXTURE_TEST_CASE(several_as_arrays, story::Story, *shows("several: written as arrays"))
 {
     const auto who = tenant();
@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(several_as_arrays, story::Story, *shows("several: writte
     BOOST_TEST(snapshot() == before);
 }
 
-// A client that compresses must not learn that its parameters are missing.
+// A client that compresses its body must be told so, not that parameters are missing.
 BOOST_FIXTURE_TEST_CASE(a_body_with_an_encoding, story::Story, *shows("bodies: a Content-Encoding"))
 {
     const auto who = tenant();
@@ -295,7 +295,7 @@ BOOST_FIXTURE_TEST_CASE(a_multipart_body_of_no_parts, story::Story, *shows("bodi
     }
 }
 
-// An array says several mailboxes, which only POST takes.
+// An array means several mailboxes, which only POST takes.
 BOOST_FIXTURE_TEST_CASE(an_array_elsewhere_than_in_a_post, story::Story,
                         *shows("bodies: JSON, an array on POST only"))
 {
@@ -328,7 +328,7 @@ const char* const kAnyType[] = {
 
 }  // namespace
 
-// Clients send a type on everything.
+// Some clients send a Content-Type with every request.
 BOOST_TEST_DECORATOR(*shows("bodies: an empty one of any type on GET, HEAD and DELETE"))
 BOOST_DATA_TEST_CASE_F(story::Story, an_empty_body_of_type, data::make(kAnyType), type)
 {
@@ -369,7 +369,7 @@ BOOST_FIXTURE_TEST_CASE(a_page_by_the_body_of_a_get, story::Story,
     BOOST_TEST(is_refused(get("", "limit=1001"), 400, {"bad_limit", "1000"}));
 }
 
-// HEAD says what GET would, and nothing more.
+// HEAD returns the headers of GET and no body.
 BOOST_FIXTURE_TEST_CASE(head_is_get_without_its_body, story::Story,
                         *shows("paths: /<domain>/mailboxes") * shows("answers: HEAD"))
 {

@@ -1,5 +1,5 @@
-// hostile_story.cc - input of people who try to break in: a refusal, no change, and the workers
-// live on.
+// hostile_story.cc - input of attackers: each is refused, nothing is changed, and the workers stay
+// alive.
 
 #include "system/harness/story.h"
 
@@ -15,8 +15,8 @@ using story::shows;
 
 namespace {
 
-// After each row, the workers are the ones that there were before it. As nothing must
-// change, all rows are tried on one victim, who has two mailboxes.
+// After each row the workers must be the same as before it. All rows use one tenant with two
+// mailboxes, because no row may change anything.
 struct Hostile : story::Story {
     Hostile() : who{victim(*this)}, workers{stack.workers()} {}
     void teardown()
@@ -69,8 +69,8 @@ std::ostream& operator<<(std::ostream& out, const Path& row)
     return out << row.why;
 }
 
-// Each with a DELETE and a PUT, and alice is there: whoever took one of these for hers would act on
-// it.
+// Each path is tried with DELETE and PUT. alice exists, so a path that was taken for hers would
+// change something.
 const Path kPaths[] = {
     {"an escape cut short", "/{domain}/mailboxes/alice%", 400},
     {"an escape cut shorter", "/{domain}/mailboxes/alice%4", 400},
@@ -134,7 +134,7 @@ BOOST_DATA_TEST_CASE_F(Hostile, a_path_with, data::make(kPaths), row)
     const auto new_password = http::form({{"password", "Looking-Glass"}});
     for (const auto& answer :
          {call(who.key, "PUT", path, new_password), call(who.key, "DELETE", path)}) {
-        // Where nginx normalises and finds that it leads out of everything, that is its 400.
+        // nginx normalises the path; if it leads above the root, nginx answers 400 itself.
         const bool is_nginx =
             answer.status == 400 && answer.body.find("bad_request") != std::string::npos;
         BOOST_TEST((answer.status == row.status || is_nginx), answers::text(answer));
@@ -147,7 +147,7 @@ namespace {
 
 struct Target {
     const char* why;
-    std::string line;  // of the request, {domain} filled in
+    std::string line;  // the request line; {domain} is filled in
     std::vector<int> statuses;
 };
 
@@ -156,7 +156,7 @@ std::ostream& operator<<(std::ostream& out, const Target& row)
     return out << row.why;
 }
 
-// nginx and the service must read the same request in these, or refuse it.
+// nginx and the service must understand these requests alike, or refuse them.
 const Target kTargets[] = {
     {"the absolute form", "GET http://x/{domain}/mailboxes HTTP/1.1", {200, 400, 404}},
     {"the absolute form of another host",
@@ -469,7 +469,7 @@ BOOST_DATA_TEST_CASE_F(Hostile, a_framing_with, data::make(kFramings), row)
     BOOST_TEST(snapshot() == before);
 }
 
-// What is smuggled behind a request's body is a request of its own, without a key.
+// A request hidden after another request's body is a request of its own, without a key.
 BOOST_FIXTURE_TEST_CASE(a_request_within_a_body, Hostile)
 {
     const auto before = snapshot();
@@ -507,7 +507,7 @@ const http::Fields kHeaders = {
 
 }  // namespace
 
-// Headers that some servers let change what a request means. Here they mean nothing.
+// Some servers let these headers change the meaning of a request. Here they have no effect.
 BOOST_FIXTURE_TEST_CASE(headers_that_mean_nothing_here, Hostile, *shows("answers: GET"))
 {
     const auto expected = answers::text(list(who));
@@ -521,7 +521,7 @@ BOOST_FIXTURE_TEST_CASE(headers_that_mean_nothing_here, Hostile, *shows("answers
     BOOST_TEST(answers::text(call(who.key, "GET", who.mailboxes(), {}, kHeaders)) == expected);
 }
 
-// A client that sends its body one byte at a time, or never, holds up nobody else.
+// A client that sends its body one byte at a time, or never, must not delay others.
 BOOST_FIXTURE_TEST_CASE(bodies_that_never_end, Hostile,
                         *shows("answers: a client that is too slow"))
 {
@@ -535,7 +535,7 @@ BOOST_FIXTURE_TEST_CASE(bodies_that_never_end, Hostile,
     for (int i = 0; i < 20; ++i) {
         BOOST_TEST(list(who).status == 200);
     }
-    // After its time-out, nginx ends the connection, without an answer.
+    // After its timeout nginx closes the connection without an answer.
     BOOST_TEST(slow.front()->receive().status == 0);
     BOOST_TEST(snapshot() == before);
 }

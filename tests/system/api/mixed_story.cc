@@ -1,6 +1,6 @@
-// mixed_story.cc - all kinds of requests, good and bad, of both APIs, to one worker that reads and
-// one that writes, with an outage in their midst: the same two live on. scripts/run-valgrind looks
-// at these two meanwhile.
+// mixed_story.cc - all kinds of requests of both APIs, good and bad, with a database outage among
+// them. One worker reads and one writes, and both must survive. scripts/run-valgrind runs memcheck
+// on these two.
 
 #include "system/harness/story.h"
 
@@ -22,8 +22,8 @@ struct One {
 struct Mixed : One, story::Story {
     Mixed() : Story{one}
     {
-        // Hashes of almost no memory: what is looked at here is ours. And an outage that is soon
-        // noticed.
+        // The hashes use very little memory, because the story examines our memory and not
+        // libsodium's. Short timeouts make the outage noticed soon.
         const auto text = story::configuration(
             stack, {{"argon2_memory_kib", "8"}, {"argon2_passes", "1"}, {"db_timeout", "3"}});
         std::ofstream{stack.setting("MAILBOXD_CONF")} << text;
@@ -40,7 +40,7 @@ struct Mixed : One, story::Story {
         show_log_of_failure();
     }
 
-    // The statuses that it should have, without and with a database.
+    // A request, and the statuses that it must get with and without a database.
     struct Call {
         int status;
         int without;
@@ -97,7 +97,7 @@ struct Mixed : One, story::Story {
         }
     }
 
-    // The database hangs for so many requests, and then has lost all connections.
+    // The database hangs for several requests; afterwards all connections are lost.
     void outage(int number) const
     {
         {

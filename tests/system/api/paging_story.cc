@@ -1,4 +1,4 @@
-// paging_story.cc - a domain read page by page.
+// paging_story.cc - lists of a domain, page by page.
 
 #include "system/harness/story.h"
 
@@ -14,7 +14,7 @@ using story::shows;
 
 namespace {
 
-// Not in the order of the alphabet: the order is that of creation.
+// Not in alphabetical order, because a list has the order of creation.
 const std::vector<std::string> kInOrder{"mallory", "alice", "zoe", "bob", "eve"};
 
 struct Query {
@@ -85,7 +85,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_made_again_stands_at_the_end, FiveMailboxes,
     remove(who, "alice");
     BOOST_TEST(answers::page(list(who)).total_count == 4);
     create(who, "alice");
-    change(who, "mallory", "Looking-Glass");  // changes nothing of the order
+    change(who, "mallory", "Looking-Glass");  // does not change the order
     const std::vector expected{who.address("mallory"), who.address("zoe"), who.address("bob"),
                                who.address("eve"), who.address("alice")};
     BOOST_TEST(answers::page(list(who)).names() == expected, boost::test_tools::per_element());
@@ -100,7 +100,7 @@ BOOST_FIXTURE_TEST_CASE(an_empty_domain, story::Story, *shows("answers: GET"))
 
 namespace {
 
-// The rows are written straight into the tables, as this is not about passwords.
+// The rows are inserted directly, because hashing 1000 passwords would take long.
 struct Thousand : story::Story {
     static constexpr std::size_t kCount = 1001;
 
@@ -124,7 +124,7 @@ struct Thousand : story::Story {
             + rows
             + "; UPDATE domain SET mailboxes = 1001, last_id = 1001 WHERE id = @domain;"
               " DELETE FROM mailbox_range WHERE domain_id = @domain;"
-              // Ids 1 to 1001, so the fine counts follow each other.
+              // The ids are 1 to 1001, so the counts of the ranges are exact.
               " INSERT INTO mailbox_range SELECT @domain, 0, SUM(c),"
               " UNHEX(GROUP_CONCAT(LPAD(HEX(c), 2, '0') ORDER BY n SEPARATOR '')) FROM (SELECT id DIV 128 AS n,"
               " COUNT(*) AS c FROM mailbox WHERE domain_id = @domain GROUP BY id DIV 128) m; COMMIT");
@@ -142,7 +142,7 @@ struct Thousand : story::Story {
 
 }  // namespace
 
-// More than one page by default, and as many as the largest page holds.
+// The domain has more mailboxes than the default page and exactly as many as the largest page.
 BOOST_FIXTURE_TEST_CASE(a_domain_of_a_thousand, Thousand,
                         *shows("parameters: limit") * shows("parameters: skip"))
 {
@@ -151,7 +151,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_a_thousand, Thousand,
     BOOST_TEST(by_default.items.size() == 100U);
     BOOST_TEST(names(1000, 0).size() == 1000U);
 
-    // A client that pages until a short page comes has seen everything once, in order.
+    // A client that pages until a short page comes has seen every mailbox once, in order.
     std::vector<std::string> seen;
     for (std::size_t skip = 0;; skip += 300) {
         const auto part = names(300, skip);
@@ -166,7 +166,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_a_thousand, Thousand,
     }
 }
 
-// A deep skip finds its place though much before it was deleted, and some was added.
+// A large skip finds its place although mailboxes before it were deleted and others were added.
 BOOST_FIXTURE_TEST_CASE(a_deep_skip_with_gaps_before_it, Thousand,
                         *shows("parameters: skip")
                             * shows("answers: items in the order of creation"))
@@ -174,7 +174,7 @@ BOOST_FIXTURE_TEST_CASE(a_deep_skip_with_gaps_before_it, Thousand,
     std::vector<std::string> left;
     for (std::size_t i = 0; i < kCount; ++i) {
         const auto name = "m" + std::to_string(i);
-        // Here and there one, and one whole range of 128 and its edges.
+        // Deletes single rows, and one whole range of 128 ids with its edges.
         if (i % 17 == 0 || (i > 250 && i < 390)) {
             BOOST_TEST_REQUIRE(remove(who, name).status == 200);
         } else {

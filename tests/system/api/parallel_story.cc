@@ -1,4 +1,5 @@
-// parallel_story.cc - many at once: the database's keys decide, and the counter stays true.
+// parallel_story.cc - many requests at once: the database's keys decide who wins, and the counters
+// stay right.
 
 #include "system/harness/story.h"
 
@@ -42,7 +43,7 @@ std::map<int, int> statuses(const std::vector<http::Answer>& answers)
 
 BOOST_AUTO_TEST_SUITE(parallel)
 
-// Each worker keeps pages of its own; none may be older than what was acknowledged before.
+// Each worker caches pages. No cached page may be older than the last acknowledged change.
 BOOST_FIXTURE_TEST_CASE(a_list_sees_what_was_acknowledged_whichever_worker_answers, story::Story)
 {
     const auto who = tenant();
@@ -137,7 +138,7 @@ const Allowance kAllowances[] = {
 
 }  // namespace
 
-// An account's over two domains, where no row of a domain makes them wait for each other.
+// The limit of an account with two domains: the row of one domain cannot serialise these requests.
 BOOST_TEST_DECORATOR(*shows("status: 409 allowance used up"))
 BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::make(kAllowances),
                        row)
@@ -172,15 +173,15 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::
     BOOST_TEST(there == "100");
 }
 
-// Whoever creates the last one that an account may have is waited for, in another domain too, and
-// then counted.
+// When the account has room for one more mailbox, a creation waits for another one, even in another
+// domain, and then counts it.
 BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Story,
                         *shows("status: 409 allowance used up"))
 {
     const auto who = tenant();
     const auto other = neighbour(who);
     BOOST_TEST(stack.mailboxctl({"account", "set", who.account, "max_mailboxes=1"}).exit == 0);
-    // As another creation does, before its COMMIT.
+    // An open transaction that another creation would have before its COMMIT.
     auto creation_elsewhere = stack.connect_to_database();
     creation_elsewhere.execute(
         "START TRANSACTION; UPDATE domain SET mailboxes = mailboxes + 1 WHERE name = "
@@ -189,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
         + stack::quote(who.account));
     auto answer =
         std::async(std::launch::async, [&] { return stack.server().send(creation(who, "alice")); });
-    // InnoDB gives what it said last time to whoever asks again within 100 ms.
+    // InnoDB repeats its last answer to a query within 100 ms, so the interval is longer.
     BOOST_TEST(process::eventually(
         [&] {
         return stack.value(
@@ -203,8 +204,8 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_used_in_turns, story::Sto
     stack.sql("UPDATE domain SET mailboxes = 0 WHERE name = " + stack::quote(other.domain));
 }
 
-// Creation, change, deletion and lists of few names in one domain, all at once: whatever
-// the order was, every answer is one of the contract's and the counter is the rows.
+// Creations, changes, deletions and lists of a few names in one domain, all at once. In every
+// order, each answer is one that the contract allows and the counter equals the number of rows.
 BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
                         *shows("answers: both from one consistent view"))
 {
@@ -226,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
                    requests[i].method << " was answered " << answers::text(answer));
         if (requests[i].method == "GET" && answer.status == 200) {
             const auto page = answers::page(answer);
-            // Both from one consistent view.
+            // Count and items come from one consistent view.
             BOOST_TEST(page.total_count == static_cast<std::int64_t>(page.items.size()));
         }
     }

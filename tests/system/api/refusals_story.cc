@@ -1,5 +1,5 @@
-// refusals_story.cc - requests that the service refuses as a whole: which status, which
-// sentence, and that nothing in the database has changed.
+// refusals_story.cc - requests that the service refuses: status, code and message, and that nothing
+// in the database has changed.
 
 #include "system/harness/story.h"
 
@@ -40,7 +40,7 @@ std::ostream& operator<<(std::ostream& out, const Exact& row)
     return out << row.why;
 }
 
-// "taken" is there already.
+// The mailbox "taken" exists.
 const Exact kExact[] = {
     {"POST without mailbox", "POST", "/{domain}/mailboxes", "password=correct+horse",
      "400 mailbox_missing: 'mailbox' parameter is missing"},
@@ -140,7 +140,7 @@ BOOST_FIXTURE_TEST_CASE(a_parameter_given_twice, story::Story,
         call(who.key, "POST", who.mailboxes(),
              http::multipart({{"mailbox", "a"}, {"mailbox", "b"}, {"password", "correct horse"}})),
         400));
-    // Once in the query and once in the body is twice.
+    // One value in the query and one in the body count as two.
     BOOST_TEST(is_refused(call(who.key, "POST", who.mailboxes() + "?mailbox=a",
                                form("mailbox=a&password=correct+horse")),
                           400, {"'mailbox'"}));
@@ -225,7 +225,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_type_that_is_not_known, data::make(kTypes
                           {"unsupported_type"}));
     BOOST_TEST(is_refused(call(who.key, "PUT", who.mailbox("taken"), row.body), row.status,
                           {"unsupported_type"}));
-    // Where no body is wanted, an empty one may have any type.
+    // GET and DELETE accept an empty body of any type.
     if (!row.body.bytes.empty()) {
         BOOST_TEST(is_refused(call(who.key, "DELETE", who.mailbox("taken"), row.body), row.status,
                               {"unsupported_type"}));
@@ -312,7 +312,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_is_used_up, story::Story,
     const auto before = snapshot();
     BOOST_TEST(is_refused(create(who, "third"), 409, {"allowance_used_up", "2"}));
     BOOST_TEST(snapshot() == before);
-    // What exists is told first: it is what the client has to know.
+    // An existing mailbox is reported before the limit, because the client needs that answer.
     BOOST_TEST(is_refused(create(who, "second"), 409, {"mailbox_exists"}));
     remove(who, "first");
     BOOST_TEST(create(who, "third").status == 200);

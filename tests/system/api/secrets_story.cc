@@ -1,4 +1,4 @@
-// secrets_story.cc - a password is nowhere: in no log, no table, no temporary file, no answer.
+// secrets_story.cc - no log, table, temporary file or answer contains a password.
 
 #include "system/harness/story.h"
 
@@ -12,14 +12,15 @@ using story::shows;
 
 namespace {
 
-// Every file of the stack that holds these bytes: logs, the database's own files,
-// sockets' neighbours, whatever is there.
+// Returns every file in the stack's directory that contains these bytes: logs, the database's files
+// and all others.
 std::vector<std::string> files_with(const stack::Stack& stack, const std::string& bytes)
 {
     const auto ended =
         process::run({"grep", "--recursive", "--files-with-matches", "--binary-files=binary",
                       "--fixed-strings", "--devices=skip", "-e", bytes, stack.directory()});
-    // 1 is "in none"; 2 happens when a file goes away meanwhile, which is as good as not there.
+    // grep exits with 1 if no file matches, and with 2 if a file disappears meanwhile, which is
+    // fine.
     std::vector<std::string> files;
     std::string_view rest = ended.out;
     while (!rest.empty()) {
@@ -30,14 +31,14 @@ std::vector<std::string> files_with(const stack::Stack& stack, const std::string
     return files;
 }
 
-// What a password would be found by: long, random, of letters that no encoding changes.
+// Returns a secret that can be searched for: long, random, of letters that no encoding changes.
 std::string canary()
 {
     return story::unique("Canary") + "Zq7Xw9Kv3";
 }
 
 struct Secrets : story::Story {
-    // A request as it is; what the answer is does not matter here, but it must not have the secret.
+    // Sends a request and ignores the status. The answer must not contain the secret.
     void sing(const story::Tenant& who, const std::string& secret, const std::string& method,
               const std::string& target, const http::Body& body, const http::Fields& headers = {})
     {
@@ -61,7 +62,7 @@ struct Secrets : story::Story {
 
 BOOST_AUTO_TEST_SUITE(secrets)
 
-// First of all: what is known to be stored is found, so the search can find.
+// Checks the search itself: it must find bytes that are known to be stored.
 BOOST_FIXTURE_TEST_CASE(the_search_finds_what_is_stored, Secrets)
 {
     const auto who = tenant();
@@ -90,7 +91,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     const auto both = http::Fields{{"mailbox", "alice"}, {"password", secret}};
     const auto its = who.mailboxes();
 
-    // Done.
+    // Requests that succeed.
     sing(who, secret, "POST", its, http::form(both));
     sing(who, secret, "PUT", who.mailbox("alice"), http::form({{"password", secret}}));
     sing(who, secret, "PUT", who.mailbox("alice"), http::multipart({{"password", secret}}));
@@ -102,7 +103,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     sing(who, secret, "POST", its, http::untyped("mailbox=bob&password=" + secret));
     BOOST_TEST(sung[200] >= 5);
 
-    // Refused for what it is, or for what is beside it.
+    // Requests that are refused, for the password or for another parameter.
     const auto refused = [&](const std::string& mailbox, const std::string& password) {
         sing(who, secret, "POST", its, http::form({{"mailbox", mailbox}, {"password", password}}));
         sing(who, secret, "POST", its,
@@ -128,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     sing(who, secret, "DELETE", who.mailbox("nobody"), http::form(both));
     sing({"", "", "no key"}, secret, "POST", its, http::form(both));
 
-    // In the wrong place.
+    // The secret in a wrong place.
     sing(who, secret, "POST", its, http::form({{secret, "password"}}));
     sing(who, secret, "POST", its, http::form({{"mailbox", "dave"}, {"passwort", secret}}));
     sing(who, secret, "POST", its,
@@ -144,7 +145,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
          {{"Proxy", secret}, {"Referer", "http://x/?password=" + secret}});
     sing(who, secret, "GET", its, {}, {{"User-Agent", secret}});
 
-    // Broken bodies.
+    // Malformed bodies.
     const auto multipart = http::multipart(both);
     for (std::size_t cut = 1; cut < multipart.bytes.size(); cut += 7) {
         sing(who, secret, "POST", its,
@@ -168,7 +169,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
     check_nowhere(http::base64("api:" + secret));
 }
 
-// Where it must not be: it is refused, and no log has it.
+// A password in a URL is refused, and no log has it.
 BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
@@ -182,7 +183,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
     sing(who, secret, "PUT", who.mailbox("alice") + query, body);
     sing(who, secret, "DELETE", who.mailbox(last) + query, {});
     BOOST_TEST(sung[400] == 4);
-    // nginx writes its line when the answer is sent already.
+    // nginx writes the log line after it has sent the answer.
     BOOST_TEST(process::eventually([&] {
         const auto files = files_with(stack, last);
         return std::any_of(files.begin(), files.end(),
@@ -191,7 +192,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
     check_nowhere(secret);
 }
 
-// Requests that are broken as HTTP: nginx refuses them, and its logs must not quote them either.
+// nginx refuses requests that are malformed HTTP; its logs must not quote the secret either.
 BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
@@ -202,17 +203,17 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
     const std::string body = "mailbox=dave&password=" + secret;
     const std::string length = "Content-Length: ";
     const std::string broken[] = {
-        head + length + "5\r\n\r\n" + body,                     // more than announced
+        head + length + "5\r\n\r\n" + body,                     // longer than announced
         head + length + "+37\r\n\r\n" + body,                   // not a number
-        head + length + "5\r\n" + length + "6\r\n\r\n" + body,  // twice
+        head + length + "5\r\n" + length + "6\r\n\r\n" + body,  // two lengths
         head + length + "5\r\nTransfer-Encoding: chunked\r\n\r\n" + body,
         head + "Transfer-Encoding: gzip\r\n\r\n" + body,
-        head + "Transfer-Encoding: chunked\r\n\r\n" + body,  // not chunked at all
-        head + "\r\n" + body,                                // none announced
+        head + "Transfer-Encoding: chunked\r\n\r\n" + body,  // not chunked
+        head + "\r\n" + body,                                // no length announced
         head + "password " + secret + "\r\n\r\n",
         head + "Authorization: " + secret + "\r\n\r\n",
         head + "Connection: close\r\nX-" + secret + "\x01: 1\r\n\r\n",
-        body + "\r\n\r\n",  // a body alone
+        body + "\r\n\r\n",  // a body without a head
     };
     for (const auto& bytes : broken) {
         http::Connection connection{stack.server().port()};
@@ -221,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
         const auto stream = connection.receive_all();
         BOOST_TEST(stream.find(secret) == std::string::npos, stream);
     }
-    // Shorter than announced, and then gone.
+    // Shorter than announced; then the client disconnects.
     for (const bool is_chunked : {false, true}) {
         http::Connection connection{stack.server().port()};
         connection.send(
@@ -234,7 +235,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
     check_nowhere(secret);
 }
 
-// While a body comes in, it is not on the disk, however it is cut in pieces.
+// While a body arrives, it is never written to disk, in whatever pieces it comes.
 BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
@@ -250,8 +251,8 @@ BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
     connection.send("POST " + who.mailboxes()
                     + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: "
                     + http::basic(who.key) + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
-    // nginx has all of this, and waits for the last chunk. A file of its own would have no
-    // name any more, but be open.
+    // nginx has received all this and waits for the last chunk. A temporary file would be deleted
+    // but still open.
     BOOST_TEST_REQUIRE(process::eventually([&] { return connection.is_taken(); }));
     BOOST_TEST(list(who).status == 200);
     check_nowhere(secret);
@@ -290,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(an_api_key_is_nowhere, Secrets)
     call(mistyped, "GET", who.mailboxes());
     call(who.key, "GET", "/nowhere");
     call(who.key, "GET", "/absent.example.org/mailboxes");
-    // Twice, which nginx refuses, and at some levels logs.
+    // Two Authorization headers, which nginx refuses and logs at some levels.
     call(who.key, "GET", who.mailboxes(), {}, {{"Authorization", http::basic(who.key)}});
     stack.mailboxctl({"key", "list"});
     check_nowhere(who.key);
@@ -298,7 +299,7 @@ BOOST_FIXTURE_TEST_CASE(an_api_key_is_nowhere, Secrets)
     check_nowhere(http::base64("api:" + who.key));
 }
 
-// No process of the stack leaves a core behind, which would hold what it was working with.
+// No process of the stack may write a core file, because it would contain secrets.
 BOOST_FIXTURE_TEST_CASE(no_process_leaves_a_core, Secrets)
 {
     auto all = stack.workers();

@@ -1,5 +1,5 @@
-// values_story.cc - the values of the parameters: which are good, which are refused with
-// a sentence that names the rule, and that nothing in the database has changed.
+// values_story.cc - the parameters' values: which are accepted, and which are refused with a
+// message that names the rule. After a refusal nothing in the database has changed.
 
 #include "system/harness/story.h"
 
@@ -52,7 +52,7 @@ namespace {
 struct Value {
     const char* why;
     std::string value;
-    std::vector<std::string> words;  // that the sentence has
+    std::vector<std::string> words;  // that the message must contain
 };
 
 std::ostream& operator<<(std::ostream& out, const Value& row)
@@ -128,7 +128,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, but_these_are_good, data::make(kGoodMailbox
     BOOST_TEST(create(who, row.value).status == 200);
     BOOST_TEST(answers::page(list(who)).names() == std::vector{who.address(row.value)},
                boost::test_tools::per_element());
-    // As it is, as published clients have it in the path, and encoded.
+    // Unencoded, as published clients put it into the path, and encoded.
     BOOST_TEST(change(who, row.value, "Wonderland").status == 200);
     const auto path = http::percent_encoded(row.value);
     BOOST_TEST(change(who, path, "Looking-Glass").status == 200);

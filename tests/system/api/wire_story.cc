@@ -1,6 +1,6 @@
-// wire_story.cc - what other published clients put on the wire, byte by byte: each creates a
-// mailbox, finds it in a list, changes its password and deletes it. clients_story.cc runs the two
-// that can be had as programs.
+// wire_story.cc - the requests of other published clients, byte for byte. Each creates a mailbox,
+// lists it, changes its password and deletes it. clients_story.cc runs two clients that can be
+// installed.
 
 #include "system/harness/story.h"
 
@@ -17,7 +17,7 @@ namespace {
 
 struct Call {
     std::string line;
-    std::string headers;  // of this call alone
+    std::string headers;  // of this call only
     std::string body;
 };
 
@@ -33,7 +33,7 @@ std::ostream& operator<<(std::ostream& out, const Client& row)
     return out << row.name;
 }
 
-// A multipart body; `own` is what each part has beside its name.
+// Returns a multipart body; `own` is added to each part's headers.
 std::string parts(const std::string& boundary, const http::Fields& fields,
                   const std::string& own = "", const std::string& end = "\r\n")
 {

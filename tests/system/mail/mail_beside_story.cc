@@ -1,10 +1,9 @@
-// mail_beside_story.cc - a Postfix and a Dovecot that serve another domain already take ours in, by
-// the guide's commands and as the mailboxd.conf for Dovecot says, and go on serving the
-// other's users.
+// mail_beside_story.cc - adds our domains to a Postfix and a Dovecot that already serve another
+// domain, with the guide's commands and mailboxd.conf for Dovecot. The other domain's users are
+// served as before.
 //
-// What they were before is in beside/: own.example with bob, from a file of passwords, and
-// alias.example. bob submits mail through a service of his server's own, which does not look at his
-// sender.
+// beside/ has the configuration from before: own.example with bob, from a password file, and
+// alias.example. bob submits mail through a service of that server that does not check his sender.
 
 #include "system/harness/mail.h"
 
@@ -38,7 +37,7 @@ std::string file(const fs::path& path)
 
 using Values = std::vector<std::pair<std::string, std::string>>;
 
-// With each @NAME@ replaced.
+// Returns the text with each @NAME@ replaced by its value.
 std::string filled(std::string text, const Values& values)
 {
     for (const auto& [name, value] : values) {
@@ -64,7 +63,7 @@ std::uint16_t free_port()
     return ntohs(address.sin_port);
 }
 
-// Its folder, and the two in it, which end with it.
+// The folder and the two servers in it, which end with this object.
 struct Servers {
     Servers() : directory{fs::temp_directory_path() / story::unique("mailboxd-beside")}
     {
@@ -137,7 +136,7 @@ struct Beside : story::Breaking {
         }
     }
 
-    // By the guide's commands for a Postfix that has users already.
+    // Runs the guide's commands for a Postfix that already has users.
     void configure_postfix() const
     {
         const auto& directory = servers.directory;
@@ -180,7 +179,7 @@ struct Beside : story::Breaking {
         return smtp().send("you@example.net", {to}, mail::message(subject));
     }
 
-    // Whether this is the newest message over IMAP, and over POP3 there are as many.
+    // True if this is the newest message over IMAP and POP3 has as many messages.
     bool is_newest(const std::string& user, const std::string& password,
                    const std::string& subject) const
     {
@@ -217,7 +216,7 @@ struct Beside : story::Breaking {
         return stack::Log{servers.directory + "/log/" + name + ".log"}.lines_since(0);
     }
 
-    // No lines about the others that they would not have without us.
+    // The logs must not have lines about the other users that would be missing without us.
     void check_logs() const
     {
         for (const auto* name : {"postfix", "dovecot"}) {
@@ -255,7 +254,7 @@ BOOST_FIXTURE_TEST_CASE(beside_a_mail_server_that_has_users_already, Beside)
     const std::string alices = story::kPassword;
     const std::string bobs = kBobsPassword;
 
-    // Both domains, and each of bob's ways.
+    // Mail to both domains, and to each of bob's addresses.
     BOOST_TEST(send(alice, "For alice").starts_with("250 "));
     BOOST_TEST(arrives(alice, alices, "For alice"));
     BOOST_TEST(send(kBob, "For bob").starts_with("250 "));
@@ -269,13 +268,13 @@ BOOST_FIXTURE_TEST_CASE(beside_a_mail_server_that_has_users_already, Beside)
     BOOST_TEST(submit(kBob, bobs, kBob, "To himself").starts_with("250 "));
     BOOST_TEST(arrives(kBob, bobs, "To himself"));
 
-    // Refused as ever.
+    // Unknown recipients are refused as before.
     BOOST_TEST(send("nobody@own.example", "").starts_with("550 5.1.1 "));
     BOOST_TEST(send("nobody@alias.example", "").starts_with("550 5.1.1 "));
     BOOST_TEST(send(who.address("nobody"), "").starts_with("550 5.1.1 "));
     BOOST_TEST(submit(kBob, "another tree", alice, "").starts_with("535 "));
-    // Each sends from where he may: our users from their own address, the others as before, but not
-    // from one of ours.
+    // Our users may send from their own address only. The others may send as before, but not from
+    // an address of ours.
     const auto send_from =
         [&](const std::string& user, const std::string& password, const std::string& from) {
         mail::Smtp client{{submission_port}};
@@ -292,7 +291,7 @@ BOOST_FIXTURE_TEST_CASE(beside_a_mail_server_that_has_users_already, Beside)
         BOOST_TEST(answer.starts_with("553 5.7.1 "), from << ": " << answer);
     }
     check_logs();
-    // Nor anything that went wrong, and what is in the mailbox is known.
+    // Nothing went wrong, and Postfix's log knows what is in the mailbox.
     for (const auto& line : log_of("dovecot")) {
         BOOST_TEST(line.find("Error") == std::string::npos, line);
     }
@@ -320,7 +319,7 @@ BOOST_FIXTURE_TEST_CASE(the_others_are_served_while_our_database_is_away, Beside
     check_logs();
 
     stack.up();
-    // As the service manager does it that starts the database.
+    // The commands that the service manager runs after a start of the database.
     for (const auto& command :
          {process::Arguments{"postfix", "-c", servers.directory + "/etc", "reload"},
           process::Arguments{"doveadm", "-c", servers.directory + "/dovecot.conf", "reload"}}) {

@@ -1,6 +1,6 @@
-// mail_dovecot_story.cc - one set of files configures the stack's Dovecot and an operator's: what
-// `doveconf -n` says of the two differs in ports, paths and users only. And what clients notice of
-// these files.
+// mail_dovecot_story.cc - the same files configure the stack's Dovecot and an operator's. The
+// output of `doveconf -n` differs only in ports, paths and users. Also the effects of these files
+// on clients.
 
 #include "support/sources.h"
 #include "system/harness/mail.h"
@@ -25,7 +25,7 @@ std::string contents(const fs::path& path)
     return {std::istreambuf_iterator<char>{stream}, {}};
 }
 
-// What a block of the guide writes into a file.
+// Returns what a block of the guide writes into this file.
 std::string written_to(const std::string& file)
 {
     const auto guide = sources::guide();
@@ -36,8 +36,8 @@ std::string written_to(const std::string& file)
     return guide.substr(begin, guide.find("\nEND\n", begin) + 1 - begin);
 }
 
-// One line for each setting that differs from Dovecot's default, with the blocks it is in: "service
-// imap/process_limit = 1".
+// Returns one line for each setting that differs from Dovecot's default, with the blocks around it:
+// "service imap/process_limit = 1".
 std::set<std::string> settings(const fs::path& file)
 {
     const auto said = process::run(mail::as_root({"doveconf", "-n", "-c", file}));
@@ -62,18 +62,17 @@ std::set<std::string> settings(const fs::path& file)
     return found;
 }
 
-// What may differ, and why.
+// The permitted differences, with reasons.
 const std::regex kPaths{
     "(base_dir|state_dir|log_path|instance_name|(.*/)?args|.*_file|dict/mailboxd|ssl_cert|ssl_key|ssl_server_.*|ssl_dh|ssl_client_ca_dir) .*"};
 const std::regex kPorts{".*(inet_listener|unix_listener) .*|listen = .*|doveadm_password = .*"};
 const std::regex kUsers{
     "(default_.*_user|default_.*_group|first_valid_.id|service .*/user|service .*/chroot) =.*"};
 const std::regex kLoopback{
-    "(disable_plaintext_auth|auth_allow_cleartext) = .*"};  // no network in between
+    "(disable_plaintext_auth|auth_allow_cleartext) = .*"};  // the stack has no network in between
+// Debian's defaults for the server's own users.
 const std::regex kOfOthers{
-    "(namespace inbox/.*|mail_.*|protocols = .*|passdb pam/.*|userdb passwd/.*)"};  // Debian's, for
-                                                                                    // the server's
-                                                                                    // own users
+    "(namespace inbox/.*|mail_.*|protocols = .*|passdb pam/.*|userdb passwd/.*)"};
 const std::regex kVersions{"dovecot_(config|storage)_version = .*"};
 
 struct SetUp {
@@ -91,7 +90,7 @@ struct SetUp {
 };
 
 struct Clients : mail::Story {
-    // Opens a session and says whether it was let in.
+    // Logs in. Returns the connection; null if the login was refused.
     std::unique_ptr<mail::Imap> session(const mail::Endpoint& endpoint,
                                         const std::string& user) const
     {
@@ -130,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
         << mail::fill(written_to("/etc/dovecot/local.conf"),
                       {{"/etc/dovecot/mailboxd", (folder / "mailboxd").string()}})
         << certificate;
-    // As the guide has it.
+    // The guide's command.
     process::run({"sed", "-i", "s/^!include auth-system/#&/", folder / "etc/conf.d/10-auth.conf"});
     process::run(
         {"sed", "-i", "s/^ *auth_username_format/#&/", folder / "etc/conf.d/20-lmtp.conf"});
@@ -151,7 +150,7 @@ BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
     check(of_set_up, of_stack, "an operator's server");
 }
 
-// Outlook has no PLAIN.
+// Outlook cannot use PLAIN.
 BOOST_FIXTURE_TEST_CASE(both_ways_to_log_in, Clients)
 {
     const auto who = tenant();
@@ -164,8 +163,8 @@ BOOST_FIXTURE_TEST_CASE(both_ways_to_log_in, Clients)
     BOOST_TEST(story::has(smtp.welcome(), "AUTH PLAIN LOGIN"), smtp.welcome());
 }
 
-// As it comes Dovecot takes 10 of a user from an address, and 100 connections with TLS in all: the
-// next one waits.
+// By default Dovecot accepts 10 connections of a user from one address, and 100 connections with
+// TLS in all; the next one waits.
 BOOST_FIXTURE_TEST_CASE(many_sessions_at_once, Clients)
 {
     const auto who = tenant();
@@ -191,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(old_tls_is_refused, Clients)
     const auto port = "127.0.0.1:" + stack.setting("IMAPS_PORT");
     for (const auto& [version, is_taken] :
          {std::pair{"-tls1", false}, {"-tls1_1", false}, {"-tls1_2", true}}) {
-        // At the lowest level of OpenSSL, so that it is the server that refuses.
+        // With OpenSSL's lowest security level the client offers it, so the server must refuse.
         const auto said = process::run(
             {"openssl", "s_client", "-connect", port, version, "-cipher", "DEFAULT:@SECLEVEL=0"});
         BOOST_TEST((said.out.find("\n* OK ") != std::string::npos

@@ -1,5 +1,5 @@
-// mail_files_story.cc - the files that an operator gives to Dovecot and Postfix, asked by the two
-// programs' own means: `doveadm auth test`, `doveadm user`, `postmap -q`.
+// mail_files_story.cc - the configuration files for Dovecot and Postfix, asked with the programs'
+// own tools: `doveadm auth test`, `doveadm user`, `postmap -q`.
 
 #include "system/harness/mail.h"
 
@@ -20,7 +20,7 @@ struct Files : mail::Story {
                                  {"{inside}", inside(who.address("alice"))}});
     }
 
-    // The answers to `doveadm auth test`, all at the same time since each refusal takes two
+    // Returns the results of `doveadm auth test`, run in parallel, because each refusal takes two
     // seconds.
     std::vector<process::Ended> log_in(
         const std::vector<std::pair<std::string, std::string>>& attempts) const
@@ -51,7 +51,7 @@ BOOST_FIXTURE_TEST_CASE(who_may_log_in, Files)
     struct Row {
         std::string user;
         std::string password;
-        std::string mailbox{};  // who that is; empty: nobody
+        std::string mailbox{};  // the mailbox that logs in; empty if none may
     };
     const Row rows[] = {
         {"alice@{domain}", story::kPassword, "alice"},
@@ -115,7 +115,7 @@ BOOST_FIXTURE_TEST_CASE(who_may_log_in, Files)
     }
 }
 
-// Only Postfix's questions about quotas and an operator at doveadm know a mailbox by its address.
+// Only Postfix's questions about quotas and an operator's doveadm use a mailbox's address.
 BOOST_FIXTURE_TEST_CASE(where_the_mail_lies, Files)
 {
     const auto who = tenant();
@@ -148,8 +148,8 @@ namespace {
 
 struct Question {
     std::string key;
-    bool is_address;  // of alice
-    bool is_ours;     // of a domain of ours at least
+    bool is_address;  // an address of alice
+    bool is_ours;     // in a domain of ours
 };
 
 const Question kQuestions[] = {
@@ -230,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(which_addresses_postfix_knows, Files)
     BOOST_TEST(postmap(domains, "mailboxd-domains.cf") == ours, boost::test_tools::per_element());
 }
 
-// A state of the account, of the domain, of the mailbox: the strictest of them counts.
+// Account, domain and mailbox each have a state; the strictest one counts.
 BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
 {
     struct Row {
@@ -267,14 +267,14 @@ BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
             BOOST_TEST(ended[n].exit == 77);
             const auto answer = smtp.ask("RCPT TO:<" + addresses[n] + ">");
             BOOST_TEST(answer.starts_with(rows[n].takes_mail ? "250 " : "450 4.2.1 "), answer);
-            // What had been accepted before is delivered all the same.
+            // Mail that was accepted earlier is still delivered.
             BOOST_TEST(names[n] == inside(addresses[n]));
             BOOST_TEST(doveadm({"user", "-x", "service=lmtp", names[n]}).exit == 0);
         }
     }
 }
 
-// Its name is good until the next change that ends sessions.
+// The login name is valid until the next change that ends sessions.
 BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
 {
     const auto who = tenant();
@@ -319,7 +319,7 @@ BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
     BOOST_TEST(!is_good(third));
     BOOST_TEST(is_good(login_name(alice)));
 
-    // Whoever has no mailbox is not asked about.
+    // Postfix does not ask about recipients without a mailbox.
     for (const char* other :
          {"root", "you@example.net", "j\xC3\xB6rg@example.net", "0123456789abcdef0123456789abcdef",
           "0123456789abcdef0123456789abcd\xC3\xB6.1@example.net", "'"}) {

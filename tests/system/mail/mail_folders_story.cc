@@ -1,5 +1,5 @@
-// mail_folders_story.cc - folders over IMAP: which names they may have, what is on disk, and which
-// are there at first.
+// mail_folders_story.cc - folders over IMAP: allowed names, their names on disk, and the folders
+// that exist at first.
 
 #include "system/harness/mail.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 struct Folder {
     const char* why;
-    std::string name;     // as IMAP has it: modified UTF-7 (RFC 3501 5.1.3), quoted
+    std::string name;     // as in IMAP: modified UTF-7 (RFC 3501 5.1.3), quoted
     std::string on_disk;  // below Maildir
 };
 
@@ -37,7 +37,7 @@ const Folder kFolders[] = {
     {"a dot behind INBOX", R"("INBOX.old")", R"(.INBOX\2eold)"},
 };
 
-// "* LIST (\HasNoChildren) "/" Drafts": the name, quoted or not.
+// Returns the names in lines like "* LIST (\HasNoChildren) "/" Drafts", quoted or not.
 std::set<std::string> names(const mail::Imap::Response& answer)
 {
     std::set<std::string> found;
@@ -89,7 +89,7 @@ BOOST_FIXTURE_TEST_CASE(names_of_folders, Folders)
                        .result.starts_with("OK "),
                    why);
     }
-    // By its level: a dot makes none.
+    // A dot does not separate levels.
     BOOST_TEST(!names(later.ask("LIST \"\" %")).contains("\"Fa\""));
     BOOST_TEST(later.ask("CREATE \"a&AAk-b\"").result.starts_with("NO "));  // a tab
 

@@ -1,5 +1,5 @@
-// mail_life_story.cc - what ends with a new password, a suspension, a deletion: sessions of every
-// kind, and no others.
+// mail_life_story.cc - which sessions a new password, a suspension and a deletion end, over every
+// protocol. Other sessions continue.
 
 #include "system/harness/mail.h"
 
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// alice and bob, each logged in by every protocol, and each with a message half handed in.
+// alice and bob are logged in over every protocol, and each is in the middle of sending a message.
 struct Life : mail::Story {
     struct Sessions {
         mail::Imap imap;
@@ -56,7 +56,7 @@ struct Life : mail::Story {
         BOOST_TEST_MESSAGE("IMAP and POP3 ended after "
                            << std::chrono::duration_cast<std::chrono::milliseconds>(took).count()
                            << " ms");
-        // Submission is not ended from without, but takes no message any more.
+        // A submission session is not ended from outside, but it accepts no more messages.
         BOOST_TEST(
             sessions.submission.ask("MAIL FROM:<" + address + ">").starts_with("421 4.7.0 "));
         BOOST_CHECK_THROW(sessions.submission.ask("NOOP"), std::exception);
@@ -144,15 +144,15 @@ BOOST_DATA_TEST_CASE_F(Life, what_ends_sessions, data::make(kChanges), row)
     BOOST_TEST(!logs_in(alice));
 }
 
-// It is not disturbed by what ends those from before it.
+// A session that begins with the new password is not disturbed when the older ones end.
 BOOST_FIXTURE_TEST_CASE(a_session_with_the_new_password, Life)
 {
     auto old = open(alice);
     BOOST_TEST(change(who, "alice", "Looking-Glass").status == 200);
     auto young = open(alice, "Looking-Glass");
     check_ended(old, alice);
-    // Long enough for what is looked at again and again: the table says that nothing is left to be
-    // done at once.
+    // Enough time for the checks that the janitor repeats: the table shows that no session is left
+    // to end.
     stack.sql("UPDATE session_end SET since = since - 121");
     BOOST_TEST(
         process::eventually([&] { return stack.value("SELECT COUNT(*) FROM session_end") == "0"; },
@@ -161,8 +161,8 @@ BOOST_FIXTURE_TEST_CASE(a_session_with_the_new_password, Life)
     BOOST_TEST(!logs_in(alice));
 }
 
-// A mailbox that a client makes anew in each of its runs, as the oldest published one does: with
-// on_duplicate=update a POST is a new password.
+// The oldest published client creates its mailbox anew in each run. With on_duplicate=update such a
+// POST sets a new password.
 BOOST_FIXTURE_TEST_CASE(a_password_by_post, Life)
 {
     BOOST_TEST(ctl({"domain", "set", who.domain, "on_duplicate=update"}).exit == 0);
@@ -176,8 +176,8 @@ BOOST_FIXTURE_TEST_CASE(a_password_by_post, Life)
 BOOST_FIXTURE_TEST_CASE(in_the_midst_of_a_long_answer, Life)
 {
     const auto letter = mail::message("Long", std::string(8 << 20, 'x') + "\r\n");
-    expected = {
-        "foreign key constraint fails"};  // the first session's size, which nobody wants any more
+    expected = {// the size that the first session reports, which is no longer stored
+                "foreign key constraint fails"};
     auto imap = this->imap(alice);
     BOOST_TEST(imap.append("INBOX", letter).starts_with("OK "));
     http::Connection reader{stack.port("IMAP_PORT")};
@@ -188,7 +188,7 @@ BOOST_FIXTURE_TEST_CASE(in_the_midst_of_a_long_answer, Life)
     do {
         line = reader.receive_line();
     } while (line.find("FETCH") == std::string::npos);
-    // From here on the server waits for us to read on.
+    // From here on the server waits until the client reads.
     BOOST_TEST(remove(who, "alice").status == 200);
     BOOST_TEST(process::eventually([&] {
         return doveadm({"who", "*@" + who.domain}).out.find(who.domain) == std::string::npos;
@@ -205,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(over_tls, Life)
     BOOST_TEST(!logs_in(alice));
 }
 
-// What was to be done while it was away, and what was not.
+// The janitor is stopped, changes are made, and the janitor is started again.
 struct Away : mail::Breaking {
     static constexpr std::size_t kMailboxes = 100;
 
@@ -217,7 +217,7 @@ struct Away : mail::Breaking {
         for_all("POST", names);
     }
 
-    // One change of each, eight at a time.
+    // Sends one change for each of these mailboxes, eight at a time.
     void for_all(const std::string& method, const std::vector<std::string>& some,
                  const std::string& password = story::kPassword) const
     {
@@ -264,8 +264,8 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
     const auto janitor = stack.part("janitor");
     ::kill(janitor, SIGKILL);
 
-    // The first 50 get other passwords, 18 times each; the next 25 are deleted, the next 25 too,
-    // and made again. Those in between stay as they are: the last of each kind.
+    // The first 50 get a new password, 18 times each. The next 25 are deleted; the 25 after those
+    // are deleted and created again. The others stay as they are. They are the last of each kind.
     const std::vector<std::string> passwords(names.begin(), names.begin() + 45);
     const std::vector<std::string> deleted(names.begin() + 50, names.begin() + 70);
     const std::vector<std::string> made_again(names.begin() + 75, names.begin() + 95);
@@ -283,7 +283,7 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
         BOOST_TEST(session.ask("NOOP").result.starts_with("OK "));
     }
 
-    stack.sql("UPDATE session_end SET since = since - 3600");  // it was away for an hour
+    stack.sql("UPDATE session_end SET since = since - 3600");  // the janitor was away for an hour
     stack.up();
     const auto is_changed = [&](std::size_t i) {
         return i < 45 || (i >= 50 && i < 70) || (i >= 75 && i < 95);
@@ -298,7 +298,7 @@ BOOST_FIXTURE_TEST_CASE(a_thousand_changes_while_the_janitor_is_away, Away)
             }
         }
     }
-    // And no mail was touched: what is deleted can be restored, what is not is as it was.
+    // No mail was touched: deleted mailboxes can be restored, and the others are unchanged.
     for (const auto& name : names) {
         const auto address = who.address(name);
         const bool is_new = std::count(made_again.begin(), made_again.end(), name) > 0;

@@ -1,7 +1,8 @@
-// mail_load_story.cc - many messages while mailboxes come and go, and Dovecot and the database stop
-// and start: whatever was accepted is in its mailbox, and in no other.
+// mail_load_story.cc - many messages while mailboxes are created and deleted, and Dovecot and the
+// database stop and start. Every accepted message is in its mailbox and in no other.
 //
-// TEST_MAIL_MESSAGES in the environment sets how many (200); with it the figures are printed.
+// TEST_MAIL_MESSAGES in the environment sets the number of messages (200); if it is set, the
+// figures are printed.
 
 #include "system/harness/mail.h"
 
@@ -23,9 +24,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kSender[] = "you@example.net";
-constexpr int kEach = 10;  // messages for a mailbox in a round
+constexpr int kEach = 10;  // messages for each mailbox in a round
 
-// What stands between the two texts; empty if they are not both there.
+// Returns the text between the two; empty unless both are there.
 std::string between(const std::string& line, std::string_view before, std::string_view behind)
 {
     const auto at = line.find(before);
@@ -37,7 +38,7 @@ std::string between(const std::string& line, std::string_view before, std::strin
     return end == std::string::npos ? "" : line.substr(begin, end - begin);
 }
 
-// What Postfix's log tells of a message.
+// What Postfix's log says of a message.
 struct Message {
     bool accepted = false;
     bool sent = false;
@@ -60,8 +61,8 @@ struct Load : mail::Breaking {
                 message.inside = between(line, " to=<", "@");
                 message.address = between(line, " orig_to=<", ">");
                 if (message.address.empty()) {
-                    // Deleted between RCPT and the message's end, so that it had no name inside any
-                    // more.
+                    // Deleted between RCPT and the end of the message, so it had no name inside
+                    // Dovecot any more.
                     message.address = between(line, " to=<", ">");
                 }
                 message.sent |= line.find(" status=sent ") != std::string::npos;
@@ -85,7 +86,7 @@ struct Load : mail::Breaking {
                                                std::chrono::milliseconds{100}));
     }
 
-    // One smtp-source for each mailbox, all of them at once.
+    // Runs one smtp-source for each mailbox, all at once.
     std::future<void> start_round(const story::Tenant& who, std::size_t mailboxes) const
     {
         const auto server = "inet:127.0.0.1:" + stack.setting("SMTP_PORT");
@@ -98,8 +99,8 @@ struct Load : mail::Breaking {
         });
     }
 
-    // Changes passwords, and deletes mailboxes to create them again, until told to end. How often
-    // each status came.
+    // Changes passwords, and deletes and creates mailboxes, until it is told to stop. Returns how
+    // often each status came.
     std::map<int, int> change(const story::Tenant& who, std::size_t mailboxes, unsigned seed,
                               const std::atomic<bool>& is_over) const
     {
@@ -125,7 +126,7 @@ struct Load : mail::Breaking {
         return statuses;
     }
 
-    // By storage id: the address that it has, or had.
+    // Returns the address that each storage id has or had.
     std::map<std::string, std::string> addresses(const story::Tenant& who,
                                                  const std::string& table) const
     {
@@ -142,11 +143,11 @@ struct Load : mail::Breaking {
 
     struct File {
         std::string inside;   // the mailbox that it is in
-        std::string address;  // whom it was for
+        std::string address;  // the address that it was sent to
         std::int64_t size;
     };
 
-    // Every message in these mailboxes' stores, by Postfix's name for it.
+    // Returns every message in the stores of these mailboxes, by Postfix's queue id.
     std::multimap<std::string, File> files(
         const std::map<std::string, std::string>& mailboxes) const
     {
@@ -197,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
                                      [&, seed] { return change(who, mailboxes, seed, is_over); }));
     }
 
-    // In the middle of the first round Dovecot stops, then the database, and both start.
+    // In the middle of the first round Dovecot stops, then the database; then both start again.
     auto round = start_round(who, mailboxes);
     await(count / 4);
     stop_dovecot();
@@ -205,7 +206,8 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
     stop_database();
     stack.up();
     round.get();
-    // Those that were not accepted were not to be; others follow until there are enough.
+    // Messages that were not accepted are not required. More rounds follow until enough were
+    // accepted.
     for (int rounds = 1; accepted() < count; ++rounds) {
         BOOST_TEST_REQUIRE(rounds < 10);
         start_round(who, mailboxes).get();
@@ -243,8 +245,8 @@ BOOST_FIXTURE_TEST_CASE(each_message_in_its_mailbox_and_in_no_other, Load)
         BOOST_TEST_INFO("message " << id << " for " << message.address << ", inside "
                                    << message.inside);
         if (message.bounced) {
-            // Dovecot may have been stopped between storing it and saying so: then it is in the
-            // store, too.
+            // Dovecot may have been stopped after storing the message and before its answer; then
+            // the bounced message is in the store, too.
             ++bounced;
             BOOST_TEST((deleted.contains(message.inside) || was_deleted(message.address)));
         } else {

@@ -1,5 +1,5 @@
-// mail_names_story.cc - whatever name the API accepts can log in and gets mail: tried with every
-// printable character of ASCII, in every place of a name.
+// mail_names_story.cc - every name that the API accepts can log in and receive mail: tried with
+// every printable ASCII character in every position of a name.
 
 #include "system/harness/mail.h"
 
@@ -26,7 +26,7 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story,
 {
     const auto who = tenant();
     const auto neighbour =
-        this->neighbour(who);  // where a capital letter is not the small one's mailbox
+        this->neighbour(who);  // a domain in which capital letters get mailboxes of their own
     std::vector<Mailbox> tried;
     std::vector<http::Request> requests;
     for (char c = ' '; c <= '~'; ++c) {
@@ -89,8 +89,8 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story,
         return missing.empty();
         },
         std::chrono::seconds{20});
-    // Who logged in for the first time in the moment of the delivery may have a count of none until
-    // the next change.
+    // A first login in the moment of the delivery may have left a count of none until the next
+    // change.
     std::istringstream uncounted{missing};
     for (std::string address; uncounted >> address;) {
         BOOST_TEST(process::eventually([&] { return imap(address).select() == 1U; },
@@ -99,8 +99,8 @@ BOOST_FIXTURE_TEST_CASE(every_printable_character, mail::Story,
     }
 }
 
-// A domain beyond ASCII is known by both of its forms: in the API, whose answers keep the form that
-// was asked, and at each login.
+// A domain beyond ASCII is known by both of its forms: in the API, whose answers keep the form of
+// the request, and at each login.
 BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
 {
     const auto who = tenant();
@@ -129,7 +129,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
     BOOST_TEST(create(in_unicode, "berta@" + upper).status == 200);
     BOOST_TEST(create(in_unicode, "clara@" + ascii).status == 200);
     BOOST_TEST(answers::is_refused(create(in_ascii, "anna@" + unicode), 409, {"anna@" + unicode}));
-    // Twice each, so that a kept page would be found.
+    // Each list is requested twice, so that the second may come from a worker's cache.
     for (int n = 0; n < 2; ++n) {
         BOOST_TEST(story::has(list(in_unicode).body, "anna@" + unicode));
         BOOST_TEST(!story::has(list(in_unicode).body, ascii));
@@ -166,8 +166,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_in_unicode, mail::Story)
                           story::kPassword));
 }
 
-// Who learns what a mailbox is called inside Dovecot can make one of that name, and gets nothing of
-// the other's mail.
+// A user who learns a mailbox's name inside Dovecot can create a mailbox of that name, but gets
+// none of the other's mail.
 BOOST_FIXTURE_TEST_CASE(another_mailboxs_name_inside, mail::Story)
 {
     const auto who = tenant();

@@ -1,5 +1,5 @@
-// mail_outage_story.cc - the database is away while mail arrives: whoever sends is told to wait,
-// and nothing is lost.
+// mail_outage_story.cc - the database is away while mail arrives: senders get temporary errors, and
+// no mail is lost.
 
 #include "system/harness/mail.h"
 
@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Outage : mail::Breaking {
-    // Dovecot's helpers that are connected already would keep their first client waiting for up to
-    // a minute. A reload makes the sockets anew, and a Postfix that begins to serve somebody while
-    // there is none hangs up.
+    // Dovecot's helpers that are already connected would keep their first client waiting for up to
+    // a minute. A reload recreates the sockets; a Postfix process that starts in the moment without
+    // one hangs up.
     void forget_connections() const
     {
         const auto socket = stack.directory() / "dovecot" / "run" / "postfix";
@@ -58,12 +58,13 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_away_while_mail_arrives, Outage)
     forget_connections();
     stop_database();
 
-    // Who was in before reads on. A minute after its reload Dovecot ends what is left from before.
+    // Sessions from before continue. A minute after its reload Dovecot ends the processes from
+    // before.
     BOOST_TEST(session.select() == 1U);
     BOOST_TEST(session.message(1).find("Subject: Before") != std::string::npos);
 
     for (int i = 0; i < 2; ++i) {
-        // Temporary, each of them: nobody bounces a message or asks for another password.
+        // Each error is temporary, so no message bounces and no client asks for another password.
         BOOST_TEST(smtp()
                        .send("you@example.net", {alice}, mail::message("Meanwhile"))
                        .starts_with("451 4.3."));
@@ -100,7 +101,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
     const auto mark = postfix.mark();
     stop_database();
     mail::flush(stack);
-    // Tried in vain, without Dovecot or without the database.
+    // Delivery was tried while Dovecot or the database was away.
     BOOST_TEST(!postfix.expect(mark, {"status=deferred"}).empty());
     BOOST_TEST(!mail::is_queue_empty(stack));
 
@@ -117,7 +118,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
 
 namespace {
 
-// The lines that systemd carries out once the database runs, as they are for this stack.
+// Returns the commands that systemd runs after a start of the database, adapted to this stack.
 std::vector<process::Arguments> after_restart(const stack::Stack& stack)
 {
     const char* const sources = std::getenv("TEST_SOURCE_DIR");
@@ -138,7 +139,7 @@ std::vector<process::Arguments> after_restart(const stack::Stack& stack)
     return commands;
 }
 
-// Restarts the database as its unit would, and nothing else.
+// Restarts the database as its systemd unit would, and nothing else.
 class Restarted {
 public:
     explicit Restarted(const stack::Stack& stack) : stack_{stack}
@@ -179,7 +180,7 @@ private:
 
 }  // namespace
 
-// Nobody asked while it was away: connections of before are replaced, and nobody hears 451.
+// No client asked during the outage: old connections are replaced, and no client gets 451.
 BOOST_FIXTURE_TEST_CASE(a_restart_that_nobody_noticed_costs_nothing, Outage)
 {
     const auto who = tenant();
@@ -197,7 +198,8 @@ BOOST_FIXTURE_TEST_CASE(a_restart_that_nobody_noticed_costs_nothing, Outage)
     }
 }
 
-// Somebody asked while it was away, and Postfix before 3.9 would not ask again for a minute.
+// A client asked during the outage, and Postfix before 3.9 would not ask the database again for a
+// minute.
 BOOST_FIXTURE_TEST_CASE(after_a_restart_the_databases_unit_tells_postfix_and_dovecot, Outage)
 {
     const auto who = tenant();
@@ -216,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(after_a_restart_the_databases_unit_tells_postfix_and_dov
         const auto ended = process::run(mail::as_root(command));
         BOOST_TEST(ended.exit == 0, process::quoted(command) << ": " << ended.err);
     }
-    // The first may still reach a process that the reload ends.
+    // The first attempt may still reach a process that the reload ends.
     BOOST_TEST(process::eventually(
         [&] {
         return smtp().send("you@example.net", {alice}, mail::message("After")).starts_with("250 ");

@@ -1,5 +1,6 @@
-// mail_quota_story.cc - whose mailbox is full gets no mail more: by the domain's quota or its own,
-// refused at RCPT, or at the end of the message, when its size is known.
+// mail_quota_story.cc - a full mailbox gets no more mail. The limit is the domain's quota or the
+// mailbox's own. Mail is refused at RCPT, or at the end of the message if its size was not known
+// before.
 
 #include "system/harness/mail.h"
 
@@ -77,7 +78,7 @@ BOOST_DATA_TEST_CASE_F(Quota, whose_counts, data::make(kLimits), row)
 
 namespace {
 
-// A message of about so many bytes.
+// Returns a message of about this size.
 std::string letter(std::size_t size)
 {
     return mail::message("Hello", std::string(size, 'x') + "\r\n");
@@ -85,7 +86,7 @@ std::string letter(std::size_t size)
 
 }  // namespace
 
-// By a client that does not say how large it is, for one recipient or several.
+// The client does not announce the size, for one recipient or several.
 BOOST_FIXTURE_TEST_CASE(what_is_too_large_is_refused_when_its_size_is_known, Quota)
 {
     const auto bob = who.address("bob");
@@ -110,7 +111,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_too_large_is_refused_when_its_size_is_known, Quo
     BOOST_TEST(messages(bob) == 0U);
     BOOST_TEST(smtp().send("you@example.net", {bob, alice}, letter(500)).starts_with("250 "));
     BOOST_TEST(smtp().send("you@example.net", {bob}, letter(9000)).starts_with("250 "));
-    // One that says it hears it sooner, also if there never was so much room.
+    // A client that announces the size is refused earlier, even if the mailbox never had so much
+    // room.
     for (const char* size : {"2500", "9000"}) {
         auto client = smtp();
         client.ask("MAIL FROM:<you@example.net> SIZE=" + std::string{size});
@@ -119,7 +121,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_too_large_is_refused_when_its_size_is_known, Quo
     }
 }
 
-// Accepted while nobody could tell: its sender gets a report, and does not wait for days.
+// The message was accepted while quotas could not be asked. Its sender gets a report at once
+// instead of after days.
 BOOST_FIXTURE_TEST_CASE(what_turns_out_too_large_is_reported_at_once, mail::Breaking)
 {
     const auto who = tenant();

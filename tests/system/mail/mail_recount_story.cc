@@ -1,5 +1,5 @@
-// mail_recount_story.cc - sizes that Dovecot did not tell, or told in the wrong order, and how they
-// are made right.
+// mail_recount_story.cc - sizes that Dovecot did not report, or reported in the wrong order, and
+// how they are corrected.
 
 #include "system/harness/mail.h"
 
@@ -35,7 +35,8 @@ struct Recount : mail::Story {
         const auto id = storage_id(name);
         return fs::path{stack.setting("STORE")} / id.substr(0, 2) / id;
     }
-    // As a restored backup has it: alice's folder is the other's, too. Dovecot is not asked.
+    // Copies the other mailbox's folder over this one's, as restoring a backup does, without
+    // Dovecot.
     void restore_maildir(const std::string& name) const
     {
         const auto target = home(name);
@@ -69,7 +70,7 @@ BOOST_FIXTURE_TEST_CASE(a_maildir_that_was_restored, Recount)
         one.out);
     BOOST_TEST(listed("bob") == size);
     BOOST_TEST(listed("bob") == counted(bob));
-    // What is right stays so, and the next delivery counts on from there.
+    // A right size stays the same, and the next delivery adds to it.
     BOOST_TEST(
         has(ctl({"mailbox", "recount", bob, "--json"}).out,
             "\"size_before\":" + std::to_string(size) + ",\"size_bytes\":" + std::to_string(size)));
@@ -95,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain, Recount)
     BOOST_TEST(!has(again.out, who.domain), again.out);
 }
 
-// A suspended mailbox has mail, too.
+// Suspended mailboxes have mail, too.
 BOOST_FIXTURE_TEST_CASE(a_suspended_one, Recount)
 {
     restore_maildir("bob");
@@ -114,11 +115,11 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_counted, Recount)
         is_sentence(ctl({"mailbox", "recount", who.address("dora")}), 1, {who.address("dora")}));
 }
 
-// A session and a delivery that tell within seconds: the last word may be the older one. The
-// janitor counts anew.
+// A session and a delivery report within seconds, so the last report may be the older one. The
+// janitor counts again.
 BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
 {
-    // A minute ago, as the server's clock has it for this connection.
+    // For this connection the server's clock is a minute behind.
     auto dovecot_of_then = stack.connect_to_database();
     const auto tell = [&](int bytes) {
         return "UPDATE mailbox_usage SET bytes = " + std::to_string(bytes)
@@ -139,7 +140,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
                == "0");
 }
 
-// One change is no reason.
+// A single report is no reason to count again.
 BOOST_FIXTURE_TEST_CASE(one_delivery_leaves_no_doubt, Recount)
 {
     BOOST_TEST(stack.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "

@@ -1,5 +1,5 @@
-// mail_refusals_story.cc - what is refused by SMTP, at submission and by LMTP, in which words, and
-// at which moment.
+// mail_refusals_story.cc - what SMTP, submission and LMTP refuse, with which words, and at which
+// command.
 
 #include "system/harness/mail.h"
 
@@ -10,7 +10,7 @@
 namespace {
 
 struct Refusals : mail::Story {
-    // A domain with alice and bob, and with dora who was deleted.
+    // A domain with alice, bob and dora, who was deleted.
     Refusals() : who{tenant()}
     {
         for (const char* name : {"alice", "bob", "dora"}) {
@@ -34,8 +34,8 @@ struct Refusals : mail::Story {
 struct Recipient {
     const char* why;
     std::string address;
-    const char* answer;                   // what it begins with
-    const char* of_submission = nullptr;  // if that is another one
+    const char* answer;                   // its beginning
+    const char* of_submission = nullptr;  // the answer at submission, if it differs
 };
 
 std::ostream& operator<<(std::ostream& out, const Recipient& row)
@@ -94,7 +94,7 @@ BOOST_FIXTURE_TEST_CASE(of_recipients, Refusals)
                    row << " at submission: " << of_submission);
     }
 }
-// Dovecot takes mail by the name inside only, which Postfix has bound it to.
+// Dovecot takes mail only for the name inside, to which Postfix has bound the address.
 BOOST_FIXTURE_TEST_CASE(of_lmtp, Refusals)
 {
     mail::Smtp lmtp{endpoint("LMTP"), "LHLO"};
@@ -139,12 +139,13 @@ const Sender kSenders[] = {
 
 }  // namespace
 
-// The envelope's sender. What the message says in its From: line is the message's own.
+// The envelope sender is checked. The From: header is the author's own.
 BOOST_FIXTURE_TEST_CASE(of_senders_at_submission, Refusals)
 {
     for (const auto& row : kSenders) {
         auto submission = this->submission(who.address("alice"));
-        // A reader's confirmation has no sender; that must not open the door for what follows.
+        // A reader's confirmation has an empty sender. It must not allow the following message
+        // another one.
         BOOST_TEST(submission.ask("MAIL FROM:<>").starts_with("250 "));
         BOOST_TEST(submission.ask("RCPT TO:<" + who.address("bob") + ">").starts_with("250 "));
         submission.ask("RSET");
@@ -158,7 +159,7 @@ BOOST_FIXTURE_TEST_CASE(of_senders_at_submission, Refusals)
     }
 }
 
-// A mailbox's address, by whoever has not logged in. Its owner has to.
+// Only the owner of a mailbox, logged in, may send from its address.
 BOOST_FIXTURE_TEST_CASE(of_senders_from_outside, Refusals)
 {
     const std::pair<const char*, bool> senders[] = {
@@ -175,8 +176,8 @@ BOOST_FIXTURE_TEST_CASE(of_senders_from_outside, Refusals)
     }
 }
 
-// Nobody is refused who writes to `postmaster` without a domain. That is the host's, so a mailbox's
-// suspension is not evaded by it, and the host's mail does not go round in circles.
+// Mail to `postmaster` without a domain is always accepted. It goes to the host's own postmaster,
+// so it does not evade a mailbox's suspension, and the host's mail does not loop.
 BOOST_FIXTURE_TEST_CASE(of_mail_for_the_host_itself, Refusals)
 {
     for (const std::string recipient :
@@ -207,7 +208,7 @@ BOOST_FIXTURE_TEST_CASE(of_who_has_not_logged_in, Refusals)
             BOOST_TEST(answer[0] == '5', sender << " to " << recipient << ": " << answer);
         }
     }
-    // Port 25 is for the mail of others.
+    // Port 25 offers no login.
     BOOST_TEST(smtp().welcome().find("AUTH") == std::string::npos);
     BOOST_TEST(smtp().login(who.address("alice"), story::kPassword).starts_with("503 5.5.1 "));
 }
@@ -265,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(of_a_full_mailbox, Refusals)
     BOOST_TEST(smtp()
                    .send("you@example.net", {who.address("alice")}, mail::message("Hello"))
                    .starts_with("250 "));
-    // There is room again.
+    // Makes room again.
     auto imap = this->imap(bob);
     BOOST_TEST(imap.select() == 1U);
     BOOST_TEST(imap.expunge().starts_with("OK "));

@@ -1,5 +1,5 @@
-// mail_reports_story.cc - what Postfix tells senders about mail that it had accepted: addresses,
-// and never the names that mailboxes have inside Dovecot.
+// mail_reports_story.cc - the reports that Postfix sends about mail that it had accepted. They name
+// addresses, never the names inside Dovecot.
 
 #include "system/harness/mail.h"
 
@@ -16,7 +16,7 @@ struct Reports : mail::Breaking {
         }
     }
 
-    // The newest message of alice's, which is one of so many.
+    // Waits until alice has this many messages and returns the newest.
     std::string report(std::size_t count)
     {
         const auto alice = who.address("alice");
@@ -78,14 +78,14 @@ BOOST_FIXTURE_TEST_CASE(of_mail_that_arrived, Reports)
     check(report(1), {"Final-Recipient: rfc822; " + who.address("bob") + "\r\n"});
 }
 
-// What a reader may pass on: the message as it lies in the mailbox.
+// The headers of the stored message, which a reader may forward.
 BOOST_FIXTURE_TEST_CASE(in_headers_of_a_message, Reports)
 {
     deliver(who.address("alice"), mail::message("Hello"));
     const auto from_outside = report(1);
     check(from_outside, {"X-Original-To: " + who.address("alice") + "\r\n",
                          "client.example.net (unknown [127.0.0.1])"});
-    // The address of a user's device is not for those who get mail from the user.
+    // The IP address of the sender's device must not reach the recipients.
     BOOST_TEST(submission(who.address("bob"))
                    .send(who.address("bob"), {who.address("alice")}, mail::message("Hi"))
                    .starts_with("250 "));

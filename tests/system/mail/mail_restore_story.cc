@@ -1,5 +1,5 @@
-// mail_restore_story.cc - the end of a mailbox and what comes after: made again, restored, removed,
-// erased.
+// mail_restore_story.cc - after the deletion of a mailbox: created again, restored, removed by the
+// janitor, erased.
 
 #include "system/harness/mail.h"
 
@@ -30,7 +30,7 @@ struct After : Base {
     After() : who{this->tenant()} { BOOST_TEST_REQUIRE(this->create(who, name).status == 200); }
 
     Ended ctl(const Arguments& arguments) const { return this->stack.mailboxctl(arguments); }
-    // With settings of its own.
+    // Runs mailboxctl with other settings.
     Ended ctl_with(const story::Settings& settings, const Arguments& arguments) const
     {
         const auto file = this->stack.directory() / (story::unique("other") + ".conf");
@@ -48,7 +48,7 @@ struct After : Base {
         return fs::path{this->stack.setting("STORE")} / id.substr(0, 2) / id;
     }
 
-    // By a name that is nowhere else, so that it can be looked for.
+    // The name occurs nowhere else, so it can be searched for.
     const std::string name = story::unique("who'ever$");
     story::Tenant who;
     const std::string address = who.address(name);
@@ -57,7 +57,7 @@ struct After : Base {
 
 using Restored = After<mail::Story>;
 
-// What a reader knows of the messages: folder, numbers, flags.
+// Returns what an IMAP client knows of the messages: folder, numbers, flags.
 std::string as_read(mail::Imap& imap)
 {
     const auto selected = imap.ask("SELECT INBOX").text();
@@ -112,7 +112,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restored)
     BOOST_TEST(size_of(who, name) > size);
 }
 
-// The old one's session outlives it, as long as the janitor is halted.
+// The janitor is halted, so a session of the old mailbox continues.
 BOOST_FIXTURE_TEST_CASE(deleted_made_again_and_both_there, Restored)
 {
     expected = {"foreign key constraint fails"};
@@ -155,8 +155,8 @@ BOOST_FIXTURE_TEST_CASE(deleted_made_again_and_both_there, Restored)
     BOOST_TEST(size_of(who, name) == counted(address));
 }
 
-// A session from before the deletion is none of the restored mailbox's, even if nobody had the time
-// to end it.
+// A session from before the deletion must not see the restored mailbox, even if the janitor had no
+// time to end it.
 BOOST_FIXTURE_TEST_CASE(the_sessions_stay_ended, Restored)
 {
     auto session = imap(address);
@@ -186,7 +186,8 @@ BOOST_FIXTURE_TEST_CASE(after_the_grace, Restored)
     BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"nothing is kept", "backup"}));
 }
 
-// Each of them is either there with its mail, or refused and gone.
+// Each mailbox is either restored with its mail, or its restoration is refused and its mail is
+// gone.
 BOOST_FIXTURE_TEST_CASE(while_the_janitor_removes, Restored)
 {
     constexpr std::size_t kMailboxes = 60;
@@ -202,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_removes, Restored)
         ids.push_back(storage_id(who.address(names[i])));
         BOOST_TEST(remove(who, names[i]).status == 200);
     }
-    // By different settings the one may restore what the other removes.
+    // With different settings, one command may restore what the other removes.
     stack.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 2 * 86400 WHERE domain = "
               + stack::quote(who.domain));
     std::vector<Ended> restored(kMailboxes);
@@ -256,7 +257,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_queued_for_the_old_one, After<mail::Breaking>)
 
 namespace {
 
-// A mailbox with a past: deleted, restored, used by all means, deleted, and made again.
+// A mailbox that was deleted, restored, used over every protocol, deleted again and created again.
 template <typename Base>
 struct Erased : After<Base> {
     using After<Base>::address;
@@ -265,8 +266,7 @@ struct Erased : After<Base> {
 
     Erased()
     {
-        this->expected = {
-            "foreign key constraint fails"};  // a session that was ended with it, about its size
+        this->expected = {"foreign key constraint fails"};  // the ended session reports its size
         BOOST_TEST(this->create(who, "bob").status == 200);
         this->deliver(address, mail::message("First", canary + "\r\n"));
         BOOST_TEST(this->remove(who, name).status == 200);
@@ -284,7 +284,7 @@ struct Erased : After<Base> {
         ids.push_back(this->storage_id(address));
     }
 
-    // Where a text stands in any row of any table.
+    // Returns the tables with a row that contains this text.
     std::vector<std::string> tables_with(const std::string& text) const
     {
         std::vector<std::string> found;
@@ -299,7 +299,8 @@ struct Erased : After<Base> {
         }
         return found;
     }
-    // Files below a folder of the stack in which it stands, or whose names have it.
+    // Returns the files below a folder of the stack that contain the text or have it in their
+    // names.
     std::set<std::string> files_with(const std::string& text, const std::string& below) const
     {
         const auto folder = (this->stack.directory() / below).string();
@@ -346,8 +347,8 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
     BOOST_TEST(before.size() > 2U);
     BOOST_TEST(files_with(canary, "mail").size() == 2U);
 
-    // Without the janitor, which may otherwise be the first to end the session and to remove the
-    // mail: then it counts them.
+    // The janitor is stopped. Otherwise it may end the session and remove the mail first, and would
+    // count them instead.
     const auto ended = [&] {
         const mail::Halt halt{stack};
         return ctl({"erase", address, "--yes"});
@@ -360,7 +361,7 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
         BOOST_TEST(std::regex_search(ended.out, std::regex{words}), words << " in: " << ended.out);
     }
     for (const auto& id : ids) BOOST_TEST(has(ended.out, id));
-    // What it says to find the logs by finds those that there are.
+    // The command that it prints for the logs finds the logs of the stack.
     const auto begin = ended.out.find("find /var/log ");
     BOOST_TEST_REQUIRE(begin != std::string::npos, ended.out);
     const auto command = "find " + (stack.directory() / "log").string()
@@ -376,14 +377,14 @@ BOOST_FIXTURE_TEST_CASE(an_address, Erased<mail::Story>)
         smtp().send("you@example.net", {address}, mail::message("Late")).starts_with("550 "));
     BOOST_TEST(is_sentence(ctl({"mailbox", "restore", address}), 1, {"nothing is kept"}));
     BOOST_TEST(is_sentence(ctl({"erase", address, "--yes"}), 1, {"nothing is known"}));
-    // That something was done stays, and when.
+    // The audit log keeps what was done and when.
     const auto audit = ctl({"audit", who.domain}).out;
     for (const char* action : {"create", "delete", "password", "erase"}) {
         BOOST_TEST(std::regex_search(audit, std::regex{std::string{action} + " +" + who.domain
                                                        + " +\\(erased\\)\n"}),
                    audit);
     }
-    // And the name is free for somebody else.
+    // Another customer can use the name.
     BOOST_TEST(create(who, name).status == 200);
     BOOST_TEST(imap(address).select() == 0U);
 }
@@ -407,7 +408,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain, Erased<mail::Story>)
     BOOST_TEST(is_sentence(ctl({"erase", who.domain, "--yes"}), 1, {"nothing is known"}));
 }
 
-// A domain that was removed already is known by what is kept of it.
+// A domain that was removed before is found by the rows that are kept of it.
 BOOST_FIXTURE_TEST_CASE(a_domain_that_was_removed, Erased<mail::Story>)
 {
     BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
@@ -422,7 +423,7 @@ namespace {
 
 struct Stop {
     const char* why;
-    const char* lock;  // which it waits for when it is killed
+    const char* lock;  // the lock that it waits for when it is killed
     bool logs_in;
     bool has_mail;
 };
@@ -452,7 +453,7 @@ BOOST_DATA_TEST_CASE_F(Erased<mail::Story>, killed_and_run_again, data::make(kSt
                                                {"{name}", stack::quote(name)}}));
         const process::Child erasing{{stack.setting("MAILBOXCTL"), "--config",
                                       stack.setting("MAILBOXD_CONF"), "erase", address, "--yes"}};
-        // InnoDB gives what it said last time to whoever asks again within 100 ms.
+        // InnoDB repeats its last answer to a query within 100 ms, so the interval is longer.
         BOOST_TEST_REQUIRE(process::eventually(
             [&] {
             return stack.value(
@@ -466,14 +467,14 @@ BOOST_DATA_TEST_CASE_F(Erased<mail::Story>, killed_and_run_again, data::make(kSt
     }
     BOOST_TEST(mail::Imap{endpoint("IMAP")}.login(address, "Looking-Glass").starts_with("OK ")
                == row.logs_in);
-    // The server may have carried out the last statement of who was killed.
+    // The server may still have run the last statement of the killed program.
     const auto ended = ctl({"erase", address, "--yes"});
     BOOST_TEST((ended.exit == 0 || (!row.has_mail && has(ended.err, "nothing is known"))),
                ended.out << ended.err);
     check_nothing_is_left();
 }
 
-// Where it does not come to mail and sessions, the janitor does.
+// If it cannot reach the mail and the sessions, the janitor finishes the work.
 BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
 {
     auto session = imap(address, "Looking-Glass");
@@ -487,16 +488,15 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot_and_the_store, Erased<mail::Story>)
                 ended.out,
                 std::regex{"left_to_the_janitor +the mail .*/nowhere.*; open sessions .*/nowhere"}),
             ended.out);
-        // The rows by which a second run would find what is left.
+        // The rows are still there, so that a second run finds the rest.
         BOOST_TEST(tables_with(name)
                        == (std::vector<std::string>{"deleted_mailbox", "deleted_mailbox"}),
                    boost::test_tools::per_element());
         for (const auto& id : ids) BOOST_TEST(fs::exists(home(id)));
     }
     BOOST_TEST(session.end().starts_with("* BYE "));
-    stack.sql(
-        "UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");  // no last delivery can be on
-                                                                      // its way any more
+    // So long ago that no last delivery can still arrive.
+    stack.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 121");
     const auto janitor = ctl({"janitor"});
     BOOST_TEST(janitor.exit == 0, janitor.out << janitor.err);
     check_nothing_is_left();

@@ -1,5 +1,5 @@
-// mail_same_story.cc - the stack's mail servers are configured as the guide configures new
-// ones: by the same files, with ports and paths of their own.
+// mail_same_story.cc - the stack's mail servers have the configuration that the guide gives new
+// ones, except for ports and paths.
 
 #include "system/harness/mail.h"
 
@@ -20,7 +20,7 @@ namespace {
 
 using Settings = std::map<std::string, std::string>;
 
-// What the stack has otherwise, and why.
+// Settings in which the stack differs, with reasons.
 const std::set<std::string> kPaths{
     "queue_directory",     "data_directory",        "mail_spool_directory", "alias_maps",
     "multi_instance_name", "multi_instance_enable", "maillog_file",         "maillog_file_prefixes",
@@ -32,7 +32,7 @@ const std::set<std::string> kTimes{"queue_run_delay", "minimal_backoff_time",
                                    "maximal_backoff_time"};
 
 struct Both : mail::Story {
-    // As the guide makes it, from Debian's own files.
+    // Makes a configuration with the guide's commands, from Debian's own files.
     Both()
     {
         fs::create_directories(folder / "etc");
@@ -57,7 +57,7 @@ struct Both : mail::Story {
         mail::Story::teardown();
     }
 
-    // With the names of the places in place of the paths.
+    // Returns the text with paths replaced by names.
     std::string as_template(std::string text, const std::string& conf,
                             const std::string& files) const
     {

@@ -1,5 +1,5 @@
-// mail_sending_story.cc - how much a mailbox may send, as those who send see it: what is counted,
-// what is refused in which words, and that check and why know when nobody can send.
+// mail_sending_story.cc - the limit of messages that a mailbox may send: what counts, the answer to
+// a message over the limit, and that check and why notice when nobody can send.
 
 #include "system/harness/mail.h"
 
@@ -18,7 +18,7 @@ struct Sending : mail::Story {
         BOOST_TEST_REQUIRE(create(who, "bob").status == 200);
     }
 
-    // MAIL and so many RCPT, whose answers are checked.
+    // Sends MAIL and this many RCPT, and checks the answers.
     mail::Smtp begun(const std::string& from, int recipients) const
     {
         auto session = submission(from);
@@ -88,7 +88,7 @@ BOOST_FIXTURE_TEST_CASE(a_refusal_says_the_limit_and_when_to_try_again, Sending)
         BOOST_TEST(text.find("SASL") == std::string::npos, text);
         BOOST_TEST(text.find(inside(alice).substr(0, 32)) == std::string::npos, text);
     }
-    // Another mailbox, and what others send to it, are another matter.
+    // Other mailboxes, and mail to this one, are not limited by it.
     BOOST_TEST(send(who.address("bob"), 1).starts_with("250 "));
     BOOST_TEST(smtp().send("you@example.net", {alice}, mail::message("Hello")).starts_with("250 "));
 }
@@ -108,7 +108,7 @@ BOOST_FIXTURE_TEST_CASE(sessions_at_the_same_time_do_not_send_more, Sending)
     set_counted(alice, 180);
     std::vector<std::string> answers(kSessions);
     std::vector<std::unique_ptr<mail::Smtp>> sessions;
-    // All have been told at DATA that there is room.
+    // At DATA, each session has been told that there is room.
     for (std::size_t i = 0; i < kSessions; ++i)
         sessions.push_back(std::make_unique<mail::Smtp>(begun(alice, 9)));
     for (auto& session : sessions) BOOST_TEST(session->ask("DATA").starts_with("354 "));

@@ -1,5 +1,5 @@
-// mail_size_story.cc - the size in the list follows the mailbox: each delivery, each message that
-// is put in, taken out or removed.
+// mail_size_story.cc - the size in the list follows the mailbox: each delivery, and each message
+// that is added or removed over IMAP or POP3.
 
 #include "system/harness/mail.h"
 
@@ -18,7 +18,7 @@ struct Size : mail::Story {
     {
         return process::eventually([&] { return listed() == size; });
     }
-    // Puts it there by LMTP, as Postfix does. Returns how large all is then.
+    // Delivers a message by LMTP, as Postfix does. Returns the mailbox's size afterwards.
     std::int64_t deliver_one() const
     {
         const auto before = listed();
@@ -46,7 +46,7 @@ BOOST_FIXTURE_TEST_CASE(after_each_delivery, Size)
     }
 }
 
-// The session stays: what it changes is told within a few seconds.
+// The session stays open; Dovecot reports its changes within a few seconds.
 BOOST_FIXTURE_TEST_CASE(while_a_reader_is_at_work, Size)
 {
     const auto one = deliver_one();
@@ -92,7 +92,7 @@ BOOST_FIXTURE_TEST_CASE(when_a_reader_leaves, Size)
     BOOST_TEST(counted(alice) == 0);
 }
 
-// Without logging out, as when the network fails.
+// The connection ends without a logout, as when the network fails.
 BOOST_FIXTURE_TEST_CASE(when_a_reader_is_cut_off, Size)
 {
     const auto draft = mail::message("Later");
@@ -100,12 +100,12 @@ BOOST_FIXTURE_TEST_CASE(when_a_reader_is_cut_off, Size)
     BOOST_TEST(becomes(static_cast<std::int64_t>(draft.size())));
 }
 
-// A session belongs to the mailbox that it began with, not to the one that has its address now.
+// A session belongs to the mailbox that it began with, not to the one that has the address now.
 BOOST_FIXTURE_TEST_CASE(of_a_mailbox_made_again, Size)
 {
     deliver_one();
     const auto old = inside(alice).substr(0, 32);
-    const mail::Halt janitor{stack};  // it would end the session
+    const mail::Halt janitor{stack};  // the janitor would end the session
     auto imap = this->imap(alice);
     imap.select();
     BOOST_TEST(remove(who, "alice").status == 200);
@@ -113,7 +113,7 @@ BOOST_FIXTURE_TEST_CASE(of_a_mailbox_made_again, Size)
     BOOST_TEST(imap.append("INBOX", mail::message("Too late")).starts_with("OK "));
     imap.ask("LOGOUT");
     expected = {"foreign key constraint fails"};
-    // The log tells when it has tried.
+    // Dovecot logs its attempt.
     BOOST_TEST(!dovecot.expect(dovecot_begin, {"foreign key constraint fails", old}).empty());
     BOOST_TEST(stack.value("SELECT COUNT(*) FROM mailbox_usage WHERE storage_id IN ("
                            + stack::quote(old) + ", " + stack::quote(inside(alice).substr(0, 32))

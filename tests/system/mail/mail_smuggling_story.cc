@@ -1,6 +1,6 @@
-// mail_smuggling_story.cc - where a message ends: only <CR><LF>.<CR><LF> is an end of data.
-// Otherwise a message could carry a second one, with a forged sender, through a server that saw no
-// end there (CVE-2023-51764); and there is no BDAT where Postfix has faults of that kind in it.
+// mail_smuggling_story.cc - only <CR><LF>.<CR><LF> ends a message. Otherwise a message could carry
+// a second one with a forged sender through a server that saw no end there (CVE-2023-51764). BDAT
+// is off where Postfix has flaws of that kind in it.
 
 #include "system/harness/mail.h"
 
@@ -30,7 +30,7 @@ struct Smuggling : mail::Story {
         is_old = process::run({"postconf", "-dh", "mail_version"}).out.starts_with("3.7.");
     }
 
-    // Talks in clear as the raw bytes that they are.
+    // A connection in clear that sends raw bytes.
     struct Talk {
         explicit Talk(const mail::Endpoint& endpoint) : connection{endpoint.port} { answer(); }
         std::string ask(const std::string& line)
@@ -47,7 +47,7 @@ struct Smuggling : mail::Story {
         http::Connection connection;
     };
 
-    // A message that goes on, after what may be its end, with the commands of another one.
+    // Sends a message that continues, after a possible end, with the commands of another message.
     void send(Talk& talk, const std::string& from, const Spelling& spelling) const
     {
         const auto bob = who.address("bob");

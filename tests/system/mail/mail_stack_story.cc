@@ -1,5 +1,4 @@
-// mail_stack_story.cc - what is left of a stack that has been taken down: its data, and nothing
-// that runs or listens.
+// mail_stack_story.cc - after a stack is stopped, its data is left, and no process or listener.
 
 #include "system/harness/mail.h"
 
@@ -14,15 +13,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// As `ps` lists it: a process of this session, and what it is called. Not those that have ended,
-// whoever has to take note.
+// Returns the processes of these sessions as `ps` lists them, with their names. Processes that have
+// ended and were not waited for are left out.
 std::vector<std::string> processes(const std::set<std::string>& sessions)
 {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator{"/proc"}) {
         std::string text;
         std::getline(std::ifstream{entry.path() / "stat"}, text,
-                     '\0');  // nothing if it is no process, or has ended
+                     '\0');  // fails if it is no process or has ended
         std::istringstream fields{text.substr(text.rfind(')') + 1)};
         std::string state;
         std::string parent;
@@ -36,8 +35,8 @@ std::vector<std::string> processes(const std::set<std::string>& sessions)
     return found;
 }
 
-// As `ss -l` lists them: what listens on a port of loopback by its inode, which no other socket
-// gets later, and what has a name in the file system by that.
+// Returns the listeners as `ss -l` lists them. A port of loopback is named by its inode, which no
+// later socket gets; a unix socket by its path.
 std::set<std::string> listeners()
 {
     std::set<std::string> all;
@@ -61,7 +60,7 @@ std::set<std::string> listeners()
 }
 
 struct Leftovers : mail::Breaking {
-    // Of each part: its first process leads a session, in which all the others are.
+    // The first process of each part leads a session, which contains the part's other processes.
     std::set<std::string> sessions() const
     {
         std::set<std::string> all;
@@ -94,7 +93,7 @@ struct Leftovers : mail::Breaking {
         return found;
     }
 
-    // All but the data; and Postfix's locks are named after ports, which may have been others.
+    // All files but the data. Postfix's locks are named after ports, which may change.
     std::set<std::string> files() const
     {
         std::set<std::string> all;
@@ -139,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_left_of_it_but_its_data, Leftovers)
     const auto alice = who.address("alice");
     BOOST_TEST(create(who, "alice").status == 200);
     deliver(alice, mail::message("Once"));
-    // In the middle of something.
+    // The stack is stopped while a session and a message are open.
     auto reader = imap(alice);
     auto sender = submission(alice);
     take_down_and_look();

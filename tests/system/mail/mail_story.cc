@@ -1,5 +1,5 @@
-// mail_story.cc - a mailbox of the API takes mail, is read, and sends: its life from the first
-// message to the last.
+// mail_story.cc - the life of a mailbox that the API creates: it receives mail, is read, and sends,
+// from the first message to the last.
 
 #include "system/harness/mail.h"
 
@@ -10,7 +10,7 @@
 namespace {
 
 struct Life : mail::Story {
-    // As IMAP reports them, over all folders that have mail.
+    // Returns the sizes of all messages together, as IMAP reports them, over all folders with mail.
     static std::int64_t sizes(mail::Imap& imap)
     {
         std::int64_t sum = 0;

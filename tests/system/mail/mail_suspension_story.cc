@@ -15,7 +15,7 @@ using process::Arguments;
 namespace {
 
 struct Suspension {
-    std::string level;  // account, domain or mailbox; empty: nothing is suspended
+    std::string level;  // account, domain or mailbox; empty if nothing is suspended
     bool is_disabled = false;
 
     std::string text() const
@@ -42,16 +42,17 @@ std::vector<std::string> table_of_guide()
     return lines;
 }
 
-// Up to the first blank: `OK`, `-ERR`, `450`.
+// Returns the text up to the first blank: `OK`, `-ERR`, `450`.
 std::string first_word(const std::string& answer)
 {
     return answer.substr(0, answer.find_first_of(" \r\n"));
 }
 
-// A tenant with alice, and what is answered about her.
+// A tenant with the mailbox alice, and the answers that the API and the mail servers give for it.
 struct TestedAccount {
     story::Tenant who;
-    std::string source;  // of her logins: those that fail make the next from there slower
+    // the address that its logins come from, because failed logins delay the next ones from there
+    std::string source;
     std::string of_api{};
     std::string of_mail{};
 
@@ -80,7 +81,7 @@ struct Suspensions : mail::Story {
         BOOST_TEST(ended.exit == 0, ended.err);
     }
 
-    // All at once, since each login that fails takes two seconds.
+    // Asks for all of them at once, because each failed login takes two seconds.
     void ask(std::vector<TestedAccount>& accounts)
     {
         std::vector<std::string> names;
@@ -151,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(of_each_level, Suspensions)
     }
 }
 
-// What is suspended twice stays so when one of the two is resumed, as the other one says.
+// If two levels are suspended and one is resumed, the other one's suspension remains.
 BOOST_FIXTURE_TEST_CASE(of_two_levels, Suspensions)
 {
     struct Pair {
@@ -172,7 +173,7 @@ BOOST_FIXTURE_TEST_CASE(of_two_levels, Suspensions)
         once.push_back(tested_account());
         set(once.back(), "suspend", left);
     }
-    // While both are: nobody logs in, and one that takes no mail is enough.
+    // While both are suspended nobody logs in, and one that takes no mail is enough to refuse mail.
     ask(twice);
     for (std::size_t n = 0; n < twice.size(); ++n) {
         BOOST_TEST(twice[n].of_mail == " NO | -ERR | 535 | 450 | 250 |",

@@ -1,4 +1,5 @@
-// mail_tls_story.cc - passwords come encrypted; in clear only to a loopback listener that says so.
+// mail_tls_story.cc - passwords are accepted over TLS only; in clear only on a loopback listener
+// that is configured for it.
 
 #include "system/harness/mail.h"
 
@@ -9,8 +10,9 @@
 
 namespace {
 
-// As an operator has it: the stack's exception for its own listeners is taken back. What comes from
-// 127.0.0.2 is no connection from the server to itself, which Dovecot calls secure.
+// Configures the servers as an operator's, without the stack's exception for its own listeners. A
+// connection from 127.0.0.2 to 127.0.0.1 is not one of the server to itself, which Dovecot would
+// call secure.
 struct AsInstalled : mail::Story {
     AsInstalled()
     {
@@ -128,7 +130,7 @@ BOOST_FIXTURE_TEST_CASE(no_password_comes_in_clear, AsInstalled)
                    .starts_with("235 "));
 }
 
-// RFC 8997: a password is not to be sent over TLS 1.0 or 1.1, nor without a certificate. Other
+// RFC 8997: a password must not be sent over TLS 1.0 or 1.1, nor without a certificate. Other
 // servers may use what they have, because the alternative is mail in clear.
 BOOST_FIXTURE_TEST_CASE(no_login_over_old_tls, mail::Story)
 {
