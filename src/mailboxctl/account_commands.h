@@ -1,12 +1,12 @@
-// account_commands.h - the operator's commands on accounts, domains and keys.
+// account_commands.h - the commands `account ...`.
 #pragma once
 
 #include <vector>
 
 #include "mailboxctl/command.h"
 
-namespace tenants {
+namespace account_commands {
 
 std::vector<command::Command> commands();
 
-}  // namespace tenants
+}  // namespace account_commands

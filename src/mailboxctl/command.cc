@@ -59,6 +59,12 @@ std::string with_outcome(const admin::Refused& refused)
     return sentence + (sentence.ends_with('.') ? " Nothing was changed." : "; nothing was changed");
 }
 
+[[noreturn]] void refuse_absent(const mailbox::Address& address)
+{
+    throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list "
+                         + address.domain() + " shows what there is");
+}
+
 std::pair<std::string, std::string> setting(const std::string& text)
 {
     const auto equals = text.find('=');
@@ -76,6 +82,20 @@ po::options_description json_option()
 {
     po::options_description options;
     options.add_options()("json", "print JSON, for programs");
+    return options;
+}
+
+const char kSuspendDetails[] =
+    "Nobody logs in over IMAP, POP3 or submission any more, and open IMAP and POP3 sessions are ended within two seconds;\n"
+    "mail still arrives, unless with --disabled, when it has to wait outside (450). What is suspended itself, or by its\n"
+    "domain or its account, stays so until each of them is resumed. After a resume an open submission session, which\n"
+    "sent nothing meanwhile, goes on, and so does any that was not ended yet; only after a mailbox's own suspension\n"
+    "everybody has to log in again.";
+
+po::options_description disabled_option()
+{
+    po::options_description options;
+    add_disabled_option(options);
     return options;
 }
 

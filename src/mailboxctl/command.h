@@ -89,12 +89,18 @@ struct Command {
 // says so itself.
 std::string with_outcome(const admin::Refused& refused);
 
+// Throws the refusal for an address that has no mailbox.
+[[noreturn]] void refuse_absent(const mailbox::Address& address);
+
 // NAME=VALUE.
 std::pair<std::string, std::string> setting(const std::string& text);
 
 po::options_description no_options();
 po::options_description json_option();
+// What the help of `account suspend` and `domain suspend` says.
+extern const char kSuspendDetails[];
 // --disabled, and the state that suspending leads to with or without it.
+po::options_description disabled_option();
 void add_disabled_option(po::options_description& options);
 mailbox::State suspended(const Call& call);
 

@@ -9,7 +9,7 @@
 #include "db/mailboxes.h"
 #include "mail/address.h"
 #include "mail/unicode.h"
-#include "mailboxctl/janitor.h"
+#include "mailboxctl/janitor_purge.h"
 #include "peers/dovecot.h"
 
 namespace erasure {

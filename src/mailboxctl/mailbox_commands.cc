@@ -1,15 +1,9 @@
 #include "mailboxctl/mailbox_commands.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <iostream>
 #include <optional>
 #include <string>
 
-#include "base/json.h"
 #include "base/strings.h"
 #include "db/accounts.h"
 #include "db/audit.h"
@@ -17,29 +11,21 @@
 #include "db/lifecycle.h"
 #include "db/mailboxes.h"
 #include "mail/password.h"
-#include "mailboxctl/erasure.h"
-#include "mailboxctl/recount.h"
-#include "mailboxctl/why.h"
-#include "peers/maildir.h"
+#include "mailboxctl/recount_command.h"
 
-namespace mailboxes {
+namespace mailbox_commands {
 namespace {
 
 namespace po = boost::program_options;
 using command::Call;
 using command::json_option;
 using command::Prints;
+using command::refuse_absent;
 using command::size_value;
 using command::time_value;
 using mailbox::Address;
 using mailbox::State;
 using strings::for_shell;
-
-[[noreturn]] void refuse_absent(const Address& address)
-{
-    throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list "
-                         + address.domain() + " shows what there is");
-}
 
 // What the API does, as an operator: the store wants to know the domain only.
 struct Operator {
@@ -293,149 +279,6 @@ int mailbox_quota(const Call& call)
     return 0;
 }
 
-// --- sizes ----------------------------------------------------------------------------
-
-po::options_description recount_options()
-{
-    auto options = json_option();
-    options.add_options()("all", "those of all domains");
-    return options;
-}
-
-// How far it is, on a terminal, over the same line again and again.
-class Progress {
-public:
-    explicit Progress(std::int64_t all)
-        : all_{all}, is_shown_{::isatty(STDERR_FILENO) != 0 && all > 1}
-    {
-    }
-    ~Progress() { clear(); }
-    Progress(const Progress&) = delete;
-    Progress& operator=(const Progress&) = delete;
-    void show(std::int64_t done)
-    {
-        if (is_shown_)
-            std::cerr << '\r' << done << " of " << all_ << " mailboxes counted" << std::flush;
-        is_begun_ = is_shown_;
-    }
-    void clear()
-    {
-        if (std::exchange(is_begun_, false)) std::cerr << "\r\033[K" << std::flush;
-    }
-
-private:
-    std::int64_t all_;
-    bool is_shown_;
-    bool is_begun_ = false;
-};
-
-struct Recounting {
-    std::int64_t counted = 0;
-    std::int64_t changed = 0;
-    std::int64_t failed = 0;
-};
-
-// One line for each that has another size than before.
-void recount_domain(db::Connection& connection, const doveadm::Client& doveadm,
-                    const mailbox::Domain& domain, std::int64_t domain_id, Progress& progress,
-                    command::Listing& listing, Recounting& done)
-{
-    constexpr std::int64_t kPage = 1000;
-    for (std::int64_t last = 0;;) {
-        const auto page = life::mailboxes(connection, domain_id, last, kPage);
-        if (page.empty()) return;
-        last = page.back().id;
-        for (const auto& each : page) {
-            progress.show(done.counted + done.failed);
-            try {
-                const auto size =
-                    recount::mailbox(connection, doveadm, each.storage_id, domain.name());
-                if (!size) continue;  // deleted meanwhile
-                ++done.counted;
-                if (size->bytes == each.size_bytes) continue;
-                ++done.changed;
-                listing.add({each.local_part + "@" + domain.name(), each.size_bytes, size->bytes,
-                             size->messages});
-            } catch (const doveadm::Unasked&) {
-                throw;  // which is of no mailbox
-            } catch (const doveadm::Failed& error) {
-                ++done.failed;
-                progress.clear();
-                std::cerr << each.local_part << '@' << domain.name()
-                          << " could not be counted: " << error.what() << '\n';
-            }
-        }
-    }
-}
-
-int recount_many(const Call& call, db::Connection& connection, const doveadm::Client& doveadm)
-{
-    admin::Admin admin{connection};
-    std::vector<mailbox::Domain> domains;
-    if (call.has("all")) {
-        for (const auto& name : admin.domain_names()) domains.push_back(call.domain(name));
-    } else {
-        domains.push_back(call.domain(call.arguments[0]));
-    }
-    std::int64_t all = 0;
-    for (const auto& domain : domains) all += admin.mailboxes_of_domain(domain);
-    Progress progress{all};
-    Recounting done;
-    command::Listing listing{call, {"mailbox", "size_before", "size_bytes", "messages"}};
-    for (const auto& domain : domains) {
-        const auto found = admin.find_domain(domain.name());
-        if (found) recount_domain(connection, doveadm, domain, found->id, progress, listing, done);
-    }
-    progress.clear();
-    listing.finish();
-    std::cerr << done.counted << " mailboxes counted, " << done.changed << " had another size";
-    if (done.failed > 0)
-        std::cerr << ", " << done.failed << " could not be counted; the command can be repeated";
-    std::cerr << ".\n";
-    return done.failed == 0 ? 0 : command::kFailed;
-}
-
-int mailbox_recount(const Call& call)
-{
-    if (call.has("all") != call.arguments.empty())
-        throw command::WrongUsage("give an address, a domain or --all, and one of them only");
-    if (call.config.doveadm.empty())
-        throw admin::Refused(
-            "the setting doveadm is missing: Dovecot counts the mail, and it says where Dovecot listens");
-    auto connection = call.connect();
-    const auto is_one = !call.has("all") && call.arguments[0].find('@') != std::string::npos;
-    const auto address = is_one ? std::optional{call.address(call.arguments[0])} : std::nullopt;
-    if (!is_one && !call.has("all"))
-        admin::Admin{connection}.domain_id(call.domain(call.arguments[0]).name());  // its sentence
-    const auto found = is_one ? life::find(connection, *address) : std::nullopt;
-    if (is_one && !found) refuse_absent(*address);
-    // Otherwise each mailbox would be counted as empty.
-    if (!call.config.store.empty() && recount::is_there_mail(connection))
-        storage::Store{call.config.store}.expect_mail();
-    constexpr std::chrono::seconds kLongest{60};
-    try {
-        const doveadm::Client doveadm{call.config, kLongest};
-        if (!is_one) return recount_many(call, connection, doveadm);
-        const auto size =
-            recount::mailbox(connection, doveadm, found->storage_id, address->domain());
-        if (!size) refuse_absent(*address);
-        command::tell(call,
-                      "Mailbox " + address->text() + " has " + std::to_string(size->bytes)
-                          + " bytes in " + std::to_string(size->messages)
-                          + " messages; its size was " + std::to_string(found->size_bytes)
-                          + " before.",
-                      {{"mailbox", address->text()},
-                       {"size_before", found->size_bytes},
-                       {"size_bytes", size->bytes},
-                       {"messages", size->messages}});
-        return 0;
-    } catch (const doveadm::Unasked& error) {
-        throw std::runtime_error(
-            std::string{error.what()}
-            + "; run this as root, with the settings doveadm and doveadm_key_file as Dovecot has them");
-    }
-}
-
 po::options_description suspend_options()
 {
     auto options = json_option();
@@ -465,135 +308,6 @@ int mailbox_suspend(const Call& call)
 int mailbox_resume(const Call& call)
 {
     return set_state(call, State::active);
-}
-
-// --- erasing --------------------------------------------------------------------------
-
-po::options_description erase_options()
-{
-    auto options = json_option();
-    options.add_options()("yes", "do it; nothing brings it back")(
-        "deleted",
-        "only those that are deleted already, such as a former customer's; who has the name now is not touched");
-    return options;
-}
-
-erasure::What erased_by(const Call& call)
-{
-    const auto& text = call.arguments[0];
-    erasure::What what{.domain = "", .is_deleted_only = call.has("deleted")};
-    if (text.find('@') == std::string::npos) {
-        what.domain = call.domain(text).name();
-    } else {
-        const auto address = call.address(text);
-        what.domain = address.domain();
-        what.local_part = address.local_part();
-    }
-    return what;
-}
-
-// Inside a mailbox is known by its storage id, and in the requests of the API by its path.
-std::string not_reached(const erasure::What& what, const std::vector<std::string>& storage_ids)
-{
-    std::string patterns = " -e " + for_shell(erasure::pattern(what));
-    if (!what.local_part.empty()) {
-        for (const auto& id : storage_ids) patterns += " -e " + id;
-    }
-    return "Not reached:\n"
-           "  mail that waits in Postfix's queue; what is for it bounces when it is tried next, what is from it goes out.\n"
-           "    postqueue -j | grep -iE"
-           + patterns
-           + "\n"
-             "    shows it with its queue_id, and postsuper -d QUEUE_ID removes it.\n"
-             "  logs of mailboxd, nginx, Postfix and Dovecot, until they are rotated away: the files that name it, in capitals and\n"
-             "  percent-encoded, too, and compressed ones, are found by\n"
-             "    find /var/log -type f -exec zgrep -liE"
-           + patterns
-           + " {} +\n"
-             "  the database's redo log, until it is written over, and its binary logs, if it writes some:\n"
-             "    PURGE BINARY LOGS BEFORE NOW() once no replica needs them.\n"
-             "  backups, until they have expired: after one was restored, run this again.\n"
-             "  what others have: mail in their mailboxes, and their keys' labels and accounts' names.\n";
-}
-
-int erase_command(const Call& call)
-{
-    const auto what = erased_by(call);
-    auto patient = call.config;
-    patient.db_timeout = std::chrono::hours{24};  // a domain may have a million mailboxes
-    db::Session session{patient.ctl_db, patient.ctl_db.password(), patient, migrate::expect_same};
-    erasure::Erasure erasure{session, what};
-    const auto rows = erasure.rows();
-    const bool is_known =
-        std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; });
-    if (!is_known) throw admin::Refused("nothing is known of " + what.text());
-    if (!call.has("yes")) {
-        std::string sentence;
-        for (const auto& [table, count] : rows) {
-            if (count > 0)
-                sentence += (sentence.empty() ? "" : ", ") + std::to_string(count) + " in " + table;
-        }
-        const auto account = erasure.account();
-        const auto whose = account.empty() ? "the domain is not there any more"
-                                           : "the domain belongs to the account " + account;
-        throw admin::Refused(
-            "of " + what.text() + " there are these rows: " + sentence + "; " + whose
-                + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back"
-                + (what.is_deleted_only
-                       ? "."
-                       : "; with --deleted, too, only what is in deleted_mailbox."),
-            admin::Refused::Outcome::said);
-    }
-    const auto done = erasure::erase(erasure, session, patient);
-    json::Members members{{"erased", what.text()},
-                          {"sessions_ended", done.sessions_ended},
-                          {"files", done.mail.files},
-                          {"bytes", done.mail.bytes}};
-    members.insert(members.end(), rows.begin(), rows.end());
-    members.emplace_back("left_to_the_janitor",
-                         done.left.empty() ? json::Value{} : json::Value{done.left});
-    command::show(call, members);
-    if (!call.has("json")) std::cout << '\n' << not_reached(what, done.storage_ids);
-    return done.left.empty() ? 0 : command::kFailed;
-}
-
-// --- what was done --------------------------------------------------------------------
-
-po::options_description audit_options()
-{
-    auto options = json_option();
-    options.add_options()("last",
-                          po::value<std::int64_t>()->value_name("NUMBER")->default_value(100),
-                          "so many of the newest entries");
-    return options;
-}
-
-std::vector<audit::Entry> entries(const Call& call, db::Connection& connection)
-{
-    const auto last = call.options["last"].as<std::int64_t>();
-    if (last < 1) throw command::WrongUsage("--last wants a number from 1 on");
-    if (call.arguments.empty()) return audit::all(connection, last);
-    const auto& what = call.arguments[0];
-    if (what.find('@') != std::string::npos) {
-        const auto address = call.address(what);
-        return audit::of_address(connection, address.local_part(), address.domain(), last);
-    }
-    const auto domain = mailbox::Domain::parse(what);
-    return audit::of_name(
-        connection, domain && what.find('.') != std::string::npos ? domain->name() : what, last);
-}
-
-int audit_command(const Call& call)
-{
-    constexpr std::int64_t kMicroseconds = 1'000'000;
-    auto connection = call.connect();
-    command::Listing listing{call, {"at", "actor", "client", "action", "domain", "what"}};
-    for (const auto& entry : entries(call, connection)) {
-        listing.add({time_value(entry.at / kMicroseconds), entry.actor, entry.client, entry.action,
-                     entry.domain, entry.what});
-    }
-    listing.finish();
-    return 0;
 }
 
 }  // namespace
@@ -647,16 +361,7 @@ std::vector<command::Command> commands()
          "SIZE such as 500M or 2G; none: as much as comes; default: as the domain says (domain set quota_bytes=…).",
          json_option,
          mailbox_quota},
-        {"mailbox recount",
-         {"[ADDRESS|DOMAIN]"},
-         "count anew how much mail there is",
-         "Dovecot tells each mailbox's size when it changes something. Mail that came by another way, such as a restored\n"
-         "Maildir, is counted by this. Of a domain, or of all with --all, each mailbox is listed that has another size than\n"
-         "before. Wants the settings doveadm and doveadm_key_file, and rights to use them, as root has.",
-         recount_options,
-         mailbox_recount,
-         Prints::outcome,
-         command::Changes::in_steps},
+        recount_command::command(),
         {"mailbox suspend",
          {"ADDRESS"},
          "let nobody into a mailbox",
@@ -670,28 +375,7 @@ std::vector<command::Command> commands()
          "",
          json_option,
          mailbox_resume},
-        why::command(),
-        {"erase",
-         {"ADDRESS|DOMAIN"},
-         "remove all that is known of an address or a domain, at once and for good",
-         "Of an address: its mailbox, and those deleted ones that had it, with their mail. Of a domain: the domain itself with\n"
-         "all its mailboxes, living and deleted, and the keys that were for it alone; the account stays. Audit entries stay\n"
-         "as (erased), without names and clients' addresses. Prints how many rows of which table, how much mail, and what it\n"
-         "cannot reach. Wants the janitor's settings, and is started as root like it; where it does not come to the mail or\n"
-         "to Dovecot it leaves that to the janitor, says so, and ends with exit status 1. Can be repeated when it was stopped.",
-         erase_options,
-         erase_command,
-         Prints::outcome,
-         command::Changes::in_steps},
-        {"audit",
-         {"[ADDRESS|DOMAIN|KEY]"},
-         "show who changed what",
-         "Of an address, of everything in a domain, of everything that a key has done (KEY is its id), or of an account;\n"
-         "without, the newest changes of all. The operator is whoever used mailboxctl.",
-         audit_options,
-         audit_command,
-         Prints::listing},
     };
 }
 
-}  // namespace mailboxes
+}  // namespace mailbox_commands

@@ -1,12 +1,12 @@
-// mailbox_commands.h - the operator's commands on mailboxes, and what they have done.
+// mailbox_commands.h - the commands `mailbox ...`.
 #pragma once
 
 #include <vector>
 
 #include "mailboxctl/command.h"
 
-namespace mailboxes {
+namespace mailbox_commands {
 
 std::vector<command::Command> commands();
 
-}  // namespace mailboxes
+}  // namespace mailbox_commands

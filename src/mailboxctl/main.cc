@@ -1,7 +1,6 @@
-// mailboxctl - the operator's front door: the command line.
+// mailboxctl - the operator's tool: reads the command line and runs the command.
 //
-// The commands are in tenants.cc, mailboxes.cc and upkeep.cc, each a table that names options and
-// function.
+// command_list.h has the commands. Each is an entry of a table with its options and its function.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -25,28 +24,14 @@
 #include "base/version.h"
 #include "db/accounts.h"
 #include "db/connection.h"
-#include "mailboxctl/account_commands.h"
 #include "mailboxctl/command.h"
-#include "mailboxctl/mailbox_commands.h"
-#include "mailboxctl/system_commands.h"
+#include "mailboxctl/command_list.h"
 
 namespace {
 
 namespace po = boost::program_options;
 using command::Command;
 using command::WrongUsage;
-
-const std::vector<Command>& commands()
-{
-    static const auto all = [] {
-        std::vector<Command> together;
-        for (const auto& group : {tenants::commands(), mailboxes::commands(), upkeep::commands()}) {
-            together.insert(together.end(), group.begin(), group.end());
-        }
-        return together;
-    }();
-    return all;
-}
 
 po::options_description common_options()
 {
@@ -76,7 +61,7 @@ void print_help()
            "  mailboxctl key add --account demo\n"
            "  curl -u api:KEY https://HOST/example.org/mailboxes -d mailbox=alice -d password=PASSWORD\n\n"
            "Commands (mailboxctl COMMAND --help explains one):\n";
-    for (const auto& command : commands()) {
+    for (const auto& command : command::all()) {
         std::cout << "  " << std::left << std::setw(44) << usage(command).substr(11)
                   << command.summary << '\n';
     }
@@ -103,7 +88,7 @@ const Command& take_command(std::vector<std::string>& words)
         else if (!words[i].starts_with('-')) places.push_back(i);
     }
     if (places.empty()) throw WrongUsage("no command given");
-    for (const auto& command : commands()) {
+    for (const auto& command : command::all()) {
         const bool is_pair = command.name.find(' ') != std::string_view::npos;
         if (is_pair && places.size() < 2) continue;
         const auto named = is_pair ? words[places[0]] + " " + words[places[1]] : words[places[0]];
@@ -113,7 +98,7 @@ const Command& take_command(std::vector<std::string>& words)
         return command;
     }
     std::string similar;
-    for (const auto& command : commands()) {
+    for (const auto& command : command::all()) {
         if (command.name.starts_with(words[places[0]] + " "))
             similar += (similar.empty() ? "; there are " : ", ") + std::string{command.name};
     }

@@ -14,7 +14,7 @@
 #include <system_error>
 #include <vector>
 
-namespace policy {
+namespace quota_policy {
 namespace {
 
 constexpr char kNoObjection[] = "DUNNO";
@@ -171,4 +171,4 @@ command::Command command()
         false};
 }
 
-}  // namespace policy
+}  // namespace quota_policy

@@ -18,7 +18,7 @@
 
 #include "mailboxctl/command.h"
 
-namespace policy {
+namespace quota_policy {
 
 using Attributes =
     std::map<std::string, std::string>;  // of a request, SMTPD_POLICY_README of Postfix
@@ -32,4 +32,4 @@ void serve(std::istream& in, std::ostream& out, const Ask& ask);
 
 command::Command command();  // quota-policy
 
-}  // namespace policy
+}  // namespace quota_policy

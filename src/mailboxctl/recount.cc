@@ -1,31 +1,33 @@
 #include "mailboxctl/recount.h"
 
+#include "peers/maildir.h"
+
 namespace recount {
 namespace {
 
 constexpr char kUsage[] = "SELECT bytes, messages FROM mailbox_usage WHERE storage_id = ?";
 constexpr char kInsert[] = "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (?, ?, ?)";
-// Only what was read before is written over. told_at = 0: this size is in no doubt
+// Overwrites only the values that were read before. told_at = 0: this size is not in doubt
 // (0007-doubtful-sizes.sql).
 constexpr char kUpdate[] =
     "UPDATE mailbox_usage SET bytes = ?, messages = ?, told_at = 0 WHERE storage_id = ? AND bytes = ? AND messages = ?";
 
-struct Told {
+struct Stored {
     std::int64_t bytes = 0;
     std::int64_t messages = 0;
-    bool operator==(const Told&) const = default;
+    bool operator==(const Stored&) const = default;
 };
 
-std::optional<Told> told(db::Connection& connection, const std::string& storage_id)
+std::optional<Stored> stored(db::Connection& connection, const std::string& storage_id)
 {
     auto rows = connection.query(kUsage, {storage_id});
     if (!rows.next()) return std::nullopt;
-    return Told{rows.integer(1), rows.integer(2)};
+    return Stored{rows.integer(1), rows.integer(2)};
 }
 
-// False where somebody else was faster.
+// Returns false if the stored size changed in the meantime.
 bool write(db::Connection& connection, const std::string& user, const std::string& storage_id,
-           const std::optional<Told>& before, const Told& now)
+           const std::optional<Stored>& before, const Stored& now)
 {
     if (before)
         return connection.execute(
@@ -49,11 +51,11 @@ std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& d
     const auto user = storage_id + "@" + domain;
     std::optional<std::int64_t> first;
     for (int i = 0;; ++i) {
-        const auto before = told(connection, storage_id);
+        const auto before = stored(connection, storage_id);
         if (!first) first = before ? before->bytes : 0;
         const auto counted = doveadm.count(user);
         if (!counted) return std::nullopt;
-        const Told now{counted->bytes, counted->messages};
+        const Stored now{counted->bytes, counted->messages};
         try {
             if (write(connection, user, storage_id, before, now)) {
                 const auto again = doveadm.count(user);
@@ -62,18 +64,19 @@ std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& d
                     return Size{*first, now.bytes, now.messages};
             }
         } catch (const db::Error& error) {
-            if (error.number == kNoReferencedRow) return std::nullopt;  // deleted just now
+            if (error.number == kNoReferencedRow) return std::nullopt;  // deleted in the meantime
             throw;
         }
         if (i == kTries)
-            throw doveadm::Failed("the mailbox " + user
-                                  + " changes all the time; its size is told with its next change");
+            throw doveadm::Failed(
+                "the mailbox " + user
+                + " keeps changing; Dovecot reports its size with the next change");
     }
 }
 
 constexpr char kMail[] = "SELECT 1 FROM mailbox WHERE size_bytes > 0 LIMIT 1";
 
-bool is_there_mail(db::Connection& connection)
+bool has_mail(db::Connection& connection)
 {
     return connection.query(kMail).count() > 0;
 }
@@ -89,6 +92,37 @@ std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& af
     std::vector<Doubtful> found;
     while (rows.next()) found.push_back({rows.text(1), rows.text(2)});
     return found;
+}
+
+Recounted all_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm,
+                       storage::Clock::time_point end)
+{
+    constexpr std::int64_t kAtOnce = 100;
+    auto& connection = session.connection();
+    Recounted done;
+    std::string last;
+    for (;;) {
+        const auto found = doubtful(connection, last, kAtOnce);
+        if (found.empty()) return done;
+        if (last.empty())
+            storage::Store{config.store}
+                .expect_mail();  // an unmounted store would be counted as empty
+        for (const auto& each : found) {
+            last = each.storage_id;
+            try {
+                const auto size = mailbox(connection, doveadm, each.storage_id, each.domain);
+                ++done.mailboxes;
+                if (size && size->bytes != size->before) ++done.mended;
+            } catch (const doveadm::Unasked&) {
+                throw;  // not a failure of this mailbox
+            } catch (const doveadm::Failed& error) {
+                done.failed.emplace_back(each.storage_id, error.what());
+            }
+            if (storage::Clock::now() < end) continue;
+            done.is_complete = false;
+            return done;
+        }
+    }
 }
 
 }  // namespace recount

@@ -1,17 +1,23 @@
-// recount.h - the size of a mailbox as its mail is now: Dovecot counts it, and mailbox_usage gets
-// what it counted.
+// recount.h - the real size of a mailbox: Dovecot counts its mail, and the result is stored in
+// mailbox_usage.
 //
-// Dovecot tells each size by itself when it changes something. That is not enough for mail that
-// came by another way, such as a restored Maildir, or where two processes told in the same moment.
+// Normally Dovecot reports each size itself when it changes something. That does not cover mail
+// that came by another way, such as a restored Maildir, or two processes that report at the same
+// moment.
+//
+// Throws doveadm::Failed if Dovecot cannot count, db::Error if the database cannot be asked.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/config.h"
 #include "db/connection.h"
 #include "peers/dovecot.h"
+#include "peers/maildir.h"
 
 namespace recount {
 
@@ -21,22 +27,34 @@ struct Size {
     std::int64_t messages = 0;
 };
 
-// Counts the mailbox with this storage id, which is in this domain. Empty: there is none, or it was
-// deleted meanwhile. What Dovecot tells meanwhile is not written over: then it is counted again.
-// Throws doveadm::Failed where Dovecot cannot say, db::Error where the database cannot be asked.
+// Counts the mailbox with this storage id in this domain. Empty if it does not exist or was deleted
+// in the meantime. A size that Dovecot reports during the count is not overwritten; the mailbox is
+// then counted again.
 std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm,
                             const std::string& storage_id, const std::string& domain);
 
-// Whether the tables know of any mail.
-bool is_there_mail(db::Connection& connection);
+// Returns whether any mailbox has mail according to the tables.
+bool has_mail(db::Connection& connection);
 
-// A mailbox whose size is in doubt, and at rest for some seconds.
+// A mailbox whose stored size is in doubt, and which has not changed for some seconds.
 struct Doubtful {
     std::string storage_id;
     std::string domain;
 };
-// In the order of their storage ids, from behind one.
+// Returns up to `limit` of them in the order of their storage ids, beginning after `after`.
 std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& after,
                                std::int64_t limit);
+
+struct Recounted {
+    bool is_complete = true;  // false: the time was over; the next call continues
+    std::int64_t mailboxes = 0;
+    std::int64_t mended = 0;                                  // mailboxes whose size was wrong
+    std::vector<std::pair<std::string, std::string>> failed;  // storage id and reason
+};
+
+// Counts the mailboxes whose stored size is in doubt, because Dovecot reported two sizes within
+// seconds.
+Recounted all_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm,
+                       storage::Clock::time_point end);
 
 }  // namespace recount

@@ -17,7 +17,7 @@
 
 #include "db/accounts.h"
 
-namespace sending {
+namespace send_limit {
 namespace {
 
 constexpr std::size_t kIdLength = 32;
@@ -228,4 +228,4 @@ std::string ask(const std::string& socket)
     return answer.substr(0, answer.find('\n'));
 }
 
-}  // namespace sending
+}  // namespace send_limit

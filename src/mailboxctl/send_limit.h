@@ -25,7 +25,7 @@
 #include "base/config.h"
 #include "db/connection.h"
 
-namespace sending {
+namespace send_limit {
 
 inline constexpr std::int64_t kSpan = 3600;  // seconds
 
@@ -69,4 +69,4 @@ void serve(const Config& config, std::istream& in, std::ostream& out);
 // std::runtime_error with what was wrong where there is none.
 std::string ask(const std::string& socket);
 
-}  // namespace sending
+}  // namespace send_limit

@@ -10,7 +10,7 @@
 #include "mailboxctl/quota_policy.h"
 #include "mailboxctl/send_limit.h"
 
-namespace upkeep {
+namespace system_commands {
 namespace {
 
 namespace po = boost::program_options;
@@ -60,7 +60,7 @@ int migrate_command(const Call& call)
 int postfix_policy_command(const Call& call)
 {
     std::ios::sync_with_stdio(false);
-    sending::serve(call.config, std::cin, std::cout);
+    send_limit::serve(call.config, std::cin, std::cout);
     return 0;
 }
 
@@ -81,7 +81,7 @@ int janitor_command(const Call& call)
 {
     if (call.has("watch") && call.has("orphans"))
         throw command::WrongUsage("--orphans is for once, not for --watch");
-    if (call.has("watch")) return janitor::watch(call.config), 0;
+    if (call.has("watch")) return janitor::run_until_stopped(call.config), 0;
     const auto orphans = call.has("orphans") ? janitor::Orphans::remove : janitor::Orphans::report;
     return janitor::run_once(call.config, orphans, std::cout) ? 0 : command::kFailed;
 }
@@ -130,8 +130,8 @@ std::vector<command::Command> commands()
          janitor_command,
          command::Prints::outcome,
          command::Changes::in_steps},
-        policy::command(),
+        quota_policy::command(),
     };
 }
 
-}  // namespace upkeep
+}  // namespace system_commands

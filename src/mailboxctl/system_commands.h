@@ -1,12 +1,12 @@
-// system_commands.h - the operator's commands that keep the system in order.
+// system_commands.h - the commands that set up, check and maintain an installation.
 #pragma once
 
 #include <vector>
 
 #include "mailboxctl/command.h"
 
-namespace upkeep {
+namespace system_commands {
 
 std::vector<command::Command> commands();
 
-}  // namespace upkeep
+}  // namespace system_commands

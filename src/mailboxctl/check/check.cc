@@ -41,7 +41,7 @@
 #include "mailboxctl/check/exposed_secrets.h"
 #include "mailboxctl/check/postfix_settings.h"
 #include "mailboxctl/check/sockets.h"
-#include "mailboxctl/janitor.h"
+#include "mailboxctl/janitor_purge.h"
 #include "mailboxctl/send_limit.h"
 #include "peers/dovecot.h"
 #include "peers/maildir.h"
@@ -716,7 +716,7 @@ std::optional<Finding> sending_is_counted(const Config& config, const postconf::
     if (obstacle(config.postfix_db, "postfix_db_password_file").empty()) {
         Program its{config.postfix_db, config};
         try {
-            sending::try_to_count(its.connection());
+            send_limit::try_to_count(its.connection());
             if (is_old) its.connection().query(kOldCount);
         } catch (const db::Unreached&) {
             // "rights of Postfix" says so.
@@ -735,7 +735,7 @@ std::optional<Finding> sending_is_counted(const Config& config, const postconf::
         return note(
             "it does not ask mailboxctl how much a mailbox may send: mailboxd-master.cf says what belongs there");
     try {
-        const auto answer = sending::ask(socket);
+        const auto answer = send_limit::ask(socket);
         if (answer == "action=DUNNO") return std::nullopt;
         return wrong(socket + " says " + answer + ": nobody can send; the mail log says why");
     } catch (const std::runtime_error& error) {

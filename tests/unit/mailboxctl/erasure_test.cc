@@ -15,7 +15,7 @@
 
 #include "db/accounts.h"
 #include "db/lifecycle.h"
-#include "mailboxctl/janitor.h"
+#include "mailboxctl/janitor_purge.h"
 #include "support/database.h"
 #include "support/folders.h"
 #include "support/support.h"
@@ -28,8 +28,8 @@ using Strings = std::vector<std::string>;
 namespace {
 
 // alice was there before, and bob; both have mail and have been used.
-struct House : database::Tenant {
-    House()
+struct Fixture : database::Tenant {
+    Fixture()
     {
         fs::create_directory(config.store = directory.path("store"));
         store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor);
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(every_character_of_a_name_in_a_pattern)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(what_there_is, House)
+BOOST_FIXTURE_TEST_CASE(what_there_is, Fixture)
 {
     database.execute("INSERT INTO submission_rate (storage_id, since, recipients) VALUES (?, 1, 1)",
                      {storage_id("alice")});
@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, House)
     for (const auto& [table, count] : of_nobody.rows()) BOOST_TEST(count == 0, table);
 }
 
-BOOST_FIXTURE_TEST_CASE(an_address_goes, House)
+BOOST_FIXTURE_TEST_CASE(an_address_goes, Fixture)
 {
     database.execute(
         "INSERT INTO sending_rate (kind, name, since, recipients) VALUES ('mailbox', CONCAT('alice@', ?), 1, 1)",
@@ -257,9 +257,9 @@ BOOST_FIXTURE_TEST_CASE(an_address_goes, House)
     for (const auto& [table, count] : again.rows()) BOOST_TEST(count == 0, table);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_domain_goes, House)
+BOOST_FIXTURE_TEST_CASE(a_domain_goes, Fixture)
 {
-    House other;
+    Fixture other;
     const auto done = erase(all());
     BOOST_TEST(done.mail.files == 3);
     BOOST_TEST(!has_mail("alice"));
@@ -281,7 +281,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_goes, House)
 }
 
 // The domain may be another customer's by now.
-BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, House)
+BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, Fixture)
 {
     auto of_deleted = all();
     of_deleted.is_deleted_only = true;
@@ -300,7 +300,7 @@ BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, House)
 }
 
 // Stopped behind any of its steps, it is found again, and ends as it would have.
-BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), steps)
+BOOST_DATA_TEST_CASE_F(Fixture, stopped_and_run_again, data::make({1, 2, 3}), steps)
 {
     {
         erasure::Erasure stopped{its_session, alice()};
@@ -325,7 +325,7 @@ BOOST_DATA_TEST_CASE_F(House, stopped_and_run_again, data::make({1, 2, 3}), step
     BOOST_TEST(has_mail("bob"));
 }
 
-BOOST_FIXTURE_TEST_CASE(more_than_one_statement_takes, House)
+BOOST_FIXTURE_TEST_CASE(more_than_one_statement_takes, Fixture)
 {
     database.execute(
         "INSERT INTO audit_log WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)"
@@ -337,7 +337,7 @@ BOOST_FIXTURE_TEST_CASE(more_than_one_statement_takes, House)
 }
 
 // Without the settings for it the mail is the janitor's: all that it has to know is there.
-BOOST_FIXTURE_TEST_CASE(away_from_the_store, House)
+BOOST_FIXTURE_TEST_CASE(away_from_the_store, Fixture)
 {
     config.store.clear();
     const auto done = erase(alice());
@@ -360,7 +360,7 @@ BOOST_FIXTURE_TEST_CASE(away_from_the_store, House)
 
 // What cannot be removed is said, keeps its name until it can, and keeps nothing else from being
 // removed.
-BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, House)
+BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, Fixture)
 {
     folders::deepen(homes["alice"].front());
     const auto done = erase(alice());
@@ -376,7 +376,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, House)
 }
 
 // The disk is not mounted: that there is no folder does not mean that the mail is gone.
-BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, House)
+BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Fixture)
 {
     fs::rename(config.store, directory.path("away"));
     fs::create_directory(config.store);
@@ -390,7 +390,7 @@ BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, House)
 }
 
 // That cannot be, unless somebody changed the tables by hand; then the mail is what counts.
-BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, House)
+BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, Fixture)
 {
     database.execute(
         "INSERT INTO deleted_mailbox (storage_id, domain_id, domain, local_part, created_at, size_bytes, state, password, generation,"

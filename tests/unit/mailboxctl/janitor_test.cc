@@ -13,6 +13,9 @@
 
 #include "db/accounts.h"
 #include "db/lifecycle.h"
+#include "mailboxctl/janitor_purge.h"
+#include "mailboxctl/janitor_sessions.h"
+#include "mailboxctl/recount.h"
 #include "support/database.h"
 #include "support/dovecot.h"
 #include "support/folders.h"
@@ -32,8 +35,8 @@ struct Own {
     database::Database database;
 };
 
-struct House : Own, database::Tenant {
-    House() : database::Tenant{Own::database}
+struct Fixture : Own, database::Tenant {
+    Fixture() : database::Tenant{Own::database}
     {
         store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor);
     }
@@ -49,7 +52,7 @@ struct House : Own, database::Tenant {
     db::Session its_session{db().config().db, "", db().config()};
 };
 
-struct Sessions : House {
+struct Sessions : Fixture {
     dovecot::Users users;
     dovecot::Server server{[this](const std::string& body) { return users.reply(body); }};
     doveadm::Client client{server.config()};
@@ -145,13 +148,13 @@ BOOST_AUTO_TEST_SUITE(janitors)
 BOOST_FIXTURE_TEST_CASE(dovecot_is_left_alone_where_nothing_happened, Sessions)
 {
     users.connected = {login("alice")};
-    BOOST_TEST(!sessions.look().was_due);
+    BOOST_TEST(!sessions.sweep().was_due);
     BOOST_TEST(server.requests().empty());
 }
 
 BOOST_DATA_TEST_CASE_F(Sessions, who_is_ended, data::make(kChanges), row)
 {
-    House other;
+    Fixture other;
     const auto alice = login("alice");
     const auto bob = login("bob");
     const Strings strangers{"root",
@@ -168,9 +171,9 @@ BOOST_DATA_TEST_CASE_F(Sessions, who_is_ended, data::make(kChanges), row)
     Strings expected;
     if (row.ends_alice) expected.push_back(alice);
     if (row.ends_bob) expected.push_back(bob);
-    BOOST_TEST(sessions.look().ended == static_cast<std::int64_t>(expected.size()));
+    BOOST_TEST(sessions.sweep().ended == static_cast<std::int64_t>(expected.size()));
     BOOST_TEST(users.kicked == expected, per_element());
-    BOOST_TEST(sessions.look().ended == 0);
+    BOOST_TEST(sessions.sweep().ended == 0);
 }
 
 // Who logs in with the new password is not disturbed, however often is looked.
@@ -180,7 +183,7 @@ BOOST_FIXTURE_TEST_CASE(a_session_from_after_the_change_goes_on, Sessions)
     store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
     const auto after = login("alice");
     users.connected = {before, after};
-    for (int i = 0; i < 3; ++i) sessions.look();
+    for (int i = 0; i < 3; ++i) sessions.sweep();
     BOOST_TEST(users.kicked == Strings{before}, per_element());
     BOOST_TEST(users.connected == Strings{after}, per_element());
 }
@@ -190,26 +193,26 @@ BOOST_FIXTURE_TEST_CASE(a_session_that_was_on_its_way, Sessions)
 {
     const auto before = login("alice");
     store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
-    BOOST_TEST(sessions.look().ended == 0);
+    BOOST_TEST(sessions.sweep().ended == 0);
     BOOST_TEST(rows_of_sessions() == 1);
     users.connected = {before};
-    BOOST_TEST(sessions.look().ended == 1);
+    BOOST_TEST(sessions.sweep().ended == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_reason_is_forgotten_when_it_is_old_and_nobody_was_there, Sessions)
 {
     const auto before = login("alice");
     store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
-    sessions.look();
+    sessions.sweep();
     BOOST_TEST(rows_of_sessions() == 1);
     make_old();
     users.connected = {before};
     janitor::Sessions later{its_session, client};
-    BOOST_TEST(later.look().ended == 1);
+    BOOST_TEST(later.sweep().ended == 1);
     BOOST_TEST(rows_of_sessions() == 1);  // until it was seen to be gone
-    BOOST_TEST(later.look().ended == 0);
+    BOOST_TEST(later.sweep().ended == 0);
     BOOST_TEST(rows_of_sessions() == 0);
-    BOOST_TEST(!later.look().was_due);
+    BOOST_TEST(!later.sweep().was_due);
 }
 
 BOOST_FIXTURE_TEST_CASE(old_reasons_go_and_young_ones_stay, Sessions)
@@ -217,21 +220,21 @@ BOOST_FIXTURE_TEST_CASE(old_reasons_go_and_young_ones_stay, Sessions)
     store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
     make_old();
     store.change_password(grant(), address("bob"), "{PLAIN}x", actor);
-    sessions.look();
+    sessions.sweep();
     BOOST_TEST(db().column("SELECT storage_id FROM session_end") == Strings{storage_id("bob")},
                per_element());
 }
 
 // After a few seconds not each look at the table is one at Dovecot.
-BOOST_FIXTURE_TEST_CASE(looks_become_rarer, Sessions)
+BOOST_FIXTURE_TEST_CASE(sweeps_become_rarer, Sessions)
 {
     store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
-    BOOST_TEST(sessions.look().was_due);
-    BOOST_TEST(sessions.look().was_due);
+    BOOST_TEST(sessions.sweep().was_due);
+    BOOST_TEST(sessions.sweep().was_due);
     db().run("UPDATE session_end SET since = since - 10");
-    BOOST_TEST(!sessions.look().was_due);
+    BOOST_TEST(!sessions.sweep().was_due);
     store.change_password(grant(), address("bob"), "{PLAIN}x", actor);
-    BOOST_TEST(sessions.look().was_due);
+    BOOST_TEST(sessions.sweep().was_due);
 }
 
 // More reasons than can be looked at one by one: then everybody is looked at.
@@ -252,13 +255,13 @@ BOOST_FIXTURE_TEST_CASE(after_a_thousand_changes, Sessions)
         for (int again = 0; again < 4; ++again)
             store.change_password(grant(), address(name), "{PLAIN}x", actor);
     }
-    BOOST_TEST(sessions.look().ended == 250);
+    BOOST_TEST(sessions.sweep().ended == 250);
     std::sort(before.begin(), before.end());
     std::sort(users.kicked.begin(), users.kicked.end());
     BOOST_TEST(users.kicked == before, per_element());
     BOOST_TEST(users.connected.size() == 51U);
     make_old();
-    sessions.look();
+    sessions.sweep();
     BOOST_TEST(rows_of_sessions() == 0);
 }
 
@@ -276,7 +279,7 @@ BOOST_FIXTURE_TEST_CASE(a_change_under_way, Sessions)
             "UPDATE mailbox SET generation = generation + 1 WHERE local_part = 'alice'");
         connection.execute(
             "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())");
-        BOOST_TEST(sessions.look().ended == 0);
+        BOOST_TEST(sessions.sweep().ended == 0);
         BOOST_TEST(rows_of_sessions() == 0);
     }
     BOOST_TEST(users.kicked.empty());
@@ -291,11 +294,11 @@ BOOST_FIXTURE_TEST_CASE(what_dovecot_did_not_hear_is_said_again, Sessions)
     nowhere.doveadm += ".absent";
     const doveadm::Client deaf{nowhere};
     janitor::Sessions failing{its_session, deaf};
-    BOOST_CHECK_THROW(failing.look(), doveadm::Failed);
-    BOOST_CHECK_THROW(failing.look(), doveadm::Failed);
+    BOOST_CHECK_THROW(failing.sweep(), doveadm::Failed);
+    BOOST_CHECK_THROW(failing.sweep(), doveadm::Failed);
     BOOST_TEST(rows_of_sessions() == 1);
     users.connected = {before};
-    BOOST_TEST(sessions.look().ended == 1);
+    BOOST_TEST(sessions.sweep().ended == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(one_that_does_not_obey, Sessions)
@@ -306,10 +309,10 @@ BOOST_FIXTURE_TEST_CASE(one_that_does_not_obey, Sessions)
     std::vector<std::string> stayed;
     for (int i = 0; i < 3 * janitor::kPatience; ++i) {
         users.connected = {before};
-        const auto look = sessions.look();
-        BOOST_TEST(look.told == 1);
-        ended += look.ended;
-        stayed.insert(stayed.end(), look.stayed.begin(), look.stayed.end());
+        const auto sweep = sessions.sweep();
+        BOOST_TEST(sweep.kicked == 1);
+        ended += sweep.ended;
+        stayed.insert(stayed.end(), sweep.stayed.begin(), sweep.stayed.end());
     }
     BOOST_TEST(ended == 1);
     BOOST_TEST(stayed == std::vector<std::string>{before}, per_element());
@@ -319,7 +322,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_does_not_obey, Sessions)
 
 namespace {
 
-struct Mail : House {
+struct Mail : Fixture {
     Mail()
     {
         fs::create_directory(config.store = directory.path("store"));

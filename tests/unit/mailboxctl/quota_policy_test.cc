@@ -14,7 +14,7 @@ namespace {
 
 // Dovecot, for messages up to 1000 bytes: `bob` has room for 100, `full` for none.
 struct Conversation {
-    std::string operator()(const policy::Attributes& request)
+    std::string operator()(const quota_policy::Attributes& request)
     {
         const auto& recipient = request.at("recipient");
         const auto size = request.contains("size") ? std::stoi(request.at("size")) : 0;
@@ -35,8 +35,8 @@ struct Conversation {
         }
         std::istringstream in{text};
         std::ostringstream out;
-        policy::serve(in, out,
-                      [this](const policy::Attributes& request) { return (*this)(request); });
+        quota_policy::serve(
+            in, out, [this](const quota_policy::Attributes& request) { return (*this)(request); });
         std::string answers = out.str();
         for (auto at = answers.find("\n\n"); at != std::string::npos; at = answers.find("\n\n"))
             answers.replace(at, 2, "|");
@@ -89,7 +89,8 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_asked_about_is_accepted, Conversation)
                == "action=DUNNO|action=DUNNO|action=DUNNO|");
     std::istringstream in{"no attribute\n\ncut off=1\n"};
     std::ostringstream out;
-    policy::serve(in, out, [](const policy::Attributes&) { return std::string{"552 never"}; });
+    quota_policy::serve(in, out,
+                        [](const quota_policy::Attributes&) { return std::string{"552 never"}; });
     BOOST_TEST(out.str() == "action=DUNNO\n\n");
 }
 

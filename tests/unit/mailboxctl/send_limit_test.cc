@@ -25,8 +25,8 @@ struct Sender : database::Tenant {
 
     void add(const std::string& name) { store.create(grant(), {mailbox(name)}, actor); }
     void remove(const std::string& name) { store.remove(grant(), address(name), actor); }
-    sending::Request request(const std::string& name, std::int64_t recipients,
-                             const std::string& stage)
+    send_limit::Request request(const std::string& name, std::int64_t recipients,
+                                const std::string& stage)
     {
         return {{"protocol_state", stage},
                 {"recipient_count", std::to_string(recipients)},
@@ -35,7 +35,7 @@ struct Sender : database::Tenant {
     std::string decide(const std::string& name, std::int64_t recipients,
                        const std::string& stage = kEnd)
     {
-        return sending::decide(connection, request(name, recipients, stage), kLimit);
+        return send_limit::decide(connection, request(name, recipients, stage), kLimit);
     }
     std::int64_t counted(const std::string& kind, const std::string& name)
     {
@@ -157,7 +157,7 @@ BOOST_FIXTURE_TEST_CASE(it_is_exact_however_many_send_at_once, Sender)
             auto its = database.connect();
             for (int n = 0; n < kMessages; ++n)
                 sent.at(static_cast<std::size_t>(i)) +=
-                    sending::decide(its, asked, kLimit) == "DUNNO" ? 1 : 0;
+                    send_limit::decide(its, asked, kLimit) == "DUNNO" ? 1 : 0;
         });
     }
     for (auto& thread : threads) thread.join();
@@ -176,7 +176,7 @@ BOOST_FIXTURE_TEST_CASE(other_users_are_not_counted, Sender)
           std::string{"0123456789abcdef0123456789abcd\xC3\xB6.1@example.net"}, std::string{"'"},
           storage_id("alice")}) {
         BOOST_TEST(
-            sending::decide(
+            send_limit::decide(
                 connection,
                 {{"protocol_state", kEnd}, {"recipient_count", "900"}, {"sasl_username", user}},
                 kLimit)
@@ -184,13 +184,14 @@ BOOST_FIXTURE_TEST_CASE(other_users_are_not_counted, Sender)
             user);
     }
     BOOST_TEST(counted("mailbox", at("alice")) == 0);
-    BOOST_TEST(sending::decide(connection, request("alice", 900, kEnd), 0) == "DUNNO");  // no limit
+    BOOST_TEST(send_limit::decide(connection, request("alice", 900, kEnd), 0)
+               == "DUNNO");  // no limit
     BOOST_TEST(counted("mailbox", at("alice")) == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_trial_counts_nothing, Sender)
 {
-    sending::try_to_count(connection);
+    send_limit::try_to_count(connection);
     BOOST_TEST(counted("mailbox", "") == 0);
     BOOST_TEST(database.number("SELECT COUNT(*) FROM sending_rate WHERE name = ''") == 0);
 }
@@ -204,7 +205,7 @@ BOOST_FIXTURE_TEST_CASE(it_answers_until_its_input_ends, Sender)
         + storage_id("alice") + ".1@" + domain.name() + "\n\n";
     std::istringstream in{asked + asked};
     std::ostringstream out;
-    sending::serve(config, in, out);
+    send_limit::serve(config, in, out);
     BOOST_TEST(out.str().starts_with("action=DUNNO\n\naction=450 4.7.1 This mailbox "), out.str());
     BOOST_TEST(out.str().ends_with("\n\n"), out.str());
     // While the database is away the other users of this Postfix go on sending.
@@ -213,7 +214,7 @@ BOOST_FIXTURE_TEST_CASE(it_answers_until_its_input_ends, Sender)
         asked
         + "protocol_state=END-OF-MESSAGE\nrecipient_count=1\nsasl_username=bob@own.example\n\n"};
     std::ostringstream refused;
-    sending::serve(config, again, refused);
+    send_limit::serve(config, again, refused);
     BOOST_TEST(
         refused.str()
         == "action=451 4.3.0 Sending cannot be counted at present; try again later\n\naction=DUNNO\n\n");
@@ -222,7 +223,7 @@ BOOST_FIXTURE_TEST_CASE(it_answers_until_its_input_ends, Sender)
 BOOST_AUTO_TEST_CASE(who_does_not_answer_is_named)
 {
     const support::Directory directory;
-    BOOST_CHECK_EXCEPTION(sending::ask(directory.path("absent.sock")), std::runtime_error,
+    BOOST_CHECK_EXCEPTION(send_limit::ask(directory.path("absent.sock")), std::runtime_error,
                           [](const std::exception& error) {
         return std::string{error.what()}.find("absent.sock: No such file or directory")
                != std::string::npos;

@@ -21,10 +21,7 @@
 #include <vector>
 
 #include "base/config.h"
-#include "mailboxctl/account_commands.h"
-#include "mailboxctl/command.h"
-#include "mailboxctl/mailbox_commands.h"
-#include "mailboxctl/system_commands.h"
+#include "mailboxctl/command_list.h"
 #include "mailboxd/answers.h"
 #include "support/sources.h"
 #include "support/support.h"
@@ -211,14 +208,6 @@ std::string range_of(const std::string& setting)
 
 // --- commands -------------------------------------------------------------------------
 
-std::vector<command::Command> commands()
-{
-    std::vector<command::Command> all;
-    for (const auto& group : {tenants::commands(), mailboxes::commands(), upkeep::commands()})
-        all.insert(all.end(), group.begin(), group.end());
-    return all;
-}
-
 std::string heading(const command::Command& command)
 {
     std::string text{command.name};
@@ -366,7 +355,7 @@ BOOST_AUTO_TEST_CASE(each_command_with_its_options)
         }
     }
     Names is;
-    for (const auto& command : commands()) {
+    for (const auto& command : command::all()) {
         is.insert(heading(command));
         compare(options[heading(command)], options_of(command),
                 "mailboxctl.8, " + heading(command) + ",");

@@ -1,0 +1,32 @@
+#include "mailboxctl/command_list.h"
+
+#include "mailboxctl/account_commands.h"
+#include "mailboxctl/audit_command.h"
+#include "mailboxctl/domain_commands.h"
+#include "mailboxctl/erase_command.h"
+#include "mailboxctl/key_commands.h"
+#include "mailboxctl/mailbox_commands.h"
+#include "mailboxctl/system_commands.h"
+#include "mailboxctl/why.h"
+
+namespace command {
+
+const std::vector<Command>& all()
+{
+    static const auto commands = [] {
+        std::vector<Command> list;
+        const auto append = [&](const std::vector<Command>& group) {
+            list.insert(list.end(), group.begin(), group.end());
+        };
+        append(account_commands::commands());
+        append(domain_commands::commands());
+        append(key_commands::commands());
+        append(mailbox_commands::commands());
+        append({why::command(), erase_command::command(), audit_command::command()});
+        append(system_commands::commands());
+        return list;
+    }();
+    return commands;
+}
+
+}  // namespace command

@@ -1,0 +1,134 @@
+#include "mailboxctl/key_commands.h"
+
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <iostream>
+#include <string>
+
+#include "db/accounts.h"
+
+namespace key_commands {
+namespace {
+
+namespace po = boost::program_options;
+using command::Call;
+using command::no_options;
+using command::print;
+using command::Prints;
+using command::WrongUsage;
+
+po::options_description key_add_options()
+{
+    po::options_description options;
+    options.add_options()("account", po::value<std::string>()->value_name("NAME")->required(),
+                          "the account that it belongs to")(
+        "domain", po::value<std::string>()->value_name("DOMAIN"),
+        "narrow it to one domain")("read-only", "it may list, not change")(
+        "expires", po::value<std::string>()->value_name("DAYS|DATE"),
+        "days from now, or the last day (YYYY-MM-DD, UTC) on which it is valid")(
+        "from", po::value<std::vector<std::string>>()->value_name("RANGE")->composing(),
+        "address or range it may call from; repeatable")(
+        "label", po::value<std::string>()->value_name("TEXT"), "a note for key list");
+    return options;
+}
+
+std::int64_t expiry(const std::string& text)
+{
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count();
+    constexpr std::int64_t kDay = 86'400;
+    std::int64_t days = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
+    if (error == std::errc{} && end == text.data() + text.size() && days > 0 && days <= 36'500)
+        return now + days * kDay;
+    std::tm day{};
+    const char* rest = ::strptime(text.c_str(), "%Y-%m-%d", &day);
+    if (rest == nullptr || *rest != '\0')
+        throw WrongUsage("--expires wants a number of days, or a date such as 2027-06-30");
+    const auto wanted = day.tm_mday;
+    const std::int64_t last = ::timegm(&day) + kDay;  // which makes 2 March of 30 February
+    if (day.tm_mday != wanted) throw WrongUsage("--expires: there is no such day");
+    if (last <= now) throw WrongUsage("--expires: that day is over");
+    return last;
+}
+
+int key_add(const Call& call)
+{
+    admin::NewKey wanted{.account = call.text("account"),
+                         .domain = {},
+                         .is_read_only = call.has("read-only"),
+                         .expires_at = call.has("expires") ? expiry(call.text("expires")) : 0,
+                         .addresses = call.has("from")
+                                          ? call.options["from"].as<std::vector<std::string>>()
+                                          : std::vector<std::string>{},
+                         .label = call.text("label")};
+    if (call.has("domain")) wanted.domain = call.domain(call.text("domain"));
+    auto connection = call.connect();
+    const auto key = admin::Admin{connection}.add_key(wanted);
+    if (wanted.expires_at != 0)
+        std::cerr << "Valid through " << admin::last_moment(wanted.expires_at) << ". ";
+    std::cerr << "Key " << key.id()
+              << " added. It is shown this once; clients send it as the password of user api:\n";
+    std::cout << key.text() << '\n';
+    return 0;
+}
+
+po::options_description key_list_options()
+{
+    po::options_description options;
+    options.add_options()("account", po::value<std::string>()->value_name("NAME"),
+                          "only this account's");
+    return options;
+}
+
+int key_list(const Call& call)
+{
+    auto connection = call.connect();
+    print(admin::Admin{connection}.keys(call.text("account")));
+    return 0;
+}
+
+int key_revoke(const Call& call)
+{
+    const auto& id = call.arguments[0];
+    if (id.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string::npos) {
+        throw admin::Refused(
+            "a key's id has lower-case letters and digits; mailboxctl key list shows them in its first column");
+    }
+    auto connection = call.connect();
+    admin::Admin{connection}.revoke_key(id);
+    std::cout << "Key " << id << " revoked; it is refused from now on.\n";
+    return 0;
+}
+
+}  // namespace
+
+std::vector<command::Command> commands()
+{
+    return {
+        {"key add",
+         {},
+         "make an API key, and print it once",
+         "The key alone goes to standard output. Clients send it as the password of the user api (HTTP Basic).",
+         key_add_options,
+         key_add,
+         Prints::secret},
+        {"key list",
+         {},
+         "list the keys, without their secrets",
+         "",
+         key_list_options,
+         key_list,
+         Prints::listing},
+        {"key revoke",
+         {"ID"},
+         "refuse a key from now on",
+         "ID is the first column of key list; it is also the 10 characters that follow mbx- in the key.",
+         no_options,
+         key_revoke},
+    };
+}
+
+}  // namespace key_commands

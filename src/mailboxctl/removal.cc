@@ -1,0 +1,112 @@
+#include "mailboxctl/removal.h"
+
+#include <unistd.h>
+
+#include <cctype>
+#include <iostream>
+
+namespace removal {
+
+namespace po = boost::program_options;
+using command::Call;
+
+po::options_description yes_option()
+{
+    po::options_description options;
+    options.add_options()("yes", "remove it without asking for its name");
+    return options;
+}
+
+std::string counted(std::int64_t count, const std::string& thing)
+{
+    return std::to_string(count) + " " + thing
+           + (count == 1             ? ""
+              : thing.ends_with('x') ? "es"
+                                     : "s");
+}
+
+std::string joined(const std::vector<std::string>& words)
+{
+    std::string all;
+    for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
+    return all;
+}
+
+// What goes with an account or a domain, in a sentence's words.
+std::string text_of(const admin::Admin::Contents& contents, Level level)
+{
+    const bool is_account = level == Level::account;
+    std::string text;
+    if (is_account) {
+        constexpr std::size_t kNamed = 10;
+        auto names = contents.domains;
+        const bool has_more = names.size() > kNamed;
+        if (has_more) names.resize(kNamed);
+        text = counted(std::ssize(contents.domains), "domain")
+               + (names.empty() ? "" : " (" + joined(names) + (has_more ? ", ..." : "") + ")")
+               + ", ";
+    }
+    text += counted(contents.mailboxes, "mailbox") + " with " + std::to_string(contents.bytes)
+            + " bytes of mail";
+    if (is_account) text += ", " + counted(contents.keys, "key") + " of the account";
+    text += ", " + counted(contents.domain_keys, "key")
+            + (is_account ? " of its domains" : " of its own");
+    if (!contents.settings.empty())
+        text += ", and the " + (is_account ? std::string{"account's "} : std::string{})
+                + "settings " + joined(contents.settings);
+    return text;
+}
+
+namespace {
+
+std::string days(const Call& call)
+{
+    return counted(call.config.deleted_for.count(), "day");
+}
+
+}  // namespace
+
+// How a removed domain comes back.
+std::string how_to_restore(const Call& call, const std::string& domain)
+{
+    if (call.config.deleted_for.count() == 0)
+        return "Nothing brings it back, because deleted_for is 0.";
+    return "For " + days(call) + " (deleted_for) mailboxctl domain restore " + domain
+           + " brings all of it back. After that its mail is gone.";
+}
+
+std::string how_to_restore(const Call& call, const std::vector<std::string>& domains)
+{
+    const std::string of_account =
+        "Nothing brings the account, its settings and its own keys back.";
+    if (domains.empty()) return of_account;
+    if (call.config.deleted_for.count() == 0)
+        return of_account + " Nothing brings its domains back either, because deleted_for is 0.";
+    return of_account + " For " + days(call) + " (deleted_for) mailboxctl domain restore "
+           + (domains.size() == 1 ? domains.front() : "DOMAIN")
+           + " --account NAME brings each of its domains back, into another account. After that their mail is gone.";
+}
+
+// Asks for the name to be typed, unless it was said with --yes. Without somebody to ask it refuses.
+void confirm(const Call& call, const std::string& what, const std::string& name,
+             const std::string& has, const std::string& way_back)
+{
+    if (call.has("yes")) return;
+    const auto sentence =
+        "the " + what + " " + name + " has " + has
+        + ". All of that is removed with it: nobody logs in any more, mail is refused,"
+          " keys are refused. "
+        + way_back;
+    if (::isatty(STDIN_FILENO) == 0)
+        throw admin::Refused(sentence + " Nothing was removed; --yes removes it",
+                             admin::Refused::Outcome::said);
+    std::cerr << static_cast<char>(std::toupper(sentence[0])) << sentence.substr(1)
+              << "\nType the name of the " << what << " to remove it: ";
+    std::string typed;
+    std::getline(std::cin, typed);
+    if (typed != name)
+        throw admin::Refused("what was typed is not the name " + name + ". Nothing was removed",
+                             admin::Refused::Outcome::said);
+}
+
+}  // namespace removal
