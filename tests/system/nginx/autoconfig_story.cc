@@ -1,5 +1,5 @@
-// autoconfig_story.cc - what mail programs are told of their settings, as they ask for it, and the
-// DNS records that lead them there.
+// autoconfig_story.cc - the settings that mail programs request automatically, and the DNS records
+// through which they find them.
 
 #include "system/harness/story.h"
 
@@ -17,8 +17,8 @@ namespace {
 
 using Elements = std::multimap<std::string, std::string>;
 
-// The texts and attributes of a document, by their paths: "clientConfig/emailProvider/domain",
-// "…/emailProvider@id". Only the plainest form of XML; whatever else stands there throws.
+// Returns a document's texts and attributes by path: "clientConfig/emailProvider/domain",
+// "…/emailProvider@id". Reads only the simplest form of XML; anything else throws.
 Elements elements(const std::string& document)
 {
     static const std::regex token_form{"<\\?xml version=\"1.0\" encoding=\"UTF-8\"\\?>\n"
@@ -76,7 +76,7 @@ std::vector<std::string> values(const Elements& elements, const std::string& pat
 struct Autoconfig : story::Story {
     std::string domain = stack.setting("DOMAIN");
 
-    // By the name that the program asks; with a body it is a POST.
+    // Sends a request under this host name: POST if there is a body, otherwise GET.
     http::Answer ask(const std::string& host, const std::string& target,
                      const std::string& body = "") const
     {
@@ -169,12 +169,12 @@ BOOST_DATA_TEST_CASE_F(Autoconfig, outlook,
     BOOST_TEST(of("Server") == (Strings{"localhost", "localhost", "localhost"}), kEach);
     BOOST_TEST(of("Port") == (Strings{"993", "995", "465"}), kEach);
     BOOST_TEST(of("SSL") == (Strings{"on", "on", "on"}), kEach);
-    // It takes the address as the login where it is told none.
+    // Without a login name, the program uses the address.
     BOOST_TEST(of("LoginName").empty());
     BOOST_TEST(of("SPA") == (Strings{"off", "off", "off"}), kEach);
 }
 
-// The answer is for the domain that is asked, and has nothing else of what the program says.
+// The answer is for the requested domain, and repeats nothing else of the request.
 BOOST_FIXTURE_TEST_CASE(of_any_domain, Autoconfig)
 {
     const std::pair<std::string, std::string> expected[] = {
@@ -209,7 +209,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_else_is_there, Autoconfig)
         ask("autodiscover." + domain, "/autodiscover/autodiscover.xml", std::string(100'000, 'x'))
             .status
         == 413);
-    // The names are those of mail programs only; the API is at every other one.
+    // Only the host names of mail programs get these answers; the API answers at all others.
     BOOST_TEST(ask(domain, "/mail/config-v1.1.xml").status == 404);
     BOOST_TEST(ask("autoconfig." + domain, "/" + domain + "/mailboxes").status == 404);
 }
@@ -221,7 +221,7 @@ struct Record {
     std::string value;
 };
 
-// A zone file: one record a line, nothing left out that another line would tell.
+// Parses a zone file with one complete record on each line.
 std::multimap<std::string, Record> records(const std::string& zone)
 {
     static const std::regex line_form{"((?:[a-z0-9_-]+\\.)+)\tIN\t([A-Z]+)\t(.+)"};

@@ -1,6 +1,6 @@
-// health_story.cc - /healthz and /readyz tell a pool that is full from a database that is absent;
-// each request leaves one line in the log, which may be a file that is renamed; the service manager
-// hears how it goes.
+// health_story.cc - /healthz and /readyz distinguish a full pool from an absent database; each
+// request writes one line to the log, whose file may be rotated; the service manager gets
+// notifications.
 
 #include "system/harness/story.h"
 
@@ -22,7 +22,7 @@ using process::is_alive;
 namespace {
 
 struct Health : story::Breaking {
-    // The status and the body, as "503 {...}".
+    // Returns the status and the body, as "503 {...}".
     std::string probe(const std::string& target, const std::string& method = "GET") const
     {
         http::Connection connection{stack.directory() / "run" / "health.sock"};
@@ -73,7 +73,7 @@ BOOST_FIXTURE_TEST_CASE(all_is_well, Health)
     }
 }
 
-// Nobody outside is told: there it is a path like any other.
+// From outside, the path is unknown like any other.
 BOOST_FIXTURE_TEST_CASE(not_for_the_public, Health)
 {
     const auto who = tenant();
@@ -106,7 +106,7 @@ BOOST_FIXTURE_TEST_CASE(every_worker_is_busy, Health)
     BOOST_TEST(eventually([&] { return probe("/readyz") == kReady; }));
 }
 
-// Nor does a worker of nginx that is killed leave places behind that are counted as taken.
+// A worker of nginx that is killed frees the places of its requests.
 BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
 {
     constexpr std::size_t kPlaces = 512;
@@ -127,7 +127,8 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
             wait(kPlaces * 9 / 10);
             BOOST_TEST(tells("/healthz", "\"code\":\"pool_full\""));
             wait(kPlaces / 10);
-            // The next probe may come before the last of these, and have a place itself.
+            // The next probe may come before the last of these has ended, and then needs a place
+            // itself.
             BOOST_TEST(eventually([&] {
                 wait(1);
                 return tells(
@@ -142,11 +143,11 @@ BOOST_FIXTURE_TEST_CASE(as_many_requests_wait_as_may, Health)
     }
 }
 
-// One pool says nothing of the other.
+// The two pools report separately.
 BOOST_FIXTURE_TEST_CASE(every_worker_that_writes_is_busy, Health)
 {
     const auto who = tenant();
-    const auto other = tenant();  // one account alone leaves a worker for others
+    const auto other = tenant();  // a single account cannot occupy the last worker
     Hold hold{*this, who};
     Hold hold_other{*this, other};
     auto first = start_change(who, "alice");
@@ -189,8 +190,8 @@ bool file_has(const fs::path& path, const std::string& words)
 }
 
 struct Logging : Health {
-    // A folder that the service may write to, and get to: root's stack has it as another user, for
-    // whom log/ is closed.
+    // A folder that the service can reach and write to. If root runs the stack, the service is
+    // another user, who cannot enter log/.
     Logging()
     {
         fs::create_directory(folder);
@@ -229,7 +230,7 @@ BOOST_FIXTURE_TEST_CASE(one_line_a_request, Health)
     BOOST_TEST(count == 1U);
 }
 
-// By the file that the package installs, with the real logrotate.
+// Runs the real logrotate with the file that the package installs.
 BOOST_FIXTURE_TEST_CASE(the_log_is_rotated, Logging)
 {
     const auto who = tenant();
@@ -245,7 +246,7 @@ BOOST_FIXTURE_TEST_CASE(the_log_is_rotated, Logging)
     replace("/var/log/mailboxd/*.log {", folder.string() + "/*.log {");
     replace("systemctl kill --kill-who=main --signal=USR1 mailboxd.service",
             "kill -USR1 " + std::to_string(stack.master()));
-    // The user of this stack is another, and its folder everybody's.
+    // In this stack the service has another user, so the folder is writable for all.
     struct stat status {};
     BOOST_TEST_REQUIRE(::stat(file.c_str(), &status) == 0);
     const auto owner = std::to_string(status.st_uid) + " " + std::to_string(status.st_gid);
@@ -265,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(the_log_is_rotated, Logging)
     BOOST_TEST(file_has(file, "info log-reopened"));
     BOOST_TEST(contents(file.string() + ".1").size() >= mark);
 
-    // Every worker writes to the new one; none of them was replaced for it.
+    // Every worker writes to the new file, and no worker was replaced.
     for (int i = 0; i < 20; ++i) {
         const auto after = list(who).header("X-Request-Id");
         BOOST_TEST(file_has(file, after));
@@ -304,7 +305,7 @@ BOOST_FIXTURE_TEST_CASE(a_log_file_that_cannot_be_made_is_no_reason_to_stop, Log
 
 namespace {
 
-// The service manager's end of NOTIFY_SOCKET.
+// Receives the service's notifications (NOTIFY_SOCKET), as the service manager does.
 class Manager {
 public:
     explicit Manager(std::string path)
@@ -325,7 +326,7 @@ public:
     Manager(const Manager&) = delete;
     Manager& operator=(const Manager&) = delete;
 
-    // The next datagram's first line; nothing where none comes.
+    // Returns the first line of the next datagram; empty if none comes.
     std::string hear() const
     {
         const timeval patience{.tv_sec = 15, .tv_usec = 0};
@@ -335,7 +336,7 @@ public:
         text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
         return text.substr(0, text.find('\n'));
     }
-    // Leaves out the signs of life before it.
+    // Skips watchdog messages.
     std::string hear_news() const
     {
         std::string news;
@@ -365,7 +366,7 @@ BOOST_FIXTURE_TEST_CASE(the_service_manager_hears, Health)
     ::kill(service.pid(), SIGHUP);
     BOOST_TEST(manager.hear_news() == "RELOADING=1");
     BOOST_TEST(manager.hear_news() == "READY=1");
-    // Refused or not, the reload is over.
+    // The reload ends even if the configuration was refused.
     configure({{"wrokers", "3"}});
     ::kill(service.pid(), SIGHUP);
     BOOST_TEST(manager.hear_news() == "RELOADING=1");
@@ -377,7 +378,7 @@ BOOST_FIXTURE_TEST_CASE(the_service_manager_hears, Health)
 
 namespace {
 
-// The units, with the programs that were built in the place of those that would be installed.
+// The systemd units, changed to run the programs that were built instead of installed ones.
 struct Units {
     Units()
     {

@@ -1,5 +1,5 @@
-// nginx_files_story.cc - the files that an operator includes: nginx takes every combination of
-// them, they do what they say, and the other sites of that nginx answer as before.
+// nginx_files_story.cc - the files that an operator includes in nginx's configuration: nginx
+// accepts every combination, they have the documented effects, and other sites answer as before.
 
 #include "system/harness/story.h"
 
@@ -26,7 +26,7 @@ std::string contents(const fs::path& path)
     return {std::istreambuf_iterator<char>{file}, {}};
 }
 
-// All of them, and there has to be one.
+// Replaces every occurrence; fails if there is none.
 void replace(std::string& text, const std::string& from, const std::string& to)
 {
     std::size_t at = text.find(from);
@@ -38,8 +38,8 @@ void replace(std::string& text, const std::string& from, const std::string& to)
 
 const std::string kInstalled = "/usr/share/mailboxd/nginx";
 
-// A folder with the project's files as an operator has them, where the service is the shared
-// stack's.
+// A folder with the project's nginx files as an operator has them, for the service of the shared
+// stack.
 struct Files : story::Story {
     Files()
     {
@@ -78,7 +78,7 @@ struct Files : story::Story {
         return (folder / (name + ".sock")).string();
     }
 
-    // What an nginx of Debian has around the sites.
+    // Returns the configuration around the sites, as in Debian's nginx.
     std::string configuration(const std::string& http) const
     {
         const std::string here = folder.string();
@@ -108,14 +108,14 @@ struct Files : story::Story {
     }();
 };
 
-// An nginx that runs as long as this exists, with listeners at sockets in the folder.
+// An nginx that runs while this object exists and listens on sockets in the folder.
 class Nginx {
 public:
     Nginx(const Files& files, const std::string& http)
         : files_{files}, program_{prepared(files, http)}
     {
-        // nginx writes its process id when it listens. A message is made whether it is needed or
-        // not.
+        // nginx writes its process id when it listens. The check is written out, because a macro
+        // would build its message in any case.
         if (!process::eventually([&] { return fs::exists(files.folder / "nginx.pid"); })) {
             BOOST_FAIL("nginx does not listen: " << contents(files.folder / "error.log"));
         }
@@ -128,7 +128,7 @@ public:
     Nginx(const Nginx&) = delete;
     Nginx& operator=(const Nginx&) = delete;
 
-    // The whole answer, but for what is never the same.
+    // Returns the whole answer without the parts that differ each time.
     std::string send(const std::string& socket, const std::string& bytes) const
     {
         static const std::regex changing{"\r\n(Date|X-Request-Id): [^\r]*"};
@@ -180,7 +180,7 @@ void is_clean(const process::Ended& ended)
     }
 }
 
-// The site's file for the nginx that is here, by the command that it names itself.
+// Adapts the site's file to the installed nginx with the command in the file itself.
 void prepare_site(const Files& files)
 {
     auto site = contents(files.folder / "mailboxd-site.conf");
@@ -194,7 +194,7 @@ void prepare_site(const Files& files)
     }
     files.edit("mailboxd-site.conf", ":443 ssl", ":8443 ssl");
     files.edit("mailboxd-site.conf", " 443 ssl",
-               " 8443 ssl");  // an ordinary user may not have the other
+               " 8443 ssl");  // an ordinary user may not use port 443
     const auto key = (files.folder / "key.pem").string();
     const auto certificate = (files.folder / "certificate.pem").string();
     BOOST_TEST(process::run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -269,7 +269,7 @@ BOOST_FIXTURE_TEST_CASE(nginx_takes_an_existing_server, Files)
     }
 }
 
-// What both say of the service is the same.
+// Both ways have the same settings for the service.
 BOOST_AUTO_TEST_CASE(both_ways_to_the_service_agree)
 {
     const auto server = contents("nginx/mailboxd-server.conf");
@@ -304,7 +304,7 @@ struct Beside : Files {
         }
     }
 
-    // Two sites, with settings of http's and their own that a careless file would change.
+    // Returns two sites. A careless file of ours would change their settings, or http's.
     std::string sites(const std::string& in_http, const std::string& in_server,
                       const std::string& behind) const
     {
@@ -384,7 +384,7 @@ BOOST_FIXTURE_TEST_CASE(other_sites_answer_as_before, Beside)
         *this, sites(include("mailboxd-http.conf"), include("mailboxd-location.conf"), behind)};
     auto expected = before.begin();
     for (const auto& request : requests) {
-        // There the pages of errors are ours, and not to be asked for.
+        // Error pages are internal to our server, so clients cannot request them.
         const bool is_ours = request.find(" /.mailboxd/") != std::string::npos;
         const auto first = together.send("first", request);
         BOOST_TEST((is_ours ? first.starts_with("HTTP/1.1 40") : first == *expected),
@@ -394,7 +394,7 @@ BOOST_FIXTURE_TEST_CASE(other_sites_answer_as_before, Beside)
     }
 }
 
-// In a server that has other things to do it answers as in one of its own.
+// In a server with other locations the API answers as in a server of its own.
 BOOST_FIXTURE_TEST_CASE(in_an_existing_server, Beside)
 {
     const auto who = tenant();
@@ -452,7 +452,7 @@ BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
         return nginx.send("api", Nginx::request("GET", who.mailboxes(), key,
                                                 "X-Forwarded-For: " + address + "\r\n"));
     };
-    // The same key, however it is written.
+    // The same key in several spellings of the header.
     const auto written = [&](int i) {
         return "Authorization: " + std::string{i % 2 == 0 ? "Basic" : "bASIC"}
                + std::string(static_cast<std::size_t>(i + 1), ' ') + http::basic(who.key).substr(6)
@@ -474,10 +474,10 @@ BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
     }
     BOOST_TEST(refused >= 3);
     BOOST_TEST(refused <= 4);
-    // The key's limit holds wherever it is used, and for no other key at the same address.
+    // A key's limit holds for all addresses, and does not affect other keys at the same address.
     BOOST_TEST(ask(who.key, "192.0.2.2").starts_with("HTTP/1.1 429 "));
     BOOST_TEST(ask(other.key, "192.0.2.1").starts_with("HTTP/1.1 404 "));
-    // Ever new keys end at the address's limit, and only theirs.
+    // Many different keys reach the address's limit, which affects only that address.
     refused = 0;
     for (int i = 0; i < 40; ++i) {
         refused +=
@@ -490,7 +490,7 @@ BOOST_FIXTURE_TEST_CASE(limits_of_a_key_and_of_an_address, Files)
 
 namespace {
 
-// A header line, and more than one of them, that might pass for the key's.
+// One or more header lines that might be accepted as the key's.
 struct Spelling {
     std::string why;
     std::string lines;
@@ -502,8 +502,8 @@ std::string shown(unsigned char byte)
     return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
 }
 
-// Every byte between the parts of the header, some twice, and what else a decoder of base64 or a
-// parser of HTTP might forgive.
+// Returns the header with every byte between its parts, with some bytes doubled, and with other
+// deviations that a base64 decoder or an HTTP parser might accept.
 std::vector<Spelling> spellings(const std::string& key)
 {
     const auto encoded = http::basic(key).substr(6);
@@ -573,8 +573,7 @@ bool is(int status, const std::string& answer)
 
 }  // namespace
 
-// The service may not let in what nginx does not count: whoever spells the header so would have no
-// limit.
+// If nginx did not count a spelling that the service accepts, a client could avoid the limit.
 BOOST_FIXTURE_TEST_CASE(whatever_is_let_in_is_counted, Files)
 {
     const auto who = tenant();
@@ -606,9 +605,9 @@ BOOST_FIXTURE_TEST_CASE(whatever_is_let_in_is_counted, Files)
         BOOST_TEST((is_let_in ? is(429, limited) : !is(200, limited)),
                    why << ": " << limited.substr(0, 60));
     }
-    BOOST_TEST(let_in >= 30);  // such as several blanks and schemes in capitals
+    BOOST_TEST(let_in >= 30);  // for example several blanks, and schemes in capitals
 
-    // HTTP/2 has no lines, so its values come as they are.
+    // HTTP/2 has no lines, so values arrive unchanged.
     for (const char* value : {"Basic ", "basic ", "Basic  ", "Basic \t", "Basic\t", "Basic \t "}) {
         for (const char* behind : {"", " ", "\t", " \t "}) {
             const auto ended = process::run(
@@ -622,15 +621,15 @@ BOOST_FIXTURE_TEST_CASE(whatever_is_let_in_is_counted, Files)
     }
 }
 
-// nginx ends a connection of HTTP/2 without an answer where a header is over its limits, so ours
-// are below them.
+// Over HTTP/2, nginx closes the connection without an answer if a header exceeds nginx's limits. So
+// our limits are lower.
 BOOST_FIXTURE_TEST_CASE(long_headers_are_answered_over_http_2, Files)
 {
     const auto who = tenant();
     const Nginx nginx{*this, include("mailboxd-http.conf") + "server { listen unix:" + socket("one")
                                  + ";\nlisten unix:" + socket("two") + " http2;\n"
                                  + include("mailboxd-server.conf") + "}\n"};
-    std::string noise;  // that no code makes shorter
+    std::string noise;  // random text that Huffman coding does not shorten
     for (std::uint32_t state = 1; noise.size() < 70'000;) {
         state = state * 1664525U + 1013904223U;
         noise += static_cast<char>('!' + (state >> 24) % 94);
@@ -688,7 +687,7 @@ BOOST_FIXTURE_TEST_CASE(long_headers_are_answered_over_http_2, Files)
             BOOST_TEST(ask(version, socket_name, "",
                            who.mailboxes() + "?x=" + std::string(60'000, 'x'), "")
                        == too_long);
-            // A body does not count as headers.
+            // The body does not count towards the size of the headers.
             BOOST_TEST(
                 ask(version, socket_name, "", who.mailboxes(), "x=" + std::string(60'000, 'x'))
                 == "{\"message\":\"'mailbox' parameter is missing\",\"code\":\"mailbox_missing\"}\n 400");
@@ -696,8 +695,8 @@ BOOST_FIXTURE_TEST_CASE(long_headers_are_answered_over_http_2, Files)
     }
 }
 
-// Whoever has one address of IPv6 has at least 2^64 of them. IPv4 counts whole, in whatever form it
-// comes.
+// A client with an IPv6 address has at least 2^64 of them, so the network counts. IPv4 addresses
+// count whole, in every notation.
 BOOST_FIXTURE_TEST_CASE(an_address_of_ipv6_counts_by_its_network, Files)
 {
     const auto who = tenant();
@@ -711,13 +710,13 @@ BOOST_FIXTURE_TEST_CASE(an_address_of_ipv6_counts_by_its_network, Files)
                                  + "}\n"};
     struct Network {
         std::vector<std::string> addresses;  // three that count as one
-        std::string another;                 // and one that does not count with them
+        std::string another;                 // one that counts separately
     };
     const Network kNetworks[] = {
         {{"2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff:ffff:ffff:ffff"},
          "2001:db8:0:2::1"},
         {{"2001:db8:a:a0a::a", "2001:db8:a:a0a:a0a:a0a:a0a:a0a", "2001:db8:a:a0a::"},
-         "2001:db8:a:a0b::a"},  // bytes that are line feeds
+         "2001:db8:a:a0b::a"},  // its bytes are line feeds
         {{"::1:0:0:0:1", "0:0:0:1::", "::1:1:1:1:1"}, "0:0:0:2::1"},
         {{"192.0.2.1", "::ffff:192.0.2.1", "64:ff9b::192.0.2.1"}, "192.0.2.2"},
         {{"::ffff:192.0.2.3", "::ffff:c000:203", "192.0.2.3"}, "::ffff:192.0.2.4"},
@@ -740,8 +739,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_of_ipv6_counts_by_its_network, Files)
     }
 }
 
-// Whatever somebody sends for a key, and however many of them: who has asked for nothing yet is let
-// in.
+// Even if someone sends very many different keys, a client without previous requests is accepted.
 BOOST_FIXTURE_TEST_CASE(a_full_zone_of_keys_refuses_nobody, Files)
 {
     const auto who = tenant();
@@ -762,7 +760,7 @@ BOOST_FIXTURE_TEST_CASE(a_full_zone_of_keys_refuses_nobody, Files)
     BOOST_TEST(contents(folder / "error.log").empty());
 }
 
-// The access log has the client's method, also of what nginx answers itself.
+// The access log has the client's method, also for requests that nginx answers itself.
 BOOST_FIXTURE_TEST_CASE(the_method_in_the_access_log, Files)
 {
     const auto who = tenant();
@@ -779,7 +777,7 @@ BOOST_FIXTURE_TEST_CASE(the_method_in_the_access_log, Files)
                contents(folder / "api.log"));
 }
 
-// The last address that a named proxy has seen, whatever the client put in front of it.
+// The address that the last trusted proxy has seen, whatever the client sent in that header.
 BOOST_FIXTURE_TEST_CASE(the_clients_address_behind_a_proxy, Files)
 {
     const auto who = tenant();

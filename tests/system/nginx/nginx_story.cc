@@ -1,4 +1,4 @@
-// nginx_story.cc - what nginx answers itself is an answer of the API, too.
+// nginx_story.cc - the answers that nginx makes itself have the API's form, too.
 
 #include "system/harness/story.h"
 
@@ -73,8 +73,8 @@ const Bytes kRefused[] =
          "POST /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 10000000\r\n\r\n",
          413,
          {"body_too_large"}},
-        // What else is wrong is told, not the size, and in JSON: nginx looks at the size again on
-        // its way to its answer.
+        // The other error is reported, not the size, and in JSON: nginx checks the size again while
+        // it makes its answer.
         {"a length of too many bytes and chunks",
          "POST /{domain}/mailboxes HTTP/1.1\r\n{auth}Content-Length: 70000\r\nTransfer-Encoding: chunked\r\n\r\n",
          400,
@@ -168,7 +168,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, answers_json_to, data::make(kRefused), row)
     BOOST_TEST(snapshot() == before);
 }
 
-// A client that gives up half of its body, and still reads.
+// A client that stops in the middle of its body and still reads.
 BOOST_FIXTURE_TEST_CASE(a_body_over_the_limit_that_is_cut_short, story::Story,
                         *shows("answers: those that nginx makes itself")
                             * shows("status: 413 body too large"))
@@ -283,7 +283,7 @@ const char* const kPaths[] = {
 
 }  // namespace
 
-// TRACE is refused by nginx, PATCH by the service. Both have to see the same in a path.
+// nginx refuses TRACE, and the service PATCH. Both must interpret a path alike.
 BOOST_TEST_DECORATOR(*shows("paths: any other path") * shows("paths: any other method"))
 BOOST_DATA_TEST_CASE_F(story::Story, nginx_and_the_service_see_the_same_in, data::make(kPaths),
                        path)
@@ -365,7 +365,7 @@ BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept, story::Story)
     BOOST_TEST(listed < deleted);
 }
 
-// What a refused request left of its body is no request.
+// The rest of a refused request's body is not read as another request.
 BOOST_FIXTURE_TEST_CASE(a_connection_that_is_kept_after_a_refusal, story::Story)
 {
     const auto who = tenant();

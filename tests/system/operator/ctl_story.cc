@@ -1,4 +1,4 @@
-// ctl_story.cc - mailboxctl: what an operator does, and what it says when it does not.
+// ctl_story.cc - mailboxctl: the operator's commands, and the messages of those that fail.
 
 #include "system/harness/story.h"
 
@@ -24,7 +24,7 @@ namespace {
 struct Operator : story::Story {
     Ended ctl(const Arguments& arguments) const { return stack.mailboxctl(arguments); }
 
-    // A file of settings like the stack's own, with these instead or on top.
+    // Writes a copy of the stack's configuration with these settings replaced or added.
     fs::path configuration(const story::Settings& settings) const
     {
         const auto path = stack.directory() / (story::unique("story") + ".conf");
@@ -122,7 +122,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_254_bytes_is_refused, Operator)
         ctl({"domain", "add", std::string(64, 'a') + ".org", "--account", who.account}), 1));
 }
 
-// What has mailboxes goes only when that was said, and then keeps nothing back.
+// A domain with mailboxes is removed only with an explicit option; then nothing is kept of it.
 BOOST_FIXTURE_TEST_CASE(a_domain_with_mailboxes_says_how_many, Operator)
 {
     const auto who = tenant();
@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_with_mailboxes_says_how_many, Operator)
     BOOST_TEST(ctl({"domain", "remove", who.domain, "--yes"}).exit == 0);
     BOOST_TEST(answers::refusal(list(who))
                == "404 domain_not_found: Domain not found: " + who.domain);
-    // As after a DELETE of each: for restore and purge, and the sessions that are open.
+    // The same rows as after a DELETE of each: for restore, purge and open sessions.
     BOOST_TEST(stack.value("SELECT COUNT(*) FROM deleted_mailbox WHERE domain = "
                            + stack::quote(who.domain))
                == "3");
@@ -162,7 +162,7 @@ BOOST_FIXTURE_TEST_CASE(an_account_goes_with_all_it_has, Operator)
     BOOST_TEST(answers::page(list(other)).total_count == 1);
 }
 
-// stdout is the key and nothing else, so that a script can take it.
+// stdout has the key and nothing else, for scripts.
 BOOST_FIXTURE_TEST_CASE(a_key_is_shown_once, Operator)
 {
     const auto who = tenant();
@@ -199,7 +199,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_until_a_day, Operator)
     const auto key = story::add_key(stack, {"--account", who.account, "--expires", "2099-12-31"});
     const auto expires = std::stoll(stack.value("SELECT expires_at FROM api_key WHERE id = "
                                                 + stack::quote(key.substr(4, 10))));
-    // Some moment of that day or its end, in UTC.
+    // Any time of that day or its end, in UTC.
     BOOST_TEST(expires >= 4102358400);
     BOOST_TEST(expires <= 4102444800 + 86400);
 }
@@ -342,7 +342,7 @@ BOOST_FIXTURE_TEST_CASE(help_teaches, Operator)
         {{"migrate"}, {"--db-user", "--db-password-file"}},
     };
     for (const auto& topic : topics) {
-        // Without a configuration: who asks for help may not have one yet.
+        // Help works without a configuration.
         Arguments arguments{stack.setting("MAILBOXCTL")};
         arguments.insert(arguments.end(), topic.command.begin(), topic.command.end());
         arguments.push_back("--help");
@@ -388,7 +388,7 @@ BOOST_FIXTURE_TEST_CASE(migrate_again_changes_nothing, Operator)
                             stack.directory() / "secrets" / "mailboxd_migrate"};
     BOOST_TEST(ctl(migrate).exit == 0);
     BOOST_TEST(snapshot() == before);
-    // Its usual user must not do that; with nothing to do, it need not.
+    // The service's user must not create tables; with nothing to migrate, it need not.
     const auto version = stack.value("SELECT MAX(version) FROM schema_version");
     stack.sql(
         "CREATE TABLE schema_version_kept AS SELECT * FROM schema_version; DELETE FROM schema_version");
@@ -399,7 +399,7 @@ BOOST_FIXTURE_TEST_CASE(migrate_again_changes_nothing, Operator)
     stack.sql("DROP TABLE schema_version_kept");
 }
 
-// mailboxd -t, before a start or a reload.
+// `mailboxd -t` runs before a start or a reload.
 BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
 {
     const auto test = [&](const fs::path& file) {
@@ -407,7 +407,7 @@ BOOST_FIXTURE_TEST_CASE(the_service_tests_its_configuration, Operator)
     };
     BOOST_TEST(test(stack.setting("MAILBOXD_CONF")).exit == 0);
 
-    // All problems at once, each with its line.
+    // It reports all problems at once, each with its line.
     const auto broken =
         test(configuration({{"workers", "none"}, {"max_limit", "-1"}, {"wrokers", "4"}}));
     BOOST_TEST(broken.exit == 2);

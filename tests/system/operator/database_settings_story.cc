@@ -1,5 +1,5 @@
-// database_settings_story.cc - the database server as others have set it up: all of the house works
-// on it, or says what the server lacks.
+// database_settings_story.cc - database servers with other settings: the whole system works on
+// them, or reports what the server lacks.
 
 #include "system/harness/mail.h"
 
@@ -15,8 +15,8 @@ namespace data = boost::unit_test::data;
 
 namespace {
 
-// Everything that a session of ours sets for itself. init_connect is for those that no
-// configuration file knows; it is carried out for everybody but administrators.
+// Every setting that our sessions set themselves. Some are possible in init_connect only, because
+// no configuration file has them; the server runs it for all users except administrators.
 constexpr char kModes[] =
     "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH,PIPES_AS_CONCAT,IGNORE_SPACE,NO_UNSIGNED_SUBTRACTION,"
     "NO_AUTO_VALUE_ON_ZERO,ONLY_FULL_GROUP_BY,NO_ZERO_DATE,HIGH_NOT_PRECEDENCE'\n"
@@ -57,7 +57,8 @@ constexpr char kWide[] = "character_set_server = utf16\n"
 struct Row {
     const char* why;
     const char* settings;
-    int idle;  // seconds after which the server ends a session that has set nothing
+    // seconds after which the server closes idle sessions that do not set their own timeout
+    int idle;
 };
 
 std::ostream& operator<<(std::ostream& out, const Row& row)
@@ -71,7 +72,8 @@ const Row kRows[] = {
     {"utf16, little of everything", kWide, 0},
 };
 
-// The administrator's own session is to read what is there now.
+// A stack on such a server. The administrator's own session has usual settings, because it reads
+// the current data.
 class ConfiguredStack {
 public:
     explicit ConfiguredStack(const std::string& settings) : stack_{{}, settings}
@@ -87,7 +89,7 @@ private:
     stack::Stack stack_;
 };
 
-// One of each thing that people do.
+// Uses each feature once.
 struct Everything : mail::Story {
     explicit Everything(ConfiguredStack& configured) : mail::Story{configured.stack()} {}
 
@@ -147,7 +149,7 @@ BOOST_DATA_TEST_CASE(everything_works_on_it, data::make(kRows), row)
     const auto check = story.stack.mailboxctl({"check"});
     BOOST_TEST(check.exit == 0, check.out);
     if (row.idle > 0) {
-        // Connections that are idle for longer than the server would let them be are used again.
+        // Connections are used again after longer idle times than the server's default would allow.
         const auto idle =
             "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'mailboxd_postfix' AND time > "
             + std::to_string(row.idle);
@@ -158,7 +160,7 @@ BOOST_DATA_TEST_CASE(everything_works_on_it, data::make(kRows), row)
     story.teardown();
 }
 
-// The two that no session may set for itself.
+// The two settings that a session cannot change.
 BOOST_AUTO_TEST_CASE(what_it_lacks_is_said)
 {
     ConfiguredStack stack{kBinaryLog};

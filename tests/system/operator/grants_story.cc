@@ -1,4 +1,4 @@
-// grants_story.cc - each user of the database may do what its program does, and no more.
+// grants_story.cc - each database user may do what its program does, and nothing else.
 
 #include "system/harness/story.h"
 
@@ -27,8 +27,8 @@ std::ostream& operator<<(std::ostream& out, const Statement& row)
 const char* const kUsers[] = {"mailboxd_api",     "mailboxd_ctl",     "mailboxd_migrate",
                               "mailboxd_postfix", "mailboxd_dovecot", "mailboxd_janitor"};
 
-// The server's words for "you may not": of a table, a column, a database, an account,
-// a privilege of the server's.
+// True for the server's error messages that deny access to a table, a column, a database or an
+// account, or that name a missing privilege.
 bool is_denied(const process::Ended& ended)
 {
     for (const char* number :
@@ -54,7 +54,7 @@ const Statement kNobody[] = {
 };
 
 const Statement kRefused[] = {
-    // A hole in the API must not become one in everything.
+    // An error in the API must not give access to everything.
     {"mailboxd_api", "CREATE TABLE more (id INT)"},
     {"mailboxd_api", "DROP TABLE mailbox"},
     {"mailboxd_api", "ALTER TABLE mailbox ADD COLUMN more INT"},
@@ -142,7 +142,7 @@ const Statement kRefused[] = {
     {"mailboxd_janitor", "DROP TABLE deleted_mailbox"},
 };
 
-// Without these, a user that may do nothing at all would pass.
+// Statements that must succeed. Without them the test would pass with a user that may do nothing.
 const Statement kAllowed[] = {
     {"mailboxd_api", "SELECT id, name, state, mailboxes FROM domain"},
     {"mailboxd_api", "SELECT id, hash FROM api_key"},

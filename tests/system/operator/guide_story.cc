@@ -1,5 +1,5 @@
-// guide_story.cc - runs the guide's commands for a running system as they stand. Its backup is
-// taken under load and restored into an empty system: nothing that was acknowledged before is
+// guide_story.cc - runs the guide's commands for a running system, unchanged. The backup is made
+// under load and restored into an empty system: nothing that was acknowledged before the backup is
 // missing.
 //
 // `make guide` runs the commands that install a system.
@@ -35,7 +35,7 @@ fs::path checkout()
 }
 
 struct Block {
-    std::string places;  // the words behind ```sh
+    std::string places;  // the words after ```sh
     std::string commands;
 
     bool is_for(const std::string& place) const
@@ -61,7 +61,7 @@ std::vector<Block> guide()
     return blocks;
 }
 
-// The guide's backup is by MariaDB's own program.
+// The guide's backup uses MariaDB's own program.
 ut::precondition needs_mariadb()
 {
     return ut::precondition{[](ut::test_unit_id) {
@@ -79,14 +79,13 @@ struct Endpoints {
     }
 };
 
-// Who creates mailboxes, changes and deletes them, and delivers mail, until it is told to stop.
-// What it keeps was acknowledged, in full, before it was kept.
+// Creates, changes and deletes mailboxes and delivers mail until it is told to stop. It records a
+// change only after the complete acknowledgement.
 class Load {
 public:
     struct Done {
-        std::map<std::string, std::string>
-            passwords;    // of each mailbox; empty: it is deleted again
-        int letters = 0;  // in the mailbox `reader`: Letter 1 to this one
+        std::map<std::string, std::string> passwords;  // of each mailbox; empty if it was deleted
+        int letters = 0;  // the last number n of "Letter n" in the mailbox `reader`
     };
 
     Load(const stack::Stack& stack, const Tenant& who, const std::string& reader)
@@ -141,7 +140,7 @@ private:
                                      + " " + answer.body};
     }
 
-    // Each third one gets another password, each other third is deleted.
+    // Every third one gets a new password, every other third is deleted.
     void change(int thread)
     {
         for (int i = 0; !is_over_; ++i) {
@@ -186,7 +185,7 @@ private:
 struct Guide {
     Guide() { fs::create_directory(backups); }
 
-    // Programs in the folder `first` are found before those of the system.
+    // Runs a block; programs in the folder `first` come before the system's in PATH.
     process::Ended attempt(const stack::Stack& where, const Block& block,
                            const fs::path& first = {}) const
     {
@@ -223,7 +222,7 @@ struct Guide {
         return text.str();
     }
     static fs::path store_of(const stack::Stack& where) { return where.setting("STORE"); }
-    // Refused with these words, and what answered before answers still.
+    // The restore is refused with these words, and what worked before still works.
     void check_refused(const stack::Stack& where, const std::string& words) const
     {
         const auto accounts = where.value("SELECT COUNT(*) FROM account");
@@ -235,7 +234,7 @@ struct Guide {
         BOOST_TEST(where.mailboxctl({"check"}).exit == 0);
     }
 
-    // The last backup stays where a new one cannot be made.
+    // If a new backup cannot be made, the previous one is kept.
     void check_failing_backups()
     {
         const auto block = block_for("stack", "mariadb-dump");
@@ -268,7 +267,7 @@ struct Guide {
 
     void check_refused_restores(const Tenant& who)
     {
-        // Into a system that is in use: with accounts, and with mail alone.
+        // Into a system in use: first with accounts, then with mail alone.
         const auto mailboxes = stack.value("SELECT COUNT(*) FROM mailbox");
         check_refused(stack, "has accounts");
         BOOST_TEST(stack.value("SELECT COUNT(*) FROM mailbox") == mailboxes);
@@ -285,7 +284,7 @@ struct Guide {
         check_refused(empty, "has mail");
         BOOST_TEST(text_of(letter) == "a mail\n");
         fs::remove(letter);
-        // From a backup that is cut off, or is none.
+        // From a truncated backup, and from a file that is no backup.
         const auto dump = backups / "mailboxd" / "mailboxd.sql";
         const auto whole = text_of(dump);
         for (const auto& text :
@@ -296,7 +295,7 @@ struct Guide {
         }
         fs::remove(dump);
         check_refused(empty, "cut off");
-        // One whose statements fail: no mail is copied, and nothing is started.
+        // From a dump with a failing statement: no mail is copied, and nothing is started.
         std::ofstream{dump, std::ios::trunc}
             << "CREATE TABLE account (id INT);\nno statement;\n-- Dump completed\n";
         const auto ended = attempt(empty, block_for("restore", "DROP DATABASE"));
@@ -393,10 +392,10 @@ BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_lo
     for (const auto& block : guide()) {
         if (block.is_for("restore")) run(empty, block);  // its last command is `mailboxctl check`
     }
-    empty.sql("USE mailboxd");  // another one than before
+    empty.sql("USE mailboxd");  // the restore has replaced the database
     check_mailboxes(who, acknowledged);
     check_letters(who, acknowledged.letters);
-    // And it goes on, with the old key.
+    // The restored system serves requests with the old key.
     const auto later = empty.server().send(
         {.method = "POST",
          .target = who.mailboxes(),

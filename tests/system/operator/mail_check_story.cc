@@ -1,5 +1,5 @@
-// mail_check_story.cc - mailboxctl check, of a system with mail: what is well, and each fault by
-// itself.
+// mail_check_story.cc - mailboxctl check on a system with mail: all in order, and then each fault
+// by itself.
 
 #include "system/harness/mail.h"
 
@@ -29,7 +29,8 @@ struct Checked : mail::Story {
     }
     ~Checked() { fs::remove_all(folder); }
 
-    // As root, whose alone some files are; with these settings in place of the stack's.
+    // Runs check as root, who alone may read some files, with these settings instead of the
+    // stack's.
     Ended check(const story::Settings& settings = {}) const
     {
         std::map<std::string, std::string> all{{"tls_urls", urls()},
@@ -59,8 +60,8 @@ struct Checked : mail::Story {
         }
         return all;
     }
-    // One point is as the pattern says, and all others are well, as far as they are not the
-    // machine's.
+    // One result has this mark and matches the pattern. All others are ok, except those that depend
+    // on the machine.
     void finds(const Ended& ended, const std::string& mark, const std::string& pattern) const
     {
         std::istringstream lines{ended.out};
@@ -77,7 +78,7 @@ struct Checked : mail::Story {
         BOOST_TEST(others == "");
         BOOST_TEST(ended.exit == (mark == "WRONG" ? 1 : 0));
     }
-    // What was done can be seen in more than one point.
+    // At least one result matches the pattern, because these faults have several effects.
     void misses(const std::string& pattern) const
     {
         const auto ended = check();
@@ -86,7 +87,7 @@ struct Checked : mail::Story {
                            << ended.out << ended.err);
         BOOST_TEST(ended.exit == 1);
     }
-    // A Postfix configuration like the stack's, in a folder of its own, with one thing changed.
+    // Returns a copy of the stack's Postfix configuration with one change.
     fs::path postfix_with(const std::string& file, const std::string& change) const
     {
         const auto copy = folder / "postfix";
@@ -106,7 +107,7 @@ struct Checked : mail::Story {
     fs::path folder = stack.directory() / story::unique("check");
 };
 
-// Somebody who shows a certificate of which so much is over and so much left, in days.
+// A server whose certificate has this many days behind and before it.
 class Server {
 public:
     Server(const fs::path& folder, int over, int left)
@@ -162,7 +163,7 @@ BOOST_FIXTURE_TEST_CASE(all_is_well, Checked)
 {
     const auto ended = check();
     BOOST_TEST(ended.exit == 0);
-    // The kernel's limits are the machine's.
+    // The kernel's limits depend on the machine.
     BOOST_TEST(std::regex_match(ended.out, std::regex{"((ok [^\n:]+|note +kernel: [^\n]+)\n)+"}),
                ended.out);
 }
@@ -280,8 +281,8 @@ BOOST_FIXTURE_TEST_CASE(secrets_in_files_of_postfix, Checked)
     process::run(mail::as_root({"rm", "-rf", copy}));
 }
 
-// A password or the key in any file that everybody may read, whoever reads it: main.cf, one of
-// Dovecot's, and what these lead to.
+// A password or the key in a file that everybody may read: main.cf, a file of Dovecot's, and the
+// files that they include.
 BOOST_FIXTURE_TEST_CASE(secrets_in_files_that_everybody_reads, Checked)
 {
     const auto password = stack.secret("mailboxd_postfix");

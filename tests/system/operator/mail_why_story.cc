@@ -1,5 +1,5 @@
-// mail_why_story.cc - mailboxctl why: each reason for trouble is named, with what to do, and with
-// it nothing is wrong any more; and what it says of Postfix and Dovecot is what those two do.
+// mail_why_story.cc - mailboxctl why names each cause of trouble and the remedy, and the remedy
+// works. Its statements about Postfix and Dovecot agree with those programs.
 
 #include "system/harness/mail.h"
 #include "system/harness/terminal.h"
@@ -38,7 +38,8 @@ struct Why : mail::Story {
         const auto ended = stack.mailboxctl(arguments);
         BOOST_TEST(ended.exit == 0, ended.err);
     }
-    // {alice}, {domain}, {account}, {key}: the story's own; {time}: any.
+    // Replaces {alice}, {domain}, {account} and {key} by the story's own; {time} stands for any
+    // time.
     std::string fill(const std::string& text) const
     {
         return mail::fill(text, {{"{alice}", alice},
@@ -55,7 +56,7 @@ struct Why : mail::Story {
         result.message() << fill(pattern) << " is not in:\n" << text;
         return result;
     }
-    // With another line in place of the stack's setting.
+    // Runs why with this line instead of the stack's for a setting.
     Ended why_with(const std::string& setting, const std::string& line) const
     {
         const auto file = stack.directory() / (story::unique("why") + ".conf");
@@ -72,11 +73,11 @@ struct Why : mail::Story {
 
 struct Trouble {
     const char* why;
-    std::vector<Arguments> commands;  // that make it
-    std::string statement;            // likewise
-    std::string line;                 // that is marked, and what is to be done
+    std::vector<Arguments> commands;  // that cause the trouble
+    std::string statement;            // SQL that causes it
+    std::string line;                 // the expected line: its mark, the cause and the remedy
     std::string verdict;
-    std::vector<Arguments> cure{};  // nothing: what the line says
+    std::vector<Arguments> cure{};  // empty: the remedy is the one in the line
 };
 
 std::ostream& operator<<(std::ostream& out, const Trouble& row)
@@ -167,7 +168,7 @@ BOOST_DATA_TEST_CASE_F(Why, what_is_wrong, data::make(kTroubles), row)
     BOOST_TEST(has(found.out, "\n" + row.verdict + ".*\n$"));
     BOOST_TEST(!has(found.out, "WRONG(.*\n)*WRONG"));
 
-    // What it says is to be done, is done.
+    // The story carries out the remedy that the line names.
     if (!row.cure.empty()) {
         for (const auto& command : row.cure) {
             ctl(filled(command));
@@ -209,7 +210,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_in_use, Why)
           "ok     sent +0 of 200 recipients in an hour", "ok     API keys +1 in force"}) {
         BOOST_TEST(has(found.out, "\n" + line));
     }
-    // As Postfix itself finds it.
+    // Compared with Postfix's own lookups.
     for (const auto& address :
          {alice, who.address("alice+tag"), who.address("alice+caf\xC3\xA9")}) {
         const auto name = postmap({address}, "mailboxd-addresses.cf").front();
@@ -284,8 +285,8 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_not_there, Why)
         "same customer's\n +-> mailboxctl mailbox restore {alice} --of-removed-domain\n"));
 }
 
-// The former one may have been another customer's: nothing leads to its mail without a word of
-// that.
+// The previous domain may have belonged to another customer: no advice leads to its mail without a
+// warning.
 BOOST_FIXTURE_TEST_CASE(a_domain_of_somebody_else_by_now, Why)
 {
     const auto other = story::unique("other-");
@@ -313,16 +314,16 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_somebody_else_by_now, Why)
     const auto present = why(alice);
     BOOST_TEST(present.exit == 0);
     BOOST_TEST(has(present.out, earlier + "--as NAME --of-removed-domain\n"));
-    // Its own that is deleted is the one to bring back.
+    // A deleted mailbox of the current domain is the one to restore.
     ctl({"mailbox", "remove", alice});
     BOOST_TEST(has(
         why(alice).out,
         "WRONG  deleted +deleted {time} by the operator, with 0 bytes; it can be restored until {time}\n"
         " +-> mailboxctl mailbox restore {alice}\n"));
-    ctl({"domain", "remove", who.domain, "--yes"});  // which the story's key does not see any more
+    ctl({"domain", "remove", who.domain, "--yes"});  // the story's key no longer sees the domain
 }
 
-// What the log says of one mailbox is not said of another that has the address.
+// Log lines of one mailbox are not attributed to another that has the address now.
 BOOST_FIXTURE_TEST_CASE(an_address_that_had_several, Why)
 {
     const auto id = inside(alice).substr(0, 32);
@@ -333,7 +334,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_had_several, Why)
     const std::string restored =
         "since before it was restored {time}, by the operator: nobody logs in";
     ctl({"mailbox", "restore", alice, "--as", "alice-old"});
-    // The one beside it has its own history still.
+    // The mailbox beside it still has its own history.
     BOOST_TEST(has(why(alice).out, "the last one was set {time}, by key {key} from"));
     const auto old = why(who.address("alice-old")).out;
     BOOST_TEST(has(old, "WRONG  mailbox +alice-old@{domain} is suspended " + restored));
@@ -350,7 +351,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_had_several, Why)
     BOOST_TEST(has(changed, kSuspended));
 }
 
-// A customer chooses the name; root pastes the line.
+// A customer chooses the name, and root pastes the printed command into a shell.
 BOOST_FIXTURE_TEST_CASE(a_name_that_a_shell_would_run, Why)
 {
     const std::string name = "x`touch`&'$ifs'|{reboot}&";
@@ -371,7 +372,7 @@ BOOST_FIXTURE_TEST_CASE(a_name_that_a_shell_would_run, Why)
     advised += why(nasty).out;
     advised += "-> " + removed.out.substr(removed.out.find("mailboxctl "));
 
-    // A shell makes of each line the words that were meant.
+    // The shell must split each printed command into the intended words.
     int lines = 0;
     for (std::string::size_type at = advised.find("-> mailboxctl "); at != std::string::npos;
          at = advised.find("-> mailboxctl ", at + 1)) {
@@ -384,8 +385,8 @@ BOOST_FIXTURE_TEST_CASE(a_name_that_a_shell_would_run, Why)
         BOOST_TEST(words.out.find("\n" + nasty + "\n") != std::string::npos,
                    line << ": " << words.out);
     }
-    BOOST_TEST(lines == 8);  // resume, quota, passwd, restore, add, resume of the name twice, and
-                             // what remove says
+    // resume, quota, passwd, restore, add, resume of the name twice, and what remove prints
+    BOOST_TEST(lines == 8);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_account_without_a_key, Why)
@@ -397,7 +398,7 @@ BOOST_FIXTURE_TEST_CASE(an_account_without_a_key, Why)
         "note   API keys +none is in force for the domain\n +-> mailboxctl key add --account {account}\n"));
     BOOST_TEST(has(found.out, "API: no, there is no key \\(401\\)\n$"));
     stack.sql("UPDATE api_key SET revoked_at = NULL WHERE id = "
-              + stack::quote(key));  // for what is checked after each story
+              + stack::quote(key));  // the checks after each story need a key
 }
 
 BOOST_FIXTURE_TEST_CASE(an_address_in_other_words, Why)
@@ -474,7 +475,7 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot, Why)
         silent.out,
         "\nmail in: taken, and waits until Dovecot answers; login: not known, Dovecot does not answer;"));
 
-    // What is wrong there is no fault of Dovecot's.
+    // The errors are no fault of Dovecot's.
     expected.emplace_back("Invalid authentication attempt to HTTP API");
     const auto wrong_key = stack.directory() / (story::unique("key") + ".txt");
     std::ofstream{wrong_key} << "another\n";

@@ -1,5 +1,5 @@
-// mailbox_ctl_story.cc - mailboxctl mailbox and audit: what an operator does to a single mailbox,
-// and reads of it.
+// mailbox_ctl_story.cc - mailboxctl mailbox and audit: changes to single mailboxes, and reports
+// about them.
 
 #include "system/harness/story.h"
 #include "system/harness/terminal.h"
@@ -28,7 +28,7 @@ struct Operator : story::Story {
         return stack.mailboxctl(arguments, input);
     }
 
-    // A program at a terminal of its own.
+    // Runs mailboxctl at a terminal of its own.
     process::Terminal at_terminal(const Arguments& arguments) const
     {
         Arguments all{stack.setting("MAILBOXCTL"), "--config", stack.setting("MAILBOXD_CONF")};
@@ -58,7 +58,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_from_its_addition_to_its_removal, Operator)
                boost::test_tools::per_element());
     BOOST_TEST(is_sentence(add(who, "alice"), 1, {alice, "exists"}));
 
-    // As on the original's page: a name in capitals is the same mailbox.
+    // As documented by the original: a name in capitals is the same mailbox.
     BOOST_TEST(
         ctl({"mailbox", "passwd", who.address("Alice"), "--password-file", "-"}, "Looking-Glass\n")
             .exit
@@ -79,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(the_password_is_in_a_file, Operator)
     std::ofstream{file} << story::kPassword << "\r\nand what follows\n";
     BOOST_TEST(ctl({"mailbox", "add", who.address("alice"), "--password-file", file}).exit == 0);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), story::kPassword));
-    std::ofstream{file} << "Looking-Glass";  // without a line end
+    std::ofstream{file} << "Looking-Glass";  // without a newline at the end
     BOOST_TEST(ctl({"mailbox", "passwd", who.address("alice"), "--password-file", file}).exit == 0);
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "Looking-Glass"));
 }
@@ -112,7 +112,7 @@ BOOST_FIXTURE_TEST_CASE(the_password_is_mistyped, Operator)
     BOOST_TEST(snapshot() == before);
 }
 
-// Ctrl-C leaves the terminal as it was.
+// Ctrl-C restores the terminal's settings.
 BOOST_FIXTURE_TEST_CASE(the_question_is_left, Operator)
 {
     const auto who = tenant();
@@ -129,7 +129,7 @@ namespace {
 
 struct Refused {
     const char* why;
-    Arguments arguments;  // {domain} and {alice}, who is there, are the story's own
+    Arguments arguments;  // {domain} and {alice}, who exists, are the story's own
     int exit;
     std::vector<std::string> words;
     std::string input{};
@@ -289,7 +289,7 @@ BOOST_DATA_TEST_CASE_F(Operator, a_mistake_gets_a_sentence, data::make(kRefused)
     BOOST_TEST(add(who, "alice").exit == 0);
     const auto before = snapshot();
     Arguments arguments{"setsid", stack.setting("MAILBOXCTL"), "--config",
-                        stack.setting("MAILBOXD_CONF")};  // away from our terminal
+                        stack.setting("MAILBOXD_CONF")};  // without our terminal
     for (const auto& argument : row.arguments) {
         arguments.push_back(filled(argument, who));
     }
@@ -386,7 +386,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_is_shown, Operator)
     }
 }
 
-// A page of the table is 1000 rows; the columns stay in their places.
+// More than 1000 rows, which are a page of the table; the columns keep their width.
 BOOST_FIXTURE_TEST_CASE(a_long_list, Operator)
 {
     const auto who = tenant();
@@ -435,7 +435,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_done_says_so_in_json, Operator)
     }
 }
 
-// By the API and by the tool, all of it with its change.
+// Changes by the API and by the tool, each with its details.
 BOOST_FIXTURE_TEST_CASE(who_changed_what, Operator)
 {
     const auto who = tenant();

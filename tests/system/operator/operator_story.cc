@@ -1,4 +1,4 @@
-// operator_story.cc - answers that need an operator's hand, or a fault: 429, 500, 504.
+// operator_story.cc - answers that report a limit or a fault: 429, 500, 504.
 
 #include "system/harness/story.h"
 
@@ -19,8 +19,8 @@ using story::shows;
 namespace {
 
 struct Operator : story::Breaking {
-    // Edits one of nginx's files as an operator would, and makes nginx read it. The next
-    // start of the stack writes its own again.
+    // Edits one of nginx's files as an operator would and reloads nginx. The next start of the
+    // stack restores the file.
     void edit(const std::string& file, const std::string& from, const std::string& to) const
     {
         const auto path = stack.directory() / "nginx" / file;
@@ -34,7 +34,7 @@ struct Operator : story::Breaking {
         std::ofstream{path} << text;
     }
 
-    // The address space that a process has, in KiB. AddressSanitizer's is 20 TB.
+    // Returns the size of a process's address space in KiB. AddressSanitizer's is 20 TB.
     static std::uint64_t memory_of(pid_t pid)
     {
         std::uint64_t pages = 0;
@@ -83,18 +83,18 @@ BOOST_FIXTURE_TEST_CASE(a_limit_for_each_key, Operator, *shows("status: 429 a li
     }
     BOOST_TEST(counts[200] >= 10);
     BOOST_TEST(counts[429] > 0);
-    // It is this key's limit, not that of the address both call from.
+    // The limit is of this key, not of the address that both keys are used from.
     BOOST_TEST(list(other).status == 200);
 }
 
-// A process that gets no memory cannot hash. That is a fault of ours, and a fresh process its
-// repair.
+// A process without enough memory cannot hash. That is a fault of ours, and a new process solves
+// it.
 BOOST_FIXTURE_TEST_CASE(a_fault_of_ours, Operator, *shows("status: 500 a fault of ours"))
 {
     const auto who = tenant();
     create(who, "alice");
     const auto before = snapshot();
-    // What the service takes idle, and half of what it then wants for one hash.
+    // What the idle service uses, and half of what one hash needs.
     const auto bound = memory_of(stack.master()) + (1U << 19);
     configure({{"argon2_memory_kib", "1048576"}});
     ::kill(stack.master(), SIGTERM);
@@ -135,7 +135,7 @@ BOOST_FIXTURE_TEST_CASE(a_service_that_takes_too_long, Operator,
     BOOST_TEST(list(who).status == 200);
 }
 
-// nginx's own 500: it cannot keep a body that it was told to keep.
+// nginx's own 500: it is configured to store a body and cannot.
 BOOST_FIXTURE_TEST_CASE(a_fault_of_nginx, Operator,
                         *shows("answers: those that nginx makes itself"))
 {

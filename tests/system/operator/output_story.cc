@@ -1,5 +1,5 @@
-// output_story.cc - mailboxctl where its output goes nowhere: a reader that has read enough, a full
-// disk, a closed descriptor. And what it says where the database let it wait too long.
+// output_story.cc - mailboxctl with an output that cannot be written: a reader that has ended, a
+// full disk, a closed descriptor. Also its message after waiting too long for a lock.
 
 #include "system/harness/story.h"
 
@@ -18,11 +18,11 @@ namespace {
 
 constexpr int kSigpipe = 128 + 13;
 
-// A pipe whose reader has ended already.
+// Runs the command with a pipe whose reader has already ended.
 constexpr char kReaderIsGone[] = "exec 4> >(true); wait $!; \"$@\" >&4";
 
 struct Outputs : story::Story {
-    // A line of a shell in which "$@" is the command. The exit status is that of the line's first
+    // Runs a shell line in which "$@" is the command. The exit status is that of the line's first
     // program.
     Ended shell(const std::string& line, const Arguments& arguments) const
     {
@@ -92,7 +92,7 @@ BOOST_DATA_TEST_CASE_F(Outputs, a_list_whose_reader_is_gone_ends_quietly, data::
     BOOST_TEST(ended.err == "");
 }
 
-// As many as a pipe cannot hold, so that it is written to after its reader is gone.
+// More lines than a pipe holds, so mailboxctl still writes after its reader has ended.
 BOOST_FIXTURE_TEST_CASE(a_long_list_of_which_the_first_line_is_read, Outputs)
 {
     const auto who = tenant();
@@ -134,7 +134,7 @@ BOOST_DATA_TEST_CASE_F(Outputs, a_secret_that_nobody_could_see_is_complained_of,
     BOOST_TEST(has(ended.err, "is done"), ended.err);
 }
 
-// Which is seen before anything is done.
+// The closed output is noticed before anything is done.
 BOOST_FIXTURE_TEST_CASE(a_secret_is_not_made_for_a_closed_output, Outputs)
 {
     const auto who = tenant();
@@ -157,7 +157,7 @@ BOOST_FIXTURE_TEST_CASE(a_change_that_could_not_be_told_is_done, Outputs)
     BOOST_TEST(has(ctl({"mailbox", "show", who.address("alice")}).out, "no_login"));
 }
 
-// Standard output that is closed is not the connection to the database.
+// A closed standard output must not become the descriptor of the database connection.
 BOOST_FIXTURE_TEST_CASE(a_closed_output_takes_nothing, Outputs)
 {
     const auto ended = shell("\"$@\" >&-", {"account", "list"});
@@ -192,7 +192,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_is_listed_with_the_last_day_on_which_it_is_valid, 
     const auto listed = ctl({"key", "list", "--account", who.account}).out;
     BOOST_TEST(has(listed, " 2099-12-31T23:59:59Z "), listed);
     BOOST_TEST(!has(listed, "2100-01-01"), listed);
-    // It ends with the second after that.
+    // The key expires with the second after that day.
     BOOST_TEST(stack.value("SELECT expires_at FROM api_key WHERE id = "
                            + stack::quote(added.out.substr(4, 10)))
                == "4102444800");

@@ -1,5 +1,5 @@
-// removal_story.cc - what is removed with an account or a domain, what is said of it before, and
-// how a domain comes back.
+// removal_story.cc - what removing an account or a domain removes, what mailboxctl says before it,
+// and how a domain is restored.
 
 #include "system/harness/story.h"
 #include "system/harness/terminal.h"
@@ -38,8 +38,8 @@ struct Removals : story::Story {
     {
         return stack.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain));
     }
-    // All that the tables have of a domain, but what a removal and a return may change:
-    // generations, ids and versions.
+    // Returns all rows of a domain, without the columns that a removal and a restoration may
+    // change: generations, ids and versions.
     Strings all_of(const std::string& id) const
     {
         Strings all;
@@ -64,7 +64,7 @@ struct Removals : story::Story {
     }
 };
 
-// A domain with settings, mailboxes, keys and a suspended name, and what was deleted before.
+// A domain with settings, mailboxes, keys, a suspended name and mailboxes that were deleted before.
 struct Furnished : Removals {
     Furnished()
     {
@@ -104,7 +104,7 @@ struct Furnished : Removals {
 
 BOOST_AUTO_TEST_SUITE(removals)
 
-// --- what is said before --------------------------------------------------------------
+// --- the warning before -----------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_domain_says_what_goes_with_it, Furnished)
 {
@@ -130,7 +130,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_says_what_goes_with_it, Furnished)
         BOOST_TEST(has(removed.out, word), word << " is not in: " << removed.out);
 }
 
-// Without a mailbox too: keys and settings are lost.
+// The warning also comes without mailboxes, because keys and settings are lost.
 BOOST_FIXTURE_TEST_CASE(an_account_says_what_goes_with_it, Furnished)
 {
     const auto second = neighbour(who);
@@ -172,7 +172,7 @@ BOOST_FIXTURE_TEST_CASE(an_empty_domain_asks_too, Removals)
     BOOST_TEST(is_sentence(ctl({"domain", "remove", who.domain}), 1, {"0 mailboxes", "--yes"}));
 }
 
-// At a terminal its name is asked for.
+// At a terminal it asks for the name.
 BOOST_FIXTURE_TEST_CASE(the_name_is_typed, Furnished)
 {
     const auto before = all_of(id);
@@ -197,7 +197,7 @@ BOOST_FIXTURE_TEST_CASE(the_name_is_typed, Furnished)
     BOOST_TEST(!has(ctl({"account", "list"}).out, who.account));
 }
 
-// --- and back -------------------------------------------------------------------------
+// --- restoring --------------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
 {
@@ -218,13 +218,13 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
         BOOST_TEST(has(restored.out, words), restored.out);
     BOOST_TEST(id_of(who) == id);
     BOOST_TEST(all_of(id) == before, per_element());
-    // Those that were deleted before it stay so, and can be restored by themselves.
+    // Mailboxes that were deleted before the domain stay deleted, and can be restored one by one.
     const auto deleted = ctl({"mailbox", "list", who.domain, "--deleted"}).out;
     BOOST_TEST(has(deleted, who.address("dora")), deleted);
     BOOST_TEST(has(deleted, who.address("bob")), deleted);
     BOOST_TEST(!has(deleted, who.address("alice")), deleted);
     BOOST_TEST(ctl({"mailbox", "restore", who.address("dora")}).exit == 0);
-    // No login from before is in force.
+    // No login from before the removal is valid.
     BOOST_TEST(stack.value("SELECT MIN(generation) > " + generation
                            + " FROM mailbox WHERE domain_id = " + id)
                == "1");
@@ -232,7 +232,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
     BOOST_TEST(
         stack.value("SELECT COUNT(*) FROM deleted_domain WHERE name = " + stack::quote(who.domain))
         == "0");
-    // Keys and lists work as before; and once only.
+    // Keys and lists work as before, and the domain can be restored only once.
     ctl({"domain", "resume", who.domain});
     BOOST_TEST(answers::page(list({who.account, who.domain, narrow})).names()
                    == (Strings{who.address("alice"), who.address("carol"), who.address("bob"),
@@ -242,13 +242,13 @@ BOOST_FIXTURE_TEST_CASE(all_of_a_domain_comes_back, Furnished)
     BOOST_TEST(create(who, "erin").status == 200);
     BOOST_TEST(
         is_sentence(ctl({"domain", "restore", who.domain}), 1, {who.domain, "is there already"}));
-    // And again.
+    // A second removal and restoration.
     remove_domain();
     BOOST_TEST(ctl({"domain", "restore", who.domain}).exit == 0);
     BOOST_TEST(answers::page(list(who)).total_count == 5);
 }
 
-// A page that a worker kept from before is none of the domain that came back.
+// No worker serves a page that it cached before the removal.
 BOOST_FIXTURE_TEST_CASE(a_long_one_with_its_pages, Removals)
 {
     const auto who = tenant();
@@ -381,7 +381,7 @@ BOOST_FIXTURE_TEST_CASE(into_another_account, Furnished)
 {
     BOOST_TEST(ctl({"account", "remove", who.account, "--yes"}).exit == 0);
     const auto other = tenant();
-    tenants.front().key = other.key;  // with which what is left is looked at
+    tenants.front().key = other.key;  // to list the remaining mailboxes
     const auto restored = ctl({"domain", "restore", who.domain, "--account", other.account});
     BOOST_TEST(restored.exit == 0, restored.err);
     BOOST_TEST(has(restored.out, other.account), restored.out);
@@ -389,7 +389,7 @@ BOOST_FIXTURE_TEST_CASE(into_another_account, Furnished)
     BOOST_TEST(answers::page(list({other.account, who.domain, narrow})).total_count == 3);
 }
 
-// Whoever has got such a key cannot wait until it is there again.
+// A key that was revoked meanwhile must not become valid again.
 BOOST_FIXTURE_TEST_CASE(a_key_that_was_revoked_meanwhile, Furnished)
 {
     remove_domain();
@@ -399,8 +399,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_that_was_revoked_meanwhile, Furnished)
     BOOST_TEST(list({who.account, who.domain, ranged}).status == 200);
 }
 
-// Calls before, during and after: each mailbox that was acknowledged is there, and none is there
-// twice or half.
+// Calls before, during and after the removal: each acknowledged mailbox exists, and none exists
+// twice or in part.
 BOOST_FIXTURE_TEST_CASE(while_mailboxes_are_created, Removals)
 {
     const auto who = tenant();
@@ -437,7 +437,7 @@ BOOST_FIXTURE_TEST_CASE(while_mailboxes_are_created, Removals)
     BOOST_TEST(id_of(who) == id);
 }
 
-// What the tables keep of it goes with the mail.
+// Erasing the mail also deletes the rows that are kept of the domain.
 BOOST_FIXTURE_TEST_CASE(erased_it_does_not_come_back, Furnished)
 {
     remove_domain();

@@ -1,5 +1,5 @@
-// suspension_story.cc - what a suspension keeps shut: it is never weakened by another one, and it
-// stays with a mailbox's name when the customer deletes the mailbox and creates it again.
+// suspension_story.cc - one suspension never weakens another, and a mailbox's suspension stays with
+// its name when the customer deletes the mailbox and creates it again.
 
 #include "system/harness/story.h"
 
@@ -43,9 +43,9 @@ struct Suspensions : story::Story {
 
 struct Step {
     const char* before;
-    Arguments words;  // the verb and its flags
+    Arguments words;  // the verb and its options
     const char* after;
-    bool is_kept;  // the stricter state that there was
+    bool is_kept;  // true if the mailbox keeps a stricter state
 };
 
 std::ostream& operator<<(std::ostream& out, const Step& step)
@@ -86,7 +86,7 @@ BOOST_DATA_TEST_CASE_F(Suspensions, none_is_weakened_by_another,
     const auto ended = ctl(words);
     BOOST_TEST(ended.exit == 0, ended.err);
     BOOST_TEST(state(level, who) == step.after);
-    // It says what state that is, also where it is not the one that was asked for.
+    // The output names the resulting state, even if another one was requested.
     BOOST_TEST(has(ended.out, name + (step.is_kept ? " stays " : " is ") + step.after), ended.out);
     BOOST_TEST(has(ended.out, table + " resume") == step.is_kept, ended.out);
 }
@@ -109,8 +109,8 @@ BOOST_FIXTURE_TEST_CASE(a_resumed_one_says_what_is_suspended_above_it, Suspensio
 
 namespace {
 
-// How a name that was suspended comes to have a mailbox again. `{domain}` is the story's own, and
-// alice was deleted.
+// A way in which a suspended name gets a mailbox again. `{domain}` is the story's own, and alice
+// was deleted.
 struct Way {
     const char* why;
     void (*take)(const Suspensions& story, const story::Tenant& who);
@@ -218,7 +218,7 @@ const Way kWays[] =
 
 }  // namespace
 
-// A customer's key ends no suspension of the operator's.
+// A customer's key cannot end the operator's suspension.
 BOOST_DATA_TEST_CASE_F(Suspensions, a_name_stays_suspended, data::make(kWays), way)
 {
     const auto who = tenant();
@@ -256,11 +256,11 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_name_without_a_mailbox, Suspensions)
     for (const auto& words : {"is suspended (no_login) since", "by the operator", "mailbox resume"})
         BOOST_TEST(has(why, words), why);
 
-    // It is the name of this domain alone.
+    // The suspension holds for the name in this domain only.
     create(other, "alice");
     BOOST_TEST(state("mailbox", other) == "active");
 
-    // It can be made stricter, and it is not weakened.
+    // It can be made stricter, but not weaker.
     BOOST_TEST(has(ctl({"mailbox", "suspend", alice, "--disabled"}).out, "is disabled"));
     BOOST_TEST(has(ctl({"mailbox", "suspend", alice}).out, "stays disabled"));
     create(who, "alice");
@@ -269,7 +269,7 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_name_without_a_mailbox, Suspensions)
     BOOST_TEST(has(of_mailbox, "by the operator (that stayed with the name"), of_mailbox);
     remove(who, "alice");
 
-    // Where it is resumed, what was deleted before comes back active.
+    // After the name is resumed, a restored mailbox is active.
     const auto resumed = ctl({"mailbox", "resume", alice});
     BOOST_TEST(has(resumed.out, "no mailbox now"), resumed.out);
     BOOST_TEST(!has(ctl({"mailbox", "list", who.domain}).err, "suspended"));
@@ -278,7 +278,7 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_name_without_a_mailbox, Suspensions)
     BOOST_TEST(is_sentence(ctl({"mailbox", "resume", who.address("nobody")}), 1, {"nobody"}));
 }
 
-// Who has a domain that was removed and added again is another one.
+// A domain that was removed and added again may have another owner, so no suspension is kept.
 BOOST_FIXTURE_TEST_CASE(a_domain_that_is_added_again_has_none, Suspensions)
 {
     const auto who = tenant();

@@ -1,5 +1,6 @@
-// fair_story.cc - many changes at once: no account waits behind another, what cannot be done in
-// time is refused before any work, and nobody hashes for a client that has gone.
+// fair_story.cc - many changes at once: no account waits for another's backlog, a change that
+// cannot be done in time is refused before any work, and no worker hashes for a client that has
+// gone.
 
 #include "system/harness/story.h"
 
@@ -29,7 +30,7 @@ bool is_ready(const std::future<http::Answer>& answer)
 }
 
 struct Fair : story::Breaking {
-    // Of 100 mailboxes, on a connection and a thread of its own.
+    // Sends a batch of 100 mailboxes, on a connection and a thread of its own.
     std::future<http::Answer> start_batch(const story::Tenant& tenant,
                                           const std::string& prefix) const
     {
@@ -41,8 +42,7 @@ struct Fair : story::Breaking {
                           [server = stack.server(), request] { return server.send(request); });
     }
 
-    // None of the batches was made by now. On a machine that is busy with other things some may be
-    // refused already.
+    // Checks that none of the batches is done yet. On a loaded machine some may already be refused.
     static void expect_unfinished(Answers& batches)
     {
         for (auto& batch : batches) {
@@ -53,7 +53,7 @@ struct Fair : story::Breaking {
         std::erase_if(batches, [](const auto& batch) { return !batch.valid(); });
     }
 
-    // How many mailboxes the batches make in the end.
+    // Waits for the batches and returns how many mailboxes they have created.
     static std::int64_t end_of(Answers& batches)
     {
         std::int64_t made = 0;
@@ -82,8 +82,8 @@ struct Fair : story::Breaking {
 
 BOOST_AUTO_TEST_SUITE(fair)
 
-// Four batches are four seconds of work for two processors that have nothing else to do. The other
-// account's changes take a fraction of one.
+// Four batches are four seconds of work for two idle processors. The other account's changes take a
+// fraction of a second.
 BOOST_FIXTURE_TEST_CASE(one_accounts_batches_leave_the_others_their_share, Fair)
 {
     const auto flood = tenant();
@@ -102,7 +102,7 @@ BOOST_FIXTURE_TEST_CASE(one_accounts_batches_leave_the_others_their_share, Fair)
         BOOST_TEST(line.find("SIGALRM") == std::string::npos, line);
 }
 
-// Another key of the same account is not behind its batches either.
+// A single change by another key of the account does not wait for its batches either.
 BOOST_FIXTURE_TEST_CASE(a_single_change_passes_its_own_accounts_batches, Fair)
 {
     const auto who = tenant();
@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(a_single_change_passes_its_own_accounts_batches, Fair)
     BOOST_TEST(total(who) == made);
 }
 
-// If these were hashed, they would take longer than the deadline.
+// Hashing these would take longer than the deadline.
 BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
 {
     const auto who = tenant();
@@ -171,7 +171,8 @@ BOOST_FIXTURE_TEST_CASE(nobody_hashes_for_a_client_that_has_gone, Fair)
     BOOST_TEST(total(who) == 0);
 }
 
-// To the kernel it looks like one that has gone. It is told that nothing was done.
+// To the kernel a half-closed connection looks like one that the client has left. The client is
+// told that nothing was done.
 BOOST_FIXTURE_TEST_CASE(a_batch_whose_client_half_closes_is_refused, Fair)
 {
     const auto who = tenant();
@@ -200,15 +201,16 @@ BOOST_FIXTURE_TEST_CASE(one_key_does_not_empty_the_pool, Fair)
     for (auto& each : changes) BOOST_TEST(text(each.get()) == kCreated);
 }
 
-// The account with most of them loses. nginx knows nothing of it, so its error log, which would
-// quote the requests, has no line.
+// The account with the most changes is refused. nginx does not notice, so its error log has no line
+// that would quote the requests.
 BOOST_FIXTURE_TEST_CASE(more_changes_than_may_wait, Fair,
                         *shows("status: 503 more requests wait than the bound allows"))
 {
     constexpr int kMany = 20;
     constexpr int kWaiting = 5;
     const int running =
-        std::min(2, static_cast<int>(std::thread::hardware_concurrency()));  // those that may hash
+        // workers that may hash at once
+        std::min(2, static_cast<int>(std::thread::hardware_concurrency()));
     const auto flood = tenant();
     const auto other = tenant();
     for (const auto& who : {flood, other}) BOOST_TEST_REQUIRE(create(who, "first").status == 200);
@@ -256,13 +258,13 @@ BOOST_FIXTURE_TEST_CASE(a_gate_that_is_killed_is_replaced, Fair)
                     .empty());
     auto next = start_change(who, "next");
     hold.release();
-    // What a worker had is answered; what comes afterwards waits for the new gate.
+    // A change that a worker had is answered; later ones wait for the new gate.
     BOOST_TEST(text(running.get()) == kCreated);
     BOOST_TEST(text(next.get()) == kCreated);
     BOOST_TEST(stack.gate() != gate);
 }
 
-// The paused half of a batch keeps its generated passwords.
+// A batch that pauses halfway keeps the passwords that it has generated.
 BOOST_FIXTURE_TEST_CASE(a_batch_that_was_paused_is_made_whole, Fair)
 {
     const auto who = tenant();

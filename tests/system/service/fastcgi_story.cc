@@ -1,5 +1,5 @@
-// fastcgi_story.cc - whoever reaches the socket and is not nginx: truncated, aborted and
-// malformed records, straight at the service.
+// fastcgi_story.cc - clients of the service's socket that are not nginx: truncated, aborted and
+// malformed records.
 
 #include "system/harness/story.h"
 
@@ -13,7 +13,7 @@ namespace data = boost::unit_test::data;
 
 namespace {
 
-// The records of the FastCGI specification, section 8.
+// The record types of the FastCGI specification, section 8.
 constexpr unsigned char kBegin = 1;
 constexpr unsigned char kAbort = 2;
 constexpr unsigned char kParams = 4;
@@ -51,10 +51,10 @@ std::string pair(const std::string& name, const std::string& value)
            + value;
 }
 
-// What a row is made of: the parameters of a list that would be answered with 200.
+// The parts that rows are made of: the parameters of a list that is answered with 200.
 struct Wire {
-    std::string params;  // their content
-    std::string change;  // and those of a POST, whose body has 33 bytes
+    std::string params;  // the content of FCGI_PARAMS
+    std::string change;  // the same for a POST, whose body has 33 bytes
 };
 
 constexpr char kForm[] = "mailbox=alice&password=Wonderland";
@@ -62,7 +62,7 @@ constexpr char kForm[] = "mailbox=alice&password=Wonderland";
 struct Sent {
     const char* why;
     std::string (*bytes)(const Wire& wire);
-    std::string answer;  // what the answer begins with; nothing where there is none
+    std::string answer;  // the beginning of the answer; empty if there is none
 };
 
 std::ostream& operator<<(std::ostream& out, const Sent& row)
@@ -200,7 +200,7 @@ const Sent kSent[] =
      },
      ""},
 
-    // And what is odd, but right.
+    // Unusual but valid records.
     {"a list, after a question about the service",
      [](const Wire& wire) {
     return record(kGetValues, pair("FCGI_MAX_CONNS", ""), 0) + whole(wire.params)
@@ -261,7 +261,7 @@ struct Socket : story::Story {
                                    + pair("CONTENT_TYPE", "application/x-www-form-urlencoded")};
     }
 
-    // What comes back on stdout, of all records.
+    // Sends the bytes and returns the content of all FCGI_STDOUT records.
     std::string send_to(const std::string& socket, const std::string& bytes) const
     {
         http::Connection connection{stack.setting(socket)};
@@ -314,13 +314,13 @@ BOOST_DATA_TEST_CASE_F(Socket, somebody_sends, data::make(kSent), row)
     BOOST_TEST(list(who).status == 200);
 }
 
-// Every place at which a good change can be cut: it happens whole, or not at all.
+// A valid change, cut after each byte, is done completely or not at all.
 BOOST_FIXTURE_TEST_CASE(cut_at_every_byte, Socket)
 {
     const auto who = tenant();
     const auto workers = stack.workers();
     const auto good = whole(wire(who).change) + record(kStdin, kForm) + record(kStdin, "");
-    // The end of the body's stream may be missing: all that was announced is there.
+    // The record that ends the body may be missing, because the announced length has arrived.
     const auto needed = good.size() - record(kStdin, "").size();
     for (std::size_t size = 0; size < needed; ++size) {
         const auto answer = send_to("FASTCGI_WRITE_SOCKET", good.substr(0, size));
@@ -331,8 +331,8 @@ BOOST_FIXTURE_TEST_CASE(cut_at_every_byte, Socket)
     BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
-// Debian's libfcgi aborts on this length. Then the worker is replaced; nobody else notices.
-// scripts/run-asan knows these requests and their number, and lets no other pass.
+// Debian's libfcgi aborts on this length. The worker is then replaced, and no other client notices.
+// scripts/run-asan knows these requests and their number, and accepts no others.
 BOOST_FIXTURE_TEST_CASE(a_length_that_ends_the_worker, story::Breaking)
 {
     const auto who = tenant();
@@ -351,7 +351,7 @@ BOOST_FIXTURE_TEST_CASE(a_length_that_ends_the_worker, story::Breaking)
     BOOST_TEST(stack.await_workers());
 }
 
-// Somebody who connects and says nothing does not keep a worker for long.
+// A client that connects and sends nothing occupies a worker for a short time only.
 BOOST_FIXTURE_TEST_CASE(silence, Socket)
 {
     const auto who = tenant();

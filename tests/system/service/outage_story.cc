@@ -1,4 +1,5 @@
-// outage_story.cc - the database is away: refused at once, and all well when it is back.
+// outage_story.cc - while the database is away, requests are refused at once; when it is back,
+// everything works again.
 
 #include "system/harness/story.h"
 
@@ -36,7 +37,7 @@ boost::test_tools::assertion_result is_refused(const http::Answer& answer)
 struct Outage : story::Breaking {
     pid_t database() const { return stack.part("mariadb"); }
 
-    // Every kind of request: two that read, and what changes.
+    // Returns the answers to each kind of request: two that read, and the changes.
     std::vector<http::Answer> read(const story::Tenant& who) const
     {
         return {list(who), call(who.key, "GET", "/v3/domains")};
@@ -78,10 +79,10 @@ BOOST_FIXTURE_TEST_CASE(
         }
     }
     BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()
-               < 30);  // and not a time-out for each
+               < 30);  // and not a timeout for each
     BOOST_TEST(!log.expect(mark, {"error"}).empty());
 
-    // What is no key needs no database to be refused, and what is no request neither.
+    // A malformed key or request is refused without the database.
     auto mistyped = who.key;
     mistyped[20] = mistyped[20] == 'a' ? 'b' : 'a';
     BOOST_TEST(refusal(call(mistyped, "GET", who.mailboxes())) == "401 unauthorized: Forbidden");
@@ -90,13 +91,13 @@ BOOST_FIXTURE_TEST_CASE(
     BOOST_TEST(eventually([&] { return list(who).status == 200; }));
     BOOST_TEST(create(who, "bob").status == 200);
     BOOST_TEST(answers::page(list(who)).total_count == 2);
-    // It has recovered by itself: nobody was started anew.
+    // The service recovered by itself; no process was replaced.
     BOOST_TEST(stack.master() == master);
     BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
-// It takes connections and says nothing. Some wait for a time-out, each worker once; then all are
-// refused at once.
+// The database accepts connections but never answers. Each worker waits for one timeout at most;
+// then all requests are refused at once.
 BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
                         *shows("status: 503 the database cannot be asked"))
 {
@@ -128,8 +129,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
         }
         BOOST_TEST(waited(mark) <= static_cast<long>(kWorkers));
 
-        // While it goes on, for as long as four looks whether it is back: who has nothing to do
-        // looks, not a request.
+        // During the outage, for as long as four checks whether the database is back: idle workers
+        // check, not requests.
         mark = log.mark();
         long count = 0;
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{6};
@@ -142,7 +143,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
             }
         }
         BOOST_TEST(waited(mark) <= 2);
-        BOOST_TEST(count > 10);  // a time-out for each would be three
+        BOOST_TEST(count > 10);  // a timeout for each would be three
     }
     BOOST_TEST(eventually([&] { return list(who).status == 200; }));
     for (int i = 0; i < 20; ++i) {
@@ -153,7 +154,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_hangs, Outage,
     BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
-// As a replica is: what is there can be read, and nothing changed.
+// Like a replica: the data can be read, and changes are refused.
 BOOST_FIXTURE_TEST_CASE(the_database_is_read_only, Outage,
                         *shows("status: 503 the database cannot be asked"))
 {
@@ -189,8 +190,8 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_read_only, Outage,
     BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
 }
 
-// The old server lives on at a fail-over, read_only, and with it the connections to it: what reads
-// leaves them, too, from the first change that the new one took.
+// After a fail-over the old server continues read_only, and so do the connections to it. Reading
+// workers, too, leave them after the first change on the new server.
 BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage)
 {
     const auto who = tenant();
@@ -206,8 +207,7 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
         const auto target = method == "GET" ? who.mailboxes() : who.mailbox("alice");
         return http::Request{method, target, {{"Authorization", http::basic(who.key)}}, {}}.bytes();
     };
-    // A worker of the story before may have dropped its connection and not have needed another one
-    // yet.
+    // A worker may have dropped its connection in an earlier story and not needed one since.
     reconfigure({});
     std::set<std::string> before;
     BOOST_TEST_REQUIRE(eventually([&] { return (before = connections()).size() == kWorkers; }));
@@ -222,7 +222,7 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
     BOOST_TEST(eventually([&] { return left() == kWorkers - 1; }));
     BOOST_TEST(create(who, "alice").status == 200);
     BOOST_TEST(eventually([&] {
-        // Several at once, or one worker answers them all.
+        // Several requests at once, because one worker would answer them all otherwise.
         const auto lists = http::open_many(stack.server().port(), 20, asking("GET"));
         const auto changes = http::open_many(stack.server().port(), 20, asking("DELETE"));
         for (const auto& each : lists) BOOST_TEST(each->receive().status == 200);
@@ -233,7 +233,7 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
 
 namespace {
 
-// Whose tables share one file that may not grow.
+// A database whose tables share one file that must not grow.
 struct Small {
     stack::Stack small{{"--no-mail", "--workers", "1"},
                        "innodb_file_per_table = OFF\ninnodb_data_file_path = ibdata1:12M"};
@@ -246,7 +246,7 @@ struct Full : Small, story::Story {
         show_log_of_failure();
     }
 
-    // Until not one more row fits.
+    // Inserts until not one more row fits.
     void fill() const
     {
         stack.sql(
@@ -282,7 +282,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_full, Full,
     const auto workers = stack.workers();
     const auto mark = log.mark();
     fill();
-    // The last pages of the tables may have room for some.
+    // The last pages of the tables may still have room for a few.
     int created = 1;
     http::Answer answer;
     for (int i = 0; i < 20; ++i) {
@@ -319,7 +319,7 @@ BOOST_FIXTURE_TEST_CASE(started_before_the_database, Outage,
     BOOST_TEST(eventually([&] { return list(who).status == 200; }));
 }
 
-// A connection that the server has closed, for being idle too long for instance.
+// A connection that the server has closed, for example because it was idle too long.
 BOOST_FIXTURE_TEST_CASE(a_lost_connection_is_replaced, Outage)
 {
     const auto who = tenant();
@@ -330,8 +330,8 @@ BOOST_FIXTURE_TEST_CASE(a_lost_connection_is_replaced, Outage)
                                      " WHERE user = 'mailboxd_api'")) {
         stack.sql("KILL " + row.at(0));
     }
-    // A statement that is known not to have run is repeated; a change may also be refused,
-    // but then has not happened.
+    // A statement that certainly did not run is repeated. A change may also be refused, but then it
+    // was not made.
     for (int i = 0; i < 10; ++i) {
         BOOST_TEST(list(who).status == 200);
     }
@@ -376,7 +376,7 @@ struct Proxied : Outage {
         reconfigure({{"db_socket", socket}, {"argon2_memory_kib", "8"}});
     }
 
-    // The next COMMIT has that fate.
+    // Decides what happens to the next COMMIT.
     void at_commit(proxy::Fate fate)
     {
         proxy.set_judge([this, fate](std::string_view command) {
@@ -397,7 +397,8 @@ struct Proxied : Outage {
 
 }  // namespace
 
-// Whether the server had carried it out or not: the answer is what is there, and it is there once.
+// Whether the server had carried out the COMMIT or not, the answer is true and the change is made
+// at most once.
 BOOST_TEST_DECORATOR(*shows("lost answer: a connection lost during COMMIT"))
 BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_commit,
                        data::make({proxy::Fate::lost, proxy::Fate::unanswered,
@@ -429,7 +430,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_commit,
                == "3");
 }
 
-// The largest changes that there are, each of one answer.
+// The same for the largest changes.
 BOOST_TEST_DECORATOR(*shows("lost answer: a connection lost during COMMIT"))
 BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_a_large_commit,
                        data::make({proxy::Fate::lost, proxy::Fate::unanswered,
@@ -458,7 +459,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_connection_lost_during_a_large_commit,
         == "200 200");
 }
 
-// 503 would say that nothing was done.
+// A 503 would say that nothing was done.
 BOOST_FIXTURE_TEST_CASE(a_commit_that_nobody_can_be_asked_about, Proxied,
                         *shows("lost answer: and where nobody can be asked afterwards"))
 {

@@ -1,4 +1,5 @@
-// pool_story.cc - the master and its workers: what dies is replaced, what runs is answered.
+// pool_story.cc - the master and its workers: a worker that dies is replaced, and running requests
+// are answered.
 
 #include "system/harness/story.h"
 
@@ -22,7 +23,7 @@ namespace {
 
 constexpr char kCreated[] = "200 {\"message\":\"Created 1 mailboxes\"}\n";
 
-// The words behind a name in /proc/PID/status.
+// Returns the words after a name in /proc/PID/status.
 std::vector<std::string> status_of(pid_t pid, const std::string& name)
 {
     std::ifstream status{"/proc/" + std::to_string(pid) + "/status"};
@@ -53,7 +54,7 @@ BOOST_FIXTURE_TEST_CASE(its_sockets_are_for_nginx_only, story::Breaking)
     }
 }
 
-// Where root has started it, that ends before the first request.
+// If root starts the service, its rights end before the first request.
 BOOST_FIXTURE_TEST_CASE(no_process_of_it_is_root, story::Breaking)
 {
     auto processes = stack.workers();
@@ -95,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(all_workers_killed_are_replaced, story::Breaking)
     for (const auto pid : victims) {
         ::kill(pid, SIGKILL);
     }
-    // The sockets are the master's: whoever comes now waits for a worker, and gets its answer.
+    // The master holds the sockets, so a request that comes now waits for a worker and is answered.
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(text(create(who, "alice")) == kCreated);
     BOOST_TEST(stack.await_workers(victims));
@@ -122,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_killed_in_mid_request_leaves_nothing_half_done,
     BOOST_TEST(text(create(who, "alice")) == kCreated);
 }
 
-// Each replacement is killed while it still waits for a database that says nothing.
+// Each replacement is killed while it waits for a database that does not answer.
 BOOST_FIXTURE_TEST_CASE(a_worker_that_cannot_start_is_tried_less_and_less_often, story::Breaking)
 {
     reconfigure({{"db_connect_timeout", "60"}});
@@ -164,7 +165,7 @@ BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
     auto answer = start_change(who, "alice");
     hold.await(1);
     ::kill(master, SIGKILL);
-    // All but the one that has something to do; and that one when it is done.
+    // All workers end, the busy one after its request.
     BOOST_TEST(
         eventually([&] { return std::count_if(workers.begin(), workers.end(), is_alive) == 1; }));
     hold.release();
@@ -215,7 +216,7 @@ BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
 BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, story::Breaking)
 {
     const auto who = tenant();
-    // Neither is one that a fault raises: the sanitizers would report it.
+    // Signals of faults are no exception: the sanitizers would report them.
     for (const int signal : {SIGTERM, SIGXCPU}) {
         const auto victim = stack.workers().front();
         ::kill(victim, signal);
@@ -224,7 +225,7 @@ BOOST_FIXTURE_TEST_CASE(a_signal_to_a_worker_ends_that_one_only, story::Breaking
     }
 }
 
-// Reading has workers of its own.
+// Lists have workers of their own.
 BOOST_FIXTURE_TEST_CASE(lists_do_not_wait_behind_changes, story::Breaking)
 {
     const auto who = tenant();
@@ -279,7 +280,7 @@ BOOST_FIXTURE_TEST_CASE(more_requests_than_may_wait, story::Breaking,
         waiting = http::open_many(stack.server().port(), kBound + kMore, bytes);
         BOOST_TEST(eventually([&] { return http::are_taken(waiting); }));
     }
-    // Which ones came first is nginx's to say, so only the number is known.
+    // nginx decides which requests came first, so only their number is known.
     std::size_t refused = 0;
     for (const auto& connection : waiting) {
         const auto answer = connection->receive();

@@ -1,4 +1,4 @@
-// reload_story.cc - HUP, deadlines, and the ends that workers come to in the course of things.
+// reload_story.cc - reloads (SIGHUP), deadlines, and the regular replacement of workers.
 
 #include "system/harness/story.h"
 
@@ -32,7 +32,7 @@ struct Reload : story::Breaking {
     void hang_up() const { ::kill(stack.master(), SIGHUP); }
 };
 
-// Clients that call without a pause, from threads of their own, until they are stopped.
+// Clients on threads of their own that send requests without pause until they are stopped.
 class Load {
 public:
     Load(const stack::Stack& stack, const story::Tenant& who) : server_{stack.server()}, who_{who}
@@ -77,7 +77,7 @@ private:
             page,
             {"DELETE", who_.mailbox(name), key, {}},
         };
-        // Whole rounds, so that no mailbox is left behind.
+        // Only complete rounds, so that no mailbox is left.
         while (!stop.stop_requested()) {
             for (const auto& request : requests) {
                 ++counts_.at(static_cast<std::size_t>(server_.send(request).status));
@@ -125,7 +125,7 @@ BOOST_FIXTURE_TEST_CASE(broken_settings_change_nothing_and_say_so, Reload)
     BOOST_TEST(!log.expect(mark, {"error reload-refused", "wrokers"}).empty());
     BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
     BOOST_TEST(list(who, "?limit=1000").status == 200);
-    // And it is not stuck with that.
+    // A later reload with a good configuration works.
     std::ofstream{stack.setting("MAILBOXD_CONF")} << good;
     hang_up();
     BOOST_TEST(stack.await_workers(workers));
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(no_request_is_lost, Reload)
     BOOST_TEST(answers::page(list(who)).total_count == 0);
 }
 
-// Whoever's worker is killed is told so by nginx; everybody else gets an answer.
+// nginx answers 502 to clients whose worker was killed; all others get their answer.
 BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
 {
     constexpr int kTimes = 50;
@@ -171,7 +171,7 @@ BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
     int refused = 0;
     std::ostringstream seen;
     for (const auto& [status, count] : counts) {
-        // A lost answer shows later: what was done is there, what was not done is not.
+        // After a lost answer the next requests show the true state.
         BOOST_TEST((status == 200 || status == 502 || status == 404 || status == 409),
                    status << ": " << count);
         refused += status == 502 ? count : 0;
@@ -208,7 +208,7 @@ BOOST_FIXTURE_TEST_CASE(in_quick_succession, Reload)
     BOOST_TEST(stack.await_workers(old));
     BOOST_TEST(list(who).status == 200);
     BOOST_TEST(create(who, "alice").status == 200);
-    // Stopping is not overridden by what comes behind it.
+    // Signals that come after SIGTERM do not cancel it.
     ::kill(stack.master(), SIGTERM);
     hang_up();
     BOOST_TEST(eventually([&] { return !is_alive(stack.master()); }));
@@ -232,7 +232,7 @@ BOOST_FIXTURE_TEST_CASE(a_stuck_worker_is_ended_and_replaced, Reload)
     BOOST_TEST(create(who, "alice").status == 200);
 }
 
-// A change that waits longer than a few seconds for another one is refused, not stuck.
+// A change that waits more than a few seconds for another one is refused.
 BOOST_FIXTURE_TEST_CASE(a_lock_that_is_held_too_long, Reload,
                         *story::shows("status: 503 the database cannot be asked"))
 {
@@ -262,8 +262,8 @@ BOOST_FIXTURE_TEST_CASE(after_max_requests_a_fresh_one_comes, Reload)
     BOOST_TEST(stack.workers() != workers);
 }
 
-// Tables from before a migration are as good as none; those of the next release are served, while
-// an upgrade is under way.
+// Tables from before a migration are not served. Tables of the next release are, because an upgrade
+// may be under way.
 BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
 {
     const auto who = tenant();
@@ -283,8 +283,7 @@ BOOST_FIXTURE_TEST_CASE(tables_of_another_release, Reload)
     stack.sql("DELETE FROM schema_version WHERE version = 999");
 }
 
-// Those that wait for a database that hangs have taken no request yet: they do not pile up behind
-// each other.
+// Workers that wait for a database that hangs have taken no request, so each reload replaces them.
 BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
 {
     const auto who = tenant();
@@ -296,7 +295,8 @@ BOOST_FIXTURE_TEST_CASE(while_the_database_hangs_no_generations_pile_up, Reload)
         BOOST_TEST(
             !log.expect(mark, {"info reloading", "generation=" + std::to_string(i + 2)}).empty());
     }
-    // The first, which serve, may wait for an answer; all in between are gone.
+    // The first generation serves and may wait for an answer; all generations in between have
+    // ended.
     BOOST_TEST(eventually([&] { return stack.workers().size() <= 2 * kWorkers; }));
     ::kill(database, SIGCONT);
     BOOST_TEST(stack.await_workers());
@@ -318,7 +318,7 @@ BOOST_FIXTURE_TEST_CASE(a_worker_that_ignores_term_is_killed_after_the_grace, Re
 
 namespace {
 
-// A process that may leave no core shows its open files to nobody but root (proc(5)).
+// Only root sees the open files of a process that may write no core (proc(5)).
 boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id)
 {
     return ::geteuid() == 0;
@@ -374,8 +374,8 @@ BOOST_FIXTURE_TEST_CASE(a_path_too_long_for_a_socket, Reload)
 
 namespace {
 
-// A listening unix socket as a service manager would hand it over. Its number is above
-// those that the service expects, so that a shell can move it there.
+// Opens a listening unix socket to hand over, as a service manager does. Its number is above those
+// that the service expects, so that a shell can move it there.
 int listening(const fs::path& path)
 {
     sockaddr_un address{};
@@ -392,8 +392,8 @@ int listening(const fs::path& path)
     return high;
 }
 
-// What a service manager does: the sockets are its own, and outlive the services that it hands them
-// to, from descriptor 3 on. It has the place of the stack's service, which ends.
+// A stand-in for the service manager: it owns the sockets and passes them, from descriptor 3 on, to
+// each service that it starts. It replaces the stack's service, which is stopped.
 class Manager {
 public:
     explicit Manager(const stack::Stack& stack)
@@ -420,8 +420,8 @@ public:
     Manager(const Manager&) = delete;
     Manager& operator=(const Manager&) = delete;
 
-    // Ready, when this returns. Its log is a file, since a pipe that nobody reads from would stop
-    // it.
+    // Starts the service and returns when it is ready. The log is a file, because an unread pipe
+    // would block the service.
     std::unique_ptr<process::Child> start(const fs::path& program) const
     {
         const auto first = std::to_string(first_);
@@ -467,9 +467,9 @@ BOOST_FIXTURE_TEST_CASE(inherited_sockets, Reload)
     BOOST_TEST(manager.has_sockets());
 }
 
-// As an upgrade of the package: the new program comes in the place of the one that runs, that one
-// ends, and the new one is started behind the same sockets. Whoever calls meanwhile waits in their
-// queues, and is answered.
+// An upgrade of the package: the program is replaced, the old service ends, and the new one starts
+// with the same sockets. Clients that connect in between wait in the sockets' queues and are
+// answered.
 BOOST_FIXTURE_TEST_CASE(an_upgrade_under_load_refuses_nobody, Reload)
 {
     constexpr int kTimes = 10;
@@ -486,7 +486,7 @@ BOOST_FIXTURE_TEST_CASE(an_upgrade_under_load_refuses_nobody, Reload)
         fs::copy_file(stack.service(), unpacked);
         fs::rename(unpacked, program);
         Manager::stop(*service);
-        // Nobody serves now.
+        // At this moment no service runs.
         auto in_the_gap = std::async(std::launch::async, [&] { return list(who).status; });
         service = manager.start(program);
         BOOST_TEST(in_the_gap.get() == 200);

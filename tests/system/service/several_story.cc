@@ -1,4 +1,4 @@
-// several_story.cc - several mailboxes in one POST: all of them, or none.
+// several_story.cc - several mailboxes in one POST: all are created, or none.
 
 #include "system/harness/story.h"
 
@@ -16,7 +16,7 @@ using story::shows;
 
 namespace {
 
-// Names and passwords, in pairs.
+// Takes pairs of name and password.
 http::Body as_array(const http::Fields& pairs)
 {
     std::string array;
@@ -47,7 +47,7 @@ http::Body as_multipart(const http::Fields& pairs)
     return http::multipart(repeated(pairs));
 }
 
-// First all names, then all passwords: they are paired in order all the same.
+// All names first, then all passwords; they are paired in order.
 http::Body as_form_in_turn(const http::Fields& pairs)
 {
     http::Fields fields;
@@ -131,7 +131,7 @@ std::ostream& operator<<(std::ostream& out, const Refused& row)
     return out << row.why;
 }
 
-// "taken" is there already, and three more are allowed.
+// The mailbox "taken" exists, and the limit allows three more.
 const Refused kRefused[] = {
     {"the first is taken",
      {{"taken", "password"}, {"bob", "password"}},
@@ -193,14 +193,14 @@ BOOST_FIXTURE_TEST_CASE(unequal_counts, Several, *shows("several: unequal counts
     BOOST_TEST(snapshot() == before);
 }
 
-// Two that overlap: whatever the order, each is done whole or not at all.
+// Two batches with the same names: in any order, each is done completely or not at all.
 BOOST_FIXTURE_TEST_CASE(crowds_that_overlap, Several, *shows("several: all or none"))
 {
     const auto who = tenant();
     std::vector<http::Request> requests;
     for (int i = 0; i < 20; ++i) {
         const auto own = std::to_string(i);
-        // In both directions, so that two of them could wait for each other.
+        // In both directions, so that two batches could deadlock.
         http::Fields pairs{
             {"a" + own, "password"}, {"shared", "password"}, {"b" + own, "password"}};
         if (i % 2 == 1) {
@@ -247,7 +247,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_overwrites, Several,
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), "the third one"));
     BOOST_TEST(answers::page(list(who)).total_count == 2);
 
-    // It weakens nobody else.
+    // Other domains keep their setting.
     BOOST_TEST(is_refused(create(other, "alice", "the second one"), 409, {"mailbox_exists"}));
     BOOST_TEST(story::is_hash_of(stored_password(other, "alice"), "the first one"));
 

@@ -1,5 +1,5 @@
-// slow_story.cc - clients that are slow, greedy or idle: none of them holds a worker or a place in
-// the service's queue, and the others are served.
+// slow_story.cc - slow, greedy and idle clients do not hold a worker or a place in the service's
+// queue, and other clients are served.
 
 #include "system/harness/story.h"
 
@@ -13,10 +13,9 @@ using answers::text;
 
 namespace {
 
-constexpr std::size_t kMore = 600;  // than may be in the service at once
+constexpr std::size_t kMore = 600;  // more than the service takes at once
 
-// Two workers in each pool. Hashes cost nothing here, so that what waits does so for another
-// reason.
+// Two workers in each pool. Hashes cost almost nothing here, so they cause no delays.
 struct Slow : story::Breaking {
     Slow() : who{tenant()}
     {
@@ -41,9 +40,9 @@ struct Slow : story::Breaking {
         return http::open_many(stack.server().port(), count, bytes);
     }
 
-    // Sends a hundred requests of all kinds, one after the other; the workers that there were
-    // answer them. Sends fewer on a loaded machine, because nginx waits 15 seconds for the slow
-    // clients' headers and bodies.
+    // Sends a hundred requests of all kinds, one after the other; the same workers answer them.
+    // Sends fewer on a loaded machine, because nginx waits 15 seconds for the slow clients' headers
+    // and bodies.
     void others_are_served() const
     {
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{7};
@@ -68,7 +67,7 @@ BOOST_FIXTURE_TEST_CASE(headers_that_do_not_end, Slow)
 {
     const auto slow = open(kMore, head("GET", who.mailboxes()) + "Connection: close\r\nX-Slow: ");
     others_are_served();
-    // They were there all the time.
+    // The slow clients were connected all the time.
     for (std::size_t i = 0; i < kMore; i += 50) {
         slow[i]->send("x\r\n\r\n");
         BOOST_TEST(slow[i]->receive().status == 200);
@@ -88,7 +87,7 @@ BOOST_FIXTURE_TEST_CASE(bodies_that_do_not_end, Slow)
     }
 }
 
-// Each asks for more than the sockets hold, and takes nothing of it.
+// Each client requests more than the sockets hold, and reads none of it.
 BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
 {
     constexpr int kEach = 20;
@@ -97,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
     for (int i = 1; i < kEach; ++i) {
         requests += request + "\r\n";
     }
-    // By and by, so that those before have what they take and wait: all at once, they would be too
+    // The clients connect gradually, so that earlier ones already wait. All at once would be too
     // many requests.
     http::Connections slow;
     while (slow.size() < kMore) {
@@ -120,7 +119,7 @@ BOOST_FIXTURE_TEST_CASE(readers_that_do_not_read, Slow)
     }
 }
 
-// More than nginx has room for: it closes those that have asked nothing for longest.
+// More connections than nginx has room for: it closes those that have been idle longest.
 BOOST_FIXTURE_TEST_CASE(ten_thousand_that_ask_nothing, Slow)
 {
     const process::OpenFiles files;

@@ -1,5 +1,5 @@
-// torture_story.cc - a few rounds of `make torture`, in which each kind of fault comes once, but a
-// disk that is full. By another seed each time, which is in what is said of a failure.
+// torture_story.cc - a few rounds of `make torture` with each kind of fault once, except a full
+// disk. The seed differs each time; failures report it.
 
 #include "torture/torture.h"
 
@@ -12,8 +12,8 @@
 
 BOOST_AUTO_TEST_SUITE(torture)
 
-// On a stack of its own: mailboxctl check looks at all of it at the end, and would find what other
-// stories left.
+// On a stack of its own, because mailboxctl check examines the whole stack at the end and would
+// find what other stories left.
 BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, *mail::needs_mail())
 {
     stack::Stack stack{{"--workers", "2"}};
