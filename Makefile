@@ -289,6 +289,7 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	install -m 644 sql/grants.sql $(SHARE)/mailboxd/sql
 	install -m 644 $(MIGRATIONS) $(SHARE)/mailboxd/sql/migrations
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
+	install -D -m 644 conf/mailboxctl.bash-completion $(SHARE)/bash-completion/completions/mailboxctl
 	install -m 644 README.md CHANGES.md SECURITY.md docs/*.md $(SHARE)/doc/mailboxctl
 	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
