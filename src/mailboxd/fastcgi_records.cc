@@ -20,14 +20,15 @@ std::size_t byte_at(std::string_view bytes, std::size_t at)
     return static_cast<unsigned char>(bytes[at]);
 }
 
-// The record that `bytes` begin with. Nothing while a part of it is missing.
+// The record at the beginning of a text.
 struct Record {
     unsigned char version;
     unsigned char type;
     std::string_view content;
-    std::size_t size;  // with header and padding
+    std::size_t size;  // including header and padding
 };
 
+// Returns empty while a part of the record is missing.
 std::optional<Record> first_record(std::string_view bytes)
 {
     if (bytes.size() < kHeaderSize) return std::nullopt;
@@ -39,7 +40,7 @@ std::optional<Record> first_record(std::string_view bytes)
                   size};
 }
 
-// A length as section 3.4 has it, in one byte or four, taken off the front. Nothing where it is cut
+// Takes a length of one or four bytes off the front (section 3.4). Returns empty if it is cut
 // short.
 std::optional<std::size_t> take_length(std::string_view& bytes)
 {
@@ -86,7 +87,7 @@ void Incoming::scan()
 
 std::optional<std::string> Incoming::parameter(std::string_view name) const
 {
-    // The stream of parameters, which may be cut into records anywhere.
+    // Joins the stream of parameters, which may be cut into records anywhere.
     std::string params;
     auto records = bytes();
     for (auto record = first_record(records); record; record = first_record(records)) {
@@ -114,7 +115,7 @@ int Incoming::request_id() const
                                      : static_cast<int>(byte_at(text, 2) << 8U | byte_at(text, 3));
 }
 
-void Answer::add(std::string_view text)
+void Outgoing::add(std::string_view text)
 {
     for (; !text.empty(); text.remove_prefix(std::min(text.size(), kMostContent))) {
         const auto piece = text.substr(0, kMostContent);
@@ -122,7 +123,7 @@ void Answer::add(std::string_view text)
     }
 }
 
-void Answer::send(int connection)
+void Outgoing::send(int connection)
 {
     static constexpr std::array<unsigned char, 8> kRequestComplete{};
     add_record(kStdout, nullptr, 0);
@@ -131,7 +132,7 @@ void Answer::send(int connection)
         ::writev(connection, parts_.data(), static_cast<int>(parts_.size()));
 }
 
-void Answer::add_record(unsigned char type, const void* content, std::size_t length)
+void Outgoing::add_record(unsigned char type, const void* content, std::size_t length)
 {
     headers_.push_back({kVersion, type, static_cast<unsigned char>(request_id_ >> 8),
                         static_cast<unsigned char>(request_id_),

@@ -1,9 +1,9 @@
-// fastcgi_records.h - FastCGI records (FastCGI 1.0, sections 3.3, 3.4, 5.5 and 8): a request as it
-// arrives, and an answer.
+// fastcgi_records.h - FastCGI records (FastCGI 1.0, sections 3.3, 3.4, 5.5 and 8): an incoming
+// request and an outgoing answer.
 //
-// Incoming is for the gate, which looks at requests without serving them. A worker reads the same
-// bytes again by libfcgi, which alone judges whether they are right. Nothing here throws for what
-// was sent.
+// The gate uses Incoming to inspect requests without serving them. A worker reads the same bytes
+// again through libfcgi, which alone decides whether they are valid. No input makes a function here
+// throw.
 #pragma once
 
 #include <sys/uio.h>
@@ -20,26 +20,26 @@
 
 namespace records {
 
-// One request, as it arrives. The bytes may hold passwords, so they are wiped when it is destroyed.
+// A request that is arriving. Its bytes may contain passwords, so the destructor wipes them.
 class Incoming {
 public:
-    // `most`: bytes that are kept.
+    // `most`: how many bytes are kept.
     explicit Incoming(std::size_t most) : most_{most} {}
 
     void add(std::string_view bytes);
 
-    // Returns true when nothing more is needed: the body's stream has ended, the sender has aborted
-    // the request, more came than is kept, or the bytes are no FastCGI.
+    // Returns true if no more bytes are needed: the body's stream has ended, the sender has aborted
+    // the request, more than `most` bytes came, or the bytes are not FastCGI.
     bool is_complete() const { return is_complete_; }
 
-    // What has come, at most `most` bytes.
+    // Returns the bytes that have arrived, at most `most`.
     std::string_view bytes() const { return {bytes_.text().substr(0, size_)}; }
 
-    // The value of a CGI variable; nothing where the parameters do not have it or are malformed
+    // Returns the value of a CGI variable; empty if the parameters do not have it or are malformed
     // before it.
     std::optional<std::string> parameter(std::string_view name) const;
 
-    // The number that the answer's records must have; 0 where none has come.
+    // Returns the id that the answer's records must have; 0 if no record has arrived.
     int request_id() const;
 
 private:
@@ -47,19 +47,19 @@ private:
 
     std::size_t most_;
     Secret bytes_;
-    std::size_t size_ = 0;     // of bytes_, filled
-    std::size_t scanned_ = 0;  // up to here all records are whole
+    std::size_t size_ = 0;     // how much of bytes_ is filled
+    std::size_t scanned_ = 0;  // the end of the last complete record
     bool is_complete_ = false;
 };
 
-// An answer, which leaves by one write: libfcgi's own stream takes one for each 8 KiB. The socket
-// blocks, so only a time-out ends that early. An error needs no report: whoever has hung up gets no
-// answer.
-class Answer {
+// An answer, sent by one write: libfcgi's own stream needs one for each 8 KiB. The socket blocks,
+// so only a timeout ends the write early. Errors are not reported, because a client that has hung
+// up gets no answer.
+class Outgoing {
 public:
-    explicit Answer(int request_id) : request_id_{request_id} {}
+    explicit Outgoing(int request_id) : request_id_{request_id} {}
 
-    // The bytes are not copied: they must live until send().
+    // Appends to the answer. The bytes are not copied, so they must live until send().
     void add(std::string_view text);
     void send(int connection);
 
@@ -68,7 +68,7 @@ private:
     void add_record(unsigned char type, const void* content, std::size_t length);
 
     int request_id_;
-    std::deque<Header> headers_;  // they stay where they are
+    std::deque<Header> headers_;  // a deque, because parts_ points to them
     std::vector<iovec> parts_;
 };
 

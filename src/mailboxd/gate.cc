@@ -53,7 +53,7 @@ union DescriptorSpace {
     cmsghdr alignment;
 };
 
-// A header and what belongs to it; with room for descriptors, if there is any.
+// A message of a header and its payload, with room for descriptors if `space` is given.
 msghdr message_of(std::array<iovec, 2>& parts, DescriptorSpace* space = nullptr)
 {
     msghdr message{};
@@ -66,14 +66,14 @@ msghdr message_of(std::array<iovec, 2>& parts, DescriptorSpace* space = nullptr)
     return message;
 }
 
-// Progress may hold a generated password.
+// Progress may contain a generated password.
 void wipe(std::string& progress)
 {
     crypto::wipe(progress);
     progress.clear();
 }
 
-enum class Sent { yes, queue_is_full, nobody_is_there };
+enum class Sent { yes, queue_is_full, no_receiver };
 
 Sent send_job(int gate_end, const JobHeader& header, std::string_view progress,
               const std::array<int, kJobDescriptors>& descriptors)
@@ -88,12 +88,12 @@ Sent send_job(int gate_end, const JobHeader& header, std::string_view progress,
     rights->cmsg_len = CMSG_LEN(sizeof descriptors);
     std::memcpy(CMSG_DATA(rights), descriptors.data(), sizeof descriptors);
     if (::sendmsg(gate_end, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return Sent::yes;
-    return errno == EAGAIN || errno == ENOBUFS ? Sent::queue_is_full : Sent::nobody_is_there;
+    return errno == EAGAIN || errno == ENOBUFS ? Sent::queue_is_full : Sent::no_receiver;
 }
 
-// A file in memory for libfcgi to read from. It appends, because libfcgi writes an answer to whom
-// it reads from, if it is asked about itself (FCGI_GET_VALUES): that must not overwrite what is
-// still to be read.
+// A memory file that libfcgi reads the request from. It is opened for appending, because libfcgi
+// answers FCGI_GET_VALUES on the descriptor that it reads from. That answer must not overwrite
+// bytes that are still to be read.
 Descriptor file_of(std::string_view bytes)
 {
     Descriptor file{::memfd_create("request", MFD_CLOEXEC)};
@@ -108,10 +108,10 @@ Descriptor file_of(std::string_view bytes)
     return file;
 }
 
-// --- Who asks -----------------------------------------------------------------------------
+// --- Lanes of clients and accounts --------------------------------------------------------
 
-// The lane of a client that no worker has recognised yet. IPv6 hands out whole networks, so /64 is
-// one client.
+// The lane of a client whose account is not known yet. IPv6 customers get whole networks, so a /64
+// counts as one client.
 std::string lane_of_client(const std::string& address)
 {
     std::array<char, 16> bytes{};
@@ -126,18 +126,18 @@ std::string lane_of_account(std::int64_t account)
 
 // --- The gate -------------------------------------------------------------------------------
 
-// A request, from when it is accepted to its end.
+// A request, from its acceptance to its end.
 struct Visit {
     Descriptor connection;
     records::Incoming incoming;
     Clock::time_point arrived{};
     bool is_whole = false;
-    std::uint64_t caller = 0;  // names the Authorization header; 0: none
+    std::uint64_t caller = 0;  // hash of the Authorization header; 0: it has none
     std::string progress{};
-    Descriptor reports{};  // while a worker has it
+    Descriptor reports{};  // open while a worker serves it
 };
 
-// That this process may use.
+// The processors that this process may use.
 unsigned processors()
 {
     cpu_set_t set;
@@ -163,19 +163,20 @@ public:
     {
         raise_descriptor_limit();
         if (!events_.is_open()) fail("epoll_create1");
-        watch(EPOLL_CTL_ADD, listener_.number(), EPOLLIN, kListener);
+        set_events(EPOLL_CTL_ADD, listener_.number(), EPOLLIN, kListener);
     }
 
     int serve_until_told(const sigset_t& waiting)
     {
         while (!is_over()) {
             std::array<epoll_event, 64> events{};
-            const int count = ::epoll_pwait(events_.number(), events.data(),
-                                            static_cast<int>(events.size()), patience(), &waiting);
+            const int count =
+                ::epoll_pwait(events_.number(), events.data(), static_cast<int>(events.size()),
+                              poll_timeout(), &waiting);
             signals::reopen_log_if_told(config_.log_file);
             if (signals::is_told_to_stop()) stop_listening();
             for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)]);
-            pass_on_the_silent();
+            admit_silent();
             refuse_late();
             hand_out();
         }
@@ -184,11 +185,11 @@ public:
 
 private:
     static constexpr std::uint64_t kListener = 0;
-    static constexpr std::uint64_t kReports = std::uint64_t{1}
-                                              << 63U;  // of the visit with this bit added
+    // Added to a visit's id, marks the events of its reports.
+    static constexpr std::uint64_t kReports = std::uint64_t{1} << 63U;
 
-    // Three descriptors a visit: the connection, and while a worker has it its reports and the
-    // request's file.
+    // A visit needs three descriptors: the connection, and while a worker serves it, its reports
+    // and the request's file.
     void raise_descriptor_limit()
     {
         rlimit limit{};
@@ -196,10 +197,10 @@ private:
         limit.rlim_cur = limit.rlim_max;
         ::setrlimit(RLIMIT_NOFILE, &limit);
         const auto most = std::min<rlim_t>(limit.rlim_cur, 100'000);
-        most_visits_ = std::max<std::size_t>((most - std::min<rlim_t>(most, 32)) / 3, 1);
+        max_visits_ = std::max<std::size_t>((most - std::min<rlim_t>(most, 32)) / 3, 1);
     }
 
-    void watch(int operation, int descriptor, std::uint32_t what, std::uint64_t id)
+    void set_events(int operation, int descriptor, std::uint32_t what, std::uint64_t id)
     {
         epoll_event event{.events = what, .data = {.u64 = id}};
         if (::epoll_ctl(events_.number(), operation, descriptor, &event) != 0
@@ -207,17 +208,18 @@ private:
             fail("epoll_ctl");
     }
 
-    // What workers have they finish without the gate.
+    // Workers finish their requests without the gate.
     bool is_over() const { return !listener_.is_open() && reading_ == 0 && lanes_.waiting() == 0; }
 
     void stop_listening()
     {
-        if (listener_.is_open()) watch(EPOLL_CTL_DEL, listener_.number(), 0, kListener);
+        if (listener_.is_open()) set_events(EPOLL_CTL_DEL, listener_.number(), 0, kListener);
         listener_.reset();
     }
 
-    // While something waits, somebody may become late, or pressed, without any event.
-    int patience() const { return lanes_.waiting() > 0 || reading_ > 0 ? 50 : -1; }
+    // Milliseconds to wait for events. While requests wait, one may become late, or a worker may
+    // have to be asked to pause, without any event.
+    int poll_timeout() const { return lanes_.waiting() > 0 || reading_ > 0 ? 50 : -1; }
 
     void handle(const epoll_event& event)
     {
@@ -227,17 +229,17 @@ private:
         if (found == visits_.end()) return;
         if ((id & kReports) != 0) return take_reports(found->first, found->second);
         if (!found->second.is_whole) return read_more(found->first, found->second);
-        // All that is asked of a connection whose request waits is whether nginx has closed it.
+        // The only event of a connection whose request waits is that nginx has closed it.
         if ((event.events & (EPOLLHUP | EPOLLERR)) != 0) abandon(found->first, found->second);
     }
 
     void accept_all()
     {
-        while (listener_.is_open() && visits_.size() < most_visits_) {
+        while (listener_.is_open() && visits_.size() < max_visits_) {
             Descriptor connection{::accept4(listener_.number(), nullptr, nullptr, SOCK_CLOEXEC)};
             if (!connection.is_open()) return;
             const auto id = ++last_id_;
-            watch(EPOLL_CTL_ADD, connection.number(), EPOLLIN, id);
+            set_events(EPOLL_CTL_ADD, connection.number(), EPOLLIN, id);
             const auto most = std::max<std::size_t>(config_.max_body, 64 * 1024) + 128 * 1024;
             auto& visit = visits_
                               .try_emplace(id, Visit{std::move(connection), records::Incoming{most},
@@ -246,10 +248,10 @@ private:
             ++reading_;
             read_more(id, visit);
         }
-        // With so many the kernel keeps the rest. The next end of one listens again.
-        if (listener_.is_open() && visits_.size() >= most_visits_ && !is_deaf_) {
-            watch(EPOLL_CTL_MOD, listener_.number(), 0, kListener);
-            is_deaf_ = true;
+        // At this limit the kernel queues further connections. Listening resumes when a visit ends.
+        if (listener_.is_open() && visits_.size() >= max_visits_ && !is_full_) {
+            set_events(EPOLL_CTL_MOD, listener_.number(), 0, kListener);
+            is_full_ = true;
         }
     }
 
@@ -264,13 +266,13 @@ private:
                 visit.incoming.add({buffer_.data(), size});
                 crypto::wipe(buffer_.data(), size);
             }
-            // What is not complete when its sender ends is a worker's to judge.
+            // A request that its sender ends early is judged by a worker.
             if (count <= 0 || visit.incoming.is_complete()) return admit(id, visit);
         }
     }
 
-    // Those that have said nothing for io_timeout.
-    void pass_on_the_silent()
+    // Admits requests that are still incomplete after io_timeout. A worker judges them.
+    void admit_silent()
     {
         if (reading_ == 0) return;
         const auto since = Clock::now() - config_.io_timeout;
@@ -281,18 +283,18 @@ private:
         for (const auto id : silent) admit(id, visits_.at(id));
     }
 
-    // The request has all come: it waits from here on, or is refused.
+    // Queues a request that has arrived completely, or refuses it.
     void admit(std::uint64_t id, Visit& visit)
     {
         --reading_;
         visit.is_whole = true;
-        watch(EPOLL_CTL_MOD, visit.connection.number(), 0, id);
+        set_events(EPOLL_CTL_MOD, visit.connection.number(), 0, id);
         const auto now = Clock::now();
         visit.arrived = now - age(visit.incoming.parameter("REQUEST_TIME_FLOAT").value_or(""));
         const auto method = visit.incoming.parameter("REQUEST_METHOD").value_or("");
         const bool needs_hash = method == "POST" || method == "PUT";
         const auto authorization = visit.incoming.parameter("HTTP_AUTHORIZATION").value_or("");
-        if (!authorization.empty()) visit.caller = name_of(authorization);
+        if (!authorization.empty()) visit.caller = caller_of(authorization);
         const auto known = accounts_.find(visit.caller);
         const auto lane =
             known != accounts_.end()
@@ -306,8 +308,8 @@ private:
               now);
     }
 
-    // Of a caller only a keyed hash is kept.
-    std::uint64_t name_of(std::string_view authorization) const
+    // Only a keyed hash of a caller's credentials is stored.
+    std::uint64_t caller_of(std::string_view authorization) const
     {
         return hash_of_caller_(authorization);
     }
@@ -337,10 +339,10 @@ private:
                                "unavailable"),
             .extra_header = retry};
         const auto header = http::cgi_header(response);
-        records::Answer answer{visit.incoming.request_id()};
-        answer.add(header);
-        answer.add(response.body);
-        answer.send(visit.connection.number());
+        records::Outgoing outgoing{visit.incoming.request_id()};
+        outgoing.add(header);
+        outgoing.add(response.body);
+        outgoing.send(visit.connection.number());
         log(visit, "503", "overload");
         end(id);
     }
@@ -367,9 +369,9 @@ private:
     void end(std::uint64_t id)
     {
         visits_.erase(id);
-        if (!is_deaf_ || !listener_.is_open()) return;
-        watch(EPOLL_CTL_MOD, listener_.number(), EPOLLIN, kListener);
-        is_deaf_ = false;
+        if (!is_full_ || !listener_.is_open()) return;
+        set_events(EPOLL_CTL_MOD, listener_.number(), EPOLLIN, kListener);
+        is_full_ = false;
     }
 
     void hand_out()
@@ -378,10 +380,10 @@ private:
             auto& visit = visits_.at(change->id);
             const auto sent = hand_over(change->id, visit, *change);
             if (sent == Sent::yes) continue;
-            // Never with a worker there: the queue has room for more jobs than there are workers.
+            // Happens only if no worker is there: the queue has room for more jobs than workers.
             lanes_.finish(change->id, Clock::now());
             refuse(change->id, visit, 1s);
-            if (sent == Sent::nobody_is_there) stop_listening();
+            if (sent == Sent::no_receiver) stop_listening();
         }
         board_.is_pressed.store(lanes_.is_pressed(Clock::now()), std::memory_order_relaxed);
     }
@@ -399,8 +401,8 @@ private:
                      {visit.connection.number(), request.number(), workers_end.number()});
         if (sent != Sent::yes) return sent;
         wipe(visit.progress);
-        watch(EPOLL_CTL_ADD, visit.reports.number(), EPOLLIN, id | kReports);
-        watch(EPOLL_CTL_DEL, visit.connection.number(), 0, id);  // the worker looks at it now
+        set_events(EPOLL_CTL_ADD, visit.reports.number(), EPOLLIN, id | kReports);
+        set_events(EPOLL_CTL_DEL, visit.connection.number(), 0, id);  // the worker polls it now
         return sent;
     }
 
@@ -416,7 +418,7 @@ private:
             if (count < 0 && errno == EAGAIN) return;
             const auto now = Clock::now();
             if (count >= static_cast<ssize_t>(sizeof report)) {
-                learn(id, visit, report, now);
+                note_report(id, visit, report, now);
                 if (report.kind == Report::Kind::hashed) {
                     lanes_.stop_hashing(id);
                     continue;
@@ -426,13 +428,14 @@ private:
                     return take_back(id, visit, report, now);
                 }
             }
-            // Ended, or the worker died.
+            // The job has ended, or its worker died.
             lanes_.finish(id, now);
             return end(id);
         }
     }
 
-    void learn(std::uint64_t id, const Visit& visit, const Report& report, Clock::time_point now)
+    void note_report(std::uint64_t id, const Visit& visit, const Report& report,
+                     Clock::time_point now)
     {
         constexpr std::size_t kMostKnown = 10'000;
         if (report.hash_time > 0ns) lanes_.note_hash_time(report.hash_time);
@@ -451,7 +454,7 @@ private:
         visit.reports.reset();
         visit.progress = progress_;
         wipe(progress_);
-        watch(EPOLL_CTL_ADD, visit.connection.number(), 0, id);
+        set_events(EPOLL_CTL_ADD, visit.connection.number(), 0, id);
         auto change = lanes_.finish(id, now);
         if (!change) return end(id);
         change->hashes = report.left;
@@ -466,14 +469,14 @@ private:
     lanes::Lanes lanes_;
     Descriptor events_{::epoll_create1(EPOLL_CLOEXEC)};
     std::map<std::uint64_t, Visit> visits_;
-    std::unordered_map<std::uint64_t, std::int64_t> accounts_;  // of callers
+    std::unordered_map<std::uint64_t, std::int64_t> accounts_;  // by caller
     crypto::KeyedHash hash_of_caller_;
     std::array<char, 64 * 1024> buffer_{};
     std::string progress_;
     std::uint64_t last_id_ = 0;
-    std::size_t reading_ = 0;  // visits whose request has not all come
-    std::size_t most_visits_ = 0;
-    bool is_deaf_ = false;
+    std::size_t reading_ = 0;  // visits whose request is still incomplete
+    std::size_t max_visits_ = 0;
+    bool is_full_ = false;
 };
 
 }  // namespace
@@ -538,7 +541,7 @@ int run(int listener, int gate_end, const Config& config, Board& board, pid_t ma
 {
     const auto waiting = signals::prepare();
     ::prctl(PR_SET_NAME, "mailboxd-gate");
-    if (::getppid() != master) return 0;  // it died before we asked to be told
+    if (::getppid() != master) return 0;  // it died before PR_SET_PDEATHSIG was set
     return Gate{listener, gate_end, config, board}.serve_until_told(waiting);
 }
 

@@ -360,10 +360,10 @@ private:
                                       ? *std::move(body.refusal)
                                       : serve(request, *std::move(body.bytes), turn, trace);
             const auto header = http::cgi_header(response);
-            records::Answer answer{request.requestId};
-            answer.add(header);
-            answer.add(response.body);
-            answer.send(connection);
+            records::Outgoing outgoing{request.requestId};
+            outgoing.add(header);
+            outgoing.add(response.body);
+            outgoing.send(connection);
             read_rest(request);
             turn.end();
             is_sound_ = response.worker_is_sound;

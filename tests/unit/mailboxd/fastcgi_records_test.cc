@@ -1,5 +1,4 @@
-// fastcgi_records_test.cc - a FastCGI request as it arrives, cut anywhere, and the records of an
-// answer.
+// fastcgi_records_test.cc - a FastCGI request that arrives in pieces, and the records of an answer.
 
 #include "mailboxd/fastcgi_records.h"
 
@@ -72,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_request_is_complete_with_its_last_byte)
 BOOST_AUTO_TEST_CASE(what_needs_no_more)
 {
     BOOST_TEST(arrived(kHead + record(2, "")).is_complete());               // aborted
-    BOOST_TEST(arrived("GET / HTTP/1.1\r\n\r\n").is_complete());            // no FastCGI
+    BOOST_TEST(arrived("GET / HTTP/1.1\r\n\r\n").is_complete());            // not FastCGI
     BOOST_TEST(arrived(kHead + std::string(200, 'x'), 100).is_complete());  // more than is kept
     BOOST_TEST(arrived(kHead + std::string(200, 'x'), 100).bytes().size() == 100U);
     BOOST_TEST(!arrived("").is_complete());
@@ -96,7 +95,7 @@ BOOST_AUTO_TEST_CASE(long_lengths)
     BOOST_TEST(incoming.parameter("n").value() == value);
 }
 
-// Nothing is read beyond what has come, whatever a length claims.
+// Nothing is read beyond the bytes that have arrived, whatever a length claims.
 BOOST_AUTO_TEST_CASE(lengths_that_lie)
 {
     for (const auto& params :
@@ -120,7 +119,7 @@ BOOST_AUTO_TEST_CASE(an_answer_in_as_many_records_as_it_takes)
     const Descriptor ours{ends[0]};
     const Descriptor theirs{ends[1]};
     const std::string body(70'000, 'b');
-    records::Answer answer{7};
+    records::Outgoing answer{7};
     answer.add(body);
     answer.send(ours.number());
     std::string received(100'000, '\0');
