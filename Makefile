@@ -31,7 +31,7 @@ STORY_PARTS = $(filter-out %_story.cc tests/system/harness/main.cc,$(STORY_TESTS
 BENCH_SOURCES = $(wildcard tests/bench/*.cc)
 BENCH_SHARED  = tests/system/harness/http.cc tests/system/harness/process.cc
 FUZZ_TARGETS = $(wildcard tests/fuzz/*_fuzz.cc)
-PARSERS     = $(patsubst %,src/%.cc,base/strings base/json base/ip_range base/config mail/address mail/unicode mail/api_key mailboxd/http mailboxd/form mailboxd/admission)
+PARSERS     = $(patsubst %,src/%.cc,base/strings base/json base/ip_range base/config mail/address mail/unicode mail/api_key mailboxd/http mailboxd/form mailboxd/admission_rules)
 
 objects_of = $(patsubst %.cc,$(BUILD)/obj/%.o,$(1))
 

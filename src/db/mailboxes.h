@@ -8,6 +8,7 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ namespace store {
 struct Page {
     std::int64_t limit = 100;
     std::int64_t skip = 0;
+
+    auto operator<=>(const Page&) const = default;
 };
 
 struct Listing {

@@ -6,6 +6,7 @@
 // the rule.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -30,6 +31,8 @@ public:
     // As whoever named it wrote it, for answers: U-labels if it had a letter beyond ASCII,
     // otherwise name().
     const std::string& text() const { return unicode_.empty() ? name_ : unicode_; }
+
+    auto operator<=>(const Domain&) const = default;
 
 private:
     Domain(std::string name, std::string unicode)

@@ -1,41 +1,49 @@
 #include "mailboxd/admission.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 
-#include "base/ip_range.h"
+#include "mail/unicode.h"
 #include "mailboxd/http.h"
 
 namespace admission {
 namespace {
 
-[[noreturn]] void refuse_key()
+// The domain's name as the sentence "Domain not found" has it.
+std::string name_for_sentence(std::string_view text, const std::optional<mailbox::Domain>& domain)
 {
-    throw http::Error(401, "unauthorized", "Forbidden");
+    const bool is_invalid = !domain && !unicode::is_ascii(text);
+    return std::string{text} + (is_invalid ? " is no domain name by IDNA 2008" : "");
 }
 
 }  // namespace
 
-void recognize(const std::optional<Grant>& grant, std::string_view client)
+api_key::Key key_in(std::string_view authorization)
 {
-    if (!grant || grant->key_is_revoked) refuse_key();
-    if (grant->key_expires_at != 0 && grant->key_expires_at <= grant->now) refuse_key();
-    if (!grant->key_addresses.empty() && !ip_range::is_in_ranges(client, grant->key_addresses))
-        refuse_key();
-    // From here on the caller has a right key.
-    if (!grant->account_is_active) throw http::Error(403, "suspended", "The account is suspended.");
+    auto key = api_key::Key::from_header(authorization);
+    if (!key) throw http::Error(401, "unauthorized", "Forbidden");
+    return *std::move(key);
 }
 
-void admit(const std::optional<Grant>& grant, std::string_view client, std::string_view domain,
-           Purpose purpose)
+void admit_to_account(const api::Exchange& exchange)
 {
-    recognize(grant, client);
-    if (grant->domain_id == 0)
-        throw http::Error(404, "domain_not_found", "Domain not found: " + std::string{domain});
-    if (purpose == Purpose::read) return;
-    if (grant->key_is_read_only) throw http::Error(403, "read_only", "This key may only read.");
-    if (!grant->domain_is_active)
-        throw http::Error(403, "suspended",
-                          "The domain is suspended: its mailboxes can be listed, not changed.");
+    check_key(exchange.store.grant(exchange.key, ""), exchange.request.client);
+}
+
+// A text that is not a domain name is looked up as the empty name, which no domain has.
+Admitted admit(const api::Exchange& exchange, Purpose purpose)
+{
+    const auto& text = exchange.match.domain;
+    auto domain = mailbox::Domain::parse(text);
+    const std::string_view name = domain ? std::string_view{domain->name()} : "";
+    auto grant = exchange.store.grant(exchange.key, name);
+    if (grant && grant->domain_id == 0)
+        exchange.trace.detail =
+            exchange.store.has_domain(name) ? "foreign-domain" : "unknown-domain";
+    check(grant, exchange.request.client, name_for_sentence(text, domain), purpose);
+    exchange.turn.set_account(grant->account_id);
+    return {std::move(grant).value(), std::move(domain).value()};
 }
 
 }  // namespace admission

@@ -1,23 +1,36 @@
-// admission.h - whether a request may do what it asks for, by what the database says of its key.
+// admission.h - an API key and a domain's name → the key's grant and the domain, together.
+//
+// The database is asked each time, so the next request with a revoked key is refused. All functions
+// throw db::Error if it cannot be asked. The rules themselves are in admission_rules.h.
 #pragma once
 
-#include <optional>
 #include <string_view>
 
 #include "db/grants.h"
+#include "mail/address.h"
+#include "mail/api_key.h"
+#include "mailboxd/admission_rules.h"
+#include "mailboxd/exchange.h"
 
 namespace admission {
 
-using grants::Grant;
+// What a request is admitted with. Neither exists without the other.
+struct Admitted {
+    grants::Grant grant;
+    mailbox::Domain domain;
+};
 
-enum class Purpose { read, write };
+// Returns the key in an Authorization header. Throws http::Error 401 if there is none, or if it is
+// not well-formed.
+api_key::Key key_in(std::string_view authorization);
 
-// Returns where it is a right key of an active account; throws http::Error 401 or 403 otherwise.
-void recognize(const std::optional<Grant>& grant, std::string_view client);
+// Admits a request that concerns the key's account and no domain in particular. Throws http::Error
+// 401 or 403.
+void admit_to_account(const api::Exchange& exchange);
 
-// Returns where the key may do that; throws http::Error 401, 403 or 404 otherwise,
-// in that order, so that nobody without a right key learns more than that.
-void admit(const std::optional<Grant>& grant, std::string_view client, std::string_view domain,
-           Purpose purpose);
+// Admits a request to the domain in its path, and charges its work to the key's account. Throws
+// http::Error 401, 403 or 404. After a 404 the trace says what the answer must not: whether the
+// domain exists at all.
+Admitted admit(const api::Exchange& exchange, Purpose purpose);
 
 }  // namespace admission

@@ -64,23 +64,14 @@ std::string_view reason(int status)
 Request parse(Raw raw)
 {
     const auto question = std::min(raw.target.find('?'), raw.target.size());
-    Request request{raw.method,
-                    raw.authorization,
-                    raw.client,
-                    raw.content_type,
-                    raw.content_encoding,
-                    decoded_path(raw.target.substr(0, question)),
-                    raw.target.substr(std::min(question + 1, raw.target.size())),
-                    std::move(raw.body)};
-    auto& path = request.path;
-    // The original's base was /v2, later /v3, and its clients ask for domains under /v4. Otherwise
-    // two segments are
-    // /<domain>/mailboxes, whatever the domain's name.
-    const bool is_of_domains = path.size() > 1 && path[1] == "domains";
-    const bool is_version =
-        path[0] == "v2" || path[0] == "v3" || (path[0] == "v4" && is_of_domains);
-    if (is_version && (path.size() > 2 || is_of_domains)) path.erase(path.begin());
-    return request;
+    return {raw.method,
+            raw.authorization,
+            raw.client,
+            raw.content_type,
+            raw.content_encoding,
+            decoded_path(raw.target.substr(0, question)),
+            raw.target.substr(std::min(question + 1, raw.target.size())),
+            std::move(raw.body)};
 }
 
 Secret percent_decoded(std::string_view text, Plus plus, std::string_view where)

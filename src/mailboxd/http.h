@@ -1,8 +1,8 @@
 // http.h - the plain values of one exchange: Request, Response, Error.
 //
-// CGI text becomes values here and values become CGI text; no I/O. A Request that
-// exists is well-formed: its path was decoded once, from the request line as the client
-// sent it. Complains with Error, which serve() turns into the answer.
+// Turns CGI text into values and values into CGI text, without I/O. Every Request is well-formed:
+// its path was decoded once, from the request line as the client sent it. Functions throw Error,
+// which Api::serve() turns into the answer.
 #pragma once
 
 #include <stdexcept>
@@ -15,7 +15,7 @@
 
 namespace http {
 
-// The caller's mistake, with a stable word for programs and a sentence for people.
+// A refusal of the request, with a stable word for programs and a sentence for people.
 struct Error : std::runtime_error {
     Error(int error_status, std::string_view error_code, const std::string& sentence)
         : std::runtime_error{sentence}, status{error_status}, code{error_code}
@@ -25,7 +25,7 @@ struct Error : std::runtime_error {
     std::string_view code;  // refers to a literal
 };
 
-// What the worker hands over: the CGI variables that we use, and the body.
+// What the worker hands over: the CGI variables that we use and the body.
 struct Raw {
     std::string_view method;
     std::string_view target;  // REQUEST_URI, never decoded or merged
@@ -44,31 +44,31 @@ struct Request {
     std::string_view client;
     std::string_view content_type;
     std::string_view content_encoding;
-    std::vector<std::string> path;  // decoded segments, without an API version in front
-    std::string_view query;         // as sent
+    std::vector<std::string> path;  // decoded segments, at least one
+    std::string_view query;         // as the client sent it, without the question mark
     Secret body;
 };
 
-// Throws Error 400: a path that is not absolute, or a segment with invalid
-// percent-encoding, invalid UTF-8, a NUL or an encoded slash.
+// Throws Error 400 if the path is not absolute, or if a segment has invalid percent-encoding,
+// invalid UTF-8, a NUL or an encoded slash.
 Request parse(Raw raw);
 
-// Percent-decoding (RFC 3986, 2.1). Throws Error 400 naming `where`.
+// Returns the decoded text (RFC 3986, 2.1). Throws Error 400, whose sentence names `where`.
 enum class Plus { is_plus, is_space };
 Secret percent_decoded(std::string_view text, Plus plus, std::string_view where);
 
-// `name=value&…` into `fields` (application/x-www-form-urlencoded; a query string).
-// Throws Error 400: invalid percent-encoding.
+// Appends the fields of `name=value&…` (application/x-www-form-urlencoded or a query string).
+// Throws Error 400 for invalid percent-encoding.
 void parse_urlencoded(std::string_view text, std::string_view where, Fields& fields);
 
 struct Response {
     int status = 200;
-    std::string body;                    // JSON with a line end
-    std::string_view extra_header = {};  // a whole line without its end, or empty
-    bool worker_is_sound = true;         // false: a fault of ours; a fresh process is the repair
+    std::string body;                    // JSON with a newline
+    std::string_view extra_header = {};  // a whole line without its end; empty: none
+    bool worker_is_sound = true;         // false after a fault of ours: the worker must be replaced
 };
 
-// What stands before the body in the CGI answer: Status, Content-Type, Content-Length.
+// Returns the header of the CGI answer: Status, Content-Type, Content-Length, extra header.
 std::string cgi_header(const Response& response);
 
 }  // namespace http

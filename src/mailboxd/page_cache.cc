@@ -1,22 +1,13 @@
 #include "mailboxd/page_cache.h"
 
-#include "mail/api_key.h"
+#include <iterator>
+#include <utility>
 
 namespace pages {
 
-std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page,
-                 mailbox::As as)
+const Kept* Pages::find(const ListRequest& request)
 {
-    auto text = key.sha256();
-    text += as == mailbox::As::mailbox ? " mailboxes " : " credentials ";
-    text += domain.text();  // the page names it as it was asked for
-    text += ' ' + std::to_string(page.limit) + ' ' + std::to_string(page.skip);
-    return text;
-}
-
-const Kept* Pages::find(const std::string& name)
-{
-    const auto found = places_.find(name);
+    const auto found = places_.find(request);
     if (found == places_.end()) return nullptr;
     kept_.splice(kept_.begin(), kept_, found->second);
     return &kept_.front();
@@ -24,25 +15,29 @@ const Kept* Pages::find(const std::string& name)
 
 void Pages::keep(Kept page)
 {
-    if (const auto older = places_.find(page.name); older != places_.end()) forget(older->second);
-    if (size(page) > most_bytes_) return;
+    if (const auto older = places_.find(page.request); older != places_.end())
+        forget(older->second);
+    if (size(page) > max_bytes_) return;
     bytes_ += size(page);
     kept_.push_front(std::move(page));
-    places_.emplace(kept_.front().name, kept_.begin());
-    while (bytes_ > most_bytes_) forget(std::prev(kept_.end()));
+    places_.emplace(kept_.front().request, kept_.begin());
+    while (bytes_ > max_bytes_) forget(std::prev(kept_.end()));
 }
 
-// What its two texts take, and about what the list and the table take beside them.
+// Returns the size of the page's texts plus an estimate of what the list and the map need for it.
 std::int64_t Pages::size(const Kept& page)
 {
-    constexpr std::int64_t kBeside = 200;
-    return static_cast<std::int64_t>(page.name.capacity() + page.body.capacity()) + kBeside;
+    constexpr std::int64_t kOverhead = 200;
+    const auto& request = page.request;
+    const auto texts = request.key_sha256.size() + request.domain.name().size()
+                       + request.domain.text().size() + page.body.capacity();
+    return static_cast<std::int64_t>(texts) + kOverhead;
 }
 
 void Pages::forget(Place place)
 {
     bytes_ -= size(*place);
-    places_.erase(place->name);
+    places_.erase(place->request);
     kept_.erase(place);
 }
 

@@ -1,40 +1,49 @@
-// page_cache.h - the pages that this worker listed last, as they were answered.
+// page_cache.h - the pages that this worker listed most recently, as they were answered.
 //
-// Nothing here knows whether a page is still right, and what is taken from here is never an
-// answer by itself: a page is kept with the version of the domain that it was read at, and
-// who takes it asks the database first (Store::confirm). So a list sees all that was
-// acknowledged before it was asked, whoever changed it, and a key is asked for each time.
+// A cached page may be stale. Each is kept with the version of the domain that it was read at, and
+// must not be answered before the database has confirmed that version and the key
+// (Store::confirm). So a list shows every change that was acknowledged before it, from any worker,
+// and a revoked key is refused at once.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <map>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 
 #include "db/mailboxes.h"
 #include "mail/address.h"
-#include "mail/api_key.h"
 
 namespace pages {
 
-// What was asked for, and with which key, its secret included.
-std::string name(const api_key::Key& key, const mailbox::Domain& domain, const store::Page& page,
-                 mailbox::As as = mailbox::As::mailbox);
+// Everything that the answer to a list depends on, apart from the domain's version. The handler
+// lists from this value alone, and all of its members are compared.
+struct ListRequest {
+    std::string key_sha256;  // of the whole API key, so another key with the same id differs
+    mailbox::Domain domain;  // with the spelling that the answer repeats
+    mailbox::As as;
+    store::Page page;
+
+    auto operator<=>(const ListRequest&) const = default;
+};
 
 struct Kept {
-    std::string name;
+    ListRequest request;
     store::Version version;
     std::string body;
 };
 
-// Keeps as many as fit into so many bytes, and forgets first what was not asked for longest.
+// Keeps as many pages as fit into a number of bytes. The page that was not requested for longest is
+// dropped first.
 class Pages {
 public:
-    explicit Pages(std::int64_t most_bytes) : most_bytes_{most_bytes} {}
+    explicit Pages(std::int64_t max_bytes) : max_bytes_{max_bytes} {}
 
-    // Valid until the next keep(); nullptr: there is none.
-    const Kept* find(const std::string& name);
+    // Returns the page, which is valid until the next keep(); nullptr if there is none.
+    const Kept* find(const ListRequest& request);
+    // Replaces the page of an equal request. A page that does not fit is not kept.
     void keep(Kept page);
 
 private:
@@ -42,10 +51,10 @@ private:
     static std::int64_t size(const Kept& page);
     void forget(Place place);
 
-    std::int64_t most_bytes_;
+    std::int64_t max_bytes_;
     std::int64_t bytes_ = 0;
-    std::list<Kept> kept_;  // the one asked for last comes first
-    std::unordered_map<std::string_view, Place> places_;
+    std::list<Kept> kept_;  // the most recently requested comes first
+    std::map<std::reference_wrapper<const ListRequest>, Place, std::less<ListRequest>> places_;
 };
 
 }  // namespace pages

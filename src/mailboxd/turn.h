@@ -1,8 +1,7 @@
-// turn.h - how the hashing that a change needs takes turns with that of other changes.
+// turn.h - how a change takes turns with other changes to hash passwords.
 //
-// A handler asks for its turn before each hash. The worker's Turn may end the request there by
-// throwing: nothing has been changed by then, because a transaction begins only after the last
-// hash.
+// A handler waits for its turn before each hash. The worker's Turn may end the request there by
+// throwing. Nothing has been changed by then, because the transaction begins after the last hash.
 #pragma once
 
 #include <cstddef>
@@ -12,38 +11,41 @@
 
 namespace turn {
 
-// Others come first. The same request is served again later, with the hashes that were made so far.
+// Thrown when other changes come first. The same request is served again later, with the hashes
+// that were made so far.
 struct Paused {};
-// nginx has closed the connection, so nobody would learn of an answer.
+// Thrown when nginx has closed the connection, so that no one would receive an answer.
 struct Abandoned {};
 
 class Turn {
 public:
     virtual ~Turn() = default;
 
-    // The request was found to be of this account, which its work is charged to.
-    virtual void belongs_to(std::int64_t account_id) = 0;
+    // Sets the account that the request's work is charged to.
+    virtual void set_account(std::int64_t account_id) = 0;
 
-    // Hashes that were made before a pause, in the request's order.
+    // Returns the hashes that have been made, in the request's order, including those from before a
+    // pause.
     virtual const std::vector<std::string>& hashes() const = 0;
 
-    // Returns when the next hash may be made, of which `left` are missing. Throws Paused,
-    // Abandoned, or http::Error 503 if they cannot be made in time.
+    // Returns when the next hash may be made. `left` is the number of hashes still to be made.
+    // Throws Paused, Abandoned, or http::Error 503 if they cannot be made in time.
     virtual void wait_for_hash(std::size_t left) = 0;
+    // Adds a hash that was just made.
     virtual void add(std::string hash) = 0;
 
-    // No more hashes follow, so others may have the processor.
-    virtual void is_hashed() = 0;
+    // Notes that no more hashes follow, so that another change may use the processor.
+    virtual void end_hashing() = 0;
 };
 
-// The turn of a request that nobody else waits behind.
+// The turn of a request that keeps no other waiting: it never pauses.
 class Alone final : public Turn {
 public:
-    void belongs_to(std::int64_t) override {}
+    void set_account(std::int64_t) override {}
     const std::vector<std::string>& hashes() const override { return hashes_; }
     void wait_for_hash(std::size_t) override {}
     void add(std::string hash) override { hashes_.push_back(std::move(hash)); }
-    void is_hashed() override {}
+    void end_hashing() override {}
 
 private:
     std::vector<std::string> hashes_;

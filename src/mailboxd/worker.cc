@@ -21,9 +21,9 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "mailboxd/answers.h"
+#include "mailboxd/api.h"
 #include "mailboxd/fastcgi_records.h"
 #include "mailboxd/gate.h"
-#include "mailboxd/handlers.h"
 #include "mailboxd/hangup.h"
 #include "mailboxd/http.h"
 #include "mailboxd/signals.h"
@@ -31,17 +31,18 @@
 namespace worker {
 namespace {
 
-// A page of 1000 takes about a megabyte for a moment. To give that back to the kernel each
-// time, and to get it again page by page, took as long as the rest of the answer.
+// Makes malloc keep memory that was freed. A list of 1000 needs about a megabyte for a moment.
+// Returning it to the kernel each time, and getting it back page by page, took as long as the rest
+// of the answer.
 void keep_memory()
 {
     ::mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
     ::mallopt(M_TRIM_THRESHOLD, 2 * 1024 * 1024);
 }
 
-// What a worker waits on. Exclusive: a connection wakes one of those that wait, not all
-// of them for one to find it and the others to have been woken for nothing.
-int watch(int listener)
+// Returns an epoll descriptor for the listener. It is exclusive, so a connection wakes one of the
+// waiting workers and not all of them.
+int open_events(int listener)
 {
     epoll_event event{.events = EPOLLIN | EPOLLEXCLUSIVE, .data = {}};
     const int events = ::epoll_create1(EPOLL_CLOEXEC);
@@ -51,6 +52,7 @@ int watch(int listener)
     return events;
 }
 
+// Lets SIGALRM end the process after that time; 0: never.
 void arm(std::chrono::seconds deadline)
 {
     itimerval timer{};
@@ -71,16 +73,16 @@ std::string_view parameter(const FCGX_Request& request, const char* name)
     return value == nullptr ? std::string_view{} : std::string_view{value};
 }
 
-// Whether what FCGX_Accept_r returned may be believed: it returns 0 for a stream of
-// parameters that was cut short, too.
+// True if the request's parameters are complete. FCGX_Accept_r returns 0 even if their stream was
+// cut short.
 bool is_whole(const FCGX_Request& request)
 {
     return FCGX_GetError(request.in) == 0 && parameter(request, "FCGI_ROLE") == "RESPONDER"
            && !parameter(request, "REQUEST_METHOD").empty();
 }
 
-// The body, or the answer that refuses it. Nothing where the connection ended in it: nginx
-// has read it whole before, so there is nobody left to answer.
+// The body, or the answer that refuses it. Both are empty if the connection ended within the body:
+// nginx had read all of it before, so no one is left to answer.
 struct Body {
     std::optional<Secret> bytes;
     std::optional<http::Response> refusal;
@@ -114,12 +116,12 @@ Body read_body(const FCGX_Request& request, std::size_t most)
     return {.bytes = std::move(bytes), .refusal = {}};
 }
 
-// What nginx's access log calls a request whose client has gone.
+// The status that nginx's access log has for a request whose client has gone.
 constexpr int kClientClosedRequest = 499;
 constexpr char kClientGone[] = "client-gone";
 
-// A worker that came through a gate sees its deadline itself, between two hashes. It is killed only
-// so much later, if it hangs. nginx waits 5 s longer than the deadline.
+// A request that came through a gate is checked against its deadline between two hashes. SIGALRM
+// ends it only this much later, if it hangs. nginx waits 5 s longer than the deadline.
 constexpr std::chrono::seconds kGrace{3};
 
 // How often an idle worker checks whether to retry a database that hangs.
@@ -131,7 +133,7 @@ bool has_hung_up(int connection)
     return ::poll(&poll, 1, 0) > 0 && (poll.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-// Hashes have no line end in them.
+// Splits a text into its lines. Hashes contain no newline.
 std::vector<std::string> lines(std::string_view text)
 {
     std::vector<std::string> all;
@@ -147,31 +149,31 @@ std::string joined(const std::vector<std::string>& lines)
     return text;
 }
 
-// The turn of a request that may have come through a gate.
+// The turn of the request that this worker serves, which may have come through a gate.
 class OwnTurn final : public turn::Turn {
 public:
-    // `job`, `board`: nullptr where there is no gate.
+    // `job` and `board` are nullptr if there is no gate.
     OwnTurn(int connection, std::string_view client, std::chrono::steady_clock::time_point deadline,
             const gate::Job* job, const gate::Board* board)
         : connection_{connection}, client_{client}, deadline_{deadline}, job_{job}, board_{board}
     {
         if (job_ != nullptr) hashes_ = lines(job_->progress);
     }
-    // Generated passwords may be among them.
+    // The hashes may contain generated passwords.
     ~OwnTurn() override
     {
         for (auto& hash : hashes_) crypto::wipe(hash);
     }
 
-    void belongs_to(std::int64_t account_id) override { account_ = account_id; }
+    void set_account(std::int64_t account_id) override { account_ = account_id; }
     const std::vector<std::string>& hashes() const override { return hashes_; }
 
     void wait_for_hash(std::size_t left) override
     {
         if (has_hung_up(connection_)) throw turn::Abandoned{};
         const auto now = std::chrono::steady_clock::now();
-        // Not of a short request that comes at once: its client may have closed only its own
-        // direction.
+        // A short request that is served at once is not checked, because its client may have closed
+        // only its own direction.
         const bool is_long =
             left > 1 || made_ > 0 || (job_ != nullptr && now - job_->arrived > kShort);
         if (is_long && hangup::is_closed_by_client(client_)) {
@@ -184,7 +186,7 @@ public:
                 503, "unavailable",
                 "There is not enough time left for this request; nothing was changed: try again later");
         }
-        // At least one is made in each turn, so that a request gets on.
+        // At least one hash is made in each turn, so that every request makes progress.
         const bool is_asked_to_pause =
             board_ != nullptr && made_ > 0 && board_->is_pressed.load(std::memory_order_relaxed);
         if (is_asked_to_pause && report(gate::Report::Kind::paused, left, joined(hashes_)))
@@ -199,7 +201,7 @@ public:
         spent_ += std::chrono::steady_clock::now() - hash_begin_;
     }
 
-    void is_hashed() override { report(gate::Report::Kind::hashed, 0); }
+    void end_hashing() override { report(gate::Report::Kind::hashed, 0); }
     bool is_abandoned() const { return is_abandoned_; }
     void end() { report(gate::Report::Kind::ended, 0); }
 
@@ -211,7 +213,7 @@ private:
         return made_ == 0 ? std::chrono::nanoseconds{0} : spent_ / made_;
     }
 
-    // Returns whether a gate was there to read it.
+    // Reports to the gate. Returns false if there is no gate or it has ended.
     bool report(gate::Report::Kind kind, std::size_t left, std::string_view progress = {}) const
     {
         return job_ != nullptr
@@ -219,7 +221,7 @@ private:
     }
 
     int connection_;
-    std::string_view client_;  // its connection to nginx
+    std::string_view client_;  // the client's connection to nginx, see hangup.h
     std::chrono::steady_clock::time_point deadline_;
     const gate::Job* job_;
     const gate::Board* board_;
@@ -242,17 +244,17 @@ public:
 
     int serve_until_told()
     {
-        FCGX_Init();  // installs handlers of its own; ours follow
+        FCGX_Init();  // installs signal handlers, which ours then replace
         const auto waiting = signals::prepare();
         keep_memory();
-        if (::getppid() != master_) return 0;  // it died before we asked to be told
+        if (::getppid() != master_) return 0;  // it died before PR_SET_PDEATHSIG was set
         connect_early();
-        const int events = watch(source_.descriptor);
+        const int events = open_events(source_.descriptor);
         if (auto stage = Stage::starting;
             !status_.stage.compare_exchange_strong(stage, Stage::serving))
             return 0;
         logging::info("worker-serving")("pid", ::getpid());
-        while (!signals::is_told_to_stop() && goes_on()) {
+        while (!signals::is_told_to_stop() && may_serve()) {
             epoll_event event{};
             const int count = ::epoll_pwait(
                 events, &event, 1,
@@ -261,19 +263,20 @@ public:
             if (count == 0) session_.try_again();
             if (count > 0) take();
         }
-        // What its gate has handed out has nobody else to serve it.
-        while (source_.board != nullptr && goes_on() && take()) {}
+        // Only this pool's workers can serve the jobs that its gate has handed out.
+        while (source_.board != nullptr && may_serve() && take()) {}
         return is_sound_ ? 0 : 1;
     }
 
 private:
-    bool goes_on() const
+    bool may_serve() const
     {
         return is_sound_ && !is_over_
                && (config_.max_requests == 0 || status_.requests < config_.max_requests);
     }
 
-    // So that the first request need not wait; where it fails, that request says so.
+    // Connects to the database before the first request, so that the request need not wait. If it
+    // fails, that request reports the error.
     void connect_early()
     {
         try {
@@ -283,7 +286,7 @@ private:
         }
     }
 
-    // Serves one request. Returns false where another worker was faster.
+    // Serves one request. Returns false if another worker took it.
     bool take()
     {
         if (source_.board != nullptr) {
@@ -301,7 +304,7 @@ private:
         return true;
     }
 
-    // `from`: what libfcgi reads the request from.
+    // `from`: the descriptor that libfcgi reads the request from.
     void serve(Descriptor from, int connection, const gate::Job* job)
     {
         const auto now = std::chrono::steady_clock::now();
@@ -314,9 +317,9 @@ private:
         arm(std::chrono::seconds{0});
     }
 
-    // keepConnection makes FCGX_Accept_r read from the descriptor that it is given and return an
-    // error where it would otherwise close it and block in an accept of its own. After an error
-    // libfcgi has closed it.
+    // keepConnection makes FCGX_Accept_r read from the given descriptor and return errors. Without
+    // it, FCGX_Accept_r would close the descriptor and block in an accept of its own. After an
+    // error libfcgi has closed the descriptor.
     void read(Descriptor from, int connection, std::chrono::steady_clock::time_point deadline,
               const gate::Job* job)
     {
@@ -335,7 +338,7 @@ private:
         if (still_open >= 0) ::close(still_open);
     }
 
-    // What has not been read yet would make our end of the connection a reset.
+    // Reads the rest of the request, because closing a connection with unread bytes resets it.
     static void read_rest(const FCGX_Request& request)
     {
         std::array<char, 4096> ignored{};
@@ -374,14 +377,14 @@ private:
             trace.detail = kClientGone;
             log_request(request, kClientClosedRequest, trace, begin, job);
         } catch (const turn::Paused&) {
-            // It is served again, by whichever worker is free then.
+            // The gate hands it to a free worker again later.
         }
     }
 
     http::Response serve(const FCGX_Request& request, Secret body, turn::Turn& turn,
                          api::Trace& trace)
     {
-        // Its client has had an answer from nginx by now, or will before ours is there.
+        // nginx has answered the client by now, or will before our answer is ready.
         if (gate::age(parameter(request, "REQUEST_TIME_FLOAT")) > config_.request_deadline) {
             trace.detail = "late";
             return {.status = 503,
@@ -427,7 +430,7 @@ private:
     pid_t master_;
     Status& status_;
     bool is_sound_ = true;
-    bool is_over_ = false;  // its gate has gone
+    bool is_over_ = false;  // its gate has ended
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
-// worker.h - one process of the pool: wait, accept, read, api::serve, write.
+// worker.h - one process of the pool: wait, accept, read, Api::serve(), write.
 //
-// The only module that includes <fcgiapp.h>. A worker serves one request at a time. TERM
-// is open only while it waits, so no request is cut in half; one that takes longer than
-// the deadline is ended by SIGALRM, and the master replaces the process.
+// The only module that includes <fcgiapp.h>. A worker serves one request at a time. TERM is
+// unblocked only while the worker waits, so it never interrupts a request. SIGALRM ends a request
+// that takes longer than its deadline, and the worker with it; the master then replaces the
+// process.
 #pragma once
 
 #include <sys/types.h>
@@ -17,23 +18,22 @@
 
 namespace worker {
 
-// From starting it goes on once: the worker has begun to wait for requests, or its master will not
-// have it any more.
+// Leaves `starting` once: to `serving`, or to `dismissed` if the master retires the worker first.
 enum class Stage { starting, serving, dismissed };
 
-// What a worker shows its master, in memory that both see.
+// What a worker reports to its master, in shared memory.
 struct Status {
-    std::atomic<std::uint64_t> requests;  // answered
+    std::atomic<std::uint64_t> requests;  // how many were answered
     std::atomic<Stage> stage;
 };
 
 // Where a worker's requests come from.
 struct Source {
     int descriptor;                      // a listening socket, or the worker's end of a gate's jobs
-    const gate::Board* board = nullptr;  // the gate's; nullptr: a listening socket
+    const gate::Board* board = nullptr;  // the gate's; nullptr: there is no gate
 };
 
-// Serves until TERM, max_requests or the master's death; returns the exit code.
+// Serves until TERM, max_requests or the master's death. Returns the exit code.
 int run(const Source& source, const Config& config, const std::string& db_password,
         db::Connection::Look look, db::Outage& outage, pid_t master, Status& status);
 

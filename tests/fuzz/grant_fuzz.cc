@@ -4,7 +4,7 @@
 #include "db/grants.h"
 #include "fuzz/targets.h"
 #include "mail/api_key.h"
-#include "mailboxd/admission.h"
+#include "mailboxd/admission_rules.h"
 
 namespace fuzz {
 namespace {
@@ -28,7 +28,7 @@ private:
 int status_of(const std::optional<grants::Grant>& grant, admission::Purpose purpose)
 {
     try {
-        admission::admit(grant, "192.0.2.1", "samples.mailgun.org", purpose);
+        admission::check(grant, "192.0.2.1", "samples.mailgun.org", purpose);
         return 200;
     } catch (const http::Error& error) {
         return error.status;

@@ -1,7 +1,7 @@
 // served.h - the API in the test's own process, on the real tables.
 #pragma once
 
-#include "mailboxd/handlers.h"
+#include "mailboxd/api.h"
 
 #include <boost/test/unit_test.hpp>
 

@@ -13,6 +13,7 @@
 #include <set>
 #include <sstream>
 
+#include "mailboxd/routes.h"
 #include "support/sources.h"
 #include "support/support.h"
 
@@ -339,7 +340,8 @@ BOOST_DATA_TEST_CASE(a_domain_that_may_be_added, data::make(kHosted), row)
     BOOST_TEST(mailbox::is_word(*domain) == (row.because == "use that word"));
 }
 
-// A key word of a map, or a fixed part of a path, read from where they are used.
+// The words come from where they are used: the key words from the maps, and the versions and the
+// fixed segments from the table of paths.
 BOOST_AUTO_TEST_CASE(every_word_of_a_map_or_a_path_is_refused)
 {
     std::set<std::string> words;
@@ -355,13 +357,9 @@ BOOST_AUTO_TEST_CASE(every_word_of_a_map_or_a_path_is_refused)
             if (!line.starts_with("#")) collect(line, std::regex{"static:([a-z0-9]+)"});
         }
     }
-    const auto code = sources::code("src/mailboxd");
-    collect(code, std::regex{"path\\[[01]\\] == \"([^\"]+)\""});
-    std::smatch pattern;
-    for (auto rest = code;
-         std::regex_search(rest, pattern, std::regex{"constexpr Path k[A-Za-z]+\\{\"([^\"]+)\""});
-         rest = pattern.suffix()) {
-        collect(pattern.str(1), std::regex{"/([a-z]+)"});
+    for (const auto& path : routes::all()) {
+        words.insert(path.versions.begin(), path.versions.end());
+        collect(std::string{path.pattern}, std::regex{"/([a-z]+)"});
     }
     for (const char* expected : {"mailboxes", "domains", "credentials", "v2", "v3", "v4"})
         BOOST_TEST(words.contains(expected), expected);

@@ -1,8 +1,8 @@
-// handlers_test.cc - one request after the other through serve(), on the real tables: statuses,
-// messages to the byte, and which refusal comes first.
+// handlers_test.cc - requests through Api::serve() on the real tables: statuses, messages to the
+// byte, and which refusal comes first.
 
 #include "base/strings.h"
-#include "mailboxd/handlers.h"
+#include "mailboxd/api.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -29,8 +29,8 @@ const Refused kPaths[] = {
     {"another resource", {"GET", "/v3/{D}/messages"}, "404 not_found"},
     {"the resource in capitals", {"GET", "/v3/{D}/Mailboxes"}, "404 not_found"},
     {"one segment too many", {"GET", "/v3/{D}/mailboxes/alice/x"}, "404 not_found"},
-    {"a slash behind a mailbox", {"DELETE", "/v3/{D}/mailboxes/alice/"}, "404 not_found"},
-    {"two slashes behind the collection", {"DELETE", "/v3/{D}/mailboxes//"}, "404 not_found"},
+    {"a slash after a mailbox", {"DELETE", "/v3/{D}/mailboxes/alice/"}, "404 not_found"},
+    {"two slashes after the collection", {"DELETE", "/v3/{D}/mailboxes//"}, "404 not_found"},
     {"no domain", {"GET", "/v3//mailboxes"}, "404 not_found"},
     {"another base", {"GET", "/v4/{D}/mailboxes"}, "404 not_found"},
     {"an encoded slash", {"DELETE", "/v3/{D}/mailboxes/a%2Fb"}, "400 bad_path"},
@@ -85,11 +85,11 @@ const Query kQueries[] = {
     {"a word", "?limit=all", "400 bad_limit"},
     {"a sign", "?limit=%2B10", "400 bad_limit"},
     {"a plus is a space", "?limit=+10", "400 bad_limit"},
-    {"a space behind", "?limit=10%20", "400 bad_limit"},
+    {"a space after it", "?limit=10%20", "400 bad_limit"},
     {"a fraction", "?limit=1.0", "400 bad_limit"},
     {"an exponent", "?limit=1e2", "400 bad_limit"},
     {"hexadecimal", "?limit=0x10", "400 bad_limit"},
-    {"a NUL behind", "?limit=10%00", "400 bad_limit"},
+    {"a NUL after it", "?limit=10%00", "400 bad_limit"},
     {"beyond 64 bits", "?limit=18446744073709551617", "400 bad_limit"},
     {"a negative skip", "?skip=-1", "400 bad_skip"},
     {"a skip of 2^63", "?skip=9223372036854775808", "400 bad_skip"},
@@ -274,7 +274,7 @@ const Refused kDeletes[] = {
 
 BOOST_AUTO_TEST_SUITE(api)
 
-// --- what succeeds --------------------------------------------------------------------
+// --- requests that succeed --------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(from_nothing_to_nothing, Served)
 {
@@ -451,12 +451,12 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_full, Alice)
     check_untouched();
 }
 
-// --- what is refused ------------------------------------------------------------------
+// --- requests that are refused ------------------------------------------------------------------
 
 BOOST_DATA_TEST_CASE_F(Alice, a_path, data::make(kPaths), row)
 {
     BOOST_TEST(outcome(serve(at(row.call, ""))) == row.outcome);
-    // Also to nobody: there is nothing to learn.
+    // The same without a key, because the answer reveals nothing.
     BOOST_TEST(outcome(serve(at(row.call, ""), "")) == row.outcome);
     check_untouched();
 }
@@ -470,8 +470,8 @@ BOOST_DATA_TEST_CASE_F(Alice, a_method, data::make(kWrongMethods), row)
     check_untouched();
 }
 
-// Nothing but GET, HEAD and POST ever acts on the collection.
-BOOST_FIXTURE_TEST_CASE(a_slash_behind_the_collection_is_the_collection, Alice)
+// Only GET, HEAD and POST ever act on the collection.
+BOOST_FIXTURE_TEST_CASE(a_slash_after_the_collection_is_the_collection, Alice)
 {
     const auto answer = serve({"DELETE", collection() + "/"});
     BOOST_TEST(outcome(answer) == "405 method_not_allowed");
@@ -545,9 +545,9 @@ BOOST_DATA_TEST_CASE_F(Served, a_domain_that_none_can_have,
     BOOST_TEST(text(answer).find('\x01') == std::string::npos);
 }
 
-// --- who ------------------------------------------------------------------------------
+// --- keys ------------------------------------------------------------------------------
 
-BOOST_FIXTURE_TEST_CASE(nobody_gets_in, Alice)
+BOOST_FIXTURE_TEST_CASE(a_call_without_a_valid_key_is_refused, Alice)
 {
     for (const auto& authorization :
          {std::string{}, basic("api:"), basic("api:" + api_key::Key::generate().text()),
@@ -565,7 +565,7 @@ BOOST_FIXTURE_TEST_CASE(nobody_gets_in, Alice)
     check_untouched();
 }
 
-// The public part alone opens nothing, and it is in every log line.
+// The public part alone grants nothing, because every log line has it.
 BOOST_FIXTURE_TEST_CASE(a_key_with_the_right_id_and_another_secret, Alice)
 {
     database.execute("UPDATE api_key SET hash = ? WHERE id = ?",
@@ -580,8 +580,8 @@ BOOST_FIXTURE_TEST_CASE(a_key_with_the_right_id_and_another_secret, Alice)
     check_untouched();
 }
 
-// A mistake in the request is not for somebody who has no right key.
-BOOST_FIXTURE_TEST_CASE(who_is_nobody_learns_nothing_else, Alice)
+// A caller without a valid key does not learn about mistakes in the request.
+BOOST_FIXTURE_TEST_CASE(a_caller_without_a_valid_key_learns_nothing_else, Alice)
 {
     const auto wrong = basic("api:" + api_key::Key::generate().text());
     for (const auto& call :
@@ -593,9 +593,9 @@ BOOST_FIXTURE_TEST_CASE(who_is_nobody_learns_nothing_else, Alice)
     }
 }
 
-// --- a page that was kept ---------------------------------------------------------------
+// --- cached pages ---------------------------------------------------------------
 
-// Two workers, with connections and pages of their own.
+// Two workers, each with its own connection and its own pages.
 struct TwoWorkers : Alice {
     db::Session session_of_second{config.db, config.db.password(), config};
     api::Api second{config, session_of_second};
@@ -609,7 +609,7 @@ struct TwoWorkers : Alice {
     {
         return get_from_second().body.find(text) != std::string::npos;
     }
-    // A change that the domain does not tell of, so that one sees what was kept.
+    // A change that does not change the domain's version, so a cached page is recognized.
     void change_in_secret()
     {
         database.execute(
@@ -666,7 +666,7 @@ BOOST_FIXTURE_TEST_CASE(a_kept_page_is_for_its_key_alone, TwoWorkers)
     BOOST_TEST(outcome(get_from_second()) == "200");
     Alice other;
     BOOST_TEST(outcome(get_from_second(other.key)) == "404 domain_not_found");
-    // One with the same id, right in itself, and another secret.
+    // The key's id exists with another secret.
     database.execute("UPDATE api_key SET hash = REVERSE(hash) WHERE id = ?", {key.id()});
     BOOST_TEST(outcome(get_from_second()) == "401 unauthorized");
 }
@@ -709,7 +709,7 @@ BOOST_FIXTURE_TEST_CASE(a_kept_page_is_not_for_a_key_that_is_narrowed_to_another
     BOOST_TEST(outcome(get_from_second()) == "404 domain_not_found");
 }
 
-// Another domain, with a counter that begins again.
+// The new domain is another one, and its counter begins again.
 BOOST_FIXTURE_TEST_CASE(a_kept_page_is_not_of_a_domain_that_was_removed_and_is_there_again,
                         TwoWorkers)
 {
@@ -775,7 +775,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_from_some_addresses, Alice)
     check_untouched();
 }
 
-// The answer is the same; the log's line is not.
+// The answers are the same; the log lines differ.
 BOOST_FIXTURE_TEST_CASE(a_domain_that_is_not_ours_is_a_domain_that_is_not, Alice)
 {
     Alice other;
@@ -807,9 +807,9 @@ BOOST_FIXTURE_TEST_CASE(the_trace_has_no_secret, Alice)
     BOOST_TEST(trace.key_id == "");
 }
 
-// --- when something fails -------------------------------------------------------------
+// --- failures -------------------------------------------------------------
 
-// The same API without a database: a refusal that needs none is still that refusal.
+// The API without a database. Refusals that need no database stay the same.
 struct Absent {
     http::Response serve(const Call& call, const std::string& authorization)
     {
@@ -872,7 +872,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_database_some_refusals_stay, Absent)
     BOOST_TEST(standard_error.take() == Strings{}, per_element());
 }
 
-// The table that every change needs is away; the database itself answers.
+// The database answers, but the table that every change needs is missing.
 BOOST_AUTO_TEST_CASE(a_database_that_refuses_says_nothing_of_itself)
 {
     database::Database own;
@@ -908,7 +908,7 @@ BOOST_FIXTURE_TEST_CASE(a_fault_of_ours_ends_the_worker, Alice)
     check_untouched();
 }
 
-// Whatever comes, it is answered: nothing is thrown, nothing breaks the JSON.
+// Every request is answered: nothing throws, and no byte breaks the JSON.
 BOOST_FIXTURE_TEST_CASE(every_byte_everywhere_is_answered, Alice)
 {
     for (int byte = 0; byte < 256; ++byte) {

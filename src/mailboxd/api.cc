@@ -1,0 +1,80 @@
+#include "mailboxd/api.h"
+
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "base/log.h"
+#include "mailboxd/admission.h"
+#include "mailboxd/answers.h"
+#include "mailboxd/handlers.h"
+#include "mailboxd/routes.h"
+
+namespace api {
+namespace {
+
+std::string_view header_for(int status, std::string_view code, std::string_view route)
+{
+    switch (status) {
+    case 415:
+        return code == "unsupported_encoding" ? "Accept-Encoding: identity"
+                                              : "";  // RFC 9110 12.5.3
+    case 401: return "WWW-Authenticate: Basic realm=\"mailboxes\"";
+    case 405: return routes::allow_header(route);
+    case 503: return "Retry-After: 1";
+    default: return {};
+    }
+}
+
+http::Response refusal(int status, std::string_view message, std::string_view code,
+                       const Trace& trace)
+{
+    return {.status = status,
+            .body = answers::error(message, code),
+            .extra_header = header_for(status, code, trace.route)};
+}
+
+}  // namespace
+
+// A wrong method is refused only after the key has been read, so a caller without a key gets 401.
+http::Response Api::answer(http::Raw raw, Trace& trace, turn::Turn& turn)
+{
+    if (raw.target == routes::kAlive || raw.target == routes::kReady) {
+        trace.route = raw.target == routes::kAlive ? routes::kAlive : routes::kReady;
+        return trace.route == routes::kAlive ? handlers::alive() : handlers::ready(store_);
+    }
+    const auto request = http::parse(std::move(raw));
+    const auto match = routes::find(request.path, request.method);
+    trace.route = match.path->pattern;
+    const auto key = admission::key_in(request.authorization);
+    trace.key_id = key.id();
+    const auto operation = routes::operation_of(match);
+    return handlers::handle(operation, {request, match, key, config_, store_, pages_, turn, trace});
+}
+
+http::Response Api::serve(http::Raw raw, Trace& trace, turn::Turn& turn)
+{
+    try {
+        return answer(std::move(raw), trace, turn);
+    } catch (const http::Error& error) {
+        return refusal(error.status, error.what(), error.code, trace);
+    } catch (const store::InDoubt& error) {
+        // Not 503, which promises that nothing was done. nginx says the same when the service does
+        // not answer.
+        logging::error("database")("error", error.what());
+        return refusal(
+            504,
+            "The service did not answer in time; the request may or may not have been carried out",
+            "no_answer", trace);
+    } catch (const db::Error& error) {
+        logging::error("database")("error", error.what());
+        return refusal(503, "Temporarily unavailable", "unavailable", trace);
+    } catch (const std::exception& fault) {
+        logging::error("fault")("route", trace.route)("error", fault.what());
+        auto response = refusal(500, "Internal error", "internal_error", trace);
+        response.worker_is_sound = false;
+        return response;
+    }
+}
+
+}  // namespace api
