@@ -9,8 +9,8 @@
 namespace answers {
 namespace {
 
-// Writes dates one after another. Most of a date is its day, and neighbours in a list
-// often share it, so that is kept from one to the next.
+// Writes one date after another. Neighbours in a list often have the same day, so the day's text is
+// cached.
 class Dates {
 public:
     static constexpr std::size_t kLength =
@@ -57,7 +57,7 @@ private:
         return text;
     }
 
-    std::int64_t day_ = 0;  // of the last date, counted from 1970
+    std::int64_t day_ = 0;  // the day of the last date, counted from 1970
     std::string text_;      // the last date; empty before the first
 };
 
@@ -78,9 +78,9 @@ std::string deleted(std::string_view message, std::string_view spec)
     return json::object({{"message", std::string{message}}, {"spec", std::string{spec}}});
 }
 
-// cJSON writes the frame; the rows are put between its brackets as text, each byte once:
-// what they hold is digits, a date, and an address, none of which JSON escapes. A tree of
-// four nodes a row took 140 us for a page of 100.
+// cJSON writes the frame. The rows are inserted between its brackets as text, each byte once. They
+// consist of digits, a date and an address, and JSON escapes none of these. A tree with four nodes
+// for each row took 140 us for a page of 100.
 std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& items,
                     std::string_view domain, mailbox::As as)
 {
@@ -140,8 +140,8 @@ std::string generated(std::string_view message, const Logins& logins)
 
 namespace {
 
-// What the clients read, as far as it is true here: mail to names below the domain is not taken,
-// and none is sorted out.
+// The members that clients read. `wildcard` is false because mail to subdomains is not accepted,
+// and `spam_action` is disabled because there is no spam filter.
 json::Written members_of(const mailbox::Hosted& domain)
 {
     return {json::object({{"name", domain.name},
@@ -166,7 +166,7 @@ std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& item
     for (const auto& item : items) {
         if (array.size() > 1) array += ',';
         array += members_of(item).json;
-        array.pop_back();  // the line end
+        array.pop_back();  // the newline
     }
     return json::object({{"total_count", total}, {"items", json::Written{array + "]"}}});
 }

@@ -62,8 +62,8 @@ namespace {
 
 using http::Error;
 
-// The value of `name` among the parameters behind a header's first semicolon, quoted or
-// not (RFC 9110 5.6.6). Nothing where it is absent or its quotes do not close.
+// Returns the value of the parameter `name` after a header's first semicolon, quoted or not (RFC
+// 9110 5.6.6). Empty if it is absent or its quotes do not close.
 std::optional<std::string> parameter(std::string_view header, std::string_view name)
 {
     std::size_t i = header.find(';');
@@ -100,7 +100,7 @@ std::optional<std::string> parameter(std::string_view header, std::string_view n
     throw Error(400, "bad_multipart", sentence);
 }
 
-// Takes one line off the front of `text`; nothing where it has no end.
+// Takes one line off the front of `text`. Returns empty if the line has no end.
 std::optional<std::string_view> take_line(std::string_view& text)
 {
     const auto end = text.find("\r\n");
@@ -110,8 +110,8 @@ std::optional<std::string_view> take_line(std::string_view& text)
     return line;
 }
 
-// Whether a Content-Transfer-Encoding leaves the content as it is (RFC 2045 6.2). Nobody who sends
-// a form uses another one, and the encoded text would be taken for the password.
+// True if a Content-Transfer-Encoding leaves the content as it is (RFC 2045 6.2). No known client
+// sends a form with another one, and the encoded text would be taken for the password.
 bool is_identity(std::string_view encoding)
 {
     return strings::equals_ignoring_case(encoding, "7bit")
@@ -119,7 +119,7 @@ bool is_identity(std::string_view encoding)
            || strings::equals_ignoring_case(encoding, "binary");
 }
 
-// The part's name, from its header lines, up to the empty line behind them.
+// Takes a part's header lines, up to the empty line that ends them. Returns the part's name.
 std::string take_part_name(std::string_view& text)
 {
     std::optional<std::string> name;
@@ -142,10 +142,11 @@ std::string take_part_name(std::string_view& text)
     return *name;
 }
 
-// What stands behind a boundary on its line: nothing where it is none after all, since a
-// part may hold lines that begin like one.
+// Whether a boundary separates two parts or closes the body.
 enum class Boundary { between, closing };
 
+// Takes the rest of a boundary's line. Returns empty if it is no boundary after all: a part may
+// contain lines that begin like one.
 std::optional<Boundary> take_boundary_end(std::string_view& text)
 {
     const bool is_closing = text.starts_with("--");
@@ -158,7 +159,7 @@ std::optional<Boundary> take_boundary_end(std::string_view& text)
     return is_closing ? Boundary::closing : Boundary::between;
 }
 
-// Takes everything up to the next boundary and that, too; returns what stood before it.
+// Takes everything up to the next boundary, and the boundary. Returns what precedes the boundary.
 std::string_view take_to_boundary(std::string_view& text, const std::string& delimiter,
                                   Boundary& boundary)
 {
@@ -177,7 +178,7 @@ std::string_view take_to_boundary(std::string_view& text, const std::string& del
 }
 
 // RFC 2046 5.1.1: [preamble CRLF] --boundary [spaces] CRLF part … CRLF --boundary-- …
-// A part's own Content-Length says nothing that the boundary does not.
+// A part's own Content-Length is ignored, because the boundary decides where the part ends.
 void parse_multipart(std::string_view body, std::string_view boundary_text, http::Fields& fields)
 {
     if (boundary_text.empty() || boundary_text.size() > 70)
@@ -186,7 +187,7 @@ void parse_multipart(std::string_view body, std::string_view boundary_text, http
     auto text = body;
     auto boundary = Boundary::between;
     std::optional<Boundary>
-        first;  // the first may stand at the very beginning, without a line end before it
+        first;  // the first one may stand at the very beginning, without a newline before it
     if (text.starts_with(std::string_view{delimiter}.substr(2))) {
         auto rest = text.substr(delimiter.size() - 2);
         first = take_boundary_end(rest);
@@ -207,8 +208,8 @@ void parse_multipart(std::string_view body, std::string_view boundary_text, http
     throw Error(400, "bad_parameter", sentence);
 }
 
-// The parameter that a field gives a value of: its name, or its name with brackets behind it. Empty
-// for all other fields.
+// Returns which of our own parameters a field's name means, with or without brackets after it.
+// Empty for all other fields.
 std::string_view repeatable_parameter(std::string_view name, mailbox::As as)
 {
     for (const std::string_view parameter : {"mailbox", "password", "login"}) {
@@ -219,7 +220,8 @@ std::string_view repeatable_parameter(std::string_view name, mailbox::As as)
     return {};
 }
 
-// The number in `[0]`. Empty for `[]` and for no brackets. Throws Error 400 for anything else.
+// Returns the number in `[0]`; empty for `[]` and for no brackets. Throws Error 400 for anything
+// else.
 std::optional<std::size_t> number_in(std::string_view brackets, std::string_view parameter)
 {
     if (brackets.empty() || brackets == "[]") return std::nullopt;
@@ -236,14 +238,13 @@ std::optional<std::size_t> number_in(std::string_view brackets, std::string_view
     return number;
 }
 
-// The fields of one parameter.
+// Where the values of one parameter are among the fields.
 struct Repeated {
-    std::vector<std::size_t> places;  // of all its values among the fields
-    std::vector<std::pair<std::size_t, std::size_t>>
-        numbered;  // the number and the place of those that have a number
+    std::vector<std::size_t> places;                            // all of them
+    std::vector<std::pair<std::size_t, std::size_t>> numbered;  // number and place, if numbered
 };
 
-// Puts the values of a parameter into the order of their numbers. Returns these.
+// Sorts the values of a parameter by their numbers. Returns the sorted numbers.
 std::vector<std::size_t> put_in_order(http::Fields& fields, Repeated& repeated)
 {
     std::sort(repeated.numbered.begin(), repeated.numbered.end());
@@ -317,8 +318,8 @@ http::Fields parse(const http::Request& request, mailbox::As as)
 {
     http::Fields fields;
     const auto body = request.body.text();
-    // Clients send a type on everything; where a body is wanted, its type counts even if it is
-    // empty.
+    // Clients send a Content-Type with every request. POST and PUT need a body, so there the type
+    // counts even if the body is empty.
     if (body.empty() && request.method != "POST" && request.method != "PUT") return fields;
     if (!is_unencoded(request.content_encoding)) {
         throw Error(

@@ -35,7 +35,8 @@ bool set_end(const std::string& address, const std::string& port, int family, __
     return true;
 }
 
-// nginx's end of the connection is the kernel's source.
+// Returns the kernel's query for the connection; empty if the text names none. nginx's end is the
+// query's source.
 std::optional<Query> query_for(std::string_view connection)
 {
     std::istringstream words{std::string{connection}};

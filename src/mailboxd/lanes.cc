@@ -5,7 +5,7 @@
 namespace lanes {
 namespace {
 
-// A paused batch costs a hand-over, so batches of two accounts take turns only that often.
+// Batches of two accounts alternate at most this often, because each pause costs a hand-over.
 constexpr auto kSlack = std::chrono::milliseconds{100};
 
 bool is_idle(const auto& lane)
@@ -24,7 +24,8 @@ std::size_t hashes_waiting(const auto& lane)
 
 }  // namespace
 
-// A lane that was idle starts where the others are: what it did not use is not saved up.
+// Returns the lane, creating it if needed. A lane that was idle starts at the time that the others
+// have used, so it cannot save up time.
 Lanes::Lane& Lanes::active(const std::string& name)
 {
     constexpr std::size_t kMostIdle = 1000;
@@ -34,7 +35,8 @@ Lanes::Lane& Lanes::active(const std::string& name)
     return lane;
 }
 
-// Of an idle lane only a debt is worth keeping. Where too many have one, all are forgiven.
+// Drops all idle lanes. Their used time is lost, which matters only to lanes that had used more
+// than the others.
 void Lanes::forget_idle()
 {
     std::erase_if(lanes_, [](const auto& lane) { return is_idle(lane.second); });
@@ -63,8 +65,8 @@ bool Lanes::is_processor_free() const
     return hashing < static_cast<std::ptrdiff_t>(limits_.processors);
 }
 
-// Short changes are always fresh, so they pass the lane's own batches. The batches still get every
-// second turn.
+// Takes a change from one lane; empty if it has none that may run now. Short changes are always
+// fresh, so they overtake the lane's own batches. The batches still get every second turn.
 std::optional<Change> Lanes::take_from(Lane& lane)
 {
     const bool can_hash = is_processor_free();
@@ -149,8 +151,8 @@ bool Lanes::remove(Id id)
 
 std::vector<Id> Lanes::take_late(Clock::time_point now)
 {
-    // While nothing runs, one is tried whatever the last hashes took: otherwise a wrong estimate
-    // would never be corrected.
+    // While nothing runs, the estimate of the hash time is ignored: otherwise a wrong estimate
+    // would refuse every change and never be corrected.
     const auto hash_time = running_.empty() ? Clock::duration{} : hash_time_;
     std::vector<Id> late;
     for (const auto& change : take_if([&](const Change& waiting) {
@@ -228,8 +230,8 @@ bool Lanes::is_pressed(Clock::time_point now) const
             most = std::max(most, used_by(*lanes_.find(running.change.lane), now));
     }
     return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
-        // Whatever could run has been taken, so this one waits for a processor, or for a worker of
-        // its own lane.
+        // Every change that could run has been taken, so this one waits for a processor, or for a
+        // worker of its own lane.
         if (!lane.second.fresh.empty()) return true;
         return !lane.second.begun.empty() && used_by(lane, now) + kSlack < most;
     });

@@ -1,8 +1,8 @@
-// lanes.h - in which order waiting changes are served, so that each account gets its share.
+// lanes.h - the order in which waiting changes are served, so that each account gets its share.
 //
-// Start-time fair queueing: each lane (an account, or a client that is not known yet) has a clock
-// of the worker time that it has used, and the lane that has used least comes next. Knows no
-// sockets and no processes; time is passed in.
+// This is start-time fair queueing. A lane is an account, or a client whose account is not known
+// yet. Each lane counts the worker time that it has used, and the lane that has used least comes
+// next. Knows no sockets and no processes; time is passed in.
 #pragma once
 
 #include <chrono>
@@ -23,15 +23,15 @@ struct Change {
     Id id = 0;
     std::string lane;
     bool needs_hash = false;  // POST and PUT
-    std::size_t hashes = 1;   // that are still to be made, as far as is known
-    bool is_begun = false;    // a worker had it before and paused it
+    std::size_t hashes = 1;   // still to be made, as far as is known
+    bool is_begun = false;    // a worker has begun it and paused it
     Clock::time_point deadline{};
 };
 
 struct Limits {
-    unsigned workers = 1;     // changes that can be served at once
-    unsigned processors = 1;  // of these, how many may hash at once
-    std::size_t waiting = 1;  // changes that may wait
+    unsigned workers = 1;     // how many changes can be served at once
+    unsigned processors = 1;  // how many of these may hash at once
+    std::size_t waiting = 1;  // how many changes may wait
 };
 
 class Lanes {
@@ -40,29 +40,30 @@ public:
 
     void add(Change change);
 
-    // Takes out the change that is to be served next, which is running from then on. Nothing where
-    // none waits, or none may run now. The last idle worker goes only to a lane that has no other.
+    // Takes out the change that is to be served next and counts it as running. Returns empty if no
+    // change waits, or none may run now. The last idle worker serves only a lane that has no other.
     std::optional<Change> take_next(Clock::time_point now);
-    // The running change makes no more hashes.
+    // Notes that the running change makes no more hashes.
     void stop_hashing(Id id);
-    // The running change has ended or was paused. Returns it.
+    // Notes that a running change has ended or was paused. Returns it; empty if it was not running.
     std::optional<Change> finish(Id id, Clock::time_point now);
 
-    // Takes out a change that waits; false where it does not.
+    // Takes out a waiting change. Returns false if no such change waits.
     bool remove(Id id);
-    // Takes out what waits and can no longer be done before its deadline; while nothing runs, only
-    // what is past it.
+    // Takes out the waiting changes that can no longer be done before their deadlines. While
+    // nothing runs, only those whose deadline has passed.
     std::vector<Id> take_late(Clock::time_point now);
-    // Where more wait than may: takes out the newest of the lane that waits for most hashes.
+    // Takes out the newest change of the lane that waits for most hashes, if more changes wait than
+    // may. Returns empty otherwise.
     std::optional<Id> take_surplus();
-    // Moves a change, waiting or running, to another lane.
+    // Moves a waiting or running change to another lane.
     void move(Id id, const std::string& lane, Clock::time_point now);
 
-    // How long a change of this lane with so many hashes would wait and work, as things are; 0
-    // where nothing runs or waits.
+    // Returns an estimate of how long a change of this lane with so many hashes would wait and
+    // work; 0 if nothing runs or waits.
     Clock::duration expected(const std::string& lane, std::size_t hashes) const;
-    // Whether a worker that hashes should pause after this hash, because somebody else comes first.
-    // To be asked when take_next() has nothing more.
+    // Returns whether workers that hash should pause after their current hash, because another
+    // change comes first. Only valid after take_next() has returned empty.
     bool is_pressed(Clock::time_point now) const;
 
     void note_hash_time(Clock::duration time);
@@ -72,9 +73,9 @@ private:
     struct Lane {
         std::deque<Change> fresh;
         std::deque<Change> begun;
-        Clock::duration used{};  // worker time, without that of running changes
+        Clock::duration used{};  // worker time of its changes that have ended
         std::size_t running = 0;
-        bool is_begun_next = false;  // the two queues take turns
+        bool is_begun_next = false;  // the two queues alternate
     };
     struct Running {
         Change change;
@@ -94,7 +95,7 @@ private:
     Limits limits_;
     Named lanes_;
     std::map<Id, Running> running_;
-    Clock::duration floor_{};  // what the lane that was served last had used
+    Clock::duration floor_{};  // the used time of the lane that was served last
     Clock::duration hash_time_ = std::chrono::milliseconds{30};
 };
 

@@ -1,5 +1,5 @@
-// mailboxd - the front door: options, configuration, listening sockets, privileges, then
-// master::run.
+// main.cc - the service's program: reads options and configuration, opens the listening sockets,
+// drops privileges, and runs the master.
 
 #include <fcntl.h>
 #include <grp.h>
@@ -42,8 +42,8 @@ constexpr int kUsage = 2;
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-// A socket file that nobody listens on is left from a master that was killed; one that
-// answers belongs to another service.
+// Deletes a socket file that no process listens on: a master that was killed has left it. Throws if
+// a process answers on it.
 void remove_stale(const std::string& path, const sockaddr_un& address)
 {
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -72,16 +72,17 @@ int open_socket(const std::string& path, const Config& config)
 {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.c_str(), path.size());  // config.cc has checked its length
+    std::memcpy(address.sun_path, path.c_str(), path.size());  // config.cc checks its length
     remove_stale(path, address);
     const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (socket < 0) fail("socket");
-    const auto old_mask = ::umask(0777);  // nobody may connect before owner and mode are right
+    const auto old_mask = ::umask(0777);  // no one may connect before owner and mode are set
     const int bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address);
     ::umask(old_mask);
     if (bound != 0)
-        fail("the socket's folder has to be there, for who starts mailboxd to write to: bind("
-             + path + ")");
+        fail(
+            "the socket's folder must exist and be writable for the user who starts mailboxd: bind("
+            + path + ")");
     if (!config.socket_group.empty()
         && ::chown(path.c_str(), static_cast<uid_t>(-1), group_id(config.socket_group)) != 0) {
         fail("chown(" + path + ", " + config.socket_group + ")");
@@ -91,7 +92,7 @@ int open_socket(const std::string& path, const Config& config)
     return socket;
 }
 
-// Passwords pass through this process: no core, whatever the system's core pattern.
+// Forbids core dumps, whatever the system's core pattern, because this process handles passwords.
 void forbid_core()
 {
     const rlimit none{.rlim_cur = 0, .rlim_max = 0};
@@ -106,9 +107,9 @@ master::Settings read_settings(const std::string& path)
     return {std::move(config), std::move(password), migrate::expect_no_older};
 }
 
-// A folder that a setting's file is made in. What the units make when they start may be absent
-// before.
-void expect_folder(const std::string& setting, const std::string& file)
+// Checks the folder that a setting's file is created in. A folder that the units create when they
+// start may be missing before; then a note is printed. Throws if another one is missing.
+void check_folder(const std::string& setting, const std::string& file)
 {
     const auto folder = std::filesystem::path{file}.parent_path().string();
     if (file.empty() || ::access(folder.c_str(), X_OK) == 0) return;
@@ -118,9 +119,9 @@ void expect_folder(const std::string& setting, const std::string& file)
     std::cout << "note: " << says << "; mailboxd.socket and mailboxd.service make theirs\n";
 }
 
-// A server that takes no changes at present can still answer lists. One that never takes them as it
-// is set is refused.
-void look_at_server(db::Connection& connection, const Config& config)
+// Prints notes about the database server. A server that refuses changes at present can still answer
+// lists. Throws if its settings make it refuse them for good.
+void check_server(db::Connection& connection, const Config& config)
 {
     try {
         server::try_change(connection);
@@ -134,25 +135,26 @@ void look_at_server(db::Connection& connection, const Config& config)
         std::cout << "note: " << each.says << '\n';
 }
 
-// -t: the configuration was read; now what else a start needs: groups, folders, and as the user who
-// is to run it, who on HUP reads them again, the files; the database and its schema.
+// Runs -t, after the configuration was read. Checks what else a start needs: groups, folders,
+// files, the database and its schema. Files are read as the user who will run the service, because
+// that user reads them again on HUP.
 int test(const std::string& path, const Config& config)
 {
     if (::geteuid() == 0 && !config.socket_group.empty()) group_id(config.socket_group);
-    expect_folder("socket", config.socket);
-    expect_folder("write_socket", config.write_socket);
+    check_folder("socket", config.socket);
+    check_folder("write_socket", config.write_socket);
     privileges::drop(config.user, "user");
-    expect_folder("log_file", config.log_file);
+    check_folder("log_file", config.log_file);
     const auto settings = read_settings(path);
     db::Session session{settings.config.db, settings.db_password, settings.config};
     const auto version = store::Store{session}.schema_version();
     const auto problem = migrate::mismatch(version);
     if (version < migrate::newest_version()) throw std::runtime_error(problem);
-    if (!problem.empty()) std::cout << "note: " << problem << "; until then this one serves\n";
+    if (!problem.empty()) std::cout << "note: " << problem << "; until then this release serves\n";
     else
-        look_at_server(session.connection(),
-                       settings.config);  // a newer release's tables may be others
-    std::cout << path << " is right; the database answers and has schema version " << version
+        check_server(session.connection(),
+                     settings.config);  // a newer release may have other tables
+    std::cout << path << " is valid; the database answers and has schema version " << version
               << ".\n";
     return 0;
 }
@@ -194,8 +196,8 @@ int run(int argc, char** argv)
     options.add_options()(
         "config,c",
         po::value(&path)->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"),
-        "configuration")("test,t", "check configuration, database and schema version, then leave")(
-        "help,h", "print this and leave")("version,V", "print the version and leave");
+        "configuration")("test,t", "check configuration, database and schema version, then exit")(
+        "help,h", "print this help and exit")("version,V", "print the version and exit");
     po::variables_map given;
     try {
         po::store(po::command_line_parser(argc, argv).options(options).positional({}).run(), given);
@@ -208,9 +210,9 @@ int run(int argc, char** argv)
     if (given.count("help") != 0) {
         std::cout
             << "Usage: mailboxd [OPTION]...\n"
-               "Answers the Mailboxes API over FastCGI behind nginx. Stays in the foreground and logs to\n"
-               "standard error or log_file. TERM stops it after what runs has been answered; HUP reads\n"
-               "the configuration again; USR1 opens log_file again.\n\n"
+               "Serves the Mailboxes API over FastCGI behind nginx. Stays in the foreground and logs to\n"
+               "standard error or log_file. TERM stops it after the running requests are answered, HUP\n"
+               "rereads the configuration, USR1 reopens log_file.\n\n"
             << options;
         return 0;
     }
@@ -220,12 +222,12 @@ int run(int argc, char** argv)
     }
     auto settings = read_settings(path);
     if (given.count("test") != 0) return test(path, settings.config);
-    // From here on the configuration is right.
+    // From here on the configuration is valid.
     const auto pools = open_pools(settings.config);
     privileges::drop(settings.config.user, "user");
     forbid_core();
     crypto::initialize();
-    // From here on: no privileges, nothing that a fork must not inherit.
+    // From here on the process has no privileges, and nothing that a fork must not inherit.
     return master::run(std::move(settings), pools, [&] { return read_settings(path); });
 }
 

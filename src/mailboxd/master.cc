@@ -31,9 +31,9 @@ constexpr auto kAskAgain = 1s;
 constexpr auto kFirstBackOff = 100ms;
 constexpr auto kLongestBackOff = 10s;
 
-enum class Phase { working, asked_after_its_gate, asked_to_stop };
+enum class Phase { working, waiting_for_gate, asked_to_stop };
 
-// Of the master alone: a worker keeps what it was forked with.
+// Unmaps shared memory in the master. A worker keeps the memory that it was forked with.
 struct Unshare {
     template <typename Value>
     void operator()(Value* value) const
@@ -53,8 +53,7 @@ Shared<Value> shared()
     return Shared<Value>{new (memory) Value{}};
 }
 
-// What the gate and the workers of a pool and a generation have in common. It is there as long as
-// one of them is.
+// What the gate and the workers of one pool and generation share. It lives as long as one of them.
 struct Channel {
     gate::Jobs jobs = gate::open_jobs();
     Shared<gate::Board> board = shared<gate::Board>();
@@ -62,17 +61,17 @@ struct Channel {
 
 enum class Role { worker, gate };
 
-// A child process, or the place that waits to be filled by one.
+// The place of a child process, which may be running or waiting to be started.
 struct Slot {
     const Pool* pool;
     Role role;
     unsigned generation;
     std::shared_ptr<Channel> channel;                          // nullptr: the pool has no gate
-    Shared<worker::Status> status = shared<worker::Status>();  // with the process
+    Shared<worker::Status> status = shared<worker::Status>();  // shared with the process
     pid_t pid = 0;                                             // 0: to be started at start_at
     Clock::time_point start_at{};
     Clock::time_point started{};
-    Clock::duration back_off{};  // how long the next start was put off
+    Clock::duration back_off{};  // by how much the next start was delayed
     Phase phase = Phase::working;
     Clock::time_point ask_at{};
     Clock::time_point kill_at{};
@@ -107,7 +106,7 @@ public:
             pulse_.beat();
             receive(until_next_deadline());
             reap();
-            meet_deadlines();
+            handle_deadlines();
         }
         logging::info("stopped")("pid", ::getpid());
         return 0;
@@ -132,7 +131,7 @@ private:
 
     int run_child(const Slot& slot, pid_t master_pid) const
     {
-        close_what_others_have(slot);
+        close_descriptors_of_others(slot);
         const auto& config = settings_->config;
         if (slot.role == Role::gate) {
             slot.status->stage = worker::Stage::serving;
@@ -146,7 +145,7 @@ private:
                            master_pid, *slot.status);
     }
 
-    // The child runs and ends where it was forked; it never returns into the loop.
+    // Forks a child. The child runs and exits in here and never returns to the master's loop.
     void start(Slot& slot)
     {
         new (slot.status.get()) worker::Status{};
@@ -165,12 +164,13 @@ private:
         if (slot.pid < 0) {
             logging::error("fork")("error", std::strerror(errno));
             slot.pid = 0;
-            put_off(slot);
+            delay_start(slot);
         }
     }
 
-    // So that a socket, or an end of the jobs, is closed when those that serve it have gone.
-    void close_what_others_have(const Slot& own) const
+    // Closes the descriptors of other children, so that a socket or a queue of jobs is closed when
+    // those that serve it have ended.
+    void close_descriptors_of_others(const Slot& own) const
     {
         for (const auto& pool : pools_) {
             const bool serves = &pool == own.pool && (!pool.has_gate || own.role == Role::gate);
@@ -192,7 +192,7 @@ private:
         }
     }
 
-    static void put_off(Slot& slot)
+    static void delay_start(Slot& slot)
     {
         slot.back_off =
             std::clamp<Clock::duration>(slot.back_off * 2, kFirstBackOff, kLongestBackOff);
@@ -210,7 +210,7 @@ private:
         case SIGTERM:
         case SIGINT:
             if (!is_stopping_) logging::info("stopping")("pid", ::getpid());
-            is_stopping_ = true;  // nothing overrides it
+            is_stopping_ = true;  // final: later signals do not change it
             notify::stopping();
             retire_before(generation_ + 1);
             break;
@@ -222,13 +222,13 @@ private:
             }
             break;
         case SIGUSR1: reopen_log(); break;
-        default:  // CHLD, or a deadline: the loop looks at both
+        default:  // CHLD or a deadline: the loop handles both
             break;
         }
     }
 
-    // A worker that answers a request does so when it is done; until then it writes to the old
-    // file.
+    // Reopens the log and tells the children to. A worker that is serving a request reopens it
+    // afterwards; until then it writes to the old file.
     void reopen_log() const
     {
         if (!logging::reopen(settings_->config.log_file)) return;
@@ -242,7 +242,7 @@ private:
     {
         try {
             auto settings = std::make_unique<Settings>(reload_());
-            auto outage = shared<db::Outage>();  // it may be another server
+            auto outage = shared<db::Outage>();  // the new settings may name another server
             logging::open(settings->config.log_file);
             settings_ = std::move(settings);
             outage_ = std::move(outage);
@@ -251,7 +251,7 @@ private:
                 "advice", "the old configuration stays in force");
             return;
         }
-        // The same sockets with, perhaps, another length of their queues.
+        // Listens on the same sockets again, because the backlog may have changed.
         for (const auto& pool : pools_) {
             if (!pool.is_inherited) ::listen(pool.listener, settings_->config.backlog);
         }
@@ -262,28 +262,29 @@ private:
         retire_before(generation_);
     }
 
-    // Asks the workers of older generations to end, and forgets those that do not run.
+    // Asks the children of older generations to stop, and drops the slots that do not run.
     void retire_before(unsigned generation)
     {
         const auto now = Clock::now();
         for (auto& slot : slots_) {
             if (slot.generation >= generation || slot.phase != Phase::working) continue;
-            // Its gate may still have work for it.
+            // Its gate may still have jobs for it.
             if (slot.role == Role::worker && has_gate_running(slot)) {
-                slot.phase = Phase::asked_after_its_gate;
+                slot.phase = Phase::waiting_for_gate;
             } else {
                 ask_to_stop(slot, now);
             }
         }
-        forget_the_retired();
-        meet_deadlines();
+        drop_retired_slots();
+        handle_deadlines();
     }
 
     void ask_to_stop(Slot& slot, Clock::time_point now) const
     {
         slot.phase = Phase::asked_to_stop;
         slot.ask_at = now;
-        // One that still waits for its database has taken no request, and takes none any more.
+        // A worker that is still connecting to its database has no request. Dismissed, it takes
+        // none.
         auto stage = worker::Stage::starting;
         const bool is_dismissed =
             slot.status->stage.compare_exchange_strong(stage, worker::Stage::dismissed);
@@ -298,16 +299,16 @@ private:
         });
     }
 
-    void ask_those_without_a_gate()
+    void stop_workers_without_gate()
     {
         const auto now = Clock::now();
         for (auto& slot : slots_) {
-            if (slot.phase == Phase::asked_after_its_gate && !has_gate_running(slot))
+            if (slot.phase == Phase::waiting_for_gate && !has_gate_running(slot))
                 ask_to_stop(slot, now);
         }
     }
 
-    void forget_the_retired()
+    void drop_retired_slots()
     {
         slots_.remove_if(
             [](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
@@ -320,14 +321,14 @@ private:
             const auto slot =
                 std::find_if(slots_.begin(), slots_.end(),
                              [&](const Slot& candidate) { return candidate.pid == pid; });
-            if (slot != slots_.end()) bury(*slot, wait_status);
+            if (slot != slots_.end()) note_exit(*slot, wait_status);
         }
-        ask_those_without_a_gate();
-        forget_the_retired();
+        stop_workers_without_gate();
+        drop_retired_slots();
         start_due_slots();
     }
 
-    void bury(Slot& slot, int wait_status)
+    void note_exit(Slot& slot, int wait_status)
     {
         const bool is_dismissed = slot.status->stage == worker::Stage::dismissed;
         const bool has_ended_well =
@@ -344,7 +345,7 @@ private:
         slot.pid = 0;
         if (slot.phase == Phase::asked_to_stop) return;
         if (is_useless) {
-            put_off(slot);
+            delay_start(slot);
         } else {
             slot.back_off = {};
             slot.start_at = {};
@@ -355,7 +356,7 @@ private:
                  + "ms");
     }
 
-    void meet_deadlines()
+    void handle_deadlines()
     {
         start_due_slots();
         const auto now = Clock::now();
@@ -383,7 +384,7 @@ private:
     }
 
     std::unique_ptr<Settings> settings_;
-    Shared<db::Outage> outage_ = shared<db::Outage>();  // of the workers that have these settings
+    Shared<db::Outage> outage_ = shared<db::Outage>();  // of the workers with these settings
     const std::vector<Pool>& pools_;
     std::function<Settings()> reload_;
     std::list<Slot> slots_;

@@ -1,11 +1,13 @@
-// master.h - keeps the pools alive: fork, reap, back off, stop, reload.
+// master.h - keeps the pools running: fork, reap, back off, stop, reload.
 //
-// Knows no HTTP, JSON or SQL. Its signals are blocked and received by sigtimedwait(2),
-// whose time-out is the next deadline: no handlers, so no handler's rules.
+// Knows no HTTP, JSON or SQL. Its signals are blocked and received by sigtimedwait(2), whose
+// timeout is the next deadline. So there are no signal handlers, and the restrictions on handlers
+// do not apply.
 //
-//   CHLD       reap, log cause, age and requests served; respawn
-//   TERM, INT  stop: ask every worker, again each second, KILL after the grace
-//   HUP        read the configuration; good: new workers, the old ones retire; else keep on
+//   CHLD       reaps the child; logs cause, age and requests served; starts another
+//   TERM, INT  stops: sends TERM to every child each second, and KILL after stop_grace
+//   HUP        reads the configuration; if it is valid, starts new workers and retires the old ones
+//   USR1       reopens the log file, and tells the children to do so
 #pragma once
 
 #include <functional>
@@ -22,19 +24,19 @@ struct Pool {
     std::string name;  // "read" or "write", for the log
     int listener;
     unsigned Config::*size;
-    bool has_gate;              // whether it serves changes, so that hashing is shared (gate.h)
-    bool is_inherited = false;  // from a service manager, whose setting of the backlog counts
+    bool has_gate;              // true if it serves changes, whose hashing is shared (gate.h)
+    bool is_inherited = false;  // true if a service manager opened it; its own backlog applies
 };
 
-// What a new generation of workers is started with.
+// What a generation of workers is started with.
 struct Settings {
     Config config;
     std::string db_password;
-    db::Connection::Look look;  // at the database, with each connection
+    db::Connection::Look look;  // runs on each new database connection
 };
 
-// Returns the exit code once every worker has gone. `reload` reads the settings again;
-// it throws Config::Problems.
+// Returns the exit code after every worker has ended. `reload` reads the settings again; it throws
+// Config::Problems.
 int run(Settings settings, const std::vector<Pool>& pools, const std::function<Settings()>& reload);
 
 }  // namespace master

@@ -29,8 +29,8 @@ void handle(int signal, void (*handler)(int))
 
 }  // namespace
 
-// INT and HUP of a terminal reach the whole process group. They are ignored here, because the
-// master passes on what they mean.
+// INT and HUP from a terminal reach the whole process group. Children ignore them, because the
+// master acts on them.
 sigset_t prepare()
 {
     handle(SIGTERM, note_stop);

@@ -1,7 +1,7 @@
-// signals.h - what the master tells its child processes: TERM stops one, USR1 makes it open its log
-// again.
+// signals.h - the master's signals to its child processes: TERM stops a process, USR1 makes it
+// reopen its log.
 //
-// Both stay blocked except while a process waits for work, so nothing is ever cut in half.
+// Both are blocked except while a process waits for work, so they never interrupt a request.
 #pragma once
 
 #include <csignal>
@@ -9,12 +9,13 @@
 
 namespace signals {
 
-// Installs the handlers, and asks for TERM if the master dies. Returns the mask to wait with.
+// Installs the handlers and asks the kernel for TERM if the master dies. Returns the signal mask to
+// wait for work with.
 sigset_t prepare();
 
 bool is_told_to_stop();
 
-// Opens the log file again if that was asked for since the last call.
+// Reopens the log file if USR1 came since the last call.
 void reopen_log_if_told(const std::string& log_file);
 
 }  // namespace signals

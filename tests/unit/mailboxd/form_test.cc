@@ -1,4 +1,4 @@
-// form_test.cc - every form of body that the published clients send, and where each is refused.
+// form_test.cc - every kind of body that published clients send, and which bodies are refused.
 
 #include "mailboxd/form.h"
 
@@ -32,7 +32,7 @@ Pairs fields_of(std::string_view type, std::string_view body, std::string_view m
     return pairs;
 }
 
-// How a body with this Content-Encoding is taken.
+// What becomes of a body with this Content-Encoding.
 std::string taken(std::string_view encoding, std::string_view body, std::string_view method)
 {
     http::Raw raw;
@@ -90,7 +90,7 @@ const Type kAny[] = {
     {"an unknown one", "text/plain"},
 };
 
-// As Python's poster and PHP's curl write it, with the boundary b.
+// Multipart as Python's poster and PHP's curl write it, with the boundary b.
 const std::string kMultipart =
     "--b\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n"
     "--b\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nsecret\r\n"
@@ -110,8 +110,8 @@ const Boundary kBoundaries[] = {
     {"type in any case", "Multipart/Form-Data; boundary=b", "b"},
     {"parameter in any case", "multipart/form-data; BOUNDARY=b", "b"},
     {"the boundary's own case counts", "multipart/form-data; boundary=aB", "aB"},
-    {"behind another parameter", "multipart/form-data; charset=utf-8; boundary=b", "b"},
-    {"behind a quoted one that names it", "multipart/form-data; x=\"; boundary=a\"; boundary=b",
+    {"after another parameter", "multipart/form-data; charset=utf-8; boundary=b", "b"},
+    {"after a quoted one that names it", "multipart/form-data; x=\"; boundary=a\"; boundary=b",
      "b"},
     {"in front of another parameter", "multipart/form-data; boundary=b; charset=utf-8", "b"},
     {"quoted, in front of another", "multipart/form-data; boundary=\"b\"; charset=utf-8", "b"},
@@ -143,12 +143,12 @@ const std::string kHead = "Content-Disposition: form-data; name=\"m\"\r\n";
 const Body kBodies[] = {
     {"closed with a line end", kMultipart + "\r\n", kAlice},
     {"closed without a line end", kMultipart, kAlice},
-    {"text behind it is no part", kMultipart + "\r\nepilogue\r\n--b\r\n", kAlice},
+    {"text after it is no part", kMultipart + "\r\nepilogue\r\n--b\r\n", kAlice},
     {"text in front of it is no part", "preamble\r\n" + kMultipart, kAlice},
     {"a line end in front", "\r\n" + kMultipart, kAlice},
     {"no parts", "--b--\r\n", {}},
     {"no parts, no line end", "--b--", {}},
-    {"no parts, behind a line end", "\r\n--b--\r\n", {}},
+    {"no parts, after a line end", "\r\n--b--\r\n", {}},
     {"a part's length of its own",
      "--b\r\n" + kHead + "Content-Length: 5\r\n\r\nalice\r\n--b--",
      {{"m", "alice"}}},
@@ -183,7 +183,7 @@ const Body kBodies[] = {
     {"a file's name is not the field's",
      "--b\r\nContent-Disposition: form-data; filename=\"; name=x\"; name=\"m\"\r\n\r\nalice\r\n--b--",
      {{"m", "alice"}}},
-    {"spaces behind the boundary", "--b \t\r\n" + kHead + "\r\nalice\r\n--b--", {{"m", "alice"}}},
+    {"spaces after the boundary", "--b \t\r\n" + kHead + "\r\nalice\r\n--b--", {{"m", "alice"}}},
     {"line ends in a value",
      "--b\r\n" + kHead + "\r\n\r\na\nb\rc\r\n\r\n--b--",
      {{"m", "\r\na\nb\rc\r\n"}}},
@@ -257,7 +257,7 @@ struct Array : support::Row {
     Pairs fields;
 };
 
-// What PHP's http_build_query and Ruby's Rack make of arrays.
+// Arrays as PHP's http_build_query and Ruby's Rack write them.
 const Array kArrays[] = {
     {"empty brackets",
      "mailbox[]=a&mailbox[]=b&password[]=x&password[]=y",
@@ -336,7 +336,7 @@ BOOST_DATA_TEST_CASE(an_array_is_refused, data::make(kBadArrays), row)
     BOOST_TEST(complaint([&] { fields_of("", row.body); }) == "400 bad_parameter");
 }
 
-// Nobody may take a compressed body for one without parameters.
+// A compressed body must not be read as a body without parameters.
 BOOST_AUTO_TEST_CASE(a_body_that_is_encoded)
 {
     for (const char* method : {"POST", "PUT", "GET", "DELETE"}) {
@@ -421,7 +421,7 @@ BOOST_DATA_TEST_CASE(multipart_is_refused, data::make(kBadBodies), row)
                == "400 bad_multipart");
 }
 
-// What was lost on the way must not pass for a smaller request.
+// A body that lost bytes on the way must not be read as a smaller request.
 BOOST_AUTO_TEST_CASE(multipart_cut_short_anywhere_is_refused)
 {
     for (std::size_t size = 1; size < kMultipart.size(); ++size) {

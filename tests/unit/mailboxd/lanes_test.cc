@@ -1,5 +1,5 @@
-// lanes_test.cc - in which order waiting changes are served. Time is passed in, so each order is
-// exact.
+// lanes_test.cc - the order in which waiting changes are served. Time is passed in, so each order
+// is exact.
 
 #include "mailboxd/lanes.h"
 
@@ -39,14 +39,14 @@ struct Queue {
         const auto change = all.take_next(now);
         return change ? change->id : 0;
     }
-    // All that may run now.
+    // Takes all changes that may run now.
     std::vector<Id> take()
     {
         std::vector<Id> taken;
         while (const auto id = next()) taken.push_back(id);
         return taken;
     }
-    // The change worked for so long.
+    // Ends a change that has run for that time.
     void finish(Id id, Clock::duration time)
     {
         now += time;
@@ -211,8 +211,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_done_in_time_is_taken_out)
     BOOST_TEST(queue.all.waiting() == 0U);
 }
 
-// Hashes that took longer than the deadline, as on a machine that stood still, do not make every
-// later change hopeless.
+// Hashes may take longer than the deadline, for example on a suspended machine. Later changes must
+// still be tried.
 BOOST_AUTO_TEST_CASE(a_wrong_estimate_is_corrected)
 {
     Queue queue{{.workers = 2, .processors = 1, .waiting = 512}};
