@@ -31,7 +31,7 @@ void check_account_name(const std::string& name)
 // The audit log shows what was done to an account and what an actor did under one name.
 void check_no_actor(db::Connection& connection, const std::string& name)
 {
-    constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
+    static constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
     const auto is_name = [&](std::string_view actor) {
         return strings::equals_ignoring_case(name, actor);
     };

@@ -177,19 +177,30 @@ bool Rows::is_null(unsigned column) const
 // Statements are members behind the connection, so that they are destroyed before it.
 struct Connection::Parts {
     std::unique_ptr<sql::Connection> connection;
-    std::unordered_map<const char*, std::unique_ptr<sql::PreparedStatement>> statements;
+    using Prepared = std::unique_ptr<sql::PreparedStatement>;
+    std::unordered_map<const char*, Prepared> statements;
+    std::unordered_map<std::string, Prepared> texts;
 
-    sql::PreparedStatement& bound(const char* statement, Values values)
+    sql::PreparedStatement& bound(Statement statement, Values values)
     {
-        auto& prepared = statements[statement];
-        if (!prepared) prepared.reset(connection->prepareStatement(statement));
+        return bound(statements[statement.text()], statement.text(), values);
+    }
+
+    sql::PreparedStatement& bound(const std::string& text, Values values)
+    {
+        return bound(texts[text], text, values);
+    }
+
+    sql::PreparedStatement& bound(Prepared& prepared, const sql::SQLString& text, Values values)
+    {
+        if (!prepared) prepared.reset(connection->prepareStatement(text));
         unsigned index = 0;
         for (const auto& value : values) {
             ++index;
             if (const auto* number = std::get_if<std::int64_t>(&value)) {
                 prepared->setInt64(index, *number);
-            } else if (const auto* text = std::get_if<std::string_view>(&value)) {
-                prepared->setString(index, sql::SQLString{text->data(), text->size()});
+            } else if (const auto* bytes = std::get_if<std::string_view>(&value)) {
+                prepared->setString(index, sql::SQLString{bytes->data(), bytes->size()});
             } else {
                 prepared->setNull(index, 0);
             }
@@ -252,14 +263,22 @@ void Connection::set_session()
 
 Connection::~Connection() = default;
 
-std::uint64_t Connection::execute(const char* statement, Values values)
+std::uint64_t Connection::execute(Statement statement, Values values)
 {
     return timed([&] {
         return static_cast<std::uint64_t>(parts_->bound(statement, values).executeUpdate());
     });
 }
 
-Rows Connection::query(const char* statement, Values values)
+Rows Connection::query(Statement statement, Values values)
+{
+    return timed([&] {
+        return Rows{
+            std::unique_ptr<sql::ResultSet>{parts_->bound(statement, values).executeQuery()}};
+    });
+}
+
+Rows Connection::query_text(const std::string& statement, Values values)
 {
     return timed([&] {
         return Rows{

@@ -1,8 +1,7 @@
 // connection.h - the pipe to MySQL: Connection, Transaction, Outage, Session, Error.
 //
-// A statement is a literal of the caller, prepared once per connection and found again
-// by its address; values are bound, never spliced. Complains with Error, whose remedy
-// says what may help, or with DuplicateKey.
+// A statement is prepared once per connection (statement.h); values are bound, never spliced.
+// Throws Error, whose remedy says what may help, or DuplicateKey.
 #pragma once
 
 #include <atomic>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "base/config.h"
+#include "db/statement.h"
 
 namespace sql {
 class ResultSet;
@@ -107,9 +107,12 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     // Returns the number of rows that matched (UPDATE) or were inserted or deleted.
-    std::uint64_t execute(const char* statement, Values values = {});
-    Rows query(const char* statement, Values values = {});
-    // One statement that is not kept: transactions, migrations.
+    std::uint64_t execute(Statement statement, Values values = {});
+    Rows query(Statement statement, Values values = {});
+    // The same for a statement that is read from a file. It is prepared once, too, and found again
+    // by comparing its text.
+    Rows query_text(const std::string& statement, Values values = {});
+    // Runs a statement without values and does not keep it: transactions, migrations.
     void run(const std::string& statement);
 
 private:

@@ -67,13 +67,13 @@ std::optional<Mailbox> find(db::Connection& connection, const mailbox::Address& 
 
 namespace {
 
-const std::string kDeleted =
+constexpr db::Text kDeleted{
     "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL,"
-    " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox WHERE domain = ?";
-const std::string kLastFirst =
-    " ORDER BY deleted_at DESC, domain_id DESC, created_at DESC, storage_id";
-const std::string kDeletedOfDomain = kDeleted + kLastFirst;
-const std::string kDeletedOfAddress = kDeleted + " AND local_part = ?" + kLastFirst;
+    " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox WHERE domain = ?"};
+constexpr db::Text kLastFirst{
+    " ORDER BY deleted_at DESC, domain_id DESC, created_at DESC, storage_id"};
+constexpr auto kDeletedOfDomain = kDeleted + kLastFirst;
+constexpr auto kDeletedOfAddress = kDeleted + " AND local_part = ?" + kLastFirst;
 
 std::vector<Deleted> deleted_of(db::Rows rows)
 {
@@ -90,13 +90,13 @@ std::vector<Deleted> deleted_of(db::Rows rows)
 
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Domain& domain)
 {
-    return deleted_of(connection.query(kDeletedOfDomain.c_str(), {domain.name()}));
+    return deleted_of(connection.query(kDeletedOfDomain, {domain.name()}));
 }
 
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address& address)
 {
     return deleted_of(
-        connection.query(kDeletedOfAddress.c_str(), {address.domain(), address.local_part()}));
+        connection.query(kDeletedOfAddress, {address.domain(), address.local_part()}));
 }
 
 // Sessions of a mailbox that is suspended itself end for good: after a resume they have to log in

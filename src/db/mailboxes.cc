@@ -238,13 +238,14 @@ namespace {
 // Total and page from one statement, so from one view; an empty page leaves a row with the total
 // alone. LOCATE finds an empty text in every name; names are ASCII, and what is searched need not
 // be.
-std::string domains_statement(const std::string& order)
+template <std::size_t size>
+constexpr auto domains_statement(const char (&order)[size])
 {
     constexpr char kSelected[] =
         " FROM api_key k JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
         " WHERE k.id = ? AND LOCATE(?, CONVERT(d.name USING utf8mb4) COLLATE utf8mb4_bin) > 0"
         " AND ? IN ('', IF(d.state = 'active', 'active', 'disabled'))";
-    return std::string{
+    return db::Text{
                "SELECT total.count, page.name, page.created_at, page.is_active FROM (SELECT COUNT(*) AS count"}
            + kSelected
            + ") total LEFT JOIN (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active"
@@ -252,22 +253,30 @@ std::string domains_statement(const std::string& order)
            + order;
 }
 
+constexpr auto kAsAdded = domains_statement("id");
+constexpr auto kByName = domains_statement("name");
+constexpr auto kByNameDescending = domains_statement("name DESC");
+
+db::Statement domains_statement(Selection::Order order)
+{
+    switch (order) {
+    case Selection::Order::as_added: return kAsAdded;
+    case Selection::Order::by_name: return kByName;
+    case Selection::Order::by_name_descending: return kByNameDescending;
+    }
+    throw std::logic_error("no order");
+}
+
 }  // namespace
 
 Domains Store::domains(std::string_view key_id, const Page& page, const Selection& selection)
 {
-    static const std::string kAsAdded = domains_statement("id");
-    static const std::string kByName = domains_statement("name");
-    static const std::string kByNameDescending = domains_statement("name DESC");
-    using Order = Selection::Order;
-    const auto& statement = selection.order == Order::as_added  ? kAsAdded
-                            : selection.order == Order::by_name ? kByName
-                                                                : kByNameDescending;
     const auto& part = selection.part_of_name;
     const auto& state = selection.state;
     return reading([&](db::Connection& connection) {
-        auto rows = connection.query(
-            statement.c_str(), {key_id, part, state, key_id, part, state, page.limit, page.skip});
+        auto rows =
+            connection.query(domains_statement(selection.order),
+                             {key_id, part, state, key_id, part, state, page.limit, page.skip});
         Domains domains;
         while (rows.next()) {
             domains.total = rows.integer(1);
@@ -306,20 +315,19 @@ constexpr std::int64_t kBehindEverything = std::numeric_limits<std::uint32_t>::m
 // The key that may read a domain, and the domain; then what is read of that one, which nobody else
 // makes the server look at. Each table is bound to the one index that serves, so the server weighs
 // no others; these two are read as constants.
-const std::string kReader =
-    " FROM api_key k FORCE INDEX (PRIMARY) JOIN domain d FORCE INDEX (domain_name) ON d.account_id = k.account_id";
-const std::string kMayRead =
+constexpr db::Text kReader{
+    " FROM api_key k FORCE INDEX (PRIMARY) JOIN domain d FORCE INDEX (domain_name) ON d.account_id = k.account_id"};
+constexpr db::Text kMayRead{
     " WHERE k.id = ? AND k.hash = ? AND k.good_until > UNIX_TIMESTAMP() AND k.account_state = 'active'"
-    " AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)";
+    " AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"};
 
-const std::string kRangeColumns =
-    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id";
-const std::string kJoinRanges = " JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id";
-const std::string kRangesInOrder = " ORDER BY r.domain_id, r.number";
-const std::string kRanges = kRangeColumns + " FROM domain d FORCE INDEX (domain_name)" + kJoinRanges
-                            + " WHERE d.name = ?" + kRangesInOrder;
-const std::string kRangesForReader =
-    kRangeColumns + kReader + kJoinRanges + kMayRead + kRangesInOrder;
+constexpr db::Text kRangeColumns{
+    "SELECT r.number, r.mailboxes, r.counts, d.mailboxes, d.last_id, d.id"};
+constexpr db::Text kJoinRanges{" JOIN mailbox_range r FORCE INDEX (PRIMARY) ON r.domain_id = d.id"};
+constexpr db::Text kRangesInOrder{" ORDER BY r.domain_id, r.number"};
+constexpr auto kRanges = kRangeColumns + " FROM domain d FORCE INDEX (domain_name)" + kJoinRanges
+                         + " WHERE d.name = ?" + kRangesInOrder;
+constexpr auto kRangesForReader = kRangeColumns + kReader + kJoinRanges + kMayRead + kRangesInOrder;
 
 Ranges ranges(db::Rows rows, const mailbox::Domain& domain)
 {
@@ -389,7 +397,7 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
     return reading([&](db::Connection& connection) {
         for (int i = 0; i < kTries; ++i) {
             const auto position = position_of(
-                domain, skip, [&] { return connection.query(kRanges.c_str(), {domain.name()}); });
+                domain, skip, [&] { return connection.query(kRanges, {domain.name()}); });
             auto found = look(connection, position);
             if (found) return found;
             ranges_ = {};
@@ -402,13 +410,13 @@ auto Store::at_position(const mailbox::Domain& domain, std::int64_t skip, Look l
 // one range of the primary key, in its order (ORDER BY m.id alone would make MySQL sort the
 // domain). What is the same for all comes back with each row for want of a cheaper place:
 // 16 bytes against a round trip.
-const std::string kListed =
-    "SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.id, d.version" + kReader
-    + " JOIN mailbox m FORCE INDEX (PRIMARY) ON m.domain_id = d.id" + kMayRead;
-const std::string kInOrder = " ORDER BY m.domain_id, m.id LIMIT ? OFFSET ?";
-const std::string kList = kListed + kInOrder;
+constexpr auto kListed =
+    db::Text{"SELECT m.local_part, m.created_at, m.size_bytes, d.mailboxes, d.id, d.version"}
+    + kReader + " JOIN mailbox m FORCE INDEX (PRIMARY) ON m.domain_id = d.id" + kMayRead;
+constexpr db::Text kInOrder{" ORDER BY m.domain_id, m.id LIMIT ? OFFSET ?"};
+constexpr auto kList = kListed + kInOrder;
 // From a position on, if that still means what it did.
-const std::string kListFrom =
+constexpr auto kListFrom =
     kListed + " AND m.id >= ? AND d.id = ? AND d.mailboxes = ? AND d.last_id = ?" + kInOrder;
 
 mailbox::Mailbox listed(const db::Rows& rows)
@@ -434,16 +442,15 @@ std::optional<GrantedListing> Store::list(const api_key::Key& key, const mailbox
     const auto& hash = key.sha256();
     return reading([&](db::Connection& connection) -> std::optional<GrantedListing> {
         const auto position = position_of(domain, page.skip, [&] {
-            return connection.query(kRangesForReader.c_str(), {id, hash, domain.name()});
+            return connection.query(kRangesForReader, {id, hash, domain.name()});
         });
         // Whether the ranges were kept or read just now, who may not read has cost one statement.
         if (position.first_id == kBehindEverything && !position.is_from_earlier)
             return std::nullopt;
         auto rows =
             position.first_id == 0
-                ? connection.query(kList.c_str(),
-                                   {id, hash, domain.name(), page.limit, position.offset})
-                : connection.query(kListFrom.c_str(),
+                ? connection.query(kList, {id, hash, domain.name(), page.limit, position.offset})
+                : connection.query(kListFrom,
                                    {id, hash, domain.name(), position.first_id, position.domain_id,
                                     position.total, position.last_id, page.limit, position.offset});
         if (rows.next()) return listed_all(rows);
@@ -619,21 +626,20 @@ namespace {
 
 // Each of the names that exists in a row, or one row without any: so the allowances come with them.
 // The names are found one by one in the unique key, however many mailboxes the domain has.
-std::string foresee_statement(std::size_t names)
-{
-    std::string places = "?";
-    for (std::size_t i = 1; i < names; ++i) places += ", ?";
-    return "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
-           " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN ("
-           + places + ") WHERE d.id = ?";
-}
+template <std::size_t names>
+constexpr auto kForeseeNames =
+    db::Text{
+        "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
+        " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN ("}
+    + db::places<names>() + ") WHERE d.id = ?";
 
 // The last name fills places that are left over.
 struct Foreseen {
     std::size_t names;
-    std::string statement = foresee_statement(names);
+    db::Statement statement;
 };
-const std::array<Foreseen, 3> kForesee{Foreseen{1}, Foreseen{10}, Foreseen{100}};
+constexpr std::array<Foreseen, 3> kForesee{
+    {{1, kForeseeNames<1>}, {10, kForeseeNames<10>}, {100, kForeseeNames<100>}}};
 
 }  // namespace
 
@@ -647,7 +653,7 @@ Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Ad
         values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
     values.emplace_back(grant.domain_id);
     return reading([&](db::Connection& connection) -> Created {
-        auto rows = connection.query(fitting->statement.c_str(), values);
+        auto rows = connection.query(fitting->statement, values);
         std::set<std::string> existing;
         if (!rows.next()) return {Created::Outcome::no_such_domain};
         const auto mailboxes = rows.integer(1);

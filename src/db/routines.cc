@@ -40,8 +40,8 @@ constexpr char kFunctions[] =
 std::map<Key, Stored> stored(db::Connection& connection)
 {
     std::map<Key, Stored> found;
-    for (const auto& [kind, statement] :
-         {std::pair{Kind::trigger, kTriggers}, {Kind::function, kFunctions}}) {
+    for (const auto& [kind, statement] : {std::pair{Kind::trigger, db::Statement{kTriggers}},
+                                          {Kind::function, db::Statement{kFunctions}}}) {
         for (auto rows = connection.query(statement); rows.next();) {
             found[{kind, rows.text(1)}] = {normalized(rows.text(2)), normalized(rows.text(3)),
                                            rows.integer(4) != 0};

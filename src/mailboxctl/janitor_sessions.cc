@@ -71,18 +71,12 @@ std::optional<Wanted> wanted(db::Connection& connection)
 
 // Returns the statement that finds the users who may be connected: the mailbox exists, nothing is
 // suspended, and no change since the login ends its sessions.
-const std::string& in_order_statement(std::size_t count)
-{
-    static const std::string text = [=] {
-        std::string marks;
-        for (std::size_t i = 0; i < count; ++i) marks += i == 0 ? "?" : ", ?";
-        return "SELECT m.storage_id, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
-               " JOIN account a ON a.id = d.account_id"
-               " WHERE m.state = 'active' AND d.state = 'active' AND a.state = 'active' AND m.storage_id IN ("
-               + marks + ")";
-    }();
-    return text;
-}
+constexpr auto kInOrder =
+    db::Text{
+        "SELECT m.storage_id, m.generation FROM mailbox m JOIN domain d ON d.id = m.domain_id"
+        " JOIN account a ON a.id = d.account_id"
+        " WHERE m.state = 'active' AND d.state = 'active' AND a.state = 'active' AND m.storage_id IN ("}
+    + db::places<kSingle>() + ")";
 
 // Returns the users among `logins` who may no longer be connected.
 std::vector<std::string> out_of_order(db::Connection& connection, const std::vector<Login>& logins)
@@ -93,7 +87,7 @@ std::vector<std::string> out_of_order(db::Connection& connection, const std::vec
                                    std::string_view{});  // padded to the statement's fixed length
         const auto end = std::min(begin + kSingle, logins.size());
         for (auto i = begin; i < end; ++i) ids[i - begin] = logins[i].storage_id;
-        auto rows = connection.query(in_order_statement(kSingle).c_str(), ids);
+        auto rows = connection.query(kInOrder, ids);
         std::map<std::string, std::int64_t> generations;
         while (rows.next()) generations.emplace(rows.text(1), rows.integer(2));
         for (auto i = begin; i < end; ++i) {

@@ -31,7 +31,6 @@ Lookup lookup_of(std::string_view query)
     return lookup;
 }
 
-// Made once: a connection knows its statements by their places.
 const Lookup& lookup(std::string_view table)
 {
     static const auto all = [] {
@@ -60,7 +59,7 @@ std::optional<std::string> find(db::Connection& connection, std::string_view tab
         values.emplace_back(letter == 's'   ? whole
                             : letter == 'u' ? whole.substr(0, at)
                                             : whole.substr(at + 1));
-    auto rows = connection.query(statement.c_str(), values);
+    auto rows = connection.query_text(statement, values);
     if (!rows.next()) return std::nullopt;
     return rows.text(1);
 }

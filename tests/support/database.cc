@@ -137,23 +137,23 @@ Database::~Database()
     }
 }
 
-std::int64_t Database::number(const char* statement, db::Values values)
+std::int64_t Database::number(db::Statement statement, db::Values values)
 {
     auto rows = connection_.query(statement, values);
     if (!rows.next() || rows.count() != 1)
-        throw std::logic_error("not one row: " + std::string{statement});
+        throw std::logic_error("not one row: " + std::string{statement.text()});
     return rows.integer(1);
 }
 
-std::string Database::text(const char* statement, db::Values values)
+std::string Database::text(db::Statement statement, db::Values values)
 {
     auto rows = connection_.query(statement, values);
     if (!rows.next() || rows.count() != 1)
-        throw std::logic_error("not one row: " + std::string{statement});
+        throw std::logic_error("not one row: " + std::string{statement.text()});
     return rows.text(1);
 }
 
-std::vector<std::string> Database::column(const char* statement, db::Values values)
+std::vector<std::string> Database::column(db::Statement statement, db::Values values)
 {
     std::vector<std::string> texts;
     auto rows = connection_.query(statement, values);
@@ -161,7 +161,7 @@ std::vector<std::string> Database::column(const char* statement, db::Values valu
     return texts;
 }
 
-std::uint64_t Database::execute(const char* statement, db::Values values)
+std::uint64_t Database::execute(db::Statement statement, db::Values values)
 {
     return connection_.execute(statement, values);
 }

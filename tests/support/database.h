@@ -45,10 +45,10 @@ public:
 
     // Statements of the administrator, on a separate connection.
     // Returns the value of a query for one row of one column.
-    std::int64_t number(const char* statement, db::Values values = {});
-    std::string text(const char* statement, db::Values values = {});
-    std::vector<std::string> column(const char* statement, db::Values values = {});
-    std::uint64_t execute(const char* statement, db::Values values = {});
+    std::int64_t number(db::Statement statement, db::Values values = {});
+    std::string text(db::Statement statement, db::Values values = {});
+    std::vector<std::string> column(db::Statement statement, db::Values values = {});
+    std::uint64_t execute(db::Statement statement, db::Values values = {});
     void run(const std::string& statement);
 
 private:

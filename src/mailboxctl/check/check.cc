@@ -403,7 +403,7 @@ Finding has_triggers_of_names(Program& ctl)
     auto domain = connection.query(kSomeDomain);
     if (!domain.next()) return well();
     const auto id = domain.integer(1);
-    const auto number = [&](const char* statement) {
+    const auto number = [&](db::Statement statement) {
         auto rows = connection.query(statement, {id});
         rows.next();
         return rows.integer(1);

@@ -344,7 +344,7 @@ BOOST_FIXTURE_TEST_CASE(a_lock_that_takes_too_long_is_worth_a_retry, OneTable)
 // The request has a deadline; waiting for a lock has a shorter one.
 BOOST_FIXTURE_TEST_CASE(a_session_is_set_up, OneTable)
 {
-    const auto setting = [&](const char* statement) {
+    const auto setting = [&](db::Statement statement) {
         auto rows = connection.query(statement);
         rows.next();
         return rows.text(1);

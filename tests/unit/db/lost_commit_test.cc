@@ -586,8 +586,8 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
 // shows.
 struct Kind : support::Row {
     bool (*change)(Proxied& it);
-    const char* held;  // wants one id, that of the domain
-    const char* line;  // of the audit log
+    db::Statement held;  // wants one id, that of the domain
+    const char* line;    // of the audit log
 };
 
 const Kind kKinds[] =

@@ -112,7 +112,7 @@ BOOST_FIXTURE_TEST_CASE(whoever_changes_the_row_of_a_domain_changes_its_version,
 BOOST_FIXTURE_TEST_CASE(a_version_is_not_given_again_when_the_database_goes_back, Alice)
 {
     const std::string name = "back-" + domain.name();
-    const auto number = [&](const char* statement) { return database.number(statement, {name}); };
+    const auto number = [&](db::Statement statement) { return database.number(statement, {name}); };
     const auto add = [&](db::Value id, std::int64_t version) {
         database.execute(
             "INSERT INTO domain (id, account_id, name, version, created_at) SELECT ?, account_id, ?, ?, 1 FROM domain WHERE id = ?",
