@@ -4,6 +4,7 @@
 #include <charconv>
 #include <ctime>
 #include <limits>
+#include <tuple>
 
 #include "base/crypto.h"
 #include "base/ip_range.h"
@@ -118,11 +119,8 @@ constexpr char kAccountId[] = "SELECT id FROM account WHERE name = ?";
 std::int64_t Admin::account_id(const std::string& name)
 {
     check_account_name(name);
-    auto rows = connection_.query(kAccountId, {name});
-    if (!rows.next())
-        throw Refused("there is no account " + name
-                      + "; mailboxctl account list shows what there is");
-    return rows.integer(1);
+    if (const auto id = connection_.query(kAccountId, {name}).first<std::int64_t>()) return *id;
+    throw Refused("there is no account " + name + "; mailboxctl account list shows what there is");
 }
 
 constexpr char kDomain[] =
@@ -132,7 +130,8 @@ std::optional<Admin::Domain> Admin::find_domain(const std::string& name)
 {
     auto rows = connection_.query(kDomain, {name});
     if (!rows.next()) return std::nullopt;
-    return Domain{rows.integer(1), rows.text(2)};
+    auto [id, account] = rows.read<std::int64_t, std::string>();
+    return Domain{id, std::move(account)};
 }
 
 constexpr char kStates[] =
@@ -144,8 +143,10 @@ std::vector<Admin::Suspended> Admin::suspended_above_mailbox(const std::string& 
     std::vector<Suspended> found;
     auto rows = connection_.query(kStates, {domain});
     if (!rows.next()) return found;
-    if (rows.text(2) != active) found.push_back({"account", rows.text(1), rows.text(2)});
-    if (rows.text(3) != active) found.push_back({"domain", domain, rows.text(3)});
+    const auto [account, of_account, of_domain] =
+        rows.read<std::string, std::string, std::string>();
+    if (of_account != active) found.push_back({"account", account, of_account});
+    if (of_domain != active) found.push_back({"domain", domain, of_domain});
     return found;
 }
 
@@ -189,8 +190,10 @@ Table Admin::accounts()
     Table table{{"ACCOUNT", "STATE", "DOMAINS", "MAILBOXES", "ALLOWANCE", "CREATED"}};
     auto rows = connection_.query(kAccounts);
     while (rows.next()) {
-        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5),
-                         time_text(rows.integer(6))});
+        const auto [name, state, domains, mailboxes, allowance, created_at] =
+            rows.read<std::string, std::string, std::string, std::string, std::string,
+                      std::int64_t>();
+        table.push_back({name, state, domains, mailboxes, allowance, time_text(created_at)});
     }
     return table;
 }
@@ -215,28 +218,36 @@ Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
     const auto add = [&](const char* name, const std::string& value) {
         found.settings.push_back(std::string{name} + " " + value);
     };
-    auto settings = domain == 0 ? connection_.query(kAccountSettings, {account})
-                                : connection_.query(kDomainSettings, {domain});
-    if (!settings.next()) return found;
-    found.account = settings.text(1);
-    if (settings.text(2) != mailbox::text(mailbox::State::active)) add("state", settings.text(2));
-    if (!settings.is_null(3)) add("max_mailboxes", settings.text(3));
-    if (domain != 0) {
-        if (settings.text(4) != "reject") add("on_duplicate", settings.text(4));
-        if (settings.integer(5) != 0) add("allow_delete_all", "yes");
-        if (!settings.is_null(6)) add("quota_bytes", settings.text(6));
-    }
+    using Setting = std::optional<std::string>;
+    const auto add_common = [&](const std::string& state, const Setting& max_mailboxes) {
+        if (state != mailbox::text(mailbox::State::active)) add("state", state);
+        if (max_mailboxes) add("max_mailboxes", *max_mailboxes);
+    };
     if (domain == 0) {
+        auto settings = connection_.query(kAccountSettings, {account});
+        if (!settings.next()) return found;
+        const auto [name, state, max_mailboxes] =
+            settings.read<std::string, std::string, Setting>();
+        found.account = name;
+        add_common(state, max_mailboxes);
         auto names = connection_.query(kDomainNames, {account});
-        while (names.next()) found.domains.push_back(names.text(1));
+        while (names.next()) found.domains.push_back(names.read<std::string>());
+    } else {
+        auto settings = connection_.query(kDomainSettings, {domain});
+        if (!settings.next()) return found;
+        const auto [name, state, max_mailboxes, on_duplicate, allows_delete_all, quota_bytes] =
+            settings.read<std::string, std::string, Setting, std::string, bool, Setting>();
+        found.account = name;
+        add_common(state, max_mailboxes);
+        if (on_duplicate != "reject") add("on_duplicate", on_duplicate);
+        if (allows_delete_all) add("allow_delete_all", "yes");
+        if (quota_bytes) add("quota_bytes", *quota_bytes);
     }
-    auto counts = connection_.query(kMailAndKeys, {account, domain, domain, account, domain, domain,
-                                                   account, domain, account, domain, domain});
-    counts.next();
-    found.mailboxes = counts.integer(1);
-    found.bytes = counts.integer(2);
-    found.keys = counts.integer(3);
-    found.domain_keys = counts.integer(4);
+    std::tie(found.mailboxes, found.bytes, found.keys, found.domain_keys) =
+        connection_
+            .query(kMailAndKeys, {account, domain, domain, account, domain, domain, account, domain,
+                                  account, domain, domain})
+            .only<std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
     return found;
 }
 
@@ -261,7 +272,10 @@ Admin::Contents Admin::remove_account(const std::string& name)
     db::in_transaction(connection_, [&] {
         removed = contents(id, 0);
         auto domains = connection_.query(kDomainsOfAccount, {id});
-        while (domains.next()) empty_and_delete_domain(domains.integer(1), domains.text(2));
+        while (domains.next()) {
+            const auto [domain_id, domain] = domains.read<std::int64_t, std::string>();
+            empty_and_delete_domain(domain_id, domain);
+        }
         connection_.execute(kDeleteKeysOfAccount, {id});
         connection_.execute(kDeleteAccount, {id});
         audit("account-remove", "", name);
@@ -295,7 +309,7 @@ mailbox::State Admin::set_account_state(const std::string& name, mailbox::State 
     db::in_transaction(connection_, [&] {
         auto rows = connection_.query(kAccountState, {id});
         if (!rows.next()) throw Refused("the account " + name + " was removed just now");
-        state = mailbox::after(mailbox::state_of(rows.text(1)), wanted);
+        state = mailbox::after(mailbox::state_of(rows.read<std::string>()), wanted);
         if (state != mailbox::State::active) store::end_all_sessions(connection_);
         if (state != wanted) return;
         connection_.execute(kSetAccountState, {mailbox::text(state), id});
@@ -341,8 +355,10 @@ Table Admin::domains()
     Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "ALLOWANCE", "QUOTA", "CREATED"}};
     auto rows = connection_.query(kDomains);
     while (rows.next()) {
-        table.push_back({rows.text(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5),
-                         rows.text(6), time_text(rows.integer(7))});
+        const auto [name, account, state, mailboxes, allowance, quota, created_at] =
+            rows.read<std::string, std::string, std::string, std::string, std::string, std::string,
+                      std::int64_t>();
+        table.push_back({name, account, state, mailboxes, allowance, quota, time_text(created_at)});
     }
     return table;
 }
@@ -353,7 +369,7 @@ std::vector<std::string> Admin::domain_names()
 {
     auto rows = connection_.query(kAllNames);
     std::vector<std::string> names;
-    while (rows.next()) names.push_back(rows.text(1));
+    while (rows.next()) names.push_back(rows.read<std::string>());
     return names;
 }
 
@@ -397,7 +413,7 @@ mailbox::State Admin::set_domain_state(const mailbox::Domain& domain, mailbox::S
     db::in_transaction(connection_, [&] {
         auto rows = connection_.query(kDomainState, {id});
         if (!rows.next()) throw Refused("the domain " + domain.name() + " was removed just now");
-        state = mailbox::after(mailbox::state_of(rows.text(1)), wanted);
+        state = mailbox::after(mailbox::state_of(rows.read<std::string>()), wanted);
         if (state != mailbox::State::active) store::end_all_sessions(connection_);
         if (state != wanted) return;
         connection_.execute(kSetDomainState, {mailbox::text(state), id});
@@ -410,9 +426,7 @@ constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?
 
 std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 {
-    auto rows = connection_.query(kMailboxesOfDomain, {domain_id(domain.name())});
-    rows.next();
-    return rows.integer(1);
+    return connection_.query(kMailboxesOfDomain, {domain_id(domain.name())}).only<std::int64_t>();
 }
 
 // By the name and then the row, as the triggers come to it that a delivery starts: in the other
@@ -469,9 +483,12 @@ std::vector<Admin::Removed> Admin::removed_domains(const std::string& name)
     auto rows = connection_.query(kRemoved, {name});
     std::vector<Removed> found;
     while (rows.next()) {
-        found.push_back({rows.integer(1), rows.integer(2), rows.text(3), rows.text(4), rows.text(5),
-                         rows.integer(6), rows.integer(7), rows.integer(8), rows.integer(9),
-                         rows.integer(10)});
+        Removed each;
+        std::tie(each.id, each.account_id, each.account, each.name, each.state, each.deleted_at,
+                 each.age, each.mailboxes, each.bytes, each.keys) =
+            rows.read<std::int64_t, std::int64_t, std::string, std::string, std::string,
+                      std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
+        found.push_back(std::move(each));
     }
     return found;
 }
@@ -560,12 +577,14 @@ void Admin::take_allowance(std::int64_t account, const std::string& name, const 
 {
     if (connection_.execute(kTakeTurn, {account}) == 0) return;
     auto rows = connection_.query(kAllowance, {account});
-    if (!rows.next() || rows.integer(2) <= rows.integer(1)) return;
-    throw Refused("the account " + name + " may have " + rows.text(1)
-                      + " mailboxes (max_mailboxes), and would have " + rows.text(2)
+    if (!rows.next()) return;
+    const auto [allowed, mailboxes] = rows.read<std::int64_t, std::int64_t>();
+    if (mailboxes <= allowed) return;
+    throw Refused("the account " + name + " may have " + std::to_string(allowed)
+                      + " mailboxes (max_mailboxes), and would have " + std::to_string(mailboxes)
                       + " with the domain " + domain
                       + "; nothing was restored. mailboxctl account set " + name
-                      + " max_mailboxes=" + rows.text(2) + " makes room",
+                      + " max_mailboxes=" + std::to_string(mailboxes) + " makes room",
                   Refused::Outcome::said);
 }
 
@@ -578,13 +597,13 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
     const auto other = account.empty() ? 0 : account_id(account);
     try {
         db::in_transaction(connection_, [&] {
-            auto own = connection_.query(kAccountName, {removed.account_id});
-            const bool has_own = own.next();
-            if (has_own && other != 0 && other != removed.account_id) {
-                throw Refused("the domain " + domain.name() + " belongs to the account "
-                              + own.text(1) + ", which is there; it comes back to that one only");
+            const auto own =
+                connection_.query(kAccountName, {removed.account_id}).first<std::string>();
+            if (own && other != 0 && other != removed.account_id) {
+                throw Refused("the domain " + domain.name() + " belongs to the account " + *own
+                              + ", which is there; it comes back to that one only");
             }
-            if (!has_own && other == 0) {
+            if (!own && other == 0) {
                 throw Refused(
                     "the account " + removed.account + " that the domain " + domain.name()
                     + " belonged to was removed, too; --account NAME"
@@ -594,8 +613,8 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
                 throw Refused("the domain " + domain.name()
                               + " cannot be restored any more: just now it was restored or erased");
             }
-            const auto to = has_own ? removed.account_id : other;
-            removed.account = has_own ? own.text(1) : account;
+            const auto to = own ? removed.account_id : other;
+            removed.account = own.value_or(account);
             connection_.execute(kBringDomain, {to, removed.id});
             restore_mailboxes(removed);
             connection_.execute(kBringKeys, {to, removed.id});
@@ -624,7 +643,7 @@ api_key::Key Admin::add_key(const NewKey& wanted)
         auto rows = connection_.query(kDomainOfAccount, {wanted.domain->name(), account});
         if (!rows.next())
             throw Refused("account " + wanted.account + " has no domain " + wanted.domain->name());
-        domain = rows.integer(1);
+        domain = rows.read<std::int64_t>();
     }
     std::string ranges;
     for (const auto& range : wanted.addresses) {
@@ -663,10 +682,13 @@ Table Admin::keys(const std::string& account)
         {"KEY", "ACCOUNT", "DOMAIN", "MAY", "FROM", "CREATED", "EXPIRES", "REVOKED", "LABEL"}};
     auto rows = connection_.query(kKeys, {account});
     while (rows.next()) {
-        table.push_back({rows.text(1), rows.text(2), rows.is_null(3) ? "all" : rows.text(3),
-                         rows.text(4), rows.is_null(5) ? "anywhere" : rows.text(5),
-                         time_text(rows.integer(6)), last_moment(rows.integer(7)),
-                         time_text(rows.integer(8)), or_dash(rows.text(9))});
+        const auto [id, name, domain, rights, addresses, created_at, expires_at, revoked_at,
+                    label] = rows.read<std::string, std::string, std::optional<std::string>,
+                                       std::string, std::optional<std::string>, std::int64_t,
+                                       std::int64_t, std::int64_t, std::string>();
+        table.push_back({id, name, domain.value_or("all"), rights, addresses.value_or("anywhere"),
+                         time_text(created_at), last_moment(expires_at), time_text(revoked_at),
+                         or_dash(label)});
     }
     return table;
 }

@@ -27,12 +27,16 @@ void write(db::Connection& connection, const Id& id, std::size_t number, const A
 
 namespace {
 
+// A UNION can be ordered only by columns that it returns, so each statement returns the id, too.
 std::vector<Entry> oldest_first(db::Rows rows)
 {
     std::vector<Entry> entries;
     while (rows.next()) {
-        entries.push_back({rows.integer(1), rows.text(2), rows.text(3), rows.text(4), rows.text(5),
-                           rows.text(6)});
+        auto [at, actor, client, action, domain, what, id] =
+            rows.read<std::int64_t, std::string, std::string, std::string, std::string, std::string,
+                      std::int64_t>();
+        entries.push_back({at, std::move(actor), std::move(client), std::move(action),
+                           std::move(domain), std::move(what)});
     }
     std::reverse(entries.begin(), entries.end());
     return entries;
@@ -41,7 +45,7 @@ std::vector<Entry> oldest_first(db::Rows rows)
 }  // namespace
 
 constexpr char kAll[] =
-    "SELECT at, actor, client, action, domain, local_part FROM audit_log ORDER BY at DESC, id DESC LIMIT ?";
+    "SELECT at, actor, client, action, domain, local_part, id FROM audit_log ORDER BY at DESC, id DESC LIMIT ?";
 
 std::vector<Entry> all(db::Connection& connection, std::int64_t limit)
 {
@@ -49,7 +53,7 @@ std::vector<Entry> all(db::Connection& connection, std::int64_t limit)
 }
 
 constexpr char kOfAddress[] =
-    "SELECT at, actor, client, action, domain, local_part FROM audit_log WHERE domain = ? AND local_part = ?"
+    "SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE domain = ? AND local_part = ?"
     " ORDER BY at DESC, id DESC LIMIT ?";
 
 std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part,
@@ -72,7 +76,7 @@ std::vector<Entry> of_name(db::Connection& connection, std::string_view name, st
 }
 
 constexpr char kLatest[] =
-    "SELECT at, actor, client, action, domain, local_part FROM audit_log WHERE domain = ? AND local_part = ? AND action IN (?, ?, ?)"
+    "SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE domain = ? AND local_part = ? AND action IN (?, ?, ?)"
     " ORDER BY at DESC, id DESC LIMIT 1";
 
 std::optional<Entry> latest(db::Connection& connection, const Actions& actions,

@@ -3,6 +3,7 @@
 #include <cppconn/exception.h>
 #include <cppconn/prepared_statement.h>
 #include <cppconn/resultset.h>
+#include <cppconn/resultset_metadata.h>
 #include <mysql_connection.h>
 #include <mysql_driver.h>
 
@@ -145,7 +146,10 @@ bool is_read_only(const Error& error)
     return is_read_only(error.number);
 }
 
-Rows::Rows(std::unique_ptr<sql::ResultSet> results) : results_{std::move(results)} {}
+Rows::Rows(std::unique_ptr<sql::ResultSet> results)
+    : results_{std::move(results)}, columns_{results_->getMetaData()->getColumnCount()}
+{
+}
 Rows::Rows(Rows&&) noexcept = default;
 Rows::~Rows() = default;
 
@@ -159,19 +163,33 @@ std::size_t Rows::count() const
     return results_->rowsCount();
 }
 
-std::int64_t Rows::integer(unsigned column) const
+std::int64_t Rows::integer(std::size_t number) const
 {
-    return translated([&] { return results_->getInt64(column); });
+    return translated([&] { return results_->getInt64(static_cast<std::uint32_t>(number)); });
 }
 
-std::string Rows::text(unsigned column) const
+std::string Rows::text(std::size_t number) const
 {
-    return translated([&] { return results_->getString(column).asStdString(); });
+    return translated(
+        [&] { return results_->getString(static_cast<std::uint32_t>(number)).asStdString(); });
 }
 
-bool Rows::is_null(unsigned column) const
+bool Rows::is_null(std::size_t number) const
 {
-    return translated([&] { return results_->isNull(column); });
+    return translated([&] { return results_->isNull(static_cast<std::uint32_t>(number)); });
+}
+
+void Rows::expect_columns(std::size_t wanted) const
+{
+    if (columns_ != wanted)
+        throw std::logic_error("a row was read as " + std::to_string(wanted)
+                               + " columns, but the statement has " + std::to_string(columns_));
+}
+
+void Rows::expect_one_row() const
+{
+    if (count() != 1)
+        throw std::logic_error("a statement that finds one row found " + std::to_string(count()));
 }
 
 // Statements are members behind the connection, so that they are destroyed before it.

@@ -14,6 +14,9 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -70,20 +73,79 @@ private:
     std::span<const Value> values_;
 };
 
-// The rows of one answer, already fetched. Columns count from 1, as in JDBC.
+// The rows of one answer, already fetched.
+//
+// A row is read as a whole, by the types of its columns from left to right:
+// `const auto [id, name] = rows.read<std::int64_t, std::string>();`
+// A type is std::int64_t, bool, std::string, or std::optional of one of these. NULL reads as an
+// empty optional; for the other types as 0, false and an empty text. A row of one column is that
+// column's value, a row of several is a std::tuple. Throws std::logic_error if the answer has
+// another number of columns, so a column that is added to a statement cannot shift the others
+// unnoticed.
 class Rows {
+    template <typename... Columns>
+    struct Row {
+        using type = std::tuple<Columns...>;
+    };
+    template <typename Column>
+    struct Row<Column> {
+        using type = Column;
+    };
+
 public:
     explicit Rows(std::unique_ptr<sql::ResultSet> results);
     Rows(Rows&&) noexcept;
     ~Rows();
+    // Goes on to the next row. Returns false if there is none.
     bool next();
     std::size_t count() const;
-    std::int64_t integer(unsigned column) const;  // 0 for NULL
-    std::string text(unsigned column) const;      // empty for NULL
-    bool is_null(unsigned column) const;
+    // Returns the row that next() went to.
+    template <typename... Columns>
+    typename Row<Columns...>::type read() const
+    {
+        expect_columns(sizeof...(Columns));
+        return read_in_order<Columns...>(std::index_sequence_for<Columns...>{});
+    }
+    // Returns the first row. Empty if there is none. For an answer that next() was not called on.
+    template <typename... Columns>
+    std::optional<typename Row<Columns...>::type> first()
+    {
+        if (!next()) return std::nullopt;
+        return read<Columns...>();
+    }
+    // Returns the only row. Throws std::logic_error if there is none or more than one.
+    template <typename... Columns>
+    typename Row<Columns...>::type only()
+    {
+        expect_one_row();
+        next();
+        return read<Columns...>();
+    }
 
 private:
+    template <typename... Columns, std::size_t... indices>
+    typename Row<Columns...>::type read_in_order(std::index_sequence<indices...> /*indices*/) const
+    {
+        return typename Row<Columns...>::type{column<Columns>(indices + 1)...};
+    }
+    template <typename Column>
+    Column column(std::size_t number) const
+    {
+        if constexpr (std::is_same_v<Column, std::int64_t>) return integer(number);
+        else if constexpr (std::is_same_v<Column, bool>) return integer(number) != 0;
+        else if constexpr (std::is_same_v<Column, std::string>) return text(number);
+        else
+            return is_null(number) ? Column{} : Column{column<typename Column::value_type>(number)};
+    }
+    // Columns count from 1 here, as in JDBC.
+    std::int64_t integer(std::size_t number) const;
+    std::string text(std::size_t number) const;
+    bool is_null(std::size_t number) const;
+    void expect_columns(std::size_t wanted) const;
+    void expect_one_row() const;
+
     std::unique_ptr<sql::ResultSet> results_;
+    std::size_t columns_;
 };
 
 // How who lacks tables, or columns, comes by them.

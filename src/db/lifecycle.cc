@@ -1,6 +1,7 @@
 #include "db/lifecycle.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "db/audit.h"
 #include "db/mailboxes.h"
@@ -24,16 +25,11 @@ void write_audit(db::Connection& connection, std::string_view action,
 
 Mailbox mailbox_of(const db::Rows& rows)
 {
-    Mailbox found{.id = rows.integer(1),
-                  .local_part = rows.text(2),
-                  .state = rows.text(3),
-                  .size_bytes = rows.integer(4),
-                  .quota_bytes = {},
-                  .created_at = rows.integer(6),
-                  .storage_id = rows.text(7),
-                  .last_login = rows.integer(8),
-                  .last_delivery = rows.integer(9)};
-    if (!rows.is_null(5)) found.quota_bytes = rows.integer(5);
+    Mailbox found;
+    std::tie(found.id, found.local_part, found.state, found.size_bytes, found.quota_bytes,
+             found.created_at, found.storage_id, found.last_login, found.last_delivery) =
+        rows.read<std::int64_t, std::string, std::string, std::int64_t, std::optional<std::int64_t>,
+                  std::int64_t, std::string, std::int64_t, std::int64_t>();
     return found;
 }
 
@@ -79,9 +75,13 @@ std::vector<Deleted> deleted_of(db::Rows rows)
 {
     std::vector<Deleted> found;
     while (rows.next()) {
-        found.push_back({rows.text(1), rows.text(2), rows.integer(3), rows.integer(4),
-                         rows.integer(5), rows.text(6), rows.integer(7) != 0, rows.integer(8),
-                         rows.integer(9), rows.text(10)});
+        Deleted each;
+        std::tie(each.storage_id, each.local_part, each.size_bytes, each.created_at,
+                 each.deleted_at, each.deleted_by, each.is_purged, each.age, each.domain_id,
+                 each.state) =
+            rows.read<std::string, std::string, std::int64_t, std::int64_t, std::int64_t,
+                      std::string, bool, std::int64_t, std::int64_t, std::string>();
+        found.push_back(std::move(each));
     }
     return found;
 }
@@ -124,12 +124,11 @@ Set set_state(db::Connection& connection, const mailbox::Address& address, mailb
     Set set;
     db::in_transaction(connection, [&] {
         connection.execute(kLockDomain, {domain_id});
-        auto of_mailbox = connection.query(kState, {domain_id, name});
-        set.has_mailbox = of_mailbox.next();
-        auto of_name = connection.query(kNameState, {domain_id, name});
-        if (!set.has_mailbox && !of_name.next()) refuse_absent(address);
-        set.state = mailbox::after(
-            mailbox::state_of((set.has_mailbox ? of_mailbox : of_name).text(1)), wanted);
+        const auto of_mailbox = connection.query(kState, {domain_id, name}).first<std::string>();
+        const auto of_name = connection.query(kNameState, {domain_id, name}).first<std::string>();
+        set.has_mailbox = of_mailbox.has_value();
+        if (!of_mailbox && !of_name) refuse_absent(address);
+        set.state = mailbox::after(mailbox::state_of(of_mailbox ? *of_mailbox : *of_name), wanted);
         const auto text = mailbox::text(set.state);
         const bool is_active = set.state == mailbox::State::active;
         if (!is_active) store::end_sessions(connection, domain_id, address);
@@ -151,7 +150,10 @@ std::vector<Suspended> suspended(db::Connection& connection, std::int64_t domain
 {
     auto rows = connection.query(kSuspended, {domain_id, domain_id});
     std::vector<Suspended> found;
-    while (rows.next()) found.push_back({rows.text(1), rows.text(2), rows.integer(3) != 0});
+    while (rows.next()) {
+        auto [local_part, state, has_mailbox] = rows.read<std::string, std::string, bool>();
+        found.push_back({std::move(local_part), std::move(state), has_mailbox});
+    }
     return found;
 }
 
@@ -159,9 +161,7 @@ constexpr char kSuspendedNames[] = "SELECT COUNT(*) FROM suspended_name WHERE do
 
 std::int64_t suspended_without_mailbox(db::Connection& connection, std::int64_t domain_id)
 {
-    auto rows = connection.query(kSuspendedNames, {domain_id});
-    rows.next();
-    return rows.integer(1);
+    return connection.query(kSuspendedNames, {domain_id}).only<std::int64_t>();
 }
 
 constexpr char kSuspendedName[] =
@@ -170,9 +170,8 @@ constexpr char kSuspendedName[] =
 std::optional<std::string> suspended_without_mailbox(db::Connection& connection,
                                                      const mailbox::Address& address)
 {
-    auto rows = connection.query(kSuspendedName, {address.domain(), address.local_part()});
-    if (!rows.next()) return std::nullopt;
-    return rows.text(1);
+    return connection.query(kSuspendedName, {address.domain(), address.local_part()})
+        .first<std::string>();
 }
 
 constexpr char kSetQuota[] =
@@ -294,8 +293,8 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
                 + " already; restored beside it, with --as NAME, it gets another name");
         }
         connection.execute(kForgetDeleted, {chosen.storage_id});
-        auto now = connection.query(kStateNow, {chosen.storage_id});
-        if (now.next()) chosen.state = now.text(1);
+        const auto now = connection.query(kStateNow, {chosen.storage_id}).first<std::string>();
+        if (now) chosen.state = *now;
         if (name.local_part() != wanted.address.local_part())
             write_audit(connection, "restore-as", wanted.address);
         write_audit(connection, "restore", name);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "base/log.h"
 #include "db/grants.h"
@@ -127,8 +128,7 @@ constexpr char kSchemaVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_
 
 std::int64_t schema_version(db::Connection& connection)
 {
-    auto rows = connection.query(kSchemaVersion);
-    return rows.next() ? rows.integer(1) : 0;
+    return connection.query(kSchemaVersion).only<std::int64_t>();
 }
 
 // A read may be repeated: once, when the connection turns out to be gone, as one that
@@ -218,18 +218,14 @@ std::optional<grants::Grant> Store::grant(const api_key::Key& key, std::string_v
     return reading([&](db::Connection& connection) -> std::optional<grants::Grant> {
         auto rows = connection.query(kGrant, {domain, id, key.sha256()});
         if (!rows.next()) return std::nullopt;
-        return grants::Grant{.key_addresses = rows.text(1),
-                             .now = rows.integer(2),
-                             .key_expires_at = rows.integer(3),
-                             .key_is_revoked = rows.integer(4) != 0,
-                             .key_is_read_only = rows.integer(5) != 0,
-                             .account_is_active = rows.integer(6) != 0,
-                             .domain_id = rows.integer(7),
-                             .domain_is_active = rows.integer(8) != 0,
-                             .domain_updates_duplicates = rows.integer(9) != 0,
-                             .domain_may_be_emptied = rows.integer(10) != 0,
-                             .domain_created_at = rows.integer(11),
-                             .account_id = rows.integer(12)};
+        grants::Grant grant;
+        std::tie(grant.key_addresses, grant.now, grant.key_expires_at, grant.key_is_revoked,
+                 grant.key_is_read_only, grant.account_is_active, grant.domain_id,
+                 grant.domain_is_active, grant.domain_updates_duplicates,
+                 grant.domain_may_be_emptied, grant.domain_created_at, grant.account_id) =
+            rows.read<std::string, std::int64_t, std::int64_t, bool, bool, bool, std::int64_t, bool,
+                      bool, bool, std::int64_t, std::int64_t>();
+        return grant;
     });
 }
 
@@ -279,9 +275,10 @@ Domains Store::domains(std::string_view key_id, const Page& page, const Selectio
                              {key_id, part, state, key_id, part, state, page.limit, page.skip});
         Domains domains;
         while (rows.next()) {
-            domains.total = rows.integer(1);
-            if (!rows.is_null(2))
-                domains.items.push_back({rows.text(2), rows.integer(3), rows.integer(4) != 0});
+            auto [total, name, created_at, is_active] =
+                rows.read<std::int64_t, std::optional<std::string>, std::int64_t, bool>();
+            domains.total = total;
+            if (name) domains.items.push_back({std::move(*name), created_at, is_active});
         }
         return domains;
     });
@@ -334,11 +331,11 @@ Ranges ranges(db::Rows rows, const mailbox::Domain& domain)
     Ranges ranges{.domain = domain.name()};
     ranges.all.reserve(rows.count());
     while (rows.next()) {
-        ranges.all.push_back(
-            {.number = rows.integer(1), .mailboxes = rows.integer(2), .counts = rows.text(3)});
-        ranges.total = rows.integer(4);
-        ranges.last_id = rows.integer(5);
-        ranges.domain_id = rows.integer(6);
+        Ranges::Range range{};
+        std::tie(range.number, range.mailboxes, range.counts, ranges.total, ranges.last_id,
+                 ranges.domain_id) = rows.read<std::int64_t, std::int64_t, std::string,
+                                               std::int64_t, std::int64_t, std::int64_t>();
+        ranges.all.push_back(std::move(range));
     }
     return ranges;
 }
@@ -419,19 +416,19 @@ constexpr auto kList = kListed + kInOrder;
 constexpr auto kListFrom =
     kListed + " AND m.id >= ? AND d.id = ? AND d.mailboxes = ? AND d.last_id = ?" + kInOrder;
 
-mailbox::Mailbox listed(const db::Rows& rows)
-{
-    return {rows.text(1), rows.integer(2), rows.integer(3)};
-}
-
 // Of rows that stand at the first.
 GrantedListing listed_all(db::Rows& rows)
 {
-    GrantedListing found{.version = {rows.integer(5), rows.integer(6)},
-                         .listing = {.total = rows.integer(4), .items = {}}};
+    GrantedListing found;
     found.listing.items.reserve(rows.count());
-    do found.listing.items.push_back(listed(rows));
-    while (rows.next());
+    do {
+        mailbox::Mailbox item;
+        std::tie(item.local_part, item.created_at, item.size_bytes, found.listing.total,
+                 found.version.domain_id, found.version.number) =
+            rows.read<std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                      std::int64_t>();
+        found.listing.items.push_back(std::move(item));
+    } while (rows.next());
     return found;
 }
 
@@ -500,12 +497,14 @@ Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const
         Listing listing;
         while (rows.next()) {
             // Behind everything is behind everything still, unless the domain has grown that far.
-            const bool is_behind =
-                position.first_id == kBehindEverything && rows.integer(4) <= page.skip;
-            if (!is_behind && !is_current(position, domain_id, rows.integer(4), rows.integer(5)))
-                return std::nullopt;
-            listing.total = rows.integer(4);
-            if (!rows.is_null(1)) listing.items.push_back(listed(rows));
+            auto [local_part, created_at, size_bytes, total, last_id] =
+                rows.read<std::optional<std::string>, std::int64_t, std::int64_t, std::int64_t,
+                          std::int64_t>();
+            const bool is_behind = position.first_id == kBehindEverything && total <= page.skip;
+            if (!is_behind && !is_current(position, domain_id, total, last_id)) return std::nullopt;
+            listing.total = total;
+            if (local_part)
+                listing.items.push_back({std::move(*local_part), created_at, size_bytes});
         }
         return listing;
     };
@@ -549,28 +548,41 @@ constexpr char kOfAccount[] =
     "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM domain own JOIN account a ON a.id = own.account_id"
     " JOIN domain d ON d.account_id = a.id WHERE own.id = ? GROUP BY a.id, a.max_mailboxes";
 
-// Nothing: there is no such domain. Otherwise the row of kReserved.
-std::optional<db::Rows> reserve(db::Connection& connection, std::int64_t domain_id,
+// A domain after mailboxes were added to its counter.
+struct Reserved {
+    std::int64_t mailboxes = 0;
+    std::int64_t last_id = 0;
+    std::optional<std::int64_t> max_of_domain;
+    std::optional<std::int64_t> max_of_account;
+};
+
+// Counts the mailboxes and gives out their ids. Returns the domain as it is then. Empty if there is
+// no such domain.
+std::optional<Reserved> reserve(db::Connection& connection, std::int64_t domain_id,
                                 std::int64_t count)
 {
     if (connection.execute(kReserve, {count, count, domain_id}) == 0) return std::nullopt;
-    auto reserved = connection.query(kReserved, {domain_id});
-    reserved.next();
+    Reserved reserved;
+    std::tie(reserved.mailboxes, reserved.last_id, reserved.max_of_domain,
+             reserved.max_of_account) =
+        connection.query(kReserved, {domain_id})
+            .only<std::int64_t, std::int64_t, std::optional<std::int64_t>,
+                  std::optional<std::int64_t>>();
     return reserved;
 }
 
 // Whether the allowances have room for what was added, to a total of so many in the domain.
 Created within_allowances(db::Connection& connection, std::int64_t domain_id,
-                          const db::Rows& reserved, std::int64_t total)
+                          const Reserved& reserved, std::int64_t total)
 {
-    if (!reserved.is_null(3) && total > reserved.integer(3))
-        return {.outcome = Created::Outcome::domain_is_full, .allowance = reserved.integer(3)};
-    if (reserved.is_null(4)) return {};
+    if (reserved.max_of_domain && total > *reserved.max_of_domain)
+        return {.outcome = Created::Outcome::domain_is_full, .allowance = *reserved.max_of_domain};
+    if (!reserved.max_of_account) return {};
     connection.execute(kTakeTurn, {domain_id});
-    auto together = connection.query(kOfAccount, {domain_id});
-    together.next();
-    if (together.is_null(1) || together.integer(2) <= together.integer(1)) return {};
-    return {.outcome = Created::Outcome::account_is_full, .allowance = together.integer(1)};
+    const auto [allowed, mailboxes] =
+        connection.query(kOfAccount, {domain_id}).only<std::optional<std::int64_t>, std::int64_t>();
+    if (!allowed || mailboxes <= *allowed) return {};
+    return {.outcome = Created::Outcome::account_is_full, .allowance = *allowed};
 }
 
 }  // namespace
@@ -579,9 +591,9 @@ Created take_place(db::Connection& connection, std::int64_t domain_id, std::int6
 {
     const auto reserved = reserve(connection, domain_id, 1);
     if (!reserved) return {Created::Outcome::no_such_domain};
-    id = reserved->integer(2);
+    id = reserved->last_id;
     count_in_range(connection, domain_id, id);
-    return within_allowances(connection, domain_id, *reserved, reserved->integer(1));
+    return within_allowances(connection, domain_id, *reserved, reserved->mailboxes);
 }
 
 Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
@@ -592,7 +604,7 @@ Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>&
         const auto count = static_cast<std::int64_t>(mailboxes.size());
         const auto reserved = reserve(connection, grant.domain_id, count);
         if (!reserved) return {Created::Outcome::no_such_domain};
-        auto id = reserved->integer(2) - count;
+        auto id = reserved->last_id - count;
 
         Created done;
         for (const auto& [address, password_hash] : mailboxes) {
@@ -617,7 +629,7 @@ Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>&
         if (updated > 0) connection.execute(kGiveBack, {updated, grant.domain_id});
         if (done.created == 0) return done;
         const auto allowed = within_allowances(connection, grant.domain_id, *reserved,
-                                               reserved->integer(1) - updated);
+                                               reserved->mailboxes - updated);
         return is_done(allowed) ? done : allowed;
     });
 }
@@ -654,15 +666,17 @@ Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Ad
     values.emplace_back(grant.domain_id);
     return reading([&](db::Connection& connection) -> Created {
         auto rows = connection.query(fitting->statement, values);
+        if (rows.count() == 0) return {Created::Outcome::no_such_domain};
+        std::int64_t mailboxes = 0;
+        std::optional<std::int64_t> of_domain, of_account;
         std::set<std::string> existing;
-        if (!rows.next()) return {Created::Outcome::no_such_domain};
-        const auto mailboxes = rows.integer(1);
-        const bool is_domain_limited = !rows.is_null(2);
-        const bool is_account_limited = !rows.is_null(3);
-        const auto of_domain = rows.integer(2);
-        const auto of_account = rows.integer(3);
-        do existing.insert(rows.text(4));
-        while (rows.next());
+        while (rows.next()) {
+            std::string name;
+            std::tie(mailboxes, of_domain, of_account, name) =
+                rows.read<std::int64_t, std::optional<std::int64_t>, std::optional<std::int64_t>,
+                          std::string>();
+            existing.insert(std::move(name));
+        }
         const auto exists = [&](const mailbox::Address& address) {
             return existing.contains(address.local_part());
         };
@@ -672,12 +686,13 @@ Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Ad
         const auto added = static_cast<std::int64_t>(addresses.size())
                            - std::count_if(addresses.begin(), addresses.end(), exists);
         if (added == 0) return {};
-        if (is_domain_limited && mailboxes + added > of_domain)
-            return {.outcome = Created::Outcome::domain_is_full, .allowance = of_domain};
-        if (!is_account_limited) return {};
-        auto together = connection.query(kOfAccount, {grant.domain_id});
-        if (!together.next() || together.integer(2) + added <= of_account) return {};
-        return {.outcome = Created::Outcome::account_is_full, .allowance = of_account};
+        if (of_domain && mailboxes + added > *of_domain)
+            return {.outcome = Created::Outcome::domain_is_full, .allowance = *of_domain};
+        if (!of_account) return {};
+        const auto together = connection.query(kOfAccount, {grant.domain_id})
+                                  .first<std::optional<std::int64_t>, std::int64_t>();
+        if (!together || std::get<1>(*together) + added <= *of_account) return {};
+        return {.outcome = Created::Outcome::account_is_full, .allowance = *of_account};
     });
 }
 
@@ -725,9 +740,8 @@ Changed Store::remove(const grants::Grant& grant, const mailbox::Address& addres
         if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;
         if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0)
             return Changed::no_such_mailbox;
-        auto locked = connection.query(kMailboxId, {grant.domain_id, address.local_part()});
-        locked.next();
-        const auto id = locked.integer(1);
+        const auto id = connection.query(kMailboxId, {grant.domain_id, address.local_part()})
+                            .only<std::int64_t>();
         uncount_in_range(connection, grant.domain_id, id);
         keep_deleted(connection, address.domain(), grant.domain_id, id - 1, id, actor.key_id);
         end_sessions(connection, grant.domain_id, address);
@@ -781,7 +795,7 @@ std::vector<std::int64_t> lock_oldest(db::Connection& connection, std::int64_t d
 {
     std::vector<std::int64_t> ids;
     auto rows = connection.query(kLockOldest, {domain_id, after, last_id, kMailboxesATransaction});
-    while (rows.next()) ids.push_back(rows.integer(1));
+    while (rows.next()) ids.push_back(rows.read<std::int64_t>());
     return ids;
 }
 
@@ -792,8 +806,7 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
 {
     const auto id = grant.domain_id;
     const auto last_id = reading([&](db::Connection& connection) {
-        auto rows = connection.query(kLastId, {id});
-        return rows.next() ? rows.integer(1) : 0;
+        return connection.query(kLastId, {id}).first<std::int64_t>().value_or(0);
     });
     Emptied emptied;
     // Each part begins where the one before ended: up to there the server would step over all that

@@ -32,8 +32,9 @@ constexpr char kNameInUnicode[] = "UPDATE domain SET unicode_name = ? WHERE id =
 void name_in_unicode(db::Connection& connection)
 {
     for (auto rows = connection.query(kUnnamed); rows.next();) {
-        if (const auto name = unicode::u_labels(rows.text(2)))
-            connection.execute(kNameInUnicode, {*name, rows.integer(1)});
+        const auto [id, name] = rows.read<std::int64_t, std::string>();
+        if (const auto unicode_name = unicode::u_labels(name))
+            connection.execute(kNameInUnicode, {*unicode_name, id});
     }
 }
 
@@ -81,14 +82,13 @@ void expect_same(db::Connection& connection)
 
 std::size_t apply(db::Connection& connection, std::ostream& progress)
 {
-    auto locked = connection.query(kLock);
-    if (!locked.next() || locked.integer(1) != 1)
+    if (connection.query(kLock).only<std::int64_t>() != 1)
         throw std::runtime_error(
             "another mailboxctl migrate is running on this database; nothing was changed; try again when it is done");
     connection.run(kCreateVersions);
     std::set<std::int64_t> applied;
     auto versions = connection.query(kVersions);
-    while (versions.next()) applied.insert(versions.integer(1));
+    while (versions.next()) applied.insert(versions.read<std::int64_t>());
     if (!applied.empty() && *applied.rbegin() > newest_version()) {
         throw std::runtime_error(mismatch(*applied.rbegin()) + "; nothing was changed");
     }

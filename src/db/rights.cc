@@ -54,7 +54,10 @@ Tables visible_to(db::Connection& connection)
 {
     Tables tables;
     auto rows = connection.query(kColumns);
-    while (rows.next()) tables[rows.text(1)].push_back({rows.text(2), rows.text(3)});
+    while (rows.next()) {
+        auto [table, column, verbs] = rows.read<std::string, std::string, std::string>();
+        tables[table].push_back({std::move(column), std::move(verbs)});
+    }
     return tables;
 }
 
@@ -148,7 +151,7 @@ Difference difference(db::Connection& connection, std::string_view user)
         if (!difference.refused.empty()) break;
     }
     for (auto wide = connection.query(kWide); wide.next();)
-        difference.excess.push_back(wide.text(1));
+        difference.excess.push_back(wide.read<std::string>());
     for (const auto& [table, columns] : visible) {
         for (const auto& column : columns) {
             for (const std::string verb : {"SELECT", "INSERT", "UPDATE"}) {

@@ -43,8 +43,9 @@ std::map<Key, Stored> stored(db::Connection& connection)
     for (const auto& [kind, statement] : {std::pair{Kind::trigger, db::Statement{kTriggers}},
                                           {Kind::function, db::Statement{kFunctions}}}) {
         for (auto rows = connection.query(statement); rows.next();) {
-            found[{kind, rows.text(1)}] = {normalized(rows.text(2)), normalized(rows.text(3)),
-                                           rows.integer(4) != 0};
+            const auto [name, head, body, is_ours] =
+                rows.read<std::string, std::string, std::string, bool>();
+            found[{kind, name}] = {normalized(head), normalized(body), is_ours};
         }
     }
     return found;
@@ -76,9 +77,7 @@ constexpr char kIsMariaDb[] = "SELECT VERSION() LIKE '%MariaDB%'";
 void make(db::Connection& connection, const Routine& routine, bool is_there)
 {
     const std::string kind = text(routine.kind);
-    auto version = connection.query(kIsMariaDb);
-    version.next();
-    if (version.integer(1) != 0)
+    if (connection.query(kIsMariaDb).only<bool>())
         return connection.run("CREATE OR REPLACE " + kind + " " + definition(routine));
     if (!is_there)
         return connection.run("CREATE " + kind + " IF NOT EXISTS " + definition(routine));

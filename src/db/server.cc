@@ -30,8 +30,10 @@ void try_change(db::Connection& connection)
 std::vector<finding::Finding> shortfalls(db::Connection& connection, const Config& config)
 {
     std::map<std::string, std::int64_t> variables;
-    for (auto rows = connection.query(kVariables); rows.next();)
-        variables[rows.text(1)] = rows.integer(2);
+    for (auto rows = connection.query(kVariables); rows.next();) {
+        const auto [name, value] = rows.read<std::string, std::int64_t>();
+        variables[name] = value;
+    }
     const std::int64_t workers = config.workers + config.write_workers;
     std::vector<finding::Finding> found;
     const auto look = [&](const std::string& name, std::int64_t others) {

@@ -105,35 +105,37 @@ Erasure::Rows Erasure::rows()
 {
     auto& connection = session_.connection();
     const auto& part = what_.local_part;
-    auto deleted = connection.query(kOfDeleted, {what_.domain, part, part});
-    deleted.next();
-    auto removed = connection.query(kOfRemoved, {what_.domain});
-    removed.next();
+    using Count = std::int64_t;
+    const auto deleted = connection.query(kOfDeleted, {what_.domain, part, part}).only<Count>();
+    const auto [removed_domains, removed_keys] =
+        connection.query(kOfRemoved, {what_.domain}).only<Count, Count>();
     if (what_.is_deleted_only) {
-        Rows all{{"deleted_mailbox", deleted.integer(1)}};
+        Rows all{{"deleted_mailbox", deleted}};
         if (part.empty())
-            all.insert(all.end(), {{"deleted_domain", removed.integer(1)},
-                                   {"deleted_key", removed.integer(2)}});
+            all.insert(all.end(),
+                       {{"deleted_domain", removed_domains}, {"deleted_key", removed_keys}});
         return all;
     }
-    auto names = connection.query(kOfNames, {what_.domain, what_.domain, part, part});
-    names.next();
-    auto living = connection.query(kOfLiving, {what_.domain, part, part});
-    auto audited = connection.query(kOfAudit, {what_.domain, part, part});
-    auto domain = connection.query(kOfDomain, {what_.domain});
-    auto sending =
-        connection.query(kOfSending, {what_.domain, part, part, what_.domain, what_.domain, part});
-    for (auto* rows : {&living, &audited, &domain, &sending}) rows->next();
-    Rows all{{"mailbox", living.integer(1)},          {"mailbox_usage", living.integer(2)},
-             {"mailbox_activity", living.integer(3)}, {"submission_rate", living.integer(4)},
-             {"deleted_mailbox", deleted.integer(1)}, {"audit_log", audited.integer(1)},
-             {"sending_rate", sending.integer(1)},    {"suspended_name", names.integer(1)}};
+    const auto names =
+        connection.query(kOfNames, {what_.domain, what_.domain, part, part}).only<Count>();
+    const auto [mailboxes, sizes, activities, submissions] =
+        connection.query(kOfLiving, {what_.domain, part, part}).only<Count, Count, Count, Count>();
+    const auto audited = connection.query(kOfAudit, {what_.domain, part, part}).only<Count>();
+    const auto [domains, keys, ranges] =
+        connection.query(kOfDomain, {what_.domain}).only<Count, Count, Count>();
+    const auto sending =
+        connection.query(kOfSending, {what_.domain, part, part, what_.domain, what_.domain, part})
+            .only<Count>();
+    Rows all{{"mailbox", mailboxes},           {"mailbox_usage", sizes},
+             {"mailbox_activity", activities}, {"submission_rate", submissions},
+             {"deleted_mailbox", deleted},     {"audit_log", audited},
+             {"sending_rate", sending},        {"suspended_name", names}};
     if (part.empty()) {
-        all.insert(all.end(), {{"domain", domain.integer(1)},
-                               {"api_key", domain.integer(2)},
-                               {"mailbox_range", domain.integer(3)},
-                               {"deleted_domain", removed.integer(1)},
-                               {"deleted_key", removed.integer(2)}});
+        all.insert(all.end(), {{"domain", domains},
+                               {"api_key", keys},
+                               {"mailbox_range", ranges},
+                               {"deleted_domain", removed_domains},
+                               {"deleted_key", removed_keys}});
     }
     return all;
 }
@@ -205,7 +207,7 @@ std::vector<std::string> Erasure::storage_ids()
     auto rows = session_.connection().query(kStorageIds,
                                             {what_.domain, what_.local_part, what_.local_part});
     std::vector<std::string> ids;
-    while (rows.next()) ids.push_back(rows.text(1));
+    while (rows.next()) ids.push_back(rows.read<std::string>());
     return ids;
 }
 

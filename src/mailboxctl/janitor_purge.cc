@@ -52,9 +52,10 @@ Purged Purge::stores(Clock::time_point end)
         auto due = connection.query(kDue, {last, grace, last});
         if (due.count() == 0) return purged;
         while (due.next()) {
-            last = due.text(1);
+            const auto [storage_id, size_bytes] = due.read<std::string, std::int64_t>();
+            last = storage_id;
             try {
-                if (due.integer(2) > 0 && !is_mounted) {
+                if (size_bytes > 0 && !is_mounted) {
                     store_.expect_mail();
                     is_mounted = true;
                 }
@@ -124,11 +125,13 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
     };
     one_by_one(
         "session_end", [&] { return connection.query(kOldEnds, {kDay}); },
-        [&](const db::Rows& old) { return connection.execute(kDeleteEnd, {old.integer(1)}); });
+        [&](const db::Rows& old) {
+        return connection.execute(kDeleteEnd, {old.read<std::int64_t>()});
+        });
     one_by_one(
         "submission_rate", [&] { return connection.query(kOldRates, {kLongestSpan}); },
         [&](const db::Rows& old) {
-        return connection.execute(kDeleteRate, {old.text(1), kLongestSpan});
+        return connection.execute(kDeleteRate, {old.read<std::string>(), kLongestSpan});
         });
     while (purged.is_complete) {
         const auto deleted = connection.execute(kDeleteSendingRates, {kHour});
@@ -141,19 +144,24 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
         [&] {
         return connection.query(kOldKeys, {audited, audited});
         },
-        [&](const db::Rows& old) { return connection.execute(kDeleteKey, {old.text(1)}); });
+        [&](const db::Rows& old) {
+        return connection.execute(kDeleteKey, {old.read<std::string>()});
+    });
     one_by_one(
         "deleted_domain", [&] { return connection.query(kOldDomains, {grace}); },
         [&](const db::Rows& old) {
-        return connection.execute(kDeleteDomain, {old.integer(1), grace});
+        return connection.execute(kDeleteDomain, {old.read<std::int64_t>(), grace});
         });
     one_by_one(
         "suspended_name", [&] { return connection.query(kOldNames); },
-        [&](const db::Rows& old) { return connection.execute(kDeleteNames, {old.integer(1)}); });
+        [&](const db::Rows& old) {
+        return connection.execute(kDeleteNames, {old.read<std::int64_t>()});
+        });
     one_by_one(
         "mailbox_range", [&] { return connection.query(kEmptyRanges); },
         [&](const db::Rows& old) {
-        return connection.execute(kDeleteRange, {old.integer(1), old.integer(2)});
+        const auto [domain_id, number] = old.read<std::int64_t, std::int64_t>();
+        return connection.execute(kDeleteRange, {domain_id, number});
         });
     while (purged.is_complete) {
         const auto count = connection.execute(kOldAudit, {audited});
@@ -176,7 +184,7 @@ std::vector<std::string> Purge::unknown(std::string_view prefix)
     if (ids.empty()) return ids;
     std::set<std::string> known;
     auto rows = session_.connection().query(kKnown, {prefix, prefix});
-    while (rows.next()) known.insert(rows.text(1));
+    while (rows.next()) known.insert(rows.read<std::string>());
     std::erase_if(ids, [&](const std::string& id) { return known.contains(id); });
     return ids;
 }

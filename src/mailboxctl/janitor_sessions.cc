@@ -59,11 +59,12 @@ std::optional<Wanted> wanted(db::Connection& connection)
     Wanted wanted;
     wanted.is_everybody = rows.count() > kSingle;
     while (rows.next()) {
+        const auto [id, since, now] = rows.read<std::string, std::int64_t, std::int64_t>();
         if (wanted.storage_ids.empty()) {
-            wanted.now = rows.integer(3);
-            wanted.youngest = wanted.now - rows.integer(2);
+            wanted.now = now;
+            wanted.youngest = now - since;
         }
-        const auto& id = *wanted.storage_ids.insert(rows.text(1)).first;
+        wanted.storage_ids.insert(id);
         if (id.empty()) wanted.is_everybody = true;
     }
     return wanted;
@@ -89,7 +90,10 @@ std::vector<std::string> out_of_order(db::Connection& connection, const std::vec
         for (auto i = begin; i < end; ++i) ids[i - begin] = logins[i].storage_id;
         auto rows = connection.query(kInOrder, ids);
         std::map<std::string, std::int64_t> generations;
-        while (rows.next()) generations.emplace(rows.text(1), rows.integer(2));
+        while (rows.next()) {
+            const auto [id, generation] = rows.read<std::string, std::int64_t>();
+            generations.emplace(id, generation);
+        }
         for (auto i = begin; i < end; ++i) {
             const auto current = generations.find(logins[i].storage_id);
             if (current == generations.end() || current->second != logins[i].generation)
@@ -109,7 +113,7 @@ void forget(db::Connection& connection, std::int64_t until)
     for (;;) {
         auto old = connection.query(kOld, {until});
         if (old.count() == 0) return;
-        while (old.next()) connection.execute(kForget, {old.integer(1)});
+        while (old.next()) connection.execute(kForget, {old.read<std::int64_t>()});
     }
 }
 

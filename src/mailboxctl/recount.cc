@@ -22,7 +22,8 @@ std::optional<Stored> stored(db::Connection& connection, const std::string& stor
 {
     auto rows = connection.query(kUsage, {storage_id});
     if (!rows.next()) return std::nullopt;
-    return Stored{rows.integer(1), rows.integer(2)};
+    const auto [bytes, messages] = rows.read<std::int64_t, std::int64_t>();
+    return Stored{bytes, messages};
 }
 
 // Returns false if the stored size changed in the meantime.
@@ -90,7 +91,10 @@ std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& af
 {
     auto rows = connection.query(kDoubtful, {after, limit});
     std::vector<Doubtful> found;
-    while (rows.next()) found.push_back({rows.text(1), rows.text(2)});
+    while (rows.next()) {
+        auto [storage_id, domain] = rows.read<std::string, std::string>();
+        found.push_back({std::move(storage_id), std::move(domain)});
+    }
     return found;
 }
 

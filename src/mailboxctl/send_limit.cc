@@ -14,6 +14,7 @@
 #include <ctime>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
 
 #include "db/accounts.h"
 
@@ -92,14 +93,15 @@ std::vector<Count> counts(db::Connection& connection, std::string_view storage_i
 {
     auto names = connection.query(kNames, {storage_id});
     if (!names.next()) return {};
-    std::vector<Count> all{{"account", names.text(1), 0, names.integer(2) * send_limit, 0},
-                           {"domain", names.text(3), 0, names.integer(4) * send_limit, 0},
-                           {"mailbox", names.text(5), 0, send_limit, 0}};
+    const auto [account, of_account, domain, of_domain, mailbox] =
+        names.read<std::string, std::int64_t, std::string, std::int64_t, std::string>();
+    std::vector<Count> all{{"account", account, 0, of_account * send_limit, 0},
+                           {"domain", domain, 0, of_domain * send_limit, 0},
+                           {"mailbox", mailbox, 0, send_limit, 0}};
     for (auto& each : all) {
         auto rows = connection.query(kCount, {kSpan, each.kind, each.name, kSpan});
         if (!rows.next()) continue;
-        each.recipients = rows.integer(1);
-        each.until = rows.integer(2);
+        std::tie(each.recipients, each.until) = rows.read<std::int64_t, std::int64_t>();
     }
     return all;
 }

@@ -19,12 +19,14 @@ std::optional<Owner> find_owner(db::Connection& connection, const std::string& d
 {
     auto rows = connection.query(kOwner, {domain});
     if (!rows.next()) return std::nullopt;
-    const auto number = [&](unsigned column) {
-        return rows.is_null(column) ? std::nullopt : std::optional{rows.integer(column)};
-    };
-    return Owner{rows.text(1),     rows.text(2),    number(3),       rows.integer(4),
-                 rows.text(5),     number(6),       rows.integer(7), number(8),
-                 rows.integer(11), rows.integer(9), rows.integer(10)};
+    using Limit = std::optional<std::int64_t>;
+    Owner owner;
+    std::tie(owner.account, owner.account_state, owner.account_allowance, owner.account_mailboxes,
+             owner.domain_state, owner.domain_allowance, owner.domain_mailboxes, owner.quota_bytes,
+             owner.keys, owner.now, owner.domain_id) =
+        rows.read<std::string, std::string, Limit, std::int64_t, std::string, Limit, std::int64_t,
+                  Limit, std::int64_t, std::int64_t, std::int64_t>();
+    return owner;
 }
 
 std::string by(const std::string& actor)

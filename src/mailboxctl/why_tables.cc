@@ -194,8 +194,8 @@ void check_password(Subject& subject, const life::Mailbox& mailbox)
 {
     auto rows = subject.connection.query(kSecret, {mailbox.storage_id});
     if (!rows.next()) return;  // deleted in the meantime
-    subject.login_name = rows.text(1) + "@" + subject.address.domain();
-    const auto hash = rows.text(2);
+    const auto [name, hash] = rows.read<std::string, std::string>();
+    subject.login_name = name + "@" + subject.address.domain();
     subject.report.add("password", Mark::ok,
                        "the last one was set "
                            + since(subject, {"create", "password", "password"}));

@@ -59,9 +59,7 @@ std::optional<std::string> find(db::Connection& connection, std::string_view tab
         values.emplace_back(letter == 's'   ? whole
                             : letter == 'u' ? whole.substr(0, at)
                                             : whole.substr(at + 1));
-    auto rows = connection.query_text(statement, values);
-    if (!rows.next()) return std::nullopt;
-    return rows.text(1);
+    return connection.query_text(statement, values).first<std::string>();
 }
 
 }  // namespace postfix

@@ -140,24 +140,22 @@ Database::~Database()
 std::int64_t Database::number(db::Statement statement, db::Values values)
 {
     auto rows = connection_.query(statement, values);
-    if (!rows.next() || rows.count() != 1)
-        throw std::logic_error("not one row: " + std::string{statement.text()});
-    return rows.integer(1);
+    if (rows.count() != 1) throw std::logic_error("not one row: " + std::string{statement.text()});
+    return rows.only<std::int64_t>();
 }
 
 std::string Database::text(db::Statement statement, db::Values values)
 {
     auto rows = connection_.query(statement, values);
-    if (!rows.next() || rows.count() != 1)
-        throw std::logic_error("not one row: " + std::string{statement.text()});
-    return rows.text(1);
+    if (rows.count() != 1) throw std::logic_error("not one row: " + std::string{statement.text()});
+    return rows.only<std::string>();
 }
 
 std::vector<std::string> Database::column(db::Statement statement, db::Values values)
 {
     std::vector<std::string> texts;
     auto rows = connection_.query(statement, values);
-    while (rows.next()) texts.push_back(rows.text(1));
+    while (rows.next()) texts.push_back(rows.read<std::string>());
     return texts;
 }
 

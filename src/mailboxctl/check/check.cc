@@ -25,6 +25,7 @@
 #include <sstream>
 #include <string>
 #include <system_error>
+#include <tuple>
 #include <vector>
 
 #include "base/check_result.h"
@@ -274,13 +275,16 @@ constexpr char kKeys[] =
 Finding has_its_tables(Program& ctl)
 {
     std::set<std::string> tables, keys;  // as far as it has rights on them
-    for (auto rows = ctl.connection().query(kEngines); rows.next(); tables.insert(rows.text(1))) {
-        if (rows.text(2) == "InnoDB") continue;
-        return wrong(rows.text(1) + " has the engine " + rows.text(2)
-                     + ", which takes no part in transactions: ALTER TABLE " + rows.text(1)
+    for (auto rows = ctl.connection().query(kEngines); rows.next();) {
+        const auto [table, engine] = rows.read<std::string, std::string>();
+        tables.insert(table);
+        if (engine == "InnoDB") continue;
+        return wrong(table + " has the engine " + engine
+                     + ", which takes no part in transactions: ALTER TABLE " + table
                      + " ENGINE = InnoDB");
     }
-    for (auto rows = ctl.connection().query(kKeys); rows.next();) keys.insert(rows.text(1));
+    for (auto rows = ctl.connection().query(kKeys); rows.next();)
+        keys.insert(rows.read<std::string>());
     for (const auto& [name, columns] : kUniqueKeys) {
         const std::string table{name};
         if (!tables.contains(table) || keys.contains(table + " (" + columns + ")")) continue;
@@ -297,14 +301,14 @@ constexpr char kDurability[] =
 
 Finding is_durable(Program& ctl)
 {
-    auto rows = ctl.connection().query(kDurability);
-    rows.next();
+    const auto [keeps_commits, keeps_binary_log] =
+        ctl.connection().query(kDurability).only<bool, bool>();
     const auto lacks = [](const std::string& setting) {
         return wrong("the server forgets acknowledged changes when the machine crashes: set "
                      + setting);
     };
-    if (rows.integer(1) == 0) return lacks("innodb_flush_log_at_trx_commit = 1");
-    if (rows.integer(2) == 0) return lacks("sync_binlog = 1");
+    if (!keeps_commits) return lacks("innodb_flush_log_at_trx_commit = 1");
+    if (!keeps_binary_log) return lacks("sync_binlog = 1");
     return well();
 }
 
@@ -324,9 +328,10 @@ Finding has_trigger_of_domains(Program& ctl)
     const db::Transaction transaction{connection};
     auto domain = connection.query(kSomeDomain);
     if (!domain.next()) return well();
-    connection.execute(kTouch, {domain.integer(1)});
-    auto now = connection.query(kVersion, {domain.integer(1)});
-    if (!now.next() || now.integer(1) != domain.integer(2)) return well();
+    const auto [id, version] = domain.read<std::int64_t, std::int64_t>();
+    connection.execute(kTouch, {id});
+    const auto now = connection.query(kVersion, {id}).first<std::int64_t>();
+    if (!now || *now != version) return well();
     return wrong(kTriggersLost + kTriggersBack);
 }
 
@@ -359,11 +364,11 @@ Finding has_triggers_of_sizes(const Config& config, Program& ctl)
     const db::Transaction reading{reader};
     auto mailbox = reader.query(kSomeMailbox);
     if (!mailbox.next()) return well();
-    const auto id = mailbox.text(1), domain = mailbox.text(2);
+    std::string id, domain;
+    std::tie(id, domain) = mailbox.read<std::string, std::string>();
     const auto taken = [&] {
-        auto rows = reader.query(kTaken, {id});
-        rows.next();
-        return Taken{rows.integer(1), rows.integer(2)};
+        const auto [size, version] = reader.query(kTaken, {id}).only<std::int64_t, std::int64_t>();
+        return Taken{size, version};
     };
     writer.run("SET SESSION foreign_key_checks = 0");  // for the name that is nobody's
     const db::Transaction writing{writer};
@@ -402,11 +407,9 @@ Finding has_triggers_of_names(Program& ctl)
     const db::Transaction transaction{connection};
     auto domain = connection.query(kSomeDomain);
     if (!domain.next()) return well();
-    const auto id = domain.integer(1);
+    const auto id = std::get<0>(domain.read<std::int64_t, std::int64_t>());
     const auto number = [&](db::Statement statement) {
-        auto rows = connection.query(statement, {id});
-        rows.next();
-        return rows.integer(1);
+        return connection.query(statement, {id}).only<std::int64_t>();
     };
     connection.execute(kSuspend, {id});
     connection.execute(kAdd, {id});
@@ -439,8 +442,8 @@ Finding counts_right(Program& ctl)
 {
     auto rows = ctl.connection().query(kWrongCounters);
     if (!rows.next()) return well();
-    return wrong("domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has "
-                 + rows.text(3)
+    const auto [name, counter, counted] = rows.read<std::string, std::string, std::string>();
+    return wrong("domain " + name + " counts " + counter + " mailboxes and has " + counted
                  + ": somebody changed the tables by hand; set domain.mailboxes to what it has");
 }
 
@@ -456,8 +459,9 @@ Finding are_no_words(Program& ctl)
     Finding found = well();
     auto rows = ctl.connection().query(kNames);
     while (rows.next()) {
-        const auto name = rows.text(1);
-        if (rows.text(2) == "account") {
+        std::string name, kind;
+        std::tie(name, kind) = rows.read<std::string, std::string>();
+        if (kind == "account") {
             const auto is_actor =
                 std::any_of(audit::kActors.begin(), audit::kActors.end(),
                             [&](auto actor) { return strings::equals_ignoring_case(name, actor); });
@@ -477,8 +481,9 @@ Finding are_no_words(Program& ctl)
     }
     if (found.mark == Mark::ok) {
         for (auto unnamed = ctl.connection().query(kUnnamed); unnamed.next();) {
-            if (!unicode::u_labels(unnamed.text(1))) continue;
-            return wrong("nobody can log in with the Unicode form of domain " + unnamed.text(1)
+            const auto name = unnamed.read<std::string>();
+            if (!unicode::u_labels(name)) continue;
+            return wrong("nobody can log in with the Unicode form of domain " + name
                          + ", which the tables do not know: mailboxctl migrate adds it");
         }
     }
@@ -503,7 +508,7 @@ Finding has_right_ranges(Program& ctl)
     auto rows = ctl.connection().query(kWrongRanges);
     if (!rows.next()) return well();
     return wrong(
-        "the counts of ranges of domain " + rows.text(1)
+        "the counts of ranges of domain " + rows.read<std::string>()
         + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand; when they are mended, send mailboxd SIGHUP");
 }
 
@@ -516,10 +521,11 @@ Finding has_right_sizes(Program& ctl)
 {
     auto rows = ctl.connection().query(kWrongSizes);
     if (!rows.next()) return well();
+    const auto [address, size, told] = rows.read<std::string, std::string, std::string>();
     return wrong(
-        rows.text(1) + " has size_bytes " + rows.text(2) + " where Dovecot said " + rows.text(3)
+        address + " has size_bytes " + size + " where Dovecot said " + told
         + ": a trigger was missing for a while, or somebody changed the tables by hand; mailboxctl mailbox recount "
-        + rows.text(1) + " counts it anew");
+        + address + " counts it anew");
 }
 
 // --- what runs ------------------------------------------------------------------------
@@ -584,12 +590,10 @@ constexpr char kOldestEnd[] = "SELECT COALESCE(UNIX_TIMESTAMP() - MIN(since), 0)
 
 Finding ends_sessions(Program& ctl)
 {
-    auto rows = ctl.connection().query(kOldestEnd);
-    rows.next();
-    if (rows.integer(1)
-        <= std::chrono::seconds{janitor::kWatched + std::chrono::minutes{1}}.count())
+    const auto age = ctl.connection().query(kOldestEnd).only<std::int64_t>();
+    if (age <= std::chrono::seconds{janitor::kWatched + std::chrono::minutes{1}}.count())
         return well();
-    return wrong("sessions were to end " + rows.text(1)
+    return wrong("sessions were to end " + std::to_string(age)
                  + " seconds ago, and nobody has seen to it: the janitor does not run, or cannot:"
                    " systemctl restart mailboxd-janitor; its log says why");
 }
@@ -613,7 +617,8 @@ Sample sample(db::Connection& connection)
 {
     auto rows = connection.query(kSample);
     if (!rows.next()) return {"nobody.invalid", "postmaster@nobody.invalid", {}};
-    return {rows.text(1), rows.text(2), rows.text(3)};
+    auto [domain, address, login_name] = rows.read<std::string, std::string, std::string>();
+    return {std::move(domain), std::move(address), std::move(login_name)};
 }
 
 Finding dovecot_finds(const Config& config, Program& ctl)
@@ -798,7 +803,8 @@ Finding postfix_is_safe(const Config& config, Program& ctl)
     if (!programs.setting("mydestination").is_well)
         return well();  // the point before this one has said so
     std::set<std::string> domains;
-    for (auto rows = ctl.connection().query(kDomains); rows.next();) domains.insert(rows.text(1));
+    for (auto rows = ctl.connection().query(kDomains); rows.next();)
+        domains.insert(rows.read<std::string>());
     return smtp::judge(programs, domains);
 }
 
@@ -843,7 +849,10 @@ std::map<std::string, std::string> without_folder(db::Connection& connection,
 {
     std::map<std::string, std::string> addresses;
     auto rows = connection.query(kHadMail, {prefix, prefix});
-    while (rows.next()) addresses.emplace(rows.text(1), rows.text(2));
+    while (rows.next()) {
+        const auto [id, address] = rows.read<std::string, std::string>();
+        addresses.emplace(id, address);
+    }
     if (addresses.empty()) return addresses;
     for (const auto& id : store.ids(prefix)) addresses.erase(id);
     return addresses;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <limits>
 #include <thread>
+#include <tuple>
 
 #include "support/database.h"
 #include "support/proxy.h"
@@ -58,9 +59,7 @@ struct OneTable {
     std::int64_t count() { return database.number("SELECT COUNT(*) FROM t"); }
     std::int64_t id_of(db::Connection& other)
     {
-        auto rows = other.query("SELECT CONNECTION_ID()");
-        rows.next();
-        return rows.integer(1);
+        return other.query("SELECT CONNECTION_ID()").only<std::int64_t>();
     }
     void kill(std::int64_t id) { database.run("KILL " + std::to_string(id)); }
 
@@ -131,10 +130,12 @@ BOOST_AUTO_TEST_SUITE(db)
 BOOST_DATA_TEST_CASE_F(OneTable, bytes_come_back, data::make(kBytes), row)
 {
     connection.execute("INSERT INTO t (id, bytes) VALUES (1, ?)", {row.value});
-    auto rows = connection.query("SELECT bytes, LENGTH(bytes) FROM t WHERE bytes = ?", {row.value});
+    db::Rows rows =
+        connection.query("SELECT bytes, LENGTH(bytes) FROM t WHERE bytes = ?", {row.value});
     BOOST_TEST_REQUIRE(rows.next());
-    BOOST_TEST((rows.text(1) == row.value));
-    BOOST_TEST(rows.integer(2) == static_cast<std::int64_t>(row.value.size()));
+    const auto [value, length] = rows.read<std::string, std::int64_t>();
+    BOOST_TEST((value == row.value));
+    BOOST_TEST(length == static_cast<std::int64_t>(row.value.size()));
 }
 
 BOOST_DATA_TEST_CASE_F(OneTable, numbers_come_back,
@@ -144,9 +145,9 @@ BOOST_DATA_TEST_CASE_F(OneTable, numbers_come_back,
                        number)
 {
     connection.execute("INSERT INTO t (id, number) VALUES (1, ?)", {number});
-    auto rows = connection.query("SELECT number FROM t WHERE number = ?", {number});
+    db::Rows rows = connection.query("SELECT number FROM t WHERE number = ?", {number});
     BOOST_TEST_REQUIRE(rows.next());
-    BOOST_TEST(rows.integer(1) == number);
+    BOOST_TEST(rows.read<std::int64_t>() == number);
 }
 
 BOOST_FIXTURE_TEST_CASE(text_is_utf8_of_every_length, OneTable)
@@ -156,7 +157,7 @@ BOOST_FIXTURE_TEST_CASE(text_is_utf8_of_every_length, OneTable)
     BOOST_TEST(database.number("SELECT CHAR_LENGTH(text) FROM t") == 4);
     auto rows = connection.query("SELECT text FROM t");
     BOOST_TEST_REQUIRE(rows.next());
-    BOOST_TEST(rows.text(1) == text);
+    BOOST_TEST(rows.read<std::string>() == text);
 }
 
 BOOST_FIXTURE_TEST_CASE(null_is_empty_and_zero_and_says_so, OneTable)
@@ -165,13 +166,38 @@ BOOST_FIXTURE_TEST_CASE(null_is_empty_and_zero_and_says_so, OneTable)
                        {db::Null{}, db::Null{}});
     auto rows = connection.query("SELECT number, text FROM t ORDER BY id");
     BOOST_TEST_REQUIRE(rows.next());
-    BOOST_TEST(rows.is_null(1));
-    BOOST_TEST(rows.is_null(2));
-    BOOST_TEST(rows.integer(1) == 0);
-    BOOST_TEST(rows.text(2) == "");
+    using Number = std::optional<std::int64_t>;
+    using Text = std::optional<std::string>;
+    BOOST_TEST((rows.read<Number, Text>() == std::tuple{Number{}, Text{}}));
+    BOOST_TEST((rows.read<std::int64_t, std::string>() == std::tuple{0, ""}));
+    BOOST_TEST((rows.read<bool, std::string>() == std::tuple{false, ""}));
     BOOST_TEST_REQUIRE(rows.next());
-    BOOST_TEST(!rows.is_null(1));
-    BOOST_TEST(!rows.is_null(2));
+    BOOST_TEST((rows.read<Number, Text>() == std::tuple{Number{0}, Text{""}}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_row_is_read_with_as_many_columns_as_it_has, OneTable)
+{
+    connection.run("INSERT INTO t (id, number, text) VALUES (1, 2, 'three'), (2, NULL, NULL)");
+    auto rows = connection.query("SELECT id, number, text FROM t ORDER BY id");
+    BOOST_TEST_REQUIRE(rows.next());
+    BOOST_TEST((rows.read<std::int64_t, bool, std::string>() == std::tuple{1, true, "three"}));
+    BOOST_CHECK_THROW(rows.read<std::int64_t>(), std::logic_error);
+    BOOST_CHECK_THROW((rows.read<std::int64_t, std::int64_t>()), std::logic_error);
+    BOOST_CHECK_THROW((rows.read<std::int64_t, std::int64_t, std::string, std::string>()),
+                      std::logic_error);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_first_row_may_be_missing_and_the_only_one_may_not, OneTable)
+{
+    const auto ids = [&] { return connection.query("SELECT id FROM t ORDER BY id"); };
+    BOOST_TEST(!ids().first<std::int64_t>().has_value());
+    BOOST_CHECK_THROW(ids().only<std::int64_t>(), std::logic_error);
+    connection.run("INSERT INTO t (id) VALUES (1)");
+    BOOST_TEST(ids().first<std::int64_t>().value() == 1);
+    BOOST_TEST(ids().only<std::int64_t>() == 1);
+    connection.run("INSERT INTO t (id) VALUES (2)");
+    BOOST_TEST(ids().first<std::int64_t>().value() == 1);
+    BOOST_CHECK_THROW(ids().only<std::int64_t>(), std::logic_error);
 }
 
 // The statement stays prepared, and its parameters change their type.
@@ -202,8 +228,9 @@ BOOST_FIXTURE_TEST_CASE(rows_stay_while_other_statements_run, OneTable)
     BOOST_TEST(rows.count() == 3U);
     std::int64_t sum = 0;
     while (rows.next()) {
-        sum += rows.integer(1);
-        connection.execute("DELETE FROM t WHERE id = ?", {rows.integer(1)});
+        const auto id = rows.read<std::int64_t>();
+        sum += id;
+        connection.execute("DELETE FROM t WHERE id = ?", {id});
     }
     BOOST_TEST(sum == 6);
     BOOST_TEST(count() == 0);
@@ -345,9 +372,7 @@ BOOST_FIXTURE_TEST_CASE(a_lock_that_takes_too_long_is_worth_a_retry, OneTable)
 BOOST_FIXTURE_TEST_CASE(a_session_is_set_up, OneTable)
 {
     const auto setting = [&](db::Statement statement) {
-        auto rows = connection.query(statement);
-        rows.next();
-        return rows.text(1);
+        return connection.query(statement).only<std::string>();
     };
     BOOST_TEST(setting("SELECT @@session.innodb_lock_wait_timeout") == "5");
     BOOST_TEST(setting("SELECT @@session.sql_mode").find("STRICT_ALL_TABLES") != std::string::npos);

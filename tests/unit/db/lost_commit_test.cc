@@ -153,9 +153,9 @@ BOOST_FIXTURE_TEST_CASE(a_read_finds_its_connection_killed, Proxied)
 {
     create("alice");
     const auto kill = [&] {
-        auto rows = proxied_session.connection().query("SELECT CONNECTION_ID()");
-        rows.next();
-        database.run("KILL " + std::to_string(rows.integer(1)));
+        const auto id =
+            proxied_session.connection().query("SELECT CONNECTION_ID()").only<std::int64_t>();
+        database.run("KILL " + std::to_string(id));
     };
     kill();
     BOOST_TEST(proxied.grant(key, domain.name()).has_value());
@@ -172,9 +172,9 @@ BOOST_FIXTURE_TEST_CASE(a_read_finds_its_connection_killed, Proxied)
 BOOST_FIXTURE_TEST_CASE(a_change_finds_its_connection_killed, Proxied)
 {
     const auto kill = [&] {
-        auto rows = proxied_session.connection().query("SELECT CONNECTION_ID()");
-        rows.next();
-        database.run("KILL " + std::to_string(rows.integer(1)));
+        const auto id =
+            proxied_session.connection().query("SELECT CONNECTION_ID()").only<std::int64_t>();
+        database.run("KILL " + std::to_string(id));
     };
     kill();
     BOOST_TEST(create("alice"));
