@@ -11,6 +11,8 @@
 #include "base/strings.h"
 #include "db/audit.h"
 #include "db/mailboxes.h"
+#include "db/skip_index.h"
+#include "db/transaction.h"
 #include "mail/api_key.h"
 #include "mail/unicode.h"
 
@@ -562,7 +564,7 @@ void Admin::restore_mailboxes(const Removed& removed)
         connection_.query(kLockMailboxes, {removed.name, removed.id}).count());
     connection_.execute(kBringMailboxes, {removed.name, removed.id});
     connection_.execute(kForgetMailboxes, {removed.name, removed.id});
-    store::count_ranges(connection_, removed.id, count);
+    skip_index::fill(connection_, removed.id, count);
     connection_.execute(kSetCount, {count, count, removed.id});
 }
 

@@ -7,22 +7,12 @@
 #include <mysql_connection.h>
 #include <mysql_driver.h>
 
-#include <algorithm>
 #include <unordered_map>
-
-#include "base/log.h"
 
 namespace db {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using namespace std::chrono_literals;
-
-// A server that refuses at once may be asked with every request; one that lets us wait
-// may not, or each request would wait for a time-out of its own.
-constexpr auto kSlowAttempt = 100ms;
-constexpr auto kPause = 500ms;
-
 constexpr int kDuplicateKey = 1062;
 
 Clock::duration time_spent{};
@@ -246,7 +236,7 @@ constexpr char kSession[] =
     " /*M!100108 , max_statement_time = 0 */ /*!80000 , max_execution_time = 0 */";
 
 Connection::Connection(const Config::Database& database, const std::string& password,
-                       const Config& config, Look look)
+                       const Config& config, Check check)
     : parts_{std::make_unique<Parts>()}
 {
     sql::ConnectOptionsMap options;
@@ -265,7 +255,7 @@ Connection::Connection(const Config::Database& database, const std::string& pass
         timed(
             [&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
         set_session();
-        if (look != nullptr) look(*this);
+        if (check != nullptr) check(*this);
     } catch (const Error& error) {
         throw Unreached{error.remedy, error.what() + about_password(error.number, database),
                         error.number};
@@ -312,124 +302,6 @@ void Connection::run(const std::string& statement)
             parts_->connection->createStatement()
             } -> execute(statement);
     });
-}
-
-Transaction::~Transaction()
-{
-    if (!is_open_) return;
-    try {
-        connection_.run("ROLLBACK");
-    } catch (const std::exception&) {
-        // The connection is gone, and the transaction with it.
-    }
-}
-
-namespace {
-
-[[noreturn]] void refuse_to_wait()
-{
-    throw Error{Remedy::give_up, "the database did not answer a moment ago"};
-}
-
-}  // namespace
-
-bool Outage::begin()
-{
-    std::int64_t none = 0;
-    if (!try_at_.compare_exchange_strong(none, (Clock::now() + kPause).time_since_epoch().count()))
-        return false;
-    ++count_;
-    return true;
-}
-
-void Outage::change_was_made()
-{
-    if (refuses_changes_ && refuses_changes_.exchange(false)) ++count_;
-}
-
-bool Outage::takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay)
-{
-    auto try_at = try_at_.load();
-    const auto now = Clock::now().time_since_epoch();
-    if (try_at == 0 || now < Clock::duration{try_at} + delay) return false;
-    return try_at_.compare_exchange_strong(try_at, (now + longest + kPause).count());
-}
-
-Connection& Session::connection()
-{
-    const auto now = Clock::now();
-    // Who has nothing to do tries first; a request does only where all have.
-    if (is_given_up() && !outage_->takes_turn(config_.db_connect_timeout, kPause)) refuse_to_wait();
-    // From before an outage: it may lead to a server that will never say so.
-    if (outage_ != nullptr && outage_->count() != outages_) connection_.reset();
-    used_at_ = now;
-    if (connection_) return *connection_;
-    if (now < not_before_) refuse_to_wait();
-    return connect();
-}
-
-Connection& Session::connect()
-{
-    const auto begin = Clock::now();
-    try {
-        ++connections_;
-        auto& made = connection_.emplace(database_, password_, config_, look_);
-        note(Server::answers);
-        outages_ = outage_ == nullptr ? 0 : outage_->count();
-        return made;
-    } catch (const Error& error) {
-        const auto end = Clock::now();
-        not_before_ = end - begin > kSlowAttempt ? end + kPause : end;
-        const bool has_hung =
-            error.remedy == Remedy::reconnect
-            && end - begin >= std::min(config_.db_connect_timeout, config_.db_timeout);
-        note(has_hung ? Server::hangs : Server::answers);  // if only to refuse
-        throw;
-    }
-}
-
-void Session::note(Server server)
-{
-    if (outage_ == nullptr) return;
-    if (server == Server::hangs && outage_->begin())
-        logging::warning("database-hangs")("advice",
-                                           "all requests get 503 until it lets somebody in");
-    if (server == Server::answers && outage_->end()) logging::info("database-back");
-}
-
-void Session::connect_if_possible()
-{
-    try {
-        connect();
-    } catch (const Error&) {
-        // The requests say so.
-    }
-}
-
-void Session::drop()
-{
-    const bool has_waited = connection_ && Clock::now() - used_at_ >= config_.db_timeout;
-    connection_.reset();
-    if (has_waited && outage_ != nullptr && !is_given_up()) connect_if_possible();
-}
-
-void Session::note_change()
-{
-    if (outage_ != nullptr) outage_->change_was_made();
-}
-
-void Session::note_failure(const Error& error)
-{
-    if (outage_ != nullptr && is_read_only(error.number)) outage_->change_was_refused();
-    // One that became read_only keeps its connections: the next change makes one anew, which may
-    // lead to another server.
-    if (error.remedy != Remedy::retry) drop();
-}
-
-void Session::try_again()
-{
-    if (outage_ != nullptr && outage_->takes_turn(config_.db_connect_timeout))
-        connect_if_possible();
 }
 
 std::chrono::microseconds take_time_spent()

@@ -1,10 +1,9 @@
-// connection.h - the pipe to MySQL: Connection, Transaction, Outage, Session, Error.
+// connection.h - the pipe to MySQL: statements go in, rows come out.
 //
 // A statement is prepared once per connection (statement.h); values are bound, never spliced.
 // Throws Error, whose remedy says what may help, or DuplicateKey.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
@@ -49,10 +48,6 @@ struct Unreached : Error {
 // Whether the server refused a change because it is read_only, as a replica is.
 bool is_read_only(const Error& error);
 
-// A COMMIT got no answer, so the change was made, or was not, or is still to be.
-struct InDoubt : Error {
-    explicit InDoubt(const std::string& sentence) : Error{Remedy::give_up, sentence} {}
-};
 struct DuplicateKey : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -160,10 +155,10 @@ inline constexpr std::string_view kMakeRoutines =
 class Connection {
 public:
     // Throws Error where the database is not as its user needs it: there is no connection then.
-    using Look = void (*)(Connection&);
+    using Check = void (*)(Connection&);
     // Connects, READ COMMITTED, strict mode. Throws Unreached.
     Connection(const Config::Database& database, const std::string& password, const Config& config,
-               Look look = nullptr);
+               Check check = nullptr);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
@@ -182,120 +177,6 @@ private:
 
     struct Parts;
     std::unique_ptr<Parts> parts_;
-};
-
-// Rolls back unless commit() was reached. COMMIT is a statement here because
-// sql::Connection::commit() drops errors.
-class Transaction {
-public:
-    explicit Transaction(Connection& connection) : connection_{connection}
-    {
-        connection_.run("START TRANSACTION");
-    }
-    ~Transaction();
-    Transaction(const Transaction&) = delete;
-    Transaction& operator=(const Transaction&) = delete;
-    void commit()
-    {
-        is_open_ = false;
-        connection_.run("COMMIT");
-    }
-
-private:
-    Connection& connection_;
-    bool is_open_ = true;
-};
-
-// `work` as one transaction, which is begun again where the server rolled it back for another one's
-// sake (a deadlock). Throws InDoubt where COMMIT got no answer; after any other Error nothing was
-// changed.
-template <typename Work>
-void in_transaction(Connection& connection, Work work)
-{
-    constexpr int kAttempts = 5;
-    for (int attempt = 1;; ++attempt) {
-        try {
-            Transaction transaction{connection};
-            work();
-            try {
-                return transaction.commit();
-            } catch (const Error& error) {
-                if (error.remedy == Remedy::reconnect) throw InDoubt{error.what()};
-                throw;
-            }
-        } catch (const Error& error) {
-            if (error.remedy != Remedy::retry || attempt == kAttempts) throw;
-        }
-    }
-}
-
-// That the server hangs, as one worker has found and all of them shall know: none of the others
-// waits for a time-out of its own. It is over when a connection can be made again. Likewise that
-// the server is read_only, which is over when a change was made. After either everybody needs a new
-// connection: the old one may lead to a server that another has taken over from. In memory that
-// they share.
-class Outage {
-public:
-    bool begin();                                    // returns whether it was not on before
-    bool end() { return try_at_.exchange(0) != 0; }  // and whether it was
-    bool is_on() const { return try_at_ != 0; }
-    // Whether it is time to try whether the server is back, and the caller's turn: nobody else's
-    // while that takes `longest`.
-    bool takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay = {});
-    void change_was_refused() { refuses_changes_ = true; }
-    void change_was_made();
-    // Of times that everybody needed a new connection.
-    std::int64_t count() const { return count_; }
-
-private:
-    std::atomic<std::int64_t> try_at_{
-        0};  // nanoseconds of the steady clock, the same for all processes; 0: there is none
-    std::atomic<bool> refuses_changes_{false};
-    std::atomic<std::int64_t> count_{0};
-    static_assert(std::atomic<std::int64_t>::is_always_lock_free);  // or it would be for the
-                                                                    // threads of one process
-};
-
-// A worker's one connection: made when first needed, replaced after it was lost.
-class Session {
-public:
-    Session(const Config::Database& database, std::string password, const Config& config,
-            Connection::Look look = nullptr, Outage* outage = nullptr)
-        : database_{database}, password_{std::move(password)}, config_{config}, look_{look},
-          outage_{outage}
-    {
-    }
-    // Throws Error at once, without trying, while a server that let us wait is given up.
-    Connection& connection();
-    // How many it has tried to make. Where it is the same as before, so is the connection; another
-    // may lead to another server.
-    std::int64_t connections() const { return connections_; }
-    // One that was lost. Where that took as long as a time-out, a new one is tried at once: one
-    // statement may wait for a lock, but a server that hangs lets nobody in.
-    void drop();
-    bool is_given_up() const { return outage_ != nullptr && outage_->is_on(); }
-    // How a transaction ended, before anybody is told.
-    void note_change();
-    void note_failure(const Error& error);
-    // For who has nothing else to do: tries a server that is given up, so that no request has to.
-    void try_again();
-
-private:
-    enum class Server { answers, hangs };
-    Connection& connect();
-    void connect_if_possible();
-    void note(Server server);
-
-    const Config::Database& database_;
-    std::string password_;
-    const Config& config_;
-    Connection::Look look_;
-    Outage* outage_;
-    std::optional<Connection> connection_;
-    std::chrono::steady_clock::time_point used_at_{};
-    std::int64_t connections_ = 0;
-    std::int64_t outages_ = 0;  // the count when the connection was made
-    std::chrono::steady_clock::time_point not_before_{};
 };
 
 // Time spent waiting for the database since the last call, for the request's log line.

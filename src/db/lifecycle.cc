@@ -5,6 +5,7 @@
 
 #include "db/audit.h"
 #include "db/mailboxes.h"
+#include "db/transaction.h"
 
 namespace life {
 namespace {

@@ -18,54 +18,13 @@
 #include "db/audit.h"
 #include "db/connection.h"
 #include "db/grants.h"
+#include "db/list.h"
+#include "db/session.h"
+#include "db/transaction.h"
 #include "mail/address.h"
 #include "mail/api_key.h"
 
 namespace store {
-
-struct Page {
-    std::int64_t limit = 100;
-    std::int64_t skip = 0;
-
-    auto operator<=>(const Page&) const = default;
-};
-
-struct Listing {
-    std::int64_t total = 0;
-    std::vector<mailbox::Mailbox> items;
-};
-
-// A domain as it was at some moment: its row, and the number that its last change had got. While
-// it is the same, a list of the domain is, too.
-struct Version {
-    std::int64_t domain_id = 0;
-    std::int64_t number = 0;
-};
-
-// How many mailboxes a domain has in each range of ids, as it was at some moment.
-struct Ranges {
-    struct Range {
-        std::int64_t number;
-        std::int64_t mailboxes;
-        std::string counts;  // a byte for each fine range
-    };
-    std::string domain;           // empty: of none
-    std::int64_t connection = 0;  // db::Session's connections(): a server that takes over may give
-                                  // out counter and id again
-    std::int64_t domain_id = 0;   // one that is removed and made again is another
-    std::int64_t total = 0;       // the domain's counter and last id then
-    std::int64_t last_id = 0;
-    std::vector<Range> all = {};
-};
-struct Position;
-
-// What the list's one statement found for a key that may. It finds nothing where the page is
-// empty, where the key may not or only under conditions, and where the domain changed just
-// then; grant() says why, and page() asks again.
-struct GrantedListing {
-    Version version;
-    Listing listing;
-};
 
 using audit::Actor;
 
@@ -123,10 +82,6 @@ void keep_deleted(db::Connection& connection, const std::string& domain, std::in
                   std::int64_t after, std::int64_t last, std::string_view by,
                   Goes goes = Goes::alone);
 
-// Within the caller's transaction: the counts of ranges of a domain whose mailboxes have the ids
-// from 1 to this one.
-void count_ranges(db::Connection& connection, std::int64_t domain_id, std::int64_t last);
-
 // The newest migration that was applied; 0 for none.
 std::int64_t schema_version(db::Connection& connection);
 
@@ -134,7 +89,6 @@ std::int64_t schema_version(db::Connection& connection);
 // its id. Otherwise why there is none.
 Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
 
-// A COMMIT got no answer, and for as long as that was asked for nobody could tell.
 using db::InDoubt;
 
 class Store {
@@ -184,19 +138,14 @@ public:
     std::int64_t schema_version();
 
 private:
-    template <typename ReadRanges>
-    Position position_of(const mailbox::Domain& domain, std::int64_t skip, ReadRanges read_ranges);
     template <typename Read>
     auto reading(Read read);
-    template <typename Look>
-    auto at_position(const mailbox::Domain& domain, std::int64_t skip, Look look);
     template <typename Work>
     auto transaction(const audit::Id& audit, Work work);
-    bool was_committed(const audit::Id& audit);
 
     db::Session& session_;
     std::chrono::milliseconds longest_doubt_;
-    Ranges ranges_;
+    Lists lists_;
 };
 
 }  // namespace store

@@ -38,7 +38,7 @@ std::int64_t newest_version();
 // Otherwise empty.
 std::string mismatch(std::int64_t version);
 
-// Each a db::Connection::Look. The service runs on the next release's tables, for as long as an
+// Each a db::Connection::Check. The service runs on the next release's tables, for as long as an
 // upgrade takes.
 void expect_no_older(db::Connection& connection);
 void expect_same(db::Connection& connection);

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "db/transaction.h"
+
 namespace server {
 namespace {
 

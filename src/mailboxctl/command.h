@@ -19,6 +19,7 @@
 #include "db/accounts.h"
 #include "db/connection.h"
 #include "db/migrate.h"
+#include "db/session.h"
 #include "mail/address.h"
 
 namespace command {

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "db/accounts.h"
+#include "db/session.h"
 #include "mailboxctl/erasure.h"
 
 namespace erase_command {

@@ -7,6 +7,8 @@
 #include "db/audit.h"
 #include "db/grants.h"
 #include "db/mailboxes.h"
+#include "db/session.h"
+#include "db/transaction.h"
 #include "mail/address.h"
 #include "mail/unicode.h"
 #include "mailboxctl/janitor_purge.h"

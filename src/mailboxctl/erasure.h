@@ -13,6 +13,7 @@
 
 #include "base/config.h"
 #include "db/connection.h"
+#include "db/session.h"
 #include "peers/maildir.h"
 
 namespace erasure {

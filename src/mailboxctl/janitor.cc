@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "db/migrate.h"
+#include "db/session.h"
 #include "mailboxctl/janitor_purge.h"
 #include "mailboxctl/janitor_sessions.h"
 #include "mailboxctl/recount.h"

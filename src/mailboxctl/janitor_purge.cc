@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "base/privileges.h"
+#include "db/session.h"
 
 namespace janitor {
 

@@ -14,6 +14,7 @@
 
 #include "base/config.h"
 #include "db/connection.h"
+#include "db/session.h"
 #include "mailboxctl/janitor_sessions.h"
 #include "peers/maildir.h"
 

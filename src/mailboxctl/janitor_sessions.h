@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/connection.h"
+#include "db/session.h"
 #include "peers/dovecot.h"
 
 namespace janitor {

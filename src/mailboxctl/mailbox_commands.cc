@@ -10,6 +10,7 @@
 #include "db/grants.h"
 #include "db/lifecycle.h"
 #include "db/mailboxes.h"
+#include "db/session.h"
 #include "mail/password.h"
 #include "mailboxctl/recount_command.h"
 

@@ -24,6 +24,7 @@
 #include "base/version.h"
 #include "db/accounts.h"
 #include "db/connection.h"
+#include "db/transaction.h"
 #include "mailboxctl/command.h"
 #include "mailboxctl/command_list.h"
 

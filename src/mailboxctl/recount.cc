@@ -1,5 +1,6 @@
 #include "mailboxctl/recount.h"
 
+#include "db/session.h"
 #include "peers/maildir.h"
 
 namespace recount {

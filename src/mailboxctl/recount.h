@@ -16,6 +16,7 @@
 
 #include "base/config.h"
 #include "db/connection.h"
+#include "db/session.h"
 #include "peers/dovecot.h"
 #include "peers/maildir.h"
 

@@ -17,6 +17,8 @@
 #include <tuple>
 
 #include "db/accounts.h"
+#include "db/session.h"
+#include "db/transaction.h"
 
 namespace send_limit {
 namespace {

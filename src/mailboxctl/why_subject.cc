@@ -1,5 +1,7 @@
 #include "mailboxctl/why_subject.h"
 
+#include <tuple>
+
 #include "db/accounts.h"
 
 namespace why {

@@ -29,6 +29,7 @@
 #include "db/mailboxes.h"
 #include "db/migrate.h"
 #include "db/server.h"
+#include "db/session.h"
 #include "mailboxd/master.h"
 
 namespace {

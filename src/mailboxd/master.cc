@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/notify.h"
+#include "db/session.h"
 #include "mailboxd/gate.h"
 #include "mailboxd/worker.h"
 

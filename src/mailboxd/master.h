@@ -32,7 +32,7 @@ struct Pool {
 struct Settings {
     Config config;
     std::string db_password;
-    db::Connection::Look look;  // runs on each new database connection
+    db::Connection::Check look;  // runs on each new database connection
 };
 
 // Returns the exit code after every worker has ended. `reload` reads the settings again; it throws

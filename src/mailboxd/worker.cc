@@ -20,6 +20,7 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "db/session.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/api.h"
 #include "mailboxd/fastcgi_records.h"
@@ -236,7 +237,7 @@ private:
 class Worker {
 public:
     Worker(const Source& source, const Config& config, const std::string& db_password,
-           db::Connection::Look look, db::Outage& outage, pid_t master, Status& status)
+           db::Connection::Check look, db::Outage& outage, pid_t master, Status& status)
         : source_{source}, config_{config}, session_{config.db, db_password, config, look, &outage},
           api_{config, session_}, master_{master}, status_{status}
     {
@@ -436,7 +437,7 @@ private:
 }  // namespace
 
 int run(const Source& source, const Config& config, const std::string& db_password,
-        db::Connection::Look look, db::Outage& outage, pid_t master, Status& status)
+        db::Connection::Check look, db::Outage& outage, pid_t master, Status& status)
 {
     return Worker{source, config, db_password, look, outage, master, status}.serve_until_told();
 }

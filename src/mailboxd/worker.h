@@ -14,6 +14,7 @@
 
 #include "base/config.h"
 #include "db/connection.h"
+#include "db/session.h"
 #include "mailboxd/gate.h"
 
 namespace worker {
@@ -35,6 +36,6 @@ struct Source {
 
 // Serves until TERM, max_requests or the master's death. Returns the exit code.
 int run(const Source& source, const Config& config, const std::string& db_password,
-        db::Connection::Look look, db::Outage& outage, pid_t master, Status& status);
+        db::Connection::Check look, db::Outage& outage, pid_t master, Status& status);
 
 }  // namespace worker

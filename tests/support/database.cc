@@ -10,6 +10,7 @@
 #include "db/accounts.h"
 #include "db/grants.h"
 #include "db/migrate.h"
+#include "db/session.h"
 #include "mail/api_key.h"
 #include "mailboxd/http.h"
 #include "support/support.h"

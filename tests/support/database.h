@@ -16,6 +16,7 @@
 #include "db/connection.h"
 #include "db/grants.h"
 #include "db/mailboxes.h"
+#include "db/session.h"
 #include "mail/address.h"
 #include "mail/api_key.h"
 

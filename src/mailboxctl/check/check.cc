@@ -37,6 +37,8 @@
 #include "db/migrate.h"
 #include "db/rights.h"
 #include "db/server.h"
+#include "db/session.h"
+#include "db/transaction.h"
 #include "mail/address.h"
 #include "mail/unicode.h"
 #include "mailboxctl/check/exposed_secrets.h"

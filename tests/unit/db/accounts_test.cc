@@ -10,6 +10,7 @@
 #include <set>
 
 #include "db/grants.h"
+#include "db/session.h"
 #include "mail/api_key.h"
 #include "support/database.h"
 #include "support/support.h"

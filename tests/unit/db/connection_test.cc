@@ -16,6 +16,8 @@
 #include <thread>
 #include <tuple>
 
+#include "db/session.h"
+#include "db/transaction.h"
 #include "support/database.h"
 #include "support/proxy.h"
 #include "support/support.h"

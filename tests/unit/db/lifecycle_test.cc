@@ -12,6 +12,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "db/grants.h"
+#include "db/transaction.h"
 #include "support/database.h"
 #include "support/support.h"
 

@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "db/grants.h"
+#include "db/session.h"
+#include "db/transaction.h"
 #include "support/database.h"
 #include "support/proxy.h"
 #include "support/support.h"

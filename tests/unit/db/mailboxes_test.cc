@@ -15,6 +15,8 @@
 
 #include "db/accounts.h"
 #include "db/grants.h"
+#include "db/session.h"
+#include "db/transaction.h"
 #include "mail/api_key.h"
 #include "support/database.h"
 #include "support/support.h"

@@ -10,6 +10,7 @@
 #include <atomic>
 
 #include "db/grants.h"
+#include "db/session.h"
 #include "support/database.h"
 #include "support/proxy.h"
 #include "support/support.h"

@@ -15,6 +15,7 @@
 
 #include "db/accounts.h"
 #include "db/lifecycle.h"
+#include "db/session.h"
 #include "mailboxctl/janitor_purge.h"
 #include "support/database.h"
 #include "support/folders.h"

@@ -13,6 +13,8 @@
 
 #include "db/accounts.h"
 #include "db/lifecycle.h"
+#include "db/session.h"
+#include "db/transaction.h"
 #include "mailboxctl/janitor_purge.h"
 #include "mailboxctl/janitor_sessions.h"
 #include "mailboxctl/recount.h"

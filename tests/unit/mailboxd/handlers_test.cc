@@ -2,7 +2,9 @@
 // byte, and which refusal comes first.
 
 #include "base/strings.h"
+#include "db/session.h"
 #include "mailboxd/api.h"
+#include "mailboxd/handlers.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
