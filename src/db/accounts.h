@@ -51,8 +51,12 @@ std::string last_moment(std::int64_t expires_at);
 // The audit log's word for a change to this state.
 std::string_view action_of(mailbox::State state);
 
-// Config::size; throws Refused for what is none.
+// Returns the number of bytes that Config::size() reads. Throws Refused if the text is not a size.
 std::int64_t parse_size(const std::string& text);
+
+// Returns what a column for a limit holds: the number, or NULL for "none". Throws Refused, which
+// names the setting, if the value is neither.
+db::Value number_or_none(const std::string& setting, const std::string& value);
 
 class Admin {
 public:

@@ -1,0 +1,367 @@
+// domains.cc - what admin::Admin does to domains; accounts.h declares it.
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+#include "db/accounts.h"
+#include "db/audit.h"
+#include "db/mailboxes.h"
+#include "db/skip_index.h"
+#include "db/transaction.h"
+#include "mail/unicode.h"
+
+namespace admin {
+
+constexpr char kDomain[] =
+    "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+
+std::optional<Admin::Domain> Admin::find_domain(const std::string& name)
+{
+    auto rows = connection_.query(kDomain, {name});
+    if (!rows.next()) return std::nullopt;
+    auto [id, account] = rows.read<std::int64_t, std::string>();
+    return Domain{id, std::move(account)};
+}
+
+constexpr char kStates[] =
+    "SELECT a.name, a.state, d.state FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
+
+std::vector<Admin::Suspended> Admin::suspended_above_mailbox(const std::string& domain)
+{
+    const auto active = mailbox::text(mailbox::State::active);
+    std::vector<Suspended> found;
+    auto rows = connection_.query(kStates, {domain});
+    if (!rows.next()) return found;
+    const auto [account, of_account, of_domain] =
+        rows.read<std::string, std::string, std::string>();
+    if (of_account != active) found.push_back({"account", account, of_account});
+    if (of_domain != active) found.push_back({"domain", domain, of_domain});
+    return found;
+}
+
+std::vector<Admin::Suspended> Admin::suspended_above_domain(const std::string& domain)
+{
+    auto found = suspended_above_mailbox(domain);
+    std::erase_if(found, [](const Suspended& each) { return each.level == "domain"; });
+    return found;
+}
+
+std::int64_t Admin::domain_id(const std::string& name)
+{
+    if (const auto found = find_domain(name)) return found->id;
+    throw Refused("there is no domain " + name + "; mailboxctl domain list shows what there is");
+}
+
+constexpr char kInsertDomain[] =
+    "INSERT INTO domain (account_id, name, unicode_name, quota_bytes, created_at) VALUES (?, ?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
+
+std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account,
+                               std::int64_t quota_bytes)
+{
+    if (const auto why = mailbox::obstacle_to_hosting(domain); !why.empty()) {
+        throw Refused(
+            domain.text() + " cannot be added: " + std::string{why}
+                + "; nothing was changed. Give the part of its mail addresses after the @",
+            Refused::Outcome::said);
+    }
+    const auto account_number = account_id(account);
+    try {
+        db::in_transaction(connection_, [&] {
+            const auto unicode_name = unicode::u_labels(domain.name());
+            connection_.execute(kInsertDomain,
+                                {account_number, domain.name(),
+                                 unicode_name ? db::Value{*unicode_name} : db::Value{},
+                                 quota_bytes});
+            audit("domain-add", domain.name(), "");
+        });
+    } catch (const db::DuplicateKey&) {
+        throw Refused("there is a domain " + domain.text() + " already");
+    }
+    return domain_id(domain.name());
+}
+
+constexpr char kDomains[] =
+    "SELECT d.name, a.name, d.state, d.mailboxes, COALESCE(d.max_mailboxes, '-'), COALESCE(d.quota_bytes, '-'), d.created_at"
+    " FROM domain d JOIN account a ON a.id = d.account_id ORDER BY d.name";
+
+Table Admin::domains()
+{
+    Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "ALLOWANCE", "QUOTA", "CREATED"}};
+    auto rows = connection_.query(kDomains);
+    while (rows.next()) {
+        const auto [name, account, state, mailboxes, allowance, quota, created_at] =
+            rows.read<std::string, std::string, std::string, std::string, std::string, std::string,
+                      std::int64_t>();
+        table.push_back({name, account, state, mailboxes, allowance, quota, time_text(created_at)});
+    }
+    return table;
+}
+
+constexpr char kAllNames[] = "SELECT name FROM domain ORDER BY name";
+
+std::vector<std::string> Admin::domain_names()
+{
+    auto rows = connection_.query(kAllNames);
+    std::vector<std::string> names;
+    while (rows.next()) names.push_back(rows.read<std::string>());
+    return names;
+}
+
+constexpr char kSetOnDuplicate[] = "UPDATE domain SET on_duplicate = ? WHERE id = ?";
+constexpr char kSetAllowDeleteAll[] = "UPDATE domain SET allow_delete_all = ? WHERE id = ?";
+constexpr char kSetMaxMailboxes[] = "UPDATE domain SET max_mailboxes = ? WHERE id = ?";
+constexpr char kSetQuota[] = "UPDATE domain SET quota_bytes = ? WHERE id = ?";
+
+void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting,
+                       const std::string& value)
+{
+    const auto id = domain_id(domain.name());
+    db::in_transaction(connection_, [&] {
+        if (setting == "on_duplicate") {
+            if (value != "reject" && value != "update")
+                throw Refused("on_duplicate is reject or update");
+            connection_.execute(kSetOnDuplicate, {value, id});
+        } else if (setting == "allow_delete_all") {
+            if (value != "yes" && value != "no") throw Refused("allow_delete_all is yes or no");
+            connection_.execute(kSetAllowDeleteAll, {std::int64_t{value == "yes"}, id});
+        } else if (setting == "max_mailboxes") {
+            connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
+        } else if (setting == "quota_bytes") {
+            connection_.execute(kSetQuota,
+                                {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
+        } else {
+            throw Refused("a domain has no setting " + setting
+                          + "; mailboxctl domain set --help lists them");
+        }
+        audit("domain-set", domain.name(), "");
+    });
+}
+
+constexpr char kDomainState[] = "SELECT state FROM domain WHERE id = ? FOR UPDATE";
+constexpr char kSetDomainState[] = "UPDATE domain SET state = ? WHERE id = ?";
+
+mailbox::State Admin::set_domain_state(const mailbox::Domain& domain, mailbox::State wanted)
+{
+    const auto id = domain_id(domain.name());
+    auto state = wanted;
+    db::in_transaction(connection_, [&] {
+        auto rows = connection_.query(kDomainState, {id});
+        if (!rows.next()) throw Refused("the domain " + domain.name() + " was removed just now");
+        state = mailbox::after(mailbox::state_of(rows.read<std::string>()), wanted);
+        if (state != mailbox::State::active) store::end_all_sessions(connection_);
+        if (state != wanted) return;
+        connection_.execute(kSetDomainState, {mailbox::text(state), id});
+        audit("domain-" + std::string{action_of(state)}, domain.name(), "");
+    });
+    return state;
+}
+
+constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?";
+
+std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
+{
+    return connection_.query(kMailboxesOfDomain, {domain_id(domain.name())}).only<std::int64_t>();
+}
+
+// By the name and then the row, as the triggers come to it that a delivery starts: in the other
+// order the two could wait for each other.
+constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
+constexpr char kKeepDomain[] =
+    "INSERT INTO deleted_domain (id, account_id, account, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes,"
+    " last_id, created_at, deleted_at)"
+    " SELECT d.id, a.id, a.name, d.name, d.unicode_name, d.state, d.on_duplicate, d.allow_delete_all, d.max_mailboxes, d.quota_bytes, d.last_id,"
+    " d.created_at, UNIX_TIMESTAMP() FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+constexpr char kKeepKeys[] =
+    "INSERT INTO deleted_key (id, hash, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at)"
+    " SELECT id, hash, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at FROM api_key WHERE domain_id = ?";
+constexpr char kDeleteMailboxes[] = "DELETE FROM mailbox WHERE domain_id = ?";
+constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
+
+void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
+{
+    connection_.execute(kLockDomain, {name});  // from here on nobody adds a mailbox
+    connection_.execute(kKeepDomain, {id});
+    connection_.execute(kKeepKeys, {id});
+    store::keep_deleted(connection_, name, id, 0, std::numeric_limits<std::int64_t>::max(),
+                        audit::kOperator, store::Goes::with_domain);
+    connection_.execute(kDeleteMailboxes, {id});
+    connection_.execute(kDeleteDomain, {id});
+    audit("domain-remove", name, "");
+}
+
+Admin::Contents Admin::remove_domain(const mailbox::Domain& domain)
+{
+    const auto id = domain_id(domain.name());
+    Contents removed;
+    db::in_transaction(connection_, [&] {
+        connection_.execute(kLockDomain, {domain.name()});
+        removed = contents(0, id);
+        empty_and_delete_domain(id, domain.name());
+        store::end_all_sessions(connection_);
+    });
+    return removed;
+}
+
+// --- a domain comes back --------------------------------------------------------------
+
+constexpr char kRemoved[] =
+    "SELECT d.id, d.account_id, d.account, d.name, d.state, d.deleted_at, UNIX_TIMESTAMP() - d.deleted_at,"
+    " (SELECT COUNT(*) FROM deleted_mailbox m WHERE m.domain = d.name AND m.domain_id = d.id AND m.with_domain AND m.purged_at IS NULL),"
+    " (SELECT CAST(COALESCE(SUM(m.size_bytes), 0) AS SIGNED) FROM deleted_mailbox m WHERE m.domain = d.name AND m.domain_id = d.id"
+    " AND m.with_domain AND m.purged_at IS NULL),"
+    " (SELECT COUNT(*) FROM deleted_key k WHERE k.domain_id = d.id)"
+    " FROM deleted_domain d WHERE ? IN ('', d.name) ORDER BY d.deleted_at DESC, d.id DESC";
+
+std::vector<Admin::Removed> Admin::removed_domains(const std::string& name)
+{
+    auto rows = connection_.query(kRemoved, {name});
+    std::vector<Removed> found;
+    while (rows.next()) {
+        Removed each;
+        std::tie(each.id, each.account_id, each.account, each.name, each.state, each.deleted_at,
+                 each.age, each.mailboxes, each.bytes, each.keys) =
+            rows.read<std::int64_t, std::int64_t, std::string, std::string, std::string,
+                      std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
+        found.push_back(std::move(each));
+    }
+    return found;
+}
+
+Admin::Removed Admin::restorable(const std::string& name, std::int64_t id,
+                                 std::chrono::seconds grace)
+{
+    const auto all = removed_domains(name);
+    const auto living = find_domain(name);
+    if (all.empty()) {
+        throw Refused(
+            living
+                ? "the domain " + name
+                      + " is there already, and nothing is kept of a removed one; mailboxctl domain list shows it"
+                : "nothing is kept of a removed domain " + name
+                      + ": there was none, or it was removed longer ago than deleted_for, or"
+                        " it was erased; mailboxctl domain list --deleted shows those that can be restored");
+    }
+    const auto chosen = std::find_if(all.begin(), all.end(),
+                                     [&](const Removed& each) { return id == 0 || each.id == id; });
+    if (chosen == all.end()) {
+        throw Refused("no removed domain " + name + " has the id " + std::to_string(id)
+                      + "; mailboxctl domain list --deleted shows those that there are");
+    }
+    if (chosen->age >= grace.count()) {
+        throw Refused("the domain " + name + ", removed at " + time_text(chosen->deleted_at)
+                      + ", cannot be restored any more: that was possible for "
+                      + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
+                      + " days (deleted_for), and the janitor removes its mail");
+    }
+    if (living) {
+        throw Refused(
+            "the name " + name + " is taken: the domain was added again after it was removed at "
+            + time_text(chosen->deleted_at) + ", and belongs to the account " + living->account
+            + " now. To bring the removed one back, remove the present one first"
+            + " (mailboxctl domain remove " + name + "), then mailboxctl domain restore " + name
+            + " --id " + std::to_string(chosen->id));
+    }
+    return *chosen;
+}
+
+constexpr char kLockRemoved[] = "SELECT id FROM deleted_domain WHERE id = ? FOR UPDATE";
+// With the id that it had, which no other domain gets. The last id is another one than before, so
+// that nobody takes a page or a range that was read before the removal for a present one.
+constexpr char kBringDomain[] =
+    "INSERT INTO domain (id, account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, mailboxes, last_id, created_at)"
+    " SELECT id, ?, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, 0, last_id + 1, created_at"
+    " FROM deleted_domain WHERE id = ?";
+constexpr char kLockMailboxes[] =
+    "SELECT storage_id FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL FOR UPDATE";
+// In the order that they had. Sessions from before the removal have names that are not in force any
+// more.
+constexpr char kBringMailboxes[] =
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
+    " SELECT domain_id, ROW_NUMBER() OVER (ORDER BY place, created_at, storage_id), local_part, created_at, size_bytes, state, storage_id,"
+    " password, generation + 1, quota_bytes"
+    " FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL";
+constexpr char kForgetMailboxes[] =
+    "DELETE FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL";
+constexpr char kSetCount[] =
+    "UPDATE domain SET mailboxes = ?, last_id = GREATEST(last_id, ?) WHERE id = ?";
+constexpr char kBringKeys[] =
+    "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at)"
+    " SELECT k.id, k.hash, a.id, a.state, k.domain_id, k.read_only, k.addresses, k.label, k.created_at, k.expires_at, k.revoked_at"
+    " FROM deleted_key k JOIN account a ON a.id = ? WHERE k.domain_id = ?";
+constexpr char kForgetDomain[] = "DELETE FROM deleted_domain WHERE id = ?";  // and its keys
+
+void Admin::restore_mailboxes(const Removed& removed)
+{
+    const auto count = static_cast<std::int64_t>(
+        connection_.query(kLockMailboxes, {removed.name, removed.id}).count());
+    connection_.execute(kBringMailboxes, {removed.name, removed.id});
+    connection_.execute(kForgetMailboxes, {removed.name, removed.id});
+    skip_index::fill(connection_, removed.id, count);
+    connection_.execute(kSetCount, {count, count, removed.id});
+}
+
+constexpr char kTakeTurn[] =
+    "UPDATE account SET creations = creations + 1 WHERE id = ? AND max_mailboxes IS NOT NULL";
+constexpr char kAllowance[] =
+    "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM account a JOIN domain d ON d.account_id = a.id WHERE a.id = ?"
+    " GROUP BY a.id, a.max_mailboxes";
+
+// Where an account has a limit, creations in all its domains wait for each other.
+void Admin::take_allowance(std::int64_t account, const std::string& name, const std::string& domain)
+{
+    if (connection_.execute(kTakeTurn, {account}) == 0) return;
+    auto rows = connection_.query(kAllowance, {account});
+    if (!rows.next()) return;
+    const auto [allowed, mailboxes] = rows.read<std::int64_t, std::int64_t>();
+    if (mailboxes <= allowed) return;
+    throw Refused("the account " + name + " may have " + std::to_string(allowed)
+                      + " mailboxes (max_mailboxes), and would have " + std::to_string(mailboxes)
+                      + " with the domain " + domain
+                      + "; nothing was restored. mailboxctl account set " + name
+                      + " max_mailboxes=" + std::to_string(mailboxes) + " makes room",
+                  Refused::Outcome::said);
+}
+
+constexpr char kAccountName[] = "SELECT name FROM account WHERE id = ? FOR UPDATE";
+
+Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace,
+                                     std::int64_t id, const std::string& account)
+{
+    auto removed = restorable(domain.name(), id, grace);
+    const auto other = account.empty() ? 0 : account_id(account);
+    try {
+        db::in_transaction(connection_, [&] {
+            const auto own =
+                connection_.query(kAccountName, {removed.account_id}).first<std::string>();
+            if (own && other != 0 && other != removed.account_id) {
+                throw Refused("the domain " + domain.name() + " belongs to the account " + *own
+                              + ", which is there; it comes back to that one only");
+            }
+            if (!own && other == 0) {
+                throw Refused(
+                    "the account " + removed.account + " that the domain " + domain.name()
+                    + " belonged to was removed, too; --account NAME"
+                      " brings the domain back into another one (mailboxctl account add NAME makes one)");
+            }
+            if (connection_.query(kLockRemoved, {removed.id}).count() == 0) {
+                throw Refused("the domain " + domain.name()
+                              + " cannot be restored any more: just now it was restored or erased");
+            }
+            const auto to = own ? removed.account_id : other;
+            removed.account = own.value_or(account);
+            connection_.execute(kBringDomain, {to, removed.id});
+            restore_mailboxes(removed);
+            connection_.execute(kBringKeys, {to, removed.id});
+            connection_.execute(kForgetDomain, {removed.id});
+            take_allowance(to, removed.account, domain.name());
+            audit("domain-restore", domain.name(), "");
+        });
+    } catch (const db::DuplicateKey&) {
+        throw Refused("the name " + domain.name()
+                      + " is taken: it was added again just now; mailboxctl domain list shows it");
+    }
+    return removed;
+}
+
+}  // namespace admin
