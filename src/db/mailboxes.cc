@@ -1,9 +1,6 @@
 #include "db/mailboxes.h"
 
 #include <algorithm>
-#include <array>
-#include <iterator>
-#include <set>
 #include <tuple>
 
 #include "base/log.h"
@@ -134,58 +131,10 @@ std::optional<grants::Grant> Store::grant(const api_key::Key& key, std::string_v
     });
 }
 
-namespace {
-
-// Total and page from one statement, so from one view; an empty page leaves a row with the total
-// alone. LOCATE finds an empty text in every name; names are ASCII, and what is searched need not
-// be.
-template <std::size_t size>
-constexpr auto domains_statement(const char (&order)[size])
-{
-    constexpr char kSelected[] =
-        " FROM api_key k JOIN domain d ON d.account_id = k.account_id AND d.id = COALESCE(k.domain_id, d.id)"
-        " WHERE k.id = ? AND LOCATE(?, CONVERT(d.name USING utf8mb4) COLLATE utf8mb4_bin) > 0"
-        " AND ? IN ('', IF(d.state = 'active', 'active', 'disabled'))";
-    return db::Text{
-               "SELECT total.count, page.name, page.created_at, page.is_active FROM (SELECT COUNT(*) AS count"}
-           + kSelected
-           + ") total LEFT JOIN (SELECT d.id, d.name, d.created_at, d.state = 'active' AS is_active"
-           + kSelected + " ORDER BY d." + order + " LIMIT ? OFFSET ?) page ON TRUE ORDER BY page."
-           + order;
-}
-
-constexpr auto kAsAdded = domains_statement("id");
-constexpr auto kByName = domains_statement("name");
-constexpr auto kByNameDescending = domains_statement("name DESC");
-
-db::Statement domains_statement(Selection::Order order)
-{
-    switch (order) {
-    case Selection::Order::as_added: return kAsAdded;
-    case Selection::Order::by_name: return kByName;
-    case Selection::Order::by_name_descending: return kByNameDescending;
-    }
-    throw std::logic_error("no order");
-}
-
-}  // namespace
-
 Domains Store::domains(std::string_view key_id, const Page& page, const Selection& selection)
 {
-    const auto& part = selection.part_of_name;
-    const auto& state = selection.state;
     return reading([&](db::Connection& connection) {
-        auto rows =
-            connection.query(domains_statement(selection.order),
-                             {key_id, part, state, key_id, part, state, page.limit, page.skip});
-        Domains domains;
-        while (rows.next()) {
-            auto [total, name, created_at, is_active] =
-                rows.read<std::int64_t, std::optional<std::string>, std::int64_t, bool>();
-            domains.total = total;
-            if (name) domains.items.push_back({std::move(*name), created_at, is_active});
-        }
-        return domains;
+        return store::domains(connection, key_id, page, selection);
     });
 }
 
@@ -219,90 +168,10 @@ Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const
     });
 }
 
-std::string sentence(const Created& refused)
-{
-    switch (refused.outcome) {
-    case Created::Outcome::already_exists:
-        return "Mailbox already exists: " + refused.existing->text();
-    case Created::Outcome::domain_is_full:
-        return "The domain's allowance is used up: max_mailboxes is "
-               + std::to_string(refused.allowance) + ".";
-    case Created::Outcome::account_is_full:
-        return "The account's allowance is used up: max_mailboxes is "
-               + std::to_string(refused.allowance) + ".";
-    case Created::Outcome::no_such_domain: return "The domain is gone.";
-    case Created::Outcome::yes: break;
-    }
-    throw std::logic_error("nothing was refused");
-}
-
-namespace {
-
-// Makes other transactions that change this domain's mailboxes wait, and gives out ids.
-constexpr char kReserve[] =
-    "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
-constexpr char kReserved[] = "SELECT d.mailboxes, d.last_id, d.max_mailboxes, a.max_mailboxes"
-                             " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 constexpr char kInsertMailbox[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
     " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?)";
 constexpr char kGiveBack[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
-// Where an account has a limit, creations in all its domains wait for each other.
-constexpr char kTakeTurn[] =
-    "UPDATE account SET creations = creations + 1 WHERE id = (SELECT account_id FROM domain WHERE id = ?)";
-// What other transactions have added and not committed does not count yet: they take their turn
-// later.
-constexpr char kOfAccount[] =
-    "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM domain own JOIN account a ON a.id = own.account_id"
-    " JOIN domain d ON d.account_id = a.id WHERE own.id = ? GROUP BY a.id, a.max_mailboxes";
-
-// A domain after mailboxes were added to its counter.
-struct Reserved {
-    std::int64_t mailboxes = 0;
-    std::int64_t last_id = 0;
-    std::optional<std::int64_t> max_of_domain;
-    std::optional<std::int64_t> max_of_account;
-};
-
-// Counts the mailboxes and gives out their ids. Returns the domain as it is then. Empty if there is
-// no such domain.
-std::optional<Reserved> reserve(db::Connection& connection, std::int64_t domain_id,
-                                std::int64_t count)
-{
-    if (connection.execute(kReserve, {count, count, domain_id}) == 0) return std::nullopt;
-    Reserved reserved;
-    std::tie(reserved.mailboxes, reserved.last_id, reserved.max_of_domain,
-             reserved.max_of_account) =
-        connection.query(kReserved, {domain_id})
-            .only<std::int64_t, std::int64_t, std::optional<std::int64_t>,
-                  std::optional<std::int64_t>>();
-    return reserved;
-}
-
-// Whether the allowances have room for what was added, to a total of so many in the domain.
-Created within_allowances(db::Connection& connection, std::int64_t domain_id,
-                          const Reserved& reserved, std::int64_t total)
-{
-    if (reserved.max_of_domain && total > *reserved.max_of_domain)
-        return {.outcome = Created::Outcome::domain_is_full, .allowance = *reserved.max_of_domain};
-    if (!reserved.max_of_account) return {};
-    connection.execute(kTakeTurn, {domain_id});
-    const auto [allowed, mailboxes] =
-        connection.query(kOfAccount, {domain_id}).only<std::optional<std::int64_t>, std::int64_t>();
-    if (!allowed || mailboxes <= *allowed) return {};
-    return {.outcome = Created::Outcome::account_is_full, .allowance = *allowed};
-}
-
-}  // namespace
-
-Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id)
-{
-    const auto reserved = reserve(connection, domain_id, 1);
-    if (!reserved) return {Created::Outcome::no_such_domain};
-    id = reserved->last_id;
-    skip_index::add(connection, domain_id, id);
-    return within_allowances(connection, domain_id, *reserved, reserved->mailboxes);
-}
 
 Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
                       const Actor& actor)
@@ -336,72 +205,16 @@ Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>&
         const auto updated = static_cast<std::int64_t>(done.updated);
         if (updated > 0) connection.execute(kGiveBack, {updated, grant.domain_id});
         if (done.created == 0) return done;
-        const auto allowed = within_allowances(connection, grant.domain_id, *reserved,
-                                               reserved->mailboxes - updated);
+        const auto allowed =
+            check_allowances(connection, grant.domain_id, *reserved, reserved->mailboxes - updated);
         return is_done(allowed) ? done : allowed;
     });
 }
 
-namespace {
-
-// Each of the names that exists in a row, or one row without any: so the allowances come with them.
-// The names are found one by one in the unique key, however many mailboxes the domain has.
-template <std::size_t names>
-constexpr auto kForeseeNames =
-    db::Text{
-        "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
-        " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN ("}
-    + db::places<names>() + ") WHERE d.id = ?";
-
-// The last name fills places that are left over.
-struct Foreseen {
-    std::size_t names;
-    db::Statement statement;
-};
-constexpr std::array<Foreseen, 3> kForesee{
-    {{1, kForeseeNames<1>}, {10, kForeseeNames<10>}, {100, kForeseeNames<100>}}};
-
-}  // namespace
-
 Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses)
 {
-    const auto* const fitting =
-        std::find_if(kForesee.begin(), std::prev(kForesee.end()),
-                     [&](const auto& each) { return each.names >= addresses.size(); });
-    std::vector<db::Value> values{grant.domain_id};
-    for (std::size_t i = 0; i < fitting->names; ++i)
-        values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
-    values.emplace_back(grant.domain_id);
-    return reading([&](db::Connection& connection) -> Created {
-        auto rows = connection.query(fitting->statement, values);
-        if (rows.count() == 0) return {Created::Outcome::no_such_domain};
-        std::int64_t mailboxes = 0;
-        std::optional<std::int64_t> of_domain, of_account;
-        std::set<std::string> existing;
-        while (rows.next()) {
-            std::string name;
-            std::tie(mailboxes, of_domain, of_account, name) =
-                rows.read<std::int64_t, std::optional<std::int64_t>, std::optional<std::int64_t>,
-                          std::string>();
-            existing.insert(std::move(name));
-        }
-        const auto exists = [&](const mailbox::Address& address) {
-            return existing.contains(address.local_part());
-        };
-        const auto first = std::find_if(addresses.begin(), addresses.end(), exists);
-        if (first != addresses.end() && !grant.domain_updates_duplicates)
-            return {.outcome = Created::Outcome::already_exists, .existing = *first};
-        const auto added = static_cast<std::int64_t>(addresses.size())
-                           - std::count_if(addresses.begin(), addresses.end(), exists);
-        if (added == 0) return {};
-        if (of_domain && mailboxes + added > *of_domain)
-            return {.outcome = Created::Outcome::domain_is_full, .allowance = *of_domain};
-        if (!of_account) return {};
-        const auto together = connection.query(kOfAccount, {grant.domain_id})
-                                  .first<std::optional<std::int64_t>, std::int64_t>();
-        if (!together || std::get<1>(*together) + added <= *of_account) return {};
-        return {.outcome = Created::Outcome::account_is_full, .allowance = *of_account};
-    });
+    return reading(
+        [&](db::Connection& connection) { return store::foresee(connection, grant, addresses); });
 }
 
 constexpr char kHasMailbox[] = "SELECT 1 FROM mailbox WHERE domain_id = ? AND local_part = ?";

@@ -15,8 +15,10 @@
 #include <string_view>
 #include <vector>
 
+#include "db/allowances.h"
 #include "db/audit.h"
 #include "db/connection.h"
+#include "db/domain_list.h"
 #include "db/grants.h"
 #include "db/list.h"
 #include "db/session.h"
@@ -33,36 +35,11 @@ struct NewMailbox {
     std::string password_hash;
 };
 
-struct Created {
-    enum class Outcome { yes, already_exists, domain_is_full, account_is_full, no_such_domain };
-    Outcome outcome = Outcome::yes;
-    std::size_t created = 0;                        // new ones
-    std::size_t updated = 0;                        // that existed, where the domain allows that
-    std::optional<mailbox::Address> existing = {};  // for already_exists
-    std::int64_t allowance = 0;                     // for domain_is_full, account_is_full
-};
-
-// Why nothing was created.
-std::string sentence(const Created& refused);
-
 enum class Changed { yes, no_such_mailbox };
 
 struct Emptied {
     std::int64_t removed = 0;
     bool is_all = false;  // false: the time was up before
-};
-
-// Which domains are listed, and in which order.
-struct Selection {
-    enum class Order { as_added, by_name, by_name_descending };
-    std::string part_of_name;  // in lower case; empty: any
-    std::string state;         // active, disabled or unverified, which none is; empty: any
-    Order order = Order::as_added;
-};
-
-struct Domains {
-    std::int64_t total = 0;
-    std::vector<mailbox::Hosted> items;
 };
 
 // Within the caller's transaction: asks for the end of the sessions that are open with an
@@ -84,10 +61,6 @@ void keep_deleted(db::Connection& connection, const std::string& domain, std::in
 
 // The newest migration that was applied; 0 for none.
 std::int64_t schema_version(db::Connection& connection);
-
-// Within the caller's transaction: a place for a mailbox that is inserted next, already counted;
-// its id. Otherwise why there is none.
-Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id);
 
 using db::InDoubt;
 

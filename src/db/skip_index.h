@@ -48,8 +48,8 @@ struct Ranges {
     std::string domain;           // its name; empty: of no domain
     std::int64_t connection = 0;  // db::Session::connections(): a server that takes over may give
                                   // out the same counter and id again
-    std::int64_t domain_id = 0;  // a domain that is removed and added again gets another one
-    std::int64_t total = 0;      // the domain's counter and last id then
+    std::int64_t domain_id = 0;   // a domain that is removed and added again gets another one
+    std::int64_t total = 0;       // the domain's counter and last id then
     std::int64_t last_id = 0;
     std::vector<Range> all = {};
 };

@@ -1,0 +1,146 @@
+#include "db/allowances.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <set>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+#include "db/skip_index.h"
+
+namespace store {
+
+std::string sentence(const Created& refused)
+{
+    switch (refused.outcome) {
+    case Created::Outcome::already_exists:
+        return "Mailbox already exists: " + refused.existing->text();
+    case Created::Outcome::domain_is_full:
+        return "The domain's allowance is used up: max_mailboxes is "
+               + std::to_string(refused.allowance) + ".";
+    case Created::Outcome::account_is_full:
+        return "The account's allowance is used up: max_mailboxes is "
+               + std::to_string(refused.allowance) + ".";
+    case Created::Outcome::no_such_domain: return "The domain is gone.";
+    case Created::Outcome::yes: break;
+    }
+    throw std::logic_error("nothing was refused");
+}
+
+namespace {
+
+constexpr char kReserve[] =
+    "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
+constexpr char kReserved[] = "SELECT d.mailboxes, d.last_id, d.max_mailboxes, a.max_mailboxes"
+                             " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+// If an account has a limit, creations in all its domains wait for each other.
+constexpr char kTakeTurn[] =
+    "UPDATE account SET creations = creations + 1 WHERE id = (SELECT account_id FROM domain WHERE id = ?)";
+// Mailboxes that other transactions have added and not committed are not counted: those
+// transactions take their turn later.
+constexpr char kOfAccount[] =
+    "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM domain own JOIN account a ON a.id = own.account_id"
+    " JOIN domain d ON d.account_id = a.id WHERE own.id = ? GROUP BY a.id, a.max_mailboxes";
+
+}  // namespace
+
+std::optional<Reserved> reserve(db::Connection& connection, std::int64_t domain_id,
+                                std::int64_t count)
+{
+    if (connection.execute(kReserve, {count, count, domain_id}) == 0) return std::nullopt;
+    Reserved reserved;
+    std::tie(reserved.mailboxes, reserved.last_id, reserved.max_of_domain,
+             reserved.max_of_account) =
+        connection.query(kReserved, {domain_id})
+            .only<std::int64_t, std::int64_t, std::optional<std::int64_t>,
+                  std::optional<std::int64_t>>();
+    return reserved;
+}
+
+Created check_allowances(db::Connection& connection, std::int64_t domain_id,
+                         const Reserved& reserved, std::int64_t total)
+{
+    if (reserved.max_of_domain && total > *reserved.max_of_domain)
+        return {.outcome = Created::Outcome::domain_is_full, .allowance = *reserved.max_of_domain};
+    if (!reserved.max_of_account) return {};
+    connection.execute(kTakeTurn, {domain_id});
+    const auto [allowed, mailboxes] =
+        connection.query(kOfAccount, {domain_id}).only<std::optional<std::int64_t>, std::int64_t>();
+    if (!allowed || mailboxes <= *allowed) return {};
+    return {.outcome = Created::Outcome::account_is_full, .allowance = *allowed};
+}
+
+Created take_place(db::Connection& connection, std::int64_t domain_id, std::int64_t& id)
+{
+    const auto reserved = reserve(connection, domain_id, 1);
+    if (!reserved) return {Created::Outcome::no_such_domain};
+    id = reserved->last_id;
+    skip_index::add(connection, domain_id, id);
+    return check_allowances(connection, domain_id, *reserved, reserved->mailboxes);
+}
+
+namespace {
+
+// Returns a row for each of the names that exists, or one row without a name, so the allowances
+// come in any case. The server finds the names one by one in the unique key, however many mailboxes
+// the domain has.
+template <std::size_t names>
+constexpr auto kForeseeNames =
+    db::Text{
+        "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
+        " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN ("}
+    + db::places<names>() + ") WHERE d.id = ?";
+
+// The last name is repeated to fill the places that are left over.
+struct Foreseen {
+    std::size_t names;
+    db::Statement statement;
+};
+constexpr std::array<Foreseen, 3> kForesee{
+    {{1, kForeseeNames<1>}, {10, kForeseeNames<10>}, {100, kForeseeNames<100>}}};
+
+}  // namespace
+
+Created foresee(db::Connection& connection, const grants::Grant& grant,
+                const std::vector<mailbox::Address>& addresses)
+{
+    const auto* const fitting =
+        std::find_if(kForesee.begin(), std::prev(kForesee.end()),
+                     [&](const auto& each) { return each.names >= addresses.size(); });
+    std::vector<db::Value> values{grant.domain_id};
+    for (std::size_t i = 0; i < fitting->names; ++i)
+        values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
+    values.emplace_back(grant.domain_id);
+    auto rows = connection.query(fitting->statement, values);
+    if (rows.count() == 0) return {Created::Outcome::no_such_domain};
+    std::int64_t mailboxes = 0;
+    std::optional<std::int64_t> of_domain, of_account;
+    std::set<std::string> existing;
+    while (rows.next()) {
+        std::string name;
+        std::tie(mailboxes, of_domain, of_account, name) =
+            rows.read<std::int64_t, std::optional<std::int64_t>, std::optional<std::int64_t>,
+                      std::string>();
+        existing.insert(std::move(name));
+    }
+    const auto exists = [&](const mailbox::Address& address) {
+        return existing.contains(address.local_part());
+    };
+    const auto first = std::find_if(addresses.begin(), addresses.end(), exists);
+    if (first != addresses.end() && !grant.domain_updates_duplicates)
+        return {.outcome = Created::Outcome::already_exists, .existing = *first};
+    const auto added = static_cast<std::int64_t>(addresses.size())
+                       - std::count_if(addresses.begin(), addresses.end(), exists);
+    if (added == 0) return {};
+    if (of_domain && mailboxes + added > *of_domain)
+        return {.outcome = Created::Outcome::domain_is_full, .allowance = *of_domain};
+    if (!of_account) return {};
+    const auto together = connection.query(kOfAccount, {grant.domain_id})
+                              .first<std::optional<std::int64_t>, std::int64_t>();
+    if (!together || std::get<1>(*together) + added <= *of_account) return {};
+    return {.outcome = Created::Outcome::account_is_full, .allowance = *of_account};
+}
+
+}  // namespace store
