@@ -13,7 +13,7 @@
 namespace admin {
 namespace {
 
-// An account's name stands in commands and logs: letters, digits, dot, hyphen, underscore.
+// An account's name appears in commands and logs, so it has no characters that are special there.
 void check_account_name(const std::string& name)
 {
     constexpr std::string_view kAllowed =
@@ -25,7 +25,7 @@ void check_account_name(const std::string& name)
     }
 }
 
-// The audit log shows what was done to an account and what an actor did under one name.
+// The audit log shows changes to an account and changes by an actor under the same name.
 void check_no_actor(db::Connection& connection, const std::string& name)
 {
     static constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
@@ -87,7 +87,6 @@ db::Value number_or_none(const std::string& setting, const std::string& value)
     return std::int64_t{number};
 }
 
-// `what` is a local part, or what the action was done to where that is no address.
 void Admin::audit(std::string_view action, std::string_view domain, std::string_view what)
 {
     audit::write(connection_, {}, 0, {std::string{audit::kOperator}}, action, domain, what);

@@ -1,8 +1,7 @@
 // accounts.h - what an operator does to the tables: accounts, domains, keys.
 //
-// The operator's twin of store.h, for mailboxctl and its database user. Every change and
-// its row in audit_log are one transaction. Complains with Refused, whose sentence says
-// what to do; throws db::Error when MySQL could not be asked.
+// For mailboxctl and its database user. Every change and its row in audit_log are one transaction.
+// Throws Refused, whose sentence says what to do, and db::Error if the database could not be asked.
 #pragma once
 
 #include <chrono>
@@ -42,13 +41,14 @@ struct NewKey {
     std::string label;
 };
 
-std::string time_text(std::int64_t seconds);  // 2026-01-31T12:00:00Z; - for 0
+// Returns the time as 2026-01-31T12:00:00Z, and "-" for 0.
+std::string time_text(std::int64_t seconds);
 
-// The last second before a key ends, as time_text(): a key that was given a day is valid through
-// that day. - for 0.
+// Returns the last second in which a key is valid, as time_text() does: a key that expires on a day
+// is valid through that day.
 std::string last_moment(std::int64_t expires_at);
 
-// The audit log's word for a change to this state.
+// Returns the audit log's word for a change to this state.
 std::string_view action_of(mailbox::State state);
 
 // Returns the number of bytes that Config::size() reads. Throws Refused if the text is not a size.
@@ -64,7 +64,7 @@ public:
 
     void add_account(const std::string& name);
     Table accounts();
-    // What an account or a domain has, and what goes with it.
+    // What an account or a domain has, and what is removed with it.
     struct Contents {
         std::vector<std::string> domains;  // of an account, by name
         std::int64_t mailboxes = 0;
@@ -81,21 +81,21 @@ public:
     };
     Contents contents_of_account(const std::string& name);
     Contents contents_of_domain(const mailbox::Domain& domain);
-    // With its domains, their mailboxes and its keys. Returns what went with it. Its domains can be
-    // restored into another account; nothing else comes back.
+    // Removes the account with its domains, their mailboxes and its keys. Returns what was removed
+    // with it. Its domains can be restored into another account; nothing else can be restored.
     Contents remove_account(const std::string& name);
-    // max_mailboxes=NUMBER|none.
+    // Sets max_mailboxes=NUMBER|none.
     void set_account(const std::string& name, const std::string& setting, const std::string& value);
-    // Returns the state that is in force afterwards, as mailbox::after() has it. Ends the open
-    // sessions of all its mailboxes unless it is active then. A request that would weaken the state
-    // changes nothing and is not audited.
+    // Sets the state. Returns the one that is in force afterwards, by the rules of
+    // mailbox::after(). Ends the open sessions of all its mailboxes unless that is `active`. A
+    // request that would weaken the state changes nothing and is not audited.
     mailbox::State set_account_state(const std::string& name, mailbox::State wanted);
 
-    // Returns its id. quota_bytes: of its mailboxes; 0: none.
+    // Returns the new domain's id. `quota_bytes`: of each of its mailboxes; 0: no limit.
     std::int64_t add_domain(const mailbox::Domain& domain, const std::string& account,
                             std::int64_t quota_bytes = 0);
     Table domains();
-    std::vector<std::string> domain_names();  // in their order
+    std::vector<std::string> domain_names();  // sorted
     struct Domain {
         std::int64_t id = 0;
         std::string account;
@@ -110,20 +110,20 @@ public:
     };
     std::vector<Suspended> suspended_above_mailbox(const std::string& domain);
     std::vector<Suspended> suspended_above_domain(const std::string& domain);
-    // Throws Refused where there is none.
+    // Throws Refused if there is no such domain.
     std::int64_t domain_id(const std::string& name);
-    // on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none,
+    // Sets on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none or
     // quota_bytes=SIZE|none.
     void set_domain(const mailbox::Domain& domain, const std::string& setting,
                     const std::string& value);
     mailbox::State set_domain_state(const mailbox::Domain& domain,
                                     mailbox::State wanted);  // as of an account
     std::int64_t mailboxes_of_domain(const mailbox::Domain& domain);
-    // Its mailboxes go where deleted ones go: their mail stays until it is purged. Returns what
-    // went with it.
+    // Removes the domain. Its mailboxes become deleted mailboxes, whose mail stays until it is
+    // purged. Returns what was removed with it.
     Contents remove_domain(const mailbox::Domain& domain);
 
-    // Removed domains that can be restored, the last removed first.
+    // A removed domain.
     struct Removed {
         std::int64_t id = 0;
         std::int64_t account_id = 0;
@@ -136,11 +136,13 @@ public:
         std::int64_t bytes = 0;
         std::int64_t keys = 0;
     };
-    std::vector<Removed> removed_domains(const std::string& name = {});  // of that name, or all
-    // Brings a removed domain back as it was: its settings and state, the mailboxes that were
-    // deleted with it, its keys and suspended names. `id`: which of several; 0: the last removed.
-    // `account`: another one, where its own was removed, too; empty: its own. Throws Refused where
-    // that cannot be, and then nothing was changed.
+    // Returns the removed domains that can be restored, the last removed first: those with that
+    // name, or all.
+    std::vector<Removed> removed_domains(const std::string& name = {});
+    // Restores a removed domain: its settings and state, the mailboxes that were deleted with it,
+    // its keys and suspended names. `id`: which of several; 0: the last removed. `account`: another
+    // one, if its own was removed, too; empty: its own. Throws Refused if it cannot be restored;
+    // nothing was changed then.
     Removed restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace,
                            std::int64_t id = 0, const std::string& account = {});
 

@@ -62,8 +62,8 @@ std::vector<Entry> of_address(db::Connection& connection, std::string_view local
     return oldest_first(connection.query(kOfAddress, {domain, local_part, limit}));
 }
 
-// Three ranges of two indexes, each read from its end; with OR between them the whole log would be
-// read.
+// Reads three ranges of two indexes, each from its end. With OR instead of UNION the server would
+// read the whole log.
 constexpr char kOfName[] =
     "(SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE actor = ? ORDER BY at DESC, id DESC LIMIT ?)"
     " UNION (SELECT at, actor, client, action, domain, local_part, id FROM audit_log WHERE domain = ? ORDER BY at DESC, id DESC LIMIT ?)"

@@ -1,5 +1,5 @@
-// audit.h - who changed what: rows of audit_log, written in the transaction of the change that they
-// tell of.
+// audit.h - who changed what: the rows of audit_log. Each is written in the transaction of its
+// change.
 #pragma once
 
 #include <array>
@@ -14,25 +14,26 @@
 namespace audit {
 
 struct Actor {
-    std::string key_id;            // or kOperator
-    std::string_view client = {};  // the address that it called from
+    std::string key_id;            // the API key's id, or kOperator
+    std::string_view client = {};  // the address that the request came from
 };
 
 inline constexpr std::string_view kOperator = "operator";
 
-// The names of actors that are no keys. No account may have one of them: `mailboxctl audit NAME`
-// would show both. The janitor does not write to the log yet.
+// The names of actors that are not keys. No account may have one of them, because `mailboxctl audit
+// NAME` would show both. The janitor does not write to the log yet.
 inline constexpr std::array<std::string_view, 2> kActors{kOperator, "janitor"};
 
-// The primary key of a transaction's rows: chosen before it begins, so that it can be
-// asked for when COMMIT got no answer.
+// The primary key of a transaction's rows. It is chosen before the transaction begins, so that the
+// rows can be looked for if COMMIT got no answer.
 struct Id {
     Id();
     std::int64_t at;  // microseconds since 1970
     std::int64_t id;  // a transaction's rows count up from here; below 2^62, so that they have room
 };
 
-// `what` is a local part, or what the action was done to where that is no address.
+// Writes the row that has this number in its transaction. `what` is a local part, or what was
+// changed if that is not an address.
 void write(db::Connection& connection, const Id& id, std::size_t number, const Actor& actor,
            std::string_view action, std::string_view domain, std::string_view what);
 
@@ -45,14 +46,14 @@ struct Entry {
     std::string what;
 };
 
-// The newest entries, in the order written: all; of an address; and of a name, which is a domain's,
-// a key's or an account's: what was done to it, in it and by it.
+// These return the newest entries, at most `limit`, in the order in which they were written.
+// of_name: a domain's, a key's or an account's name; the changes to it, in it and by it.
 std::vector<Entry> all(db::Connection& connection, std::int64_t limit);
 std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part,
                               std::string_view domain, std::int64_t limit);
 std::vector<Entry> of_name(db::Connection& connection, std::string_view name, std::int64_t limit);
 
-// The newest of these actions, written as write() has them.
+// Returns the newest entry with one of these actions. Empty if there is none.
 using Actions = std::array<std::string_view, 3>;
 std::optional<Entry> latest(db::Connection& connection, const Actions& actions,
                             std::string_view domain, std::string_view what);

@@ -17,7 +17,7 @@ constexpr int kDuplicateKey = 1062;
 
 Clock::duration time_spent{};
 
-// Triggers and functions run with the rights of the user who made them.
+// Triggers and functions run with the rights of the user who created them.
 const std::string kAboutDefiner =
     "; a trigger or function runs as that user, who is not there; " + std::string{kMakeRoutines};
 
@@ -29,7 +29,7 @@ bool is_read_only(int error)
            || error == 1881;
 }
 
-// What an operator does about it, where we know that.
+// Returns what an operator can do about the error; empty if we do not know.
 std::string_view advice(int error)
 {
     if (is_read_only(error)) {
@@ -78,7 +78,7 @@ std::string about_password(int error, const Config::Database& database)
            + database.password_setting + ")?";
 }
 
-// Gives sql::SQLException our names.
+// Calls, and turns the library's sql::SQLException into our errors.
 template <typename Call>
 auto translated(Call call)
 {
@@ -118,7 +118,8 @@ auto translated(Call call)
     }
 }
 
-// And adds the call's time to time_spent: for what waits for the server, not for each cell.
+// The same, and adds the call's time to time_spent: for calls that wait for the server, not for
+// reading a column.
 template <typename Call>
 auto timed(Call call)
 {
@@ -182,7 +183,7 @@ void Rows::expect_one_row() const
         throw std::logic_error("a statement that finds one row found " + std::to_string(count()));
 }
 
-// Statements are members behind the connection, so that they are destroyed before it.
+// The statements are declared after the connection, so they are destroyed before it.
 struct Connection::Parts {
     std::unique_ptr<sql::Connection> connection;
     using Prepared = std::unique_ptr<sql::PreparedStatement>;
@@ -217,8 +218,8 @@ struct Connection::Parts {
     }
 };
 
-// What a session of ours relies on, whatever the server's defaults are. Two of them have different
-// names on MariaDB (`/*M!`) and MySQL (`/*!8`). Every variable here may be set by an ordinary user.
+// The settings that our statements rely on, whatever the server's defaults are. The last one has
+// different names on MariaDB (`/*M!`) and MySQL (`/*!8`). An ordinary user may set each of them.
 //
 // sql_mode: a value that does not fit is an error, not cut. Without ANSI_QUOTES,
 // NO_BACKSLASH_ESCAPES, ORACLE and the like our statements mean what they say. autocommit,
@@ -265,7 +266,7 @@ Connection::Connection(const Config::Database& database, const std::string& pass
 void Connection::set_session()
 {
     // READ COMMITTED: every statement sees all that was committed before it, and an UPDATE locks no
-    // gap.
+    // gaps.
     run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE");
 }
 

@@ -28,9 +28,11 @@ class ResultSet;
 
 namespace db {
 
+// What may help after an error.
 // retry: the transaction was rolled back and may succeed when it is repeated.
-// reconnect: the connection is gone; its transaction was not committed, unless this
-// happened during COMMIT. give_up: the statement or the server is at fault.
+// reconnect: the connection is lost. Its transaction was not committed, unless the loss happened
+// during COMMIT.
+// give_up: nothing; the statement or the server is at fault.
 enum class Remedy { retry, reconnect, give_up };
 
 struct Error : std::runtime_error {
@@ -39,13 +41,13 @@ struct Error : std::runtime_error {
     {
     }
     Remedy remedy;
-    int number;  // the server's, or its client's; 0: none
+    int number;  // the error number of the server or of its client library; 0: none
 };
-// There is no connection, so nothing was asked for.
+// No connection could be made, so the server was asked for nothing.
 struct Unreached : Error {
     using Error::Error;
 };
-// Whether the server refused a change because it is read_only, as a replica is.
+// Returns whether the server refused a change because it is read_only, as a replica is.
 bool is_read_only(const Error& error);
 
 struct DuplicateKey : std::runtime_error {
@@ -54,7 +56,8 @@ struct DuplicateKey : std::runtime_error {
 
 using Null = std::monostate;
 using Value = std::variant<Null, std::int64_t, std::string_view>;
-// Written in braces, or a vector where there are many.
+// The values of a statement's question marks: a list in braces, or a vector. Refers to them, so
+// they must outlive it.
 class Values {
 public:
     Values(std::initializer_list<Value> values)
@@ -143,27 +146,28 @@ private:
     std::size_t columns_;
 };
 
-// How who lacks tables, or columns, comes by them.
+// Advice appended to errors about missing tables or columns.
 inline constexpr std::string_view kMigrate =
     "mailboxctl migrate --db-user USER --db-password-file FILE, with a database user that may change tables, brings them to this version";
 
-// The same about triggers and functions.
+// Advice appended to errors about missing triggers or functions.
 inline constexpr std::string_view kMakeRoutines =
     "mailboxctl migrate --db-user USER --db-password-file FILE makes triggers and functions anew that are missing, different or"
     " another user's";
 
 class Connection {
 public:
-    // Throws Error where the database is not as its user needs it: there is no connection then.
+    // Runs on a new connection. Throws Error if the database is not as the program needs it; the
+    // connection is not made then.
     using Check = void (*)(Connection&);
-    // Connects, READ COMMITTED, strict mode. Throws Unreached.
+    // Connects, and sets READ COMMITTED and strict mode. Throws Unreached.
     Connection(const Config::Database& database, const std::string& password, const Config& config,
                Check check = nullptr);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // Returns the number of rows that matched (UPDATE) or were inserted or deleted.
+    // Runs a change. Returns the number of rows that matched (UPDATE) or were inserted or deleted.
     std::uint64_t execute(Statement statement, Values values = {});
     Rows query(Statement statement, Values values = {});
     // The same for a statement that is read from a file. It is prepared once, too, and found again
@@ -179,7 +183,7 @@ private:
     std::unique_ptr<Parts> parts_;
 };
 
-// Time spent waiting for the database since the last call, for the request's log line.
+// Returns the time spent waiting for the database since the last call, for the request's log line.
 std::chrono::microseconds take_time_spent();
 
 }  // namespace db

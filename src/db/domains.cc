@@ -164,8 +164,8 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
     return connection_.query(kMailboxesOfDomain, {domain_id(domain.name())}).only<std::int64_t>();
 }
 
-// By the name and then the row, as the triggers come to it that a delivery starts: in the other
-// order the two could wait for each other.
+// Locks the index entry of the name and then the row, in the order of the triggers that run with a
+// delivery. In the other order the two could wait for each other.
 constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
 constexpr char kKeepDomain[] =
     "INSERT INTO deleted_domain (id, account_id, account, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes,"
@@ -180,7 +180,7 @@ constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
 
 void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 {
-    connection_.execute(kLockDomain, {name});  // from here on nobody adds a mailbox
+    connection_.execute(kLockDomain, {name});  // from here on no mailbox is added
     connection_.execute(kKeepDomain, {id});
     connection_.execute(kKeepKeys, {id});
     store::keep_deleted(connection_, name, id, 0, std::numeric_limits<std::int64_t>::max(),
@@ -266,16 +266,16 @@ Admin::Removed Admin::restorable(const std::string& name, std::int64_t id,
 }
 
 constexpr char kLockRemoved[] = "SELECT id FROM deleted_domain WHERE id = ? FOR UPDATE";
-// With the id that it had, which no other domain gets. The last id is another one than before, so
-// that nobody takes a page or a range that was read before the removal for a present one.
+// The domain gets its old id, which no other domain has got. Its last id is a new one, so that a
+// page or range that was read before the removal is not taken for a current one.
 constexpr char kBringDomain[] =
     "INSERT INTO domain (id, account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, mailboxes, last_id, created_at)"
     " SELECT id, ?, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, 0, last_id + 1, created_at"
     " FROM deleted_domain WHERE id = ?";
 constexpr char kLockMailboxes[] =
     "SELECT storage_id FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL FOR UPDATE";
-// In the order that they had. Sessions from before the removal have names that are not in force any
-// more.
+// Keeps the order of the mailboxes. The new generation keeps sessions from before the removal
+// ended.
 constexpr char kBringMailboxes[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
     " SELECT domain_id, ROW_NUMBER() OVER (ORDER BY place, created_at, storage_id), local_part, created_at, size_bytes, state, storage_id,"
@@ -307,7 +307,7 @@ constexpr char kAllowance[] =
     "SELECT a.max_mailboxes, CAST(SUM(d.mailboxes) AS SIGNED) FROM account a JOIN domain d ON d.account_id = a.id WHERE a.id = ?"
     " GROUP BY a.id, a.max_mailboxes";
 
-// Where an account has a limit, creations in all its domains wait for each other.
+// If an account has a limit, creations in all its domains wait for each other.
 void Admin::take_allowance(std::int64_t account, const std::string& name, const std::string& domain)
 {
     if (connection_.execute(kTakeTurn, {account}) == 0) return;

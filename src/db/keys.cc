@@ -10,7 +10,7 @@
 namespace admin {
 namespace {
 
-// As long as its column, and one line of a listing.
+// A label fits its column and one line of a listing.
 void check_label(const std::string& label)
 {
     constexpr std::size_t kLongest = 100;
@@ -95,7 +95,7 @@ Table Admin::keys(const std::string& account)
 constexpr char kRevokeKey[] =
     "UPDATE api_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
 
-// Of a removed domain: it comes back with the domain, revoked.
+// A key of a removed domain: when the domain is restored, the key is still revoked.
 constexpr char kRevokeDeletedKey[] =
     "UPDATE deleted_key SET revoked_at = UNIX_TIMESTAMP() WHERE id = ? AND revoked_at IS NULL";
 

@@ -100,9 +100,9 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address&
         connection.query(kDeletedOfAddress, {address.domain(), address.local_part()}));
 }
 
-// Sessions of a mailbox that is suspended itself end for good: after a resume they have to log in
-// again. (Those of one that is suspended by its domain or account, and that the janitor has not
-// ended before the resume, go on.)
+// A new generation ends the open sessions of a suspended mailbox for good: after a resume their
+// users must log in again. (If its domain or account is suspended instead, sessions that the
+// janitor has not ended before the resume go on.)
 constexpr char kState[] =
     "SELECT state FROM mailbox WHERE domain_id = ? AND local_part = ? FOR UPDATE";
 constexpr char kSetState[] =
@@ -117,7 +117,8 @@ constexpr char kForgetName[] = "DELETE FROM suspended_name WHERE domain_id = ? A
 constexpr char kResumeDeleted[] =
     "UPDATE deleted_mailbox SET state = 'active' WHERE domain = ? AND local_part = ? AND domain_id = ? AND purged_at IS NULL";
 
-// The domain first, as the service locks it: nobody adds or deletes the mailbox meanwhile.
+// Locks the domain first, as the service does, so that the mailbox is neither added nor deleted
+// meanwhile.
 Set set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State wanted)
 {
     const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
@@ -194,7 +195,7 @@ void set_quota(db::Connection& connection, const mailbox::Address& address,
 
 namespace {
 
-// The one that is wanted, if it can be restored.
+// Returns the deleted mailbox that is to be restored. Throws Refused if it cannot be restored.
 Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace)
 {
     const auto text = wanted.address.text();
@@ -233,7 +234,7 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
     return chosen;
 }
 
-// The domain that it comes back to.
+// Returns the id of the domain that the mailbox is restored into. Throws Refused if there is none.
 std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, const Deleted& chosen)
 {
     const auto& name = wanted.address.domain();
@@ -255,9 +256,9 @@ std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, con
     return domain->id;
 }
 
-// Sessions from before the deletion have a name that is not in force any more. The size is the last
-// that Dovecot told; it counts on from what is in the store. Waits for a janitor that begins to
-// remove the mail, and then finds nothing.
+// The new generation keeps sessions from before the deletion ended. The size is the last one that
+// Dovecot reported, and Dovecot counts on from there. If the janitor begins to remove the mail at
+// the same time, this waits for it and then inserts nothing.
 constexpr char kRestore[] =
     "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)"
     " SELECT ?, ?, ?, created_at, size_bytes, state, storage_id, password, generation + 1, quota_bytes"

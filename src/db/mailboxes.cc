@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kPatience = 6s;  // no attempt begins after that: lock time-outs would add up
+// No attempt begins later than this, because the waiting for locks would add up.
+constexpr auto kPatience = 6s;
 
 bool is_done(Changed changed)
 {
@@ -80,8 +81,8 @@ std::int64_t schema_version(db::Connection& connection)
     return connection.query(kSchemaVersion).only<std::int64_t>();
 }
 
-// A read may be repeated: once, when the connection turns out to be gone, as one that
-// the server closed for idleness is. Not where it waited for a server that hangs.
+// Reads, and reads once more if the connection turns out to be lost: the server may have closed it
+// because it was idle. Does not repeat a read that waited for a server that hangs.
 template <typename Read>
 auto Store::reading(Read read)
 {
@@ -104,8 +105,8 @@ auto Store::transaction(const audit::Id& audit, Work work)
                            [](const auto& outcome) { return is_done(outcome); });
 }
 
-// Key and domain are found by unique keys, in one row. A domain of another account, or one
-// that the key is not for, is not found.
+// Finds key and domain by unique keys, in one row. Does not find a domain of another account, or
+// one that the key is not for.
 constexpr char kGrant[] =
     "SELECT k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
     " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update',"
@@ -242,10 +243,11 @@ Changed Store::change_password(const grants::Grant& grant, const mailbox::Addres
     });
 }
 
-// A domain whose counter is 0 has no mailbox to delete.
+// Matches no row if the domain has no mailbox.
 constexpr char kTakeOne[] =
     "UPDATE domain SET mailboxes = mailboxes - 1 WHERE id = ? AND mailboxes > 0";
-// Changes nothing, but locks the row as DELETE will: what is copied is what is deleted.
+// Changes nothing, but locks the row as DELETE will. So the row that is copied is the row that is
+// deleted.
 constexpr char kLockMailbox[] =
     "UPDATE mailbox SET password = password WHERE domain_id = ? AND local_part = ?";
 constexpr char kMailboxId[] = "SELECT id FROM mailbox WHERE domain_id = ? AND local_part = ?";
@@ -256,8 +258,8 @@ Changed Store::remove(const grants::Grant& grant, const mailbox::Address& addres
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
-        // The domain first, as in create(): two transactions that lock in the same order cannot
-        // deadlock.
+        // Locks the domain first, as create() does: two transactions that lock in the same order
+        // cannot deadlock.
         if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;
         if (connection.execute(kLockMailbox, {grant.domain_id, address.local_part()}) == 0)
             return Changed::no_such_mailbox;
@@ -276,8 +278,8 @@ namespace {
 
 constexpr std::int64_t kMailboxesATransaction = 500;
 
-// The domain first, here too. Nothing is counted yet: how many there are is known when they are
-// locked.
+// Locks the domain first, here too. Its counter follows when the mailboxes are locked, because only
+// then their number is known.
 constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?";
 constexpr char kLastId[] = "SELECT last_id FROM domain WHERE id = ?";
 constexpr char kLockOldest[] =
@@ -307,8 +309,8 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
         return connection.query(kLastId, {id}).first<std::int64_t>().value_or(0);
     });
     Emptied emptied;
-    // Each part begins where the one before ended: up to there the server would step over all that
-    // it has not cleared away yet.
+    // Each part begins where the one before ended. From the start, the server would step over all
+    // deleted rows that it has not purged yet.
     std::int64_t after = 0;
     const auto remove_part = [&] {
         const audit::Id audit;
@@ -335,7 +337,7 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
     } catch (const InDoubt&) {
         throw;
     } catch (const db::Error& error) {
-        // What is deleted stays so; to say that nothing was done would be wrong.
+        // The parts before are committed, so the caller must not be told that nothing was done.
         if (emptied.removed == 0) throw;
         logging::error("database")("error", error.what());
     }

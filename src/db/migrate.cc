@@ -23,8 +23,8 @@ constexpr char kInsertVersion[] =
 constexpr char kLock[] = "SELECT GET_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64), 5)";
 constexpr char kUnlock[] = "SELECT RELEASE_LOCK(LEFT(CONCAT('mailboxd migrate ', DATABASE()), 64))";
 
-// Which domains have a name that a person writes otherwise and that the tables do not know yet:
-// those from before the column was there, and those that another program added since.
+// Finds internationalised domains without their Unicode form: those from before the column was
+// added, and those that another program has added since.
 constexpr char kUnnamed[] =
     "SELECT id, name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
 constexpr char kNameInUnicode[] = "UPDATE domain SET unicode_name = ? WHERE id = ?";

@@ -1,8 +1,8 @@
-// migrate.h - brings the database's schema to the version this program wants.
+// migrate.h - brings the database's schema to the version that this program needs.
 //
-// Migrations are numbered files under sql/migrations, compiled in, each applied once and
-// entered in schema_version. MySQL commits with every statement that changes a table, so
-// a migration's statements can be repeated, and one that was interrupted is run again.
+// Migrations are numbered files under sql/migrations, which are compiled in. Each is applied once
+// and entered in schema_version. MySQL commits with every statement that changes a table. So a
+// migration's statements can be repeated, and a migration that was interrupted is run again.
 #pragma once
 
 #include <cstddef>
@@ -28,24 +28,25 @@ extern const std::size_t kCount;
 
 namespace migrate {
 
-// Returns a migration's statements: each ends with a semicolon at the end of a line. Lines that are
-// comments are left out, because they may end with one too.
+// Returns a migration's statements. Each ends with a semicolon at the end of a line. Comment lines
+// are left out, because they may end with a semicolon, too.
 std::vector<std::string> statements(std::string_view script);
 
 std::int64_t newest_version();
 
-// Where a database with this version is not for this program: what it has, and what to do.
-// Otherwise empty.
+// Returns why this program cannot use a database with this version, and what to do about it. Empty
+// if it can.
 std::string mismatch(std::int64_t version);
 
-// Each a db::Connection::Check. The service runs on the next release's tables, for as long as an
-// upgrade takes.
+// Both are a db::Connection::Check. The service uses expect_no_older(), because it runs on the next
+// release's tables during an upgrade.
 void expect_no_older(db::Connection& connection);
 void expect_same(db::Connection& connection);
 
-// Applies what is missing, says each on `progress`, and returns how many there were. Also gives
-// internationalised domains the name that people write, where the tables do not have it yet. Throws
-// db::Error; std::runtime_error where the schema is newer than this program.
+// Applies the missing migrations, prints each on `progress`, and returns their number. Also enters
+// the Unicode form of internationalised domain names that the tables do not have yet. Throws
+// db::Error, and std::runtime_error if the schema is newer than this program or another migrate is
+// running.
 std::size_t apply(db::Connection& connection, std::ostream& progress);
 
 }  // namespace migrate

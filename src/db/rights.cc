@@ -16,7 +16,7 @@ struct Right {
     std::string table;  // or the function
 };
 
-// The statements of grants.sql that are about the user, one right each.
+// Returns the rights that grants.sql gives the user.
 std::vector<Right> needed_by(std::string_view user)
 {
     const auto text = std::regex_replace(std::string{kGrants}, std::regex{"--[^\n]*"}, "");
@@ -38,8 +38,8 @@ std::vector<Right> needed_by(std::string_view user)
     return rights;
 }
 
-// The columns that the connection's user may do anything with, and what. A view of the server's
-// that shows nothing else.
+// The columns on which the connection's user has any right, with these rights. The server's view
+// shows no others.
 constexpr char kColumns[] =
     "SELECT table_name, column_name, UPPER(privileges) FROM information_schema.columns"
     " WHERE table_schema = DATABASE() AND extra NOT LIKE '%GENERATED%' ORDER BY table_name, ordinal_position";
@@ -68,7 +68,7 @@ std::string joined(const Columns& columns, const std::string& behind_each = {})
     return text;
 }
 
-// What only somebody with the right may prepare.
+// Returns a statement that only a user with the right can prepare.
 std::string statement_for(const Right& right, const Columns& columns)
 {
     if (right.verb == "SELECT")
@@ -79,7 +79,7 @@ std::string statement_for(const Right& right, const Columns& columns)
            + joined(Columns(columns.size(), "?")) + ")";
 }
 
-// The server's words where it refuses to prepare it; otherwise nothing.
+// Returns the server's message if it refuses to prepare the statement; otherwise empty.
 std::string refusal(db::Connection& connection, const std::string& statement)
 {
     try {
@@ -91,7 +91,7 @@ std::string refusal(db::Connection& connection, const std::string& statement)
     }
 }
 
-// A view of those that one may call.
+// The view shows only functions that the user may call.
 constexpr char kFunction[] =
     "SELECT 1 FROM information_schema.routines WHERE routine_schema = DATABASE() AND routine_name = ?";
 
@@ -102,7 +102,8 @@ std::string refusal_of_function(db::Connection& connection, const std::string& n
            + std::string{db::kMakeRoutines} + "; then grants.sql gives the right to call it";
 }
 
-// For a whole table all that can be seen of it; where nothing can, any column will be refused.
+// Returns the right's columns; for a right on a whole table, all columns that are visible. If none
+// is, returns any name, because the server will refuse it.
 Columns columns_of(const Right& right, const Tables& visible)
 {
     if (!right.columns.empty()) return right.columns;
@@ -124,8 +125,8 @@ bool is_among(const std::vector<Right>& needed, std::string_view verb, const std
     });
 }
 
-// Rights on more than single tables of the database, and on these such as DROP: the programs need
-// none of them. The views tell an ordinary user of its own alone.
+// Rights that no program of ours needs: on more than single tables of the database, and rights such
+// as DROP on tables. To an ordinary user the views show its own rights only.
 constexpr char kWide[] =
     "SELECT CONCAT(verb, ' on ', place) FROM ("
     "SELECT grantee, privilege_type AS verb, '*.*' AS place FROM information_schema.user_privileges"

@@ -1,7 +1,7 @@
-// rights.h - what a program of ours may do in the database, beside what sql/grants.sql gives it.
+// rights.h - compares a database user's rights with those that sql/grants.sql gives it.
 //
-// Statements are prepared for this, and none is executed. Throws db::Error where that tells nothing
-// of rights.
+// Prepares statements to see whether the server refuses them, and executes none. Throws db::Error
+// if the server fails for another reason than a missing right.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace rights {
 
-extern const std::string_view kGrants;  // sql/grants.sql, by the Makefile
+extern const std::string_view kGrants;  // sql/grants.sql, compiled in by the Makefile
 
 struct Difference {
     std::string

@@ -14,7 +14,7 @@ const char* text(Kind kind)
     return kind == Kind::trigger ? "TRIGGER" : "FUNCTION";
 }
 
-// White space is all that a dump or a server may change in what it stores.
+// A dump or a server may change white space in what it stores, and nothing else.
 std::string normalized(const std::string& code)
 {
     auto text = std::regex_replace(code, std::regex{R"(\s+)"}, " ");
@@ -71,9 +71,9 @@ std::string table_of(const Routine& trigger)
 
 constexpr char kIsMariaDb[] = "SELECT VERSION() LIKE '%MariaDB%'";
 
-// Another migrate may do the same at the same time. MariaDB replaces one in one statement, and a
-// function keeps who may call it. MySQL cannot: a lock keeps others from changing a trigger's table
-// meanwhile.
+// Another migrate may do the same at the same time. MariaDB replaces a routine in one statement,
+// and a function keeps the rights to call it. MySQL cannot do that, so a lock keeps others from
+// changing a trigger's table meanwhile.
 void make(db::Connection& connection, const Routine& routine, bool is_there)
 {
     const std::string kind = text(routine.kind);
@@ -148,7 +148,7 @@ std::size_t restore(db::Connection& connection, std::ostream& progress)
         const auto it = found.find({routine.kind, routine.name});
         const bool is_there = it != found.end();
         if (is_there && is_as_wanted(it->second, routine)) continue;
-        // MariaDB replaces a trigger only where it is.
+        // MariaDB does not move a trigger to another table when it replaces it.
         const bool is_elsewhere = is_there && routine.kind == Kind::trigger
                                   && it->second.head != normalized(routine.head);
         try {

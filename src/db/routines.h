@@ -22,16 +22,16 @@ struct Routine {
     std::string body;
 };
 
-// The last definition of each, in the order of the migrations.
+// Returns the last definition of each, in the order of the migrations.
 std::vector<Routine> all();
 
-// Makes each one anew that is missing, that has another body, table, moment or sql_mode, or whose
-// definer is not the connection's user. Prints a line for each on `progress`, and returns how many
-// there were. After a trigger was made, copied sizes are compared with their source and mended, and
-// every domain gets a new version.
+// Recreates each trigger and function that is missing, that has another body, table, moment or
+// sql_mode, or whose definer is not the connection's user. Prints a line for each on `progress`,
+// and returns their number. If a trigger was recreated, corrects the copied sizes and gives every
+// domain a new version.
 //
-// A user who may not see any of them finds all as they should be, and `progress` says that they
-// were not looked at. Throws db::Error.
+// If the user may not see any of them, changes nothing and says on `progress` that they were not
+// checked. Throws db::Error.
 std::size_t restore(db::Connection& connection, std::ostream& progress);
 
 }  // namespace routines

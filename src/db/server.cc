@@ -10,15 +10,15 @@
 namespace server {
 namespace {
 
-// The server looks whether it takes changes before it looks for the row.
+// The server checks whether it accepts changes before it looks for the row.
 constexpr char kChange[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = 0";
 
-// SHOW, because not every server has each of them. max_user_connections is that of the account, if
+// SHOW, because not every server has both. max_user_connections is the database user's own limit if
 // it has one.
 constexpr char kVariables[] =
     "SHOW SESSION VARIABLES WHERE variable_name IN ('max_connections', 'max_user_connections')";
 
-// For mailboxctl, the janitor, Postfix and Dovecot, and an administrator.
+// Connections for mailboxctl, the janitor, Postfix, Dovecot and an administrator.
 constexpr std::int64_t kOthers = 10;
 
 }  // namespace

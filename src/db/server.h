@@ -1,5 +1,4 @@
-// server.h - whether the database server lets our programs do what they have to, beyond what a
-// session sets for itself.
+// server.h - checks settings of the database server that a session cannot set for itself.
 //
 // Throws db::Error if the server cannot be asked.
 #pragma once
@@ -12,12 +11,12 @@
 
 namespace server {
 
-// Makes a change that matches no row and rolls it back. Throws db::Error, with what to do about it,
-// where the server takes no changes from the service's user: it is read_only, its binary log has
-// the format STATEMENT, a right or a definer is missing.
+// Makes a change that matches no row, and rolls it back. Throws db::Error with advice if the server
+// accepts no changes from the service's user: it is read_only, its binary log has the format
+// STATEMENT, or a right or a definer is missing.
 void try_change(db::Connection& connection);
 
-// What the server lacks for these settings, the worst first: too few connections. Empty if nothing.
+// Returns what is too small on the server for these settings, the worst first. Empty if nothing is.
 std::vector<finding::Finding> shortfalls(db::Connection& connection, const Config& config);
 
 }  // namespace server

@@ -10,8 +10,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// A server that refuses at once may be asked with every request; one that lets us wait
-// may not, or each request would wait for a time-out of its own.
+// If an attempt to connect took longer than kSlowAttempt, none is made for kPause: otherwise each
+// request would wait for its own timeout. A server that refuses at once is tried for every request.
 constexpr auto kSlowAttempt = 100ms;
 constexpr auto kPause = 500ms;
 
@@ -47,9 +47,10 @@ bool Outage::takes_turn(std::chrono::nanoseconds longest, std::chrono::nanosecon
 Connection& Session::connection()
 {
     const auto now = Clock::now();
-    // Who has nothing to do tries first; a request does only where all have.
+    // Idle workers try first. A request tries only if kPause passed without that, because no worker
+    // is idle.
     if (is_given_up() && !outage_->takes_turn(config_.db_connect_timeout, kPause)) refuse_to_wait();
-    // From before an outage: it may lead to a server that will never say so.
+    // A connection from before an outage may lead to a server that was replaced and never says so.
     if (outage_ != nullptr && outage_->count() != outages_) connection_.reset();
     used_at_ = now;
     if (connection_) return *connection_;
@@ -72,7 +73,7 @@ Connection& Session::connect()
         const bool has_hung =
             error.remedy == Remedy::reconnect
             && end - begin >= std::min(config_.db_connect_timeout, config_.db_timeout);
-        note(has_hung ? Server::hangs : Server::answers);  // if only to refuse
+        note(has_hung ? Server::hangs : Server::answers);  // a refusal is an answer, too
         throw;
     }
 }
@@ -91,7 +92,7 @@ void Session::connect_if_possible()
     try {
         connect();
     } catch (const Error&) {
-        // The requests say so.
+        // The next request reports it.
     }
 }
 
@@ -110,8 +111,8 @@ void Session::note_change()
 void Session::note_failure(const Error& error)
 {
     if (outage_ != nullptr && is_read_only(error)) outage_->change_was_refused();
-    // One that became read_only keeps its connections: the next change makes one anew, which may
-    // lead to another server.
+    // A server that became read_only keeps its connections. The next change makes a new one, which
+    // may lead to another server.
     if (error.remedy != Remedy::retry) drop();
 }
 
