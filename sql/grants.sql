@@ -1,11 +1,11 @@
--- What each program may do in the database, and no more. Run it as an administrator
--- with the database selected, after `mailboxctl migrate`; the users must exist:
+-- Gives each program the rights that it needs in the database, and no others. Run it as an
+-- administrator with the database selected, after `mailboxctl migrate`. The users must exist:
 --
 --   CREATE USER 'mailboxd_api'@'localhost' IDENTIFIED BY '…';   and so on
 --
--- Programs on another machine than the database: replace localhost throughout.
+-- If the programs run on another machine than the database, replace localhost throughout.
 
--- mailboxd: exactly what the statements in src/db/mailboxes.cc do.
+-- mailboxd: exactly what its statements in src/db do.
 GRANT SELECT ON schema_version TO 'mailboxd_api'@'localhost';
 GRANT SELECT (id, max_mailboxes, creations), UPDATE (creations) ON account TO 'mailboxd_api'@'localhost';
 GRANT SELECT (id, hash, account_id, account_state, domain_id, read_only, addresses, expires_at, revoked_at, good_until)
@@ -14,13 +14,13 @@ GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost
 GRANT SELECT, DELETE, UPDATE (password, generation),
     INSERT (domain_id, id, local_part, created_at, storage_id, password)
     ON mailbox TO 'mailboxd_api'@'localhost';
--- The whole row: MariaDB wants that for INSERT … ON DUPLICATE KEY UPDATE on a table with a foreign key.
+-- The whole row: MariaDB requires that for INSERT … ON DUPLICATE KEY UPDATE on a table with a foreign key.
 GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_api'@'localhost';
 GRANT INSERT ON deleted_mailbox TO 'mailboxd_api'@'localhost';
 GRANT INSERT (storage_id, since) ON session_end TO 'mailboxd_api'@'localhost';
 GRANT SELECT (at, id), INSERT ON audit_log TO 'mailboxd_api'@'localhost';
 
--- mailboxctl: the rows of every table, no table itself.
+-- mailboxctl: changes the rows of every table, but no table itself.
 GRANT SELECT ON schema_version TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON account TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON domain TO 'mailboxd_ctl'@'localhost';
@@ -38,9 +38,9 @@ GRANT SELECT, INSERT, UPDATE ON deleted_key TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
 
--- Postfix: which domains and addresses there are, which have a quota, and how much each has sent. No hash, no
--- size. Of deleted mailboxes the addresses, for reports about mail that came too late.
--- (The function is for Postfix's files of an earlier release.)
+-- Postfix: reads which domains and addresses there are, which have a quota, and how much each has sent; no hash
+-- and no size. It reads the addresses of deleted mailboxes for reports about mail that came too late.
+-- (The function is for the Postfix files of an earlier release.)
 GRANT SELECT (id, name, state) ON account TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (id, account_id, name, state, quota_bytes, mailboxes) ON domain TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost';
@@ -48,12 +48,12 @@ GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes)
 GRANT SELECT (storage_id, local_part) ON deleted_mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION submission_count TO 'mailboxd_postfix'@'localhost';
 
--- Dovecot: hashes, homes and quota; it writes what is used.
+-- Dovecot: reads hashes, homes and quotas; writes how much is used and when.
 GRANT SELECT (id, state) ON account TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (id, account_id, name, unicode_name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, generation, password, state, quota_bytes)
     ON mailbox TO 'mailboxd_dovecot'@'localhost';
--- MariaDB wants the right to update the column that a generated one is made from.
+-- MariaDB requires the right to update the column that a generated column is made from.
 GRANT SELECT, INSERT (username, bytes, messages), UPDATE (username, bytes, messages)
     ON mailbox_usage TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT, INSERT (storage_id, last_login, last_delivery), UPDATE (storage_id, last_login, last_delivery)

@@ -1,21 +1,21 @@
--- The tables of mailboxd. Read by three programs: mailboxd writes them, Postfix and
--- Dovecot look up domains, addresses, password hashes and homes at any moment.
+-- The tables of mailboxd. mailboxd writes them. Postfix and Dovecot look up domains,
+-- addresses, password hashes and homes at any moment.
 --
 -- Addresses and identifiers are ascii/ascii_bin: other collations match more than
--- they should (utf8mb4_general_ci takes jose for josé). Times are seconds since
--- 1970-01-01 UTC as integers unless a comment says microseconds: they are cheaper to
--- return than DATETIME. Every statement can be repeated, so that an interrupted
+-- they should (for utf8mb4_general_ci, jose equals josé). Times are seconds since
+-- 1970-01-01 UTC as integers, because they are cheaper to return than DATETIME; where they
+-- are microseconds, a comment says so. Every statement can be repeated, so an interrupted
 -- migration is simply run again.
 
 CREATE TABLE IF NOT EXISTS account (
     id            INT UNSIGNED NOT NULL AUTO_INCREMENT,
     name          VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    -- active; no_login: no IMAP, POP3, submission or API, mail still arrives;
-    -- disabled: that, and mail is deferred with 450.
+    -- active; no_login: IMAP, POP3, submission and API are refused, mail still arrives;
+    -- disabled: the same, and mail is deferred with 450.
     state         ENUM('active', 'no_login', 'disabled') NOT NULL DEFAULT 'active',
     max_mailboxes INT UNSIGNED NULL,               -- over all its domains; NULL: no limit
-    -- Where there is a limit, each creation counts this one up. That is what makes them wait
-    -- for each other over all domains, so that the limit is exact.
+    -- If there is a limit, each creation adds 1 here. So creations in all domains of the
+    -- account wait for each other, and the limit is exact.
     creations     BIGINT UNSIGNED NOT NULL DEFAULT 0,
     created_at    BIGINT NOT NULL,
     PRIMARY KEY (id),
@@ -31,16 +31,15 @@ CREATE TABLE IF NOT EXISTS domain (
     on_duplicate  ENUM('reject', 'update') NOT NULL DEFAULT 'reject',
     max_mailboxes INT UNSIGNED NULL,               -- NULL: no limit
     quota_bytes   BIGINT UNSIGNED NULL,            -- of a mailbox that has none of its own; NULL: no limit
-    -- How many mailboxes there are, and the id given last. Both change in the
-    -- transaction that adds or removes mailboxes, and that update is what makes
-    -- such transactions of one domain wait for each other: ids become visible in
-    -- their order.
+    -- How many mailboxes there are, and the last id that was given out. Both change in the
+    -- transaction that adds or removes mailboxes. Because of this update such transactions
+    -- of one domain wait for each other, so ids become visible in their order.
     mailboxes     INT UNSIGNED NOT NULL DEFAULT 0,
     last_id       INT UNSIGNED NOT NULL DEFAULT 0,
-    -- Another one with each change to this row and to the size of a mailbox, so with whatever a
-    -- list of the domain shows: a page that was made at a version is right as long as that holds.
-    -- None is given twice, also by a server that takes over or that was restored.
-    -- (Who changes a row of mailbox by hand makes it so by an UPDATE of this one.)
+    -- Changes with each change to this row and to the size of a mailbox, so with everything that
+    -- a list of the domain shows: a page that was made at a version is correct while the domain is
+    -- at that version. No version is given twice, not even by a server that takes over or was
+    -- restored. (After changing a row of mailbox by hand, UPDATE the domain's row.)
     version       BIGINT UNSIGNED NOT NULL DEFAULT 0,
     created_at    BIGINT NOT NULL,
     PRIMARY KEY (id),
@@ -48,7 +47,8 @@ CREATE TABLE IF NOT EXISTS domain (
     CONSTRAINT domain_account FOREIGN KEY (account_id) REFERENCES account (id)
 ) ENGINE = InnoDB;
 
--- Whoever changes it, and whatever. (63 bits, as the service reads it.)
+-- Runs with every change to the row, by any program. (63 bits, because the service reads a signed
+-- number.)
 CREATE TRIGGER IF NOT EXISTS domain_changed BEFORE UPDATE ON domain
     FOR EACH ROW SET NEW.version = UUID_SHORT() & 9223372036854775807;
 
@@ -56,8 +56,8 @@ CREATE TABLE IF NOT EXISTS api_key (
     id            CHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- public part of the key
     hash          BINARY(32) NOT NULL,             -- SHA-256 of the whole key
     account_id    INT UNSIGNED NOT NULL,
-    -- The account's state: the foreign key keeps it so, and a request that looks at its key
-    -- has seen it without a look at the account.
+    -- The account's state. The foreign key keeps it the same, so a request that reads its key
+    -- need not read the account.
     account_state ENUM('active', 'no_login', 'disabled') NOT NULL DEFAULT 'active',
     domain_id     INT UNSIGNED NULL,               -- narrowed to this domain
     read_only     TINYINT UNSIGNED NOT NULL DEFAULT 0,
@@ -66,15 +66,15 @@ CREATE TABLE IF NOT EXISTS api_key (
     created_at    BIGINT NOT NULL,
     expires_at    BIGINT NULL,
     revoked_at    BIGINT NULL,
-    -- Until when it is good from anywhere; 0: revoked, or good from some addresses only.
+    -- Until when the key is valid from any address; 0: it is revoked, or valid from some addresses only.
     good_until    BIGINT AS (IF(revoked_at IS NULL AND addresses IS NULL, COALESCE(expires_at, 9223372036854775807), 0)) STORED,
     PRIMARY KEY (id),
     CONSTRAINT api_key_account FOREIGN KEY (account_id, account_state) REFERENCES account (id, state) ON UPDATE CASCADE,
     CONSTRAINT api_key_domain FOREIGN KEY (domain_id) REFERENCES domain (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- Clustered by domain and order of creation, so that a page of the list is one range
--- of one B-tree; id counts from 1 in each domain.
+-- Clustered by domain and order of creation, so a page of the list is one range of one
+-- B-tree. The id counts from 1 in each domain.
 CREATE TABLE IF NOT EXISTS mailbox (
     domain_id     INT UNSIGNED NOT NULL,
     id            INT UNSIGNED NOT NULL,
@@ -83,13 +83,13 @@ CREATE TABLE IF NOT EXISTS mailbox (
     size_bytes    BIGINT UNSIGNED NOT NULL DEFAULT 0,  -- copied from mailbox_usage by its triggers
     state         ENUM('active', 'no_login', 'disabled') NOT NULL DEFAULT 'active',
     -- Random, 128 bits in hexadecimal. The home in the mail store and the name inside
-    -- Dovecot are made from it, never from the address: an address that is deleted and
-    -- created again is another mailbox.
+    -- Dovecot are made from it, never from the address. So an address that is deleted and
+    -- created again is a new mailbox.
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     password      VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,  -- {SCHEME}hash
-    -- Counts up with each change that ends the open sessions. Who logs in is known as
-    -- <storage_id>.<generation>@<domain> from then on, so that sessions from before the change
-    -- and from after it can be told apart.
+    -- Counts up with each change that ends the open sessions. A user who logs in gets the name
+    -- <storage_id>.<generation>@<domain>, so sessions from before the change differ from later
+    -- ones.
     generation    INT UNSIGNED NOT NULL DEFAULT 1,
     quota_bytes   BIGINT UNSIGNED NULL,            -- NULL: as the domain says; 0: no limit
     PRIMARY KEY (domain_id, id),
@@ -98,9 +98,10 @@ CREATE TABLE IF NOT EXISTS mailbox (
     CONSTRAINT mailbox_domain FOREIGN KEY (domain_id) REFERENCES domain (id)
 ) ENGINE = InnoDB;
 
--- How many mailboxes a domain has in each range of 65,536 ids, and in each 128 of those, a
--- byte each as far as there are any. The list finds the place that `skip` means by adding
--- up a few of these instead of stepping over a million mailboxes.
+-- How many mailboxes a domain has in each range of 65,536 ids, and in each fine range of 128
+-- ids (a byte each, up to the last one that has any). The list finds the place for `skip` by
+-- adding up a few of these counts instead of stepping over a million mailboxes
+-- (src/db/skip_index.h draws it).
 CREATE TABLE IF NOT EXISTS mailbox_range (
     domain_id     INT UNSIGNED NOT NULL,
     number        INT UNSIGNED NOT NULL,           -- id divided by the range's width
@@ -110,8 +111,8 @@ CREATE TABLE IF NOT EXISTS mailbox_range (
     CONSTRAINT mailbox_range_domain FOREIGN KEY (domain_id) REFERENCES domain (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- Written by Dovecot (quota_clone), whose users are named <storage_id>@<domain>, or as said
--- above when they have logged in. The foreign key makes a late write for a mailbox that is gone fail.
+-- Written by Dovecot (quota_clone), whose users are named <storage_id>@<domain>, or as described
+-- above after a login. The foreign key makes a late write for a deleted mailbox fail.
 CREATE TABLE IF NOT EXISTS mailbox_usage (
     username      VARCHAR(297) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin AS (LEFT(username, 32)) STORED,
@@ -122,22 +123,22 @@ CREATE TABLE IF NOT EXISTS mailbox_usage (
     CONSTRAINT mailbox_usage_mailbox FOREIGN KEY (storage_id) REFERENCES mailbox (storage_id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- The list reads the size from its own row: a look-up in mailbox_usage for each row
--- made a page of 100 cost 3.5 times, one of 1000 up to 12 times as much.
+-- The list reads the size from the mailbox's own row. With a look-up in mailbox_usage for each
+-- row, a page of 100 cost 3.5 times as much, one of 1000 up to 12 times.
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_inserted AFTER INSERT ON mailbox_usage
     FOR EACH ROW UPDATE mailbox SET size_bytes = NEW.bytes WHERE storage_id = NEW.storage_id;
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_updated AFTER UPDATE ON mailbox_usage
     FOR EACH ROW UPDATE mailbox SET size_bytes = NEW.bytes WHERE storage_id = NEW.storage_id;
 
--- The domain's row before the mailbox's, as the service locks them: in the other order the two could wait for each other.
--- (What is assigned starts domain_changed, whatever it is.)
+-- Locks the domain's row before the mailbox's, as the service does. In the other order the two could wait for each other.
+-- (The assignment is there to run domain_changed; its value does not matter.)
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_inserts BEFORE INSERT ON mailbox_usage
     FOR EACH ROW UPDATE domain SET version = 0 WHERE name = SUBSTRING_INDEX(NEW.username, '@', -1);
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_updates BEFORE UPDATE ON mailbox_usage
     FOR EACH ROW UPDATE domain SET version = 0 WHERE name = SUBSTRING_INDEX(NEW.username, '@', -1);
 
--- When a mailbox was last used, in seconds; 0: not yet. Written by Dovecot (last_login), for
--- whoever has to find out why somebody's mail does not come.
+-- When a mailbox was last used, in seconds; 0: not yet. Written by Dovecot (last_login), for an
+-- operator who has to find out why mail does not arrive.
 CREATE TABLE IF NOT EXISTS mailbox_activity (
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     last_login    BIGINT NOT NULL DEFAULT 0,
@@ -146,8 +147,8 @@ CREATE TABLE IF NOT EXISTS mailbox_activity (
     CONSTRAINT mailbox_activity_mailbox FOREIGN KEY (storage_id) REFERENCES mailbox (storage_id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- Everything a deleted mailbox had, for restore within the grace period and for purge
--- after it. No foreign key: the rows outlive their domain.
+-- Everything that a deleted mailbox had, for restore within the grace period and for purge
+-- after it. No foreign key, because the rows outlive their domain.
 CREATE TABLE IF NOT EXISTS deleted_mailbox (
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     domain_id     INT UNSIGNED NOT NULL,
@@ -168,9 +169,9 @@ CREATE TABLE IF NOT EXISTS deleted_mailbox (
     KEY deleted_mailbox_purge (purged_at)
 ) ENGINE = InnoDB;
 
--- Whose open sessions have to be looked at, written with the change that wants it: a mailbox,
--- or with an empty storage_id all of them. The janitor ends those that are not in order any
--- more, and removes the row.
+-- The mailboxes whose open sessions must be checked; an empty storage_id means all mailboxes.
+-- Written with the change that makes the check necessary. The janitor ends the sessions that are
+-- not allowed any more, and removes the row.
 CREATE TABLE IF NOT EXISTS session_end (
     id            BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
     storage_id    CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -178,8 +179,8 @@ CREATE TABLE IF NOT EXISTS session_end (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB;
 
--- Who changed what, written with the change. The service chooses the primary key, and
--- finds out by it whether a transaction was committed whose COMMIT got no answer.
+-- Who changed what, written with the change. The service chooses the primary key. If a COMMIT
+-- gets no answer, it looks for that key to find out whether the transaction was committed.
 CREATE TABLE IF NOT EXISTS audit_log (
     at            BIGINT NOT NULL,                 -- microseconds since 1970
     id            BIGINT NOT NULL,                 -- random
@@ -204,9 +205,9 @@ CREATE TABLE IF NOT EXISTS submission_rate (
     CONSTRAINT submission_rate_mailbox FOREIGN KEY (storage_id) REFERENCES mailbox (storage_id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- Counts one more recipient for who has logged in as <storage_id>, and returns how many
--- that makes within the last span of so many seconds; 0 for a user who is no mailbox of
--- ours. (A statement ends where a line ends with a semicolon, so those inside begin one.)
+-- Counts one more recipient for the user who has logged in as <storage_id>. Returns how many
+-- that makes within the last span of so many seconds; 0 if the user is not a mailbox of ours.
+-- (A line that ends with a semicolon ends the statement, so the inner semicolons begin lines.)
 CREATE FUNCTION IF NOT EXISTS submission_count(user VARCHAR(64) CHARACTER SET ascii, seconds INT UNSIGNED) RETURNS INT UNSIGNED
     MODIFIES SQL DATA
 BEGIN

@@ -1,5 +1,5 @@
 -- Whether a DELETE on the credentials' collection deletes all mailboxes of the domain. MySQL has no ADD COLUMN IF NOT
--- EXISTS, so the statement is chosen: this, too, can be repeated.
+-- EXISTS, so the statement is chosen at run time and can be repeated, too.
 
 SET @mailboxd_statement = IF(
     (SELECT COUNT(*) FROM information_schema.columns

@@ -1,6 +1,6 @@
--- How much was sent, by the names that stay when a mailbox is deleted and created again: an address, a domain, an account.
--- src/sending.cc counts when a message has been accepted, with all of its recipients. (submission_rate and
--- submission_count are for Postfix's files of the first release.)
+-- How much an address, a domain or an account has sent. These names stay when a mailbox is deleted and created again.
+-- mailboxctl's policy service counts a message with all of its recipients when it has been accepted. (submission_rate and
+-- submission_count are for the Postfix files of the first release.)
 
 CREATE TABLE IF NOT EXISTS sending_rate (
     kind          ENUM('mailbox', 'domain', 'account') NOT NULL,

@@ -1,6 +1,6 @@
 -- An internationalised domain's name as people write it, in lower case, so that they can log in with it: bücher.example
--- for xn--bcher-kva.example. NULL: the name has no A-label. What writes a domain writes both; `mailboxctl migrate` fills
--- it for those that are there already.
+-- for xn--bcher-kva.example. NULL: the name has no A-label. A program that adds a domain writes both names. `mailboxctl
+-- migrate` fills the column for existing domains.
 
 SET @mailboxd_statement = IF(
     (SELECT COUNT(*) FROM information_schema.columns

@@ -1,9 +1,9 @@
--- The operator's suspension stays with a mailbox's name within its domain: a key may delete a suspended mailbox and
--- create it again, and what it gets is suspended, too. While there is a mailbox, its own state says so; while there is
--- none, a row here does. The triggers move the suspension between the two, whoever adds or deletes a mailbox.
--- `mailboxctl mailbox resume` ends it.
+-- A suspension by the operator belongs to a mailbox's name within its domain. If a key deletes a suspended mailbox and
+-- creates it again, the new one is suspended, too. While the mailbox exists, its own state holds the suspension; while it
+-- does not, a row here does. The triggers move the suspension between the two, whichever program adds or deletes a
+-- mailbox. `mailboxctl mailbox resume` ends it.
 --
--- No foreign key to the domain: the rows outlive it, so that they come back with it (domain restore).
+-- No foreign key to the domain: the rows outlive it, so that domain restore brings them back.
 
 CREATE TABLE IF NOT EXISTS suspended_name (
     domain_id     INT UNSIGNED NOT NULL,
@@ -17,8 +17,8 @@ CREATE TRIGGER IF NOT EXISTS mailbox_deleted AFTER DELETE ON mailbox
         SELECT OLD.domain_id, OLD.local_part, OLD.state FROM DUAL WHERE OLD.state <> 'active'
         ON DUPLICATE KEY UPDATE state = OLD.state;
 
--- The stricter of the two: a mailbox that is restored has a state of its own. (As a number an ENUM is its place in the
--- list, from 1 on.)
+-- The mailbox gets the stricter of the two states, because a restored mailbox has a state of its own. (As a number, an
+-- ENUM is its place in the list, counted from 1.)
 CREATE TRIGGER IF NOT EXISTS mailbox_inserts BEFORE INSERT ON mailbox
     FOR EACH ROW SET NEW.state = GREATEST(CAST(NEW.state AS UNSIGNED), COALESCE((SELECT CAST(n.state AS UNSIGNED)
         FROM suspended_name n WHERE n.domain_id = NEW.domain_id AND n.local_part = NEW.local_part), 1));

@@ -1,5 +1,5 @@
 -- Everything that a removed domain had, for `mailboxctl domain restore` within deleted_for. Its mailboxes are in
--- deleted_mailbox, its suspended names in suspended_name; both have its id, and it gets that again.
+-- deleted_mailbox, its suspended names in suspended_name. Both refer to its id, which it gets again.
 
 CREATE TABLE IF NOT EXISTS deleted_domain (
     id               INT UNSIGNED NOT NULL,          -- that it had
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS deleted_domain (
     KEY deleted_domain_time (deleted_at)
 ) ENGINE = InnoDB;
 
--- The keys that were for such a domain alone.
+-- The keys that were for a removed domain only.
 CREATE TABLE IF NOT EXISTS deleted_key (
     id            CHAR(10) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     hash          BINARY(32) NOT NULL,
@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS deleted_key (
     CONSTRAINT deleted_key_domain FOREIGN KEY (domain_id) REFERENCES deleted_domain (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- Whether a mailbox was deleted with its domain and not before, and its place in the domain's order then; 0: not known.
+-- with_domain: the mailbox was deleted together with its domain, not before. place: its place in the domain's order
+-- then; 0: not known.
 SET @mailboxd_statement = IF(
     (SELECT COUNT(*) FROM information_schema.columns
         WHERE table_schema = DATABASE() AND table_name = 'deleted_mailbox' AND column_name = 'with_domain') = 0,

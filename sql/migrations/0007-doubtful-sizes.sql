@@ -1,6 +1,6 @@
--- When Dovecot told a mailbox's size last, and since when that size is in doubt: a session and a delivery that tell in the
--- same moment are written in any order, so the last of two that come within seconds may be the older one. The janitor
--- counts such a mailbox anew.
+-- When Dovecot last reported a mailbox's size, and since when that size is in doubt. A session and a delivery that report
+-- in the same moment are written in any order, so the second of two reports within seconds may be the older one. The
+-- janitor recounts such a mailbox.
 
 SET @mailboxd_statement = IF(
     (SELECT COUNT(*) FROM information_schema.columns
@@ -14,7 +14,7 @@ DEALLOCATE PREPARE mailboxd_statement;
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_told BEFORE INSERT ON mailbox_usage
     FOR EACH ROW SET NEW.told_at = UNIX_TIMESTAMP();
 
--- Whoever sets told_at to 0 has counted the mailbox and is in no doubt.
+-- A program that sets told_at to 0 has counted the mailbox, so its size is not in doubt.
 CREATE TRIGGER IF NOT EXISTS mailbox_usage_doubted BEFORE UPDATE ON mailbox_usage
     FOR EACH ROW SET
         NEW.doubtful_at = IF(NEW.told_at = 0, 0, IF(OLD.told_at >= UNIX_TIMESTAMP() - 5, UNIX_TIMESTAMP(), OLD.doubtful_at)),
