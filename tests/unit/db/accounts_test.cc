@@ -1,4 +1,5 @@
-// accounts_test.cc - what an operator adds, sees and removes, and what stays behind.
+// accounts_test.cc - the operator's changes to accounts, domains and keys, and what they leave
+// behind.
 
 #include "db/accounts.h"
 
@@ -31,7 +32,7 @@ struct Operator {
     std::string account = unique("account-");
     Domain domain = Domain::parse(unique("d") + ".example").value();
 
-    // The row that begins with this name, or nothing.
+    // Returns the row that begins with this name. Empty if there is none.
     static Strings row(const admin::Table& table, const std::string& first)
     {
         for (const auto& candidate : table) {
@@ -76,7 +77,7 @@ struct Furnished : Operator {
     {
         return {mailbox::Address::parse(name, domain), "{PLAIN}x"};
     }
-    // One row that stands for all of them; other tests leave such rows, too.
+    // One row stands for all sessions. Other tests leave such rows, too.
     bool all_sessions_are_looked_at()
     {
         return std::exchange(wide_rows, count_wide_rows()) < count_wide_rows();
@@ -120,7 +121,7 @@ const Name kNoAccounts[] = {
     {"another script", "d\xC3\xA9mo"},
 };
 
-// Removing one must still be possible, so these are refused only when they are added.
+// These names are refused only when a domain is added: removing one must still be possible.
 const Name kActors[] = {
     {"the audit log's operator", "operator"},
     {"the audit log's operator in capitals", "Operator"},
@@ -565,7 +566,7 @@ BOOST_FIXTURE_TEST_CASE(more_addresses_than_a_key_can_hold, Furnished)
     BOOST_CHECK_THROW(admin.add_key(wanted), admin::Refused);
 }
 
-// One connection adds keys of every kind one after the other: no value of one gets into the next.
+// One connection adds keys of every kind in turn. No value of one gets into the next.
 BOOST_FIXTURE_TEST_CASE(keys_one_after_the_other, Furnished)
 {
     auto narrow = key_of_account();
@@ -590,7 +591,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_a_suspended_account, Furnished)
     BOOST_TEST(store.grant(key, domain.name()).value().account_is_active);
 }
 
-// The hash is 32 bytes of any value; these are the ones that text handling likes to lose.
+// The hash is 32 bytes of any value. Text handling is most likely to lose these.
 BOOST_FIXTURE_TEST_CASE(a_hash_with_nul_and_space_at_its_ends, Furnished)
 {
     const std::set<std::string> wanted{support::bytes("\0"), " "};
@@ -663,7 +664,7 @@ BOOST_FIXTURE_TEST_CASE(keys_of_one_account_or_of_all, Furnished)
     BOOST_CHECK_THROW(admin.keys(unique("absent-")), admin::Refused);
 }
 
-// Nothing that a list shows opens anything.
+// No list shows anything that gives access.
 BOOST_FIXTURE_TEST_CASE(no_table_shows_a_secret, Furnished)
 {
     const auto key = admin.add_key(key_of_account());
@@ -684,7 +685,7 @@ BOOST_FIXTURE_TEST_CASE(all_rows_of_a_table_are_as_long_as_its_heading, Furnishe
     }
 }
 
-// A mailbox that is created while its domain is removed is in neither or goes with it.
+// A mailbox that is created while its domain is removed is refused, or is removed with it.
 BOOST_FIXTURE_TEST_CASE(a_domain_is_removed_while_mailboxes_are_added, Furnished)
 {
     support::Process creator{[&] {

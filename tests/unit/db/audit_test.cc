@@ -1,4 +1,4 @@
-// audit_test.cc - what the audit log gives back, of whom.
+// audit_test.cc - which entries the audit log returns for which name.
 
 #include "db/audit.h"
 
@@ -18,7 +18,7 @@ struct Log {
     database::Database database;
     db::Connection connection = database.connect();
 
-    // The n-th entry, one a second.
+    // Writes the n-th entry; the entries are a second apart.
     void write(std::string actor, std::string_view action, std::string_view domain,
                std::string_view what)
     {
@@ -109,7 +109,7 @@ BOOST_FIXTURE_TEST_CASE(the_latest_of_some_actions, Log)
                == "1 account-add");
 }
 
-// What it did, and what was done to it.
+// Changes by the key and changes to it.
 BOOST_FIXTURE_TEST_CASE(of_a_key, Log)
 {
     BOOST_TEST(texts(audit::of_name(connection, "aaaaaaaaaa", kAll))
@@ -119,15 +119,14 @@ BOOST_FIXTURE_TEST_CASE(of_a_key, Log)
                per_element());
 }
 
-// A mailbox may be called like an account.
+// A mailbox may have the same name as an account.
 BOOST_FIXTURE_TEST_CASE(of_an_account, Log)
 {
     BOOST_TEST(texts(audit::of_name(connection, "demo", kAll)) == (Strings{"1 account-add"}),
                per_element());
 }
 
-// Without an end: each takes a time of its own, and a number that another transaction's does not
-// run into.
+// However many rows a transaction writes, their ids do not run into those of another transaction.
 BOOST_AUTO_TEST_CASE(ids_have_room)
 {
     const audit::Id first;

@@ -1,4 +1,4 @@
-// connection_test.cc - values there and back, and what each failure is called.
+// connection_test.cc - values are written and read back, and each failure becomes the right error.
 
 #include "db/connection.h"
 
@@ -42,7 +42,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// All share one database, and each has the table for itself.
+// All tests share one database, and each has the table for itself.
 Database& one_database()
 {
     static Database database{database::Content::empty};
@@ -69,7 +69,7 @@ struct OneTable {
     db::Connection connection = database.connect();
 };
 
-// The remedy of the error that a call throws; a DuplicateKey or success ends the test.
+// Returns the remedy of the error that the call throws. DuplicateKey or success fails the test.
 template <typename Call>
 Remedy remedy_of(Call call)
 {
@@ -81,7 +81,7 @@ Remedy remedy_of(Call call)
     throw std::runtime_error("there was no error");
 }
 
-// Listens and never says a word, as a server that hangs.
+// Listens and never answers, as a server that hangs does.
 class Silent {
 public:
     explicit Silent(const std::string& path)
@@ -202,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(the_first_row_may_be_missing_and_the_only_one_may_not, O
     BOOST_CHECK_THROW(ids().only<std::int64_t>(), std::logic_error);
 }
 
-// The statement stays prepared, and its parameters change their type.
+// The statement stays prepared while its parameters change their type.
 BOOST_FIXTURE_TEST_CASE(one_statement_with_all_kinds_of_values, OneTable)
 {
     const auto insert = [&](std::int64_t id, db::Value number, db::Value text) {
@@ -308,7 +308,7 @@ BOOST_FIXTURE_TEST_CASE(faults_of_a_statement_are_given_up, OneTable)
     connection.run("SELECT 1");
 }
 
-// Strict: what does not fit is an error, not cut.
+// In strict mode a value that does not fit is an error. It is not cut.
 BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused, OneTable)
 {
     BOOST_TEST(remedy_of([&] {
@@ -338,7 +338,7 @@ BOOST_FIXTURE_TEST_CASE(an_error_tells_its_number_and_state, OneTable)
 BOOST_FIXTURE_TEST_CASE(a_deadlock_is_worth_a_retry, OneTable)
 {
     connection.run("INSERT INTO t (id) VALUES (1), (2)");
-    // Each takes one row, and when both have one, wants the other's.
+    // Each takes one row, and when both have one, tries to take the other's.
     const std::array<support::Signal, 2> has_one;
     const auto victims = support::in_processes(2, [&](int number) {
         const auto index = static_cast<std::size_t>(number);
@@ -370,7 +370,7 @@ BOOST_FIXTURE_TEST_CASE(a_lock_that_takes_too_long_is_worth_a_retry, OneTable)
                == Remedy::retry);
 }
 
-// The request has a deadline; waiting for a lock has a shorter one.
+// A request has a deadline. Waiting for a lock ends before that.
 BOOST_FIXTURE_TEST_CASE(a_session_is_set_up, OneTable)
 {
     const auto setting = [&](db::Statement statement) {
@@ -391,8 +391,8 @@ BOOST_FIXTURE_TEST_CASE(a_killed_connection_is_to_be_replaced, OneTable)
     BOOST_TEST(remedy_of([&] { connection.run("SELECT 1"); }) == Remedy::reconnect);
 }
 
-// MySQL says farewell before it closes such a connection, and that is what the next statement
-// hears.
+// MySQL sends a last message before it closes such a connection. The next statement gets that
+// message.
 BOOST_FIXTURE_TEST_CASE(a_connection_that_was_idle_for_too_long_is_to_be_replaced, OneTable)
 {
     connection.query("SELECT id FROM t");
@@ -414,7 +414,7 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable
     const auto id = id_of(connection);
     support::Process killer{[&] {
         auto other = database.connect();
-        // The statement runs. A loaded machine may take a while to get there.
+        // Waits until the statement runs, which may take a while on a loaded machine.
         const auto is_asleep = [&] {
             return other
                 .query(
@@ -431,7 +431,7 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_is_killed_with_its_connection, OneTable
     BOOST_TEST(killer.wait() == 0);
 }
 
-// sql::Connection::commit() would say nothing.
+// sql::Connection::commit() would not report it.
 BOOST_FIXTURE_TEST_CASE(a_commit_on_a_killed_connection_is_an_error, OneTable)
 {
     db::Transaction transaction{connection};
@@ -537,7 +537,7 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
     {
         const Silent silent{config.db.socket};
         BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::reconnect);
-        // A loaded machine may let the pause pass between two calls. Then the session tries again,
+        // On a loaded machine the pause may pass between two calls. Then the session tries again,
         // and a new pause begins.
         auto tried = session.connections();
         for (int i = 0; i < 10 && remedy_of([&] { session.connection(); }) != Remedy::give_up; ++i)
@@ -550,7 +550,7 @@ BOOST_AUTO_TEST_CASE(a_session_leaves_a_server_alone_for_a_moment_that_let_it_wa
     BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);
 }
 
-// Nobody waits for what another has found out.
+// No session waits to find out what another one has found out.
 BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
 {
     const support::Directory directory;
@@ -577,7 +577,7 @@ BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
     BOOST_REQUIRE(::unlink(config.db.socket.c_str()) == 0);
     const proxy::Proxy listens{server, config.db.socket};
     std::this_thread::sleep_for(600ms);
-    // A request leaves it to who has nothing to do.
+    // A request leaves the attempt to idle workers.
     BOOST_TEST(remedy_of([&] { first.connection(); }) == Remedy::give_up);
     second.try_again();
     BOOST_TEST(!outage.is_on());
@@ -585,7 +585,7 @@ BOOST_AUTO_TEST_CASE(sessions_tell_each_other_of_a_server_that_hangs)
     BOOST_TEST(first.connection().query("SELECT 1").count() == 1U);
 }
 
-// A statement that waits is one session's trouble: a lock, or a long answer. The others go on.
+// A statement that waits, for a lock or a long answer, concerns one session. The others go on.
 BOOST_FIXTURE_TEST_CASE(a_statement_that_took_as_long_as_a_time_out_is_no_outage, OneTable)
 {
     auto config = database.config();
@@ -602,7 +602,7 @@ BOOST_FIXTURE_TEST_CASE(a_statement_that_took_as_long_as_a_time_out_is_no_outage
     BOOST_TEST(second.connections() == 1);
     BOOST_TEST(first.connection().query("SELECT 1").count() == 1U);
     BOOST_TEST(first.connections() == 2);
-    // Nor is one that is killed.
+    // A killed statement is no outage either.
     kill(id_of(first.connection()));
     BOOST_TEST(remedy_of([&] { first.connection().query("SELECT 1"); }) == Remedy::reconnect);
     first.drop();
@@ -619,7 +619,7 @@ BOOST_FIXTURE_TEST_CASE(after_an_outage_each_session_connects_anew, OneTable)
     BOOST_TEST(outage.begin());
     BOOST_TEST(!outage.begin());
     BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::give_up);
-    // Where nobody tries, a request does after a while, and others leave it to that one.
+    // If no idle worker tries, a request tries after a while, and the others leave it to that one.
     std::this_thread::sleep_for(1100ms);
     BOOST_TEST(outage.takes_turn(10s));
     BOOST_TEST(remedy_of([&] { session.connection(); }) == Remedy::give_up);
@@ -629,7 +629,7 @@ BOOST_FIXTURE_TEST_CASE(after_an_outage_each_session_connects_anew, OneTable)
     BOOST_TEST(session.connections() == 2);
     session.connection();
     BOOST_TEST(session.connections() == 2);
-    // And the request that takes the turn.
+    // The request that takes the turn connects, too.
     outage.begin();
     std::this_thread::sleep_for(1100ms);
     BOOST_TEST(session.connection().query("SELECT 1").count() == 1U);

@@ -1,5 +1,5 @@
-// lifecycle_test.cc - what an operator sees of a mailbox, living or deleted, and what becomes of
-// it.
+// lifecycle_test.cc - the operator's view of existing and deleted mailboxes, and the changes to
+// them.
 
 #include "db/lifecycle.h"
 
@@ -26,7 +26,7 @@ namespace {
 struct House : database::Tenant {
     House() { store.create(grant(), {mailbox("alice"), mailbox("bob")}, actor); }
 
-    // Her state, generation and quota.
+    // Returns the mailbox's state, generation and quota.
     std::string of_alice()
     {
         return database.text(
@@ -34,7 +34,7 @@ struct House : database::Tenant {
             " WHERE domain_id = ? AND local_part = 'alice'",
             {domain_id});
     }
-    // By the operator, on what this domain has.
+    // Returns the operator's changes in this domain.
     Strings changes()
     {
         return database.column(
@@ -189,7 +189,7 @@ constexpr auto kGrace = std::chrono::days{7};
 constexpr std::int64_t kGraceSeconds = std::chrono::seconds{kGrace}.count();
 
 struct Restoring : House {
-    // Deletes her, so many seconds ago; her storage id.
+    // Deletes the mailbox, as if so many seconds ago. Returns its storage id.
     std::string deleted(std::string_view name, std::int64_t seconds_ago = 0)
     {
         const auto id = storage_id(name);
@@ -216,7 +216,7 @@ struct Restoring : House {
                              {mailboxes, account});
     }
 
-    // All that a restoration may change.
+    // Returns everything that a restoration may change.
     Strings everything()
     {
         return database.column(
@@ -268,7 +268,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restoring)
     BOOST_TEST(was.storage_id == id);
     BOOST_TEST(was.state == "no_login");
     BOOST_TEST(was.size_bytes == 5);
-    // Behind the others in the domain's order; and no login from before is in force.
+    // It is the last in the domain's order, and no login from before is valid.
     const auto now = database.text(
         "SELECT CONCAT_WS(' ', id, local_part, created_at, size_bytes, state, storage_id, password, generation,"
         " quota_bytes) FROM mailbox WHERE storage_id = ?",
@@ -286,7 +286,7 @@ BOOST_FIXTURE_TEST_CASE(without_a_quota_of_its_own, Restoring)
     BOOST_TEST(of_alice() == "active 2 -");
 }
 
-// Whichever way it comes and goes, a session's name is never in force again.
+// However often a mailbox is deleted and restored, a session's name never becomes valid again.
 BOOST_FIXTURE_TEST_CASE(again_and_again, Restoring)
 {
     std::int64_t last = generation("alice");
@@ -324,7 +324,7 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_several_or_the_one_that_is_named, Restoring)
         if (!ids.empty()) store.create(grant(), {mailbox("alice")}, actor);
         ids.push_back(deleted("alice", age));
     }
-    // The last can be restored no more, but those before it can.
+    // The last one cannot be restored any more, but those before it can.
     database.execute("UPDATE deleted_mailbox SET purged_at = 1 WHERE storage_id = ?", {ids[2]});
     auto wanted = alice();
     wanted.name = address("one");
@@ -339,8 +339,8 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_several_or_the_one_that_is_named, Restoring)
     check_counters();
 }
 
-// In the same second, too: that of the domain that is there now, without a word about the former
-// one.
+// If both were deleted in the same second, it is the one of the present domain, and no option is
+// needed.
 BOOST_FIXTURE_TEST_CASE(the_last_of_two_domains, Restoring)
 {
     const auto former = storage_id("alice");
@@ -395,13 +395,13 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_was_removed, Restoring)
     life::restore(connection, wanted, kGrace);
     BOOST_TEST(storage_id("alice") == id);
     check_counters();
-    // From here on it belongs to the new one.
+    // From here on it belongs to the new domain.
     deleted("alice");
     life::restore(connection, alice(), kGrace);
     BOOST_TEST(storage_id("alice") == id);
 }
 
-// The janitor's own statement decides, whichever of the two is first.
+// The janitor's statement and the restoration exclude each other, whichever comes first.
 BOOST_FIXTURE_TEST_CASE(while_the_janitor_begins_to_remove_it, Restoring)
 {
     const auto id = deleted("alice");
@@ -420,7 +420,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_begins_to_remove_it, Restoring)
             }
             return 0;
         }};
-        // The table is renewed ten times a second.
+        // The server renews the table ten times a second.
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{30};
         while (
             janitor

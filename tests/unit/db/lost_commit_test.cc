@@ -1,5 +1,5 @@
-// lost_commit_test.cc - what is true when a connection ends in the midst of a change: what was
-// answered, exactly once.
+// lost_commit_test.cc - a connection ends in the middle of a change: what was answered is what
+// happened, exactly once.
 
 #include "db/mailboxes.h"
 
@@ -46,7 +46,7 @@ Config with_socket(Config config, const std::string& socket)
 
 // A tenant, and a store that reaches the same database through a proxy.
 struct Proxied : database::Tenant {
-    // What is logged on the way is not for whoever runs the tests.
+    // The log lines of these faults are kept out of the test's output.
     Stderr standard_error;
     support::Directory directory;
     proxy::Proxy proxy{database.config().db, directory.path("proxy.sock")};
@@ -55,7 +55,7 @@ struct Proxied : database::Tenant {
     Store proxied{proxied_session};
     const grants::Grant may = grant();
 
-    // From now on this command, counted from 0, has that fate; all others pass.
+    // From now on this command, counted from 0, meets that fate. All others pass.
     void at(int place, Fate fate)
     {
         commands = 0;
@@ -63,7 +63,7 @@ struct Proxied : database::Tenant {
             return commands++ == place ? fate : Fate::passes;
         });
     }
-    // The first so many commands that are COMMITs have that fate.
+    // The first so many COMMITs meet that fate.
     void at_commits(int count, Fate fate)
     {
         commits = 0;
@@ -219,7 +219,7 @@ BOOST_AUTO_TEST_CASE(without_a_server_every_call_says_so_at_once)
 
 // --- within a transaction -------------------------------------------------------------
 
-// The connection ends at each command in turn: whatever it was, what was answered is what is there.
+// The connection ends at each command in turn. Whichever it is, the tables agree with the answer.
 BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_create,
                        data::make(kQuickFates), fate)
 {
@@ -302,8 +302,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_connection_ends_at_any_command_of_remove_all
     BOOST_TEST(place < kMostCommands);
 }
 
-// Without an answer nobody knows, so the store asks; and where the old transaction is
-// still under way in the server, it waits for its end.
+// Without an answer the outcome is unknown, so the store asks for it. If the server is still at
+// work on the old transaction, the store waits for its end.
 BOOST_DATA_TEST_CASE_F(Proxied, a_commit_that_gets_no_answer, data::make(kFates), fate)
 {
     at_commits(1, fate);
@@ -348,7 +348,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_an_update_that_gets_no_answer, data:
     BOOST_TEST(times("create bob") == 1);
 }
 
-// One statement reads back for all of them.
+// One statement finds out the outcome for all of them.
 BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_hundred_that_gets_no_answer, data::make(kFates), fate)
 {
     at_commits(1, fate);
@@ -364,7 +364,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_hundred_that_gets_no_answer, data:
         == 100);
 }
 
-// In two transactions, and the COMMITs of both are lost, or twice the one's.
+// There are two transactions. Both lose their COMMIT, or one loses it twice.
 BOOST_DATA_TEST_CASE_F(Proxied, a_commit_of_a_removal_of_all_that_gets_no_answer,
                        data::make(kFates), fate)
 {
@@ -406,12 +406,12 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_lost_between_two_parts_of_a_removal_of_a
     BOOST_TEST(done.removed == kAll - rows());
     BOOST_TEST(rows() == 100);
     BOOST_TEST(counter() == 100);
-    // Before the first one nothing is done.
+    // Before the first part nothing is done.
     BOOST_CHECK_THROW(proxied.remove_all(may, domain, actor, Clock::now() + 1min), db::Error);
     BOOST_TEST(rows() == 100);
 }
 
-// What had the answer "exists already" must not be taken for done when it is asked again.
+// A request that got "exists already" must not be taken for done when the outcome is asked for.
 BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_lost,
                        data::make({Fate::lost, Fate::lost_slowly}), fate)
 {
@@ -421,7 +421,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_l
         return fate;
     });
     support::Process other{[&] {
-        // Waits for the domain's row, and has it as soon as the lost transaction is undone.
+        // Waits for the domain's row, and gets it as soon as the lost transaction is rolled back.
         std::this_thread::sleep_for(20ms);
         auto another = database::session(database.config());
         Store own{another};
@@ -439,7 +439,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, somebody_else_takes_the_name_while_a_commit_is_l
     BOOST_TEST(counter() == 1);
 }
 
-// The server is away for a moment after it has taken the COMMIT.
+// The server is not reachable for a moment after it has received the COMMIT.
 BOOST_DATA_TEST_CASE_F(Proxied, what_asks_for_a_lost_commit_loses_its_connection_too,
                        data::make(kQuickFates), fate)
 {
@@ -454,7 +454,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, what_asks_for_a_lost_commit_loses_its_connection
     BOOST_TEST(rows() == 2);
 }
 
-// Something between us and the server lets no COMMIT through: that is told, after a few times.
+// No COMMIT reaches the server. The error is reported after a few attempts.
 BOOST_FIXTURE_TEST_CASE(no_commit_ever_arrives, Proxied)
 {
     at_commits(20, Fate::lost);
@@ -464,7 +464,7 @@ BOOST_FIXTURE_TEST_CASE(no_commit_ever_arrives, Proxied)
     BOOST_TEST(counter() == 0);
 }
 
-// A node of a cluster does that whose transaction contradicts another node's.
+// A node of a cluster refuses a COMMIT if its transaction contradicts another node's.
 BOOST_FIXTURE_TEST_CASE(a_commit_that_the_server_refuses, Proxied)
 {
     at_commits(1, Fate::refused);
@@ -487,7 +487,8 @@ BOOST_FIXTURE_TEST_CASE(a_commit_that_the_server_refuses, Proxied)
     BOOST_TEST(counter() == 1);
 }
 
-// Nor can anybody be asked then. It is not said that nothing was done: here it was.
+// The outcome cannot be asked for either. The answer does not say that nothing was done: here it
+// was.
 BOOST_FIXTURE_TEST_CASE(nobody_knows_of_a_commit, Proxied)
 {
     Store impatient{proxied_session, 200ms};
@@ -542,7 +543,8 @@ BOOST_FIXTURE_TEST_CASE(a_list_is_one_command, Proxied)
 
 // --- deadlocks ------------------------------------------------------------------------
 
-// Another transaction, with more to lose, has the mailbox and then wants the domain.
+// Another transaction, which has changed more rows, locks the mailbox and then waits for the
+// domain.
 BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
 {
     store.create(may, {mailbox("alice")}, actor);
@@ -559,8 +561,8 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
             "UPDATE mailbox SET quota_bytes = 5 WHERE domain_id = ? AND local_part = 'alice'",
             {domain_id});
         has_row.give();
-        // Until the store has the domain, and waits for the mailbox. The table is renewed ten times
-        // a second.
+        // Waits until the store has the domain and waits for the mailbox. The server renews the
+        // table ten times a second.
         for (int i = 0; i < 200; ++i) {
             std::this_thread::sleep_for(150ms);
             auto waiting = connection.query(
@@ -584,8 +586,8 @@ BOOST_FIXTURE_TEST_CASE(the_victim_of_a_deadlock_begins_again, Proxied)
     }));
 }
 
-// Each kind of change: how it is made, what it holds before it comes to the audit log, and how it
-// shows.
+// Each kind of change: how it is made, which lock it has before it writes to the audit log, and its
+// line there.
 struct Kind : support::Row {
     bool (*change)(Proxied& it);
     db::Statement held;  // wants one id, that of the domain
@@ -614,8 +616,8 @@ const Kind kKinds[] =
          "delete alice"},
 };
 
-// The other one has the end of the audit log, where every change has to write, and then wants what
-// the change has.
+// The other transaction locks the end of the audit log, where every change has to write, and then
+// waits for the lock that the change has.
 BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::make(kKinds), kind)
 {
     store.create(may, {mailbox("alice")}, actor);
@@ -637,7 +639,7 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::m
         return 0;
     }};
     has_end.await();
-    // The table is renewed ten times a second.
+    // The server renews the table ten times a second.
     support::Process watch{[&] {
         auto connection = database.connect();
         for (int i = 0; i < 200; ++i) {
@@ -670,8 +672,8 @@ BOOST_DATA_TEST_CASE_F(Proxied, the_victim_begins_again_whatever_it_was, data::m
 
 namespace {
 
-// Somebody has the domain and the mailbox, until the change has been begun so many times; and a
-// wait for them takes a second.
+// Another transaction locks the domain and the mailbox until the change has been begun so many
+// times. Waiting for the locks ends after a second.
 struct Held : Proxied {
     explicit Held(int its_attempts = 2) : attempts{its_attempts}
     {

@@ -1,5 +1,5 @@
-// mailboxes_test.cc - every operation on the real tables: what it answers and what it leaves, alone
-// and among others. (store_lost_test.cc: when connections end in its midst.)
+// mailboxes_test.cc - every operation on the real tables: what it returns and what it leaves, alone
+// and beside others. (For connections that end in the middle, see lost_commit_test.cc.)
 
 #include "db/mailboxes.h"
 
@@ -203,7 +203,7 @@ BOOST_FIXTURE_TEST_CASE(a_narrowed_key_sees_its_domain_only, Tenant)
     BOOST_TEST(store.grant(narrow, second.name())->domain_id == 0);
     BOOST_TEST(store.grant(key, second.name())->domain_id != 0);
     BOOST_TEST(store.list(narrow, domain, {}).has_value());
-    // With a mailbox in it, or the list would be empty for anybody.
+    // It has a mailbox, because the list of an empty domain would be empty for every key.
     auto wide = store.grant(key, second.name()).value();
     store.create(wide, {{mailbox::Address::parse("bob", second), "{PLAIN}x"}}, actor);
     BOOST_TEST(store.list(key, second, {}).has_value());
@@ -287,7 +287,7 @@ struct Hindrance : support::Row {
     db::Statement statement;
 };
 
-// The list's one statement leaves these to the other way, which says why.
+// For these the list's one statement returns nothing, and the grant says why.
 const Hindrance kHindrances[] = {
     {"revoked", "UPDATE api_key SET revoked_at = 1 WHERE id = ?"},
     {"expired", "UPDATE api_key SET expires_at = UNIX_TIMESTAMP() WHERE id = ?"},
@@ -454,7 +454,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_is_exact, Tenant)
     BOOST_TEST(rows() == 3);
 }
 
-// Over all its domains.
+// The limit is for all domains of the account together.
 BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact, Tenant)
 {
     Tenant other;
@@ -487,7 +487,7 @@ BOOST_FIXTURE_TEST_CASE(a_full_account_still_updates, Tenant)
     BOOST_TEST(counter() == 1);
 }
 
-// Two domains of one account, from eight processes at once.
+// Eight processes create mailboxes in two domains of one account at once.
 BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact_for_a_crowd, Tenant)
 {
     Tenant other;
@@ -516,7 +516,7 @@ BOOST_FIXTURE_TEST_CASE(the_allowance_of_an_account_is_exact_for_a_crowd, Tenant
     BOOST_TEST(rows() + other.rows() == 25);
 }
 
-// Without an allowance, nobody waits for a colleague in another domain.
+// Without an allowance, no creation waits for one in another domain.
 BOOST_FIXTURE_TEST_CASE(an_account_without_an_allowance_is_not_locked, Tenant)
 {
     auto holder = database.connect();
@@ -646,7 +646,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_deleted_is_kept_with_every_column, Tenant)
     BOOST_TEST(remove("alice") == Changed::no_such_mailbox);
 }
 
-// Whatever remove() leaves of one, remove_all() leaves of each.
+// remove_all() leaves of each mailbox what remove() leaves of one.
 BOOST_FIXTURE_TEST_CASE(all_are_removed_as_each_is, Tenant)
 {
     Tenant neighbour;
@@ -686,7 +686,7 @@ BOOST_FIXTURE_TEST_CASE(all_are_removed_as_each_is, Tenant)
         == 0);
 }
 
-// Who creates meanwhile waits for a part of it at most, and keeps what was created.
+// A creation meanwhile waits for one part of it at most, and what it created stays.
 BOOST_FIXTURE_TEST_CASE(what_is_created_while_all_are_removed_stays, Tenant)
 {
     create(numbered("m", 3'000));
@@ -725,7 +725,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_is_created_again_is_another_mailbox, Ten
     BOOST_TEST(deleted() == 2);
 }
 
-// The ids of those that are gone are not given again: a page would shift under a client.
+// The ids of deleted mailboxes are not given out again, because a page would shift under a client.
 BOOST_FIXTURE_TEST_CASE(an_id_is_given_once, Tenant)
 {
     create({"alice", "bob"});
@@ -802,7 +802,7 @@ BOOST_FIXTURE_TEST_CASE(the_schema_has_a_version, OwnDatabase)
 
 // --- at the same time -----------------------------------------------------------------
 
-// Each process has a session of its own, as a worker has.
+// Each process has its own session, as a worker has.
 template <typename Work>
 std::vector<int> workers(Tenant& tenant, int count, Work work)
 {
@@ -849,7 +849,8 @@ BOOST_FIXTURE_TEST_CASE(of_many_who_want_a_name_one_gets_it, Tenant)
     BOOST_TEST(audit().size() == 20U);
 }
 
-// The names of two requests in opposite order: a lock for each name would be a deadlock.
+// Two requests have the same names in opposite order. With a lock for each name this would
+// deadlock.
 BOOST_FIXTURE_TEST_CASE(many_at_once_update_the_same_names, Tenant)
 {
     auto wanted = numbered("m", 10);
@@ -870,7 +871,7 @@ BOOST_FIXTURE_TEST_CASE(many_at_once_update_the_same_names, Tenant)
     BOOST_TEST(done == (std::vector{0, 0, 0, 0}), per_element());
     BOOST_TEST(counter() == 10);
     BOOST_TEST(all_session_ends() == 4 * 5 * 10);
-    // One request's passwords, not a mixture.
+    // The passwords are those of one request, not a mixture.
     BOOST_TEST(database.number("SELECT COUNT(DISTINCT password) FROM mailbox WHERE domain_id = ?",
                                {domain_id})
                == 1);
@@ -922,7 +923,7 @@ BOOST_FIXTURE_TEST_CASE(the_counter_is_the_rows_at_every_moment, Tenant)
     BOOST_TEST(counter() == rows());
 }
 
-// A page that was read once does not change when more is added: nothing appears in its midst.
+// A page that was read does not change when mailboxes are added: none appears in its middle.
 BOOST_FIXTURE_TEST_CASE(what_is_added_is_added_at_the_end, Tenant)
 {
     const auto may = grant();

@@ -1,4 +1,5 @@
-// migrate_test.cc - the schema comes to its version from wherever it is, and never back.
+// migrate_test.cc - migrate brings the schema from any earlier state to its version, and never
+// back.
 
 #include "base/strings.h"
 #include "db/migrate.h"
@@ -30,7 +31,7 @@ struct Empty {
         return database.number(
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()");
     }
-    // Everything that the migrations make, as the server describes it.
+    // Returns everything that the migrations create, as the server describes it.
     std::vector<std::string> schema()
     {
         auto all = database.column(
@@ -71,7 +72,7 @@ std::vector<std::string> lines_of(std::string_view text)
     return lines;
 }
 
-// What the files make of a kind, such as TABLE, in their order.
+// Returns the names of what the files create of a kind, for example TABLE, in their order.
 std::vector<std::string> made(const std::string& kind)
 {
     const auto begin = "CREATE " + kind + " IF NOT EXISTS ";
@@ -103,8 +104,8 @@ BOOST_AUTO_TEST_CASE(the_numbers_count_up_from_one)
     BOOST_TEST(migrate::newest_version() == static_cast<std::int64_t>(migrations::kCount));
 }
 
-// A statement ends with a semicolon at the end of a line: what that rule would cut, or
-// would never run, must not be in a file.
+// A statement ends with a semicolon at the end of a line. No file has a statement that this rule
+// would cut, or would never run.
 BOOST_AUTO_TEST_CASE(every_file_keeps_to_the_rule_of_the_semicolon)
 {
     for (std::size_t i = 0; i < migrations::kCount; ++i) {
@@ -121,7 +122,7 @@ BOOST_AUTO_TEST_CASE(every_file_keeps_to_the_rule_of_the_semicolon)
     }
 }
 
-// One that was interrupted is run again from its beginning.
+// A migration that was interrupted is run again from its beginning.
 BOOST_AUTO_TEST_CASE(every_statement_that_makes_something_can_be_repeated)
 {
     for (std::size_t i = 0; i < migrations::kCount; ++i) {
@@ -172,7 +173,7 @@ BOOST_FIXTURE_TEST_CASE(applied_twice_is_applied_once, Empty)
     BOOST_TEST(schema() == before, boost::test_tools::per_element());
 }
 
-// Whatever is missing is made, wherever it ended.
+// Wherever a migration was interrupted, the missing tables are created.
 BOOST_FIXTURE_TEST_CASE(interrupted_at_any_table_it_is_run_again, Empty)
 {
     apply();
@@ -223,7 +224,7 @@ BOOST_FIXTURE_TEST_CASE(two_at_once_do_it_once, Empty)
     BOOST_TEST(tables() == std::ssize(made("TABLE")) + 1);
 }
 
-// Who must wait for another's migration is told so, and does not just lose the connection.
+// A migrate that has to wait for another one says so, and does not just lose its connection.
 BOOST_FIXTURE_TEST_CASE(one_that_must_wait_too_long_says_why, Empty)
 {
     database.run("DO GET_LOCK('mailboxd migrate " + database.name() + "', 0)");

@@ -1,5 +1,5 @@
-// moving_list_test.cc - a page deep in a domain that changes while it is looked for: the page is of
-// one moment.
+// moving_list_test.cc - the domain changes while a page deep in it is read: the page shows one
+// moment.
 
 #include "db/mailboxes.h"
 
@@ -40,7 +40,8 @@ bool operator==(const Page& left, const Page& right)
     return left.total == right.total && left.names == right.names;
 }
 
-// Ids 1 to 140, read through a proxy, which lets something happen in front of a statement.
+// A domain with the ids 1 to 140, read through a proxy that makes a change before a chosen
+// statement.
 struct Moving : database::Tenant {
     Moving()
     {
@@ -58,7 +59,7 @@ struct Moving : database::Tenant {
             return Fate::passes;
         });
     }
-    // By a session of its own, in the proxy's thread.
+    // Uses its own session, in the proxy's thread.
     void remove(const Strings& local_parts)
     {
         for (const auto& local_part : local_parts) other.remove(may, address(local_part), actor);
@@ -75,7 +76,7 @@ struct Moving : database::Tenant {
     {
         return page_of(proxied.page(domain_id, domain, wanted));
     }
-    // The list says nothing where it finds nothing, and leaves it to the page.
+    // If list() returns nothing, the page is read by page(), as the API does.
     Page by_list(const store::Page& wanted)
     {
         const auto found = proxied.list(key, domain, wanted);
@@ -144,7 +145,7 @@ const Change kChanges[] =
 
 BOOST_AUTO_TEST_SUITE(store)
 
-// In front of every statement in turn, until there is none.
+// The change comes before each statement in turn, until there is none.
 BOOST_DATA_TEST_CASE(a_page_of_a_domain_that_changes,
                      data::make(kChanges) * data::make({false, true}), change, is_list)
 {

@@ -1,5 +1,5 @@
-// routines_test.cc - triggers and functions come back as the migrations define them, whatever a
-// restore has made of them.
+// routines_test.cc - triggers and functions become what the migrations define, whatever a restored
+// dump has left of them.
 
 #include "db/routines.h"
 
@@ -23,7 +23,7 @@ struct Tables {
         progress.str("");
         return routines::restore(connection, progress);
     }
-    // Name, place and body of each, as the server has them.
+    // Returns name, place and body of each, as the server has them.
     std::vector<std::string> stored()
     {
         auto all = database.column(
@@ -96,7 +96,7 @@ BOOST_DATA_TEST_CASE_F(Tables, what_is_missing_or_different_is_made_anew, data::
     BOOST_TEST(restore() == 0U, progress.str());
 }
 
-// A user who is gone, as after a restore on another server.
+// The definer is a user who does not exist any more, as after a restore on another server.
 BOOST_FIXTURE_TEST_CASE(one_whose_definer_is_another_is_made_anew, Tables,
                         *boost::unit_test::precondition(database::is_private))
 {
@@ -116,7 +116,7 @@ BOOST_FIXTURE_TEST_CASE(one_whose_definer_is_another_is_made_anew, Tables,
     BOOST_TEST(stored() == before, boost::test_tools::per_element());
 }
 
-// What was missed while they were missing.
+// Corrects what the triggers missed while they were missing.
 BOOST_FIXTURE_TEST_CASE(sizes_and_versions_are_mended, Tables)
 {
     database::Tenant tenant{database};
@@ -135,8 +135,8 @@ BOOST_FIXTURE_TEST_CASE(sizes_and_versions_are_mended, Tables)
                != version);
 }
 
-// mailboxctl's own user may not, and `mailboxctl migrate` is run by it where there is nothing else
-// to do.
+// mailboxctl's own user may not see them, and `mailboxctl migrate` runs as that user if there is
+// nothing else to do.
 BOOST_FIXTURE_TEST_CASE(who_may_not_see_them_changes_nothing, Tables)
 {
     const database::User user{database, "'Secret-1'"};

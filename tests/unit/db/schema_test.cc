@@ -1,5 +1,5 @@
-// schema_test.cc - what the tables do by themselves: sizes follow the usage, states the account,
-// nothing is twice or left over.
+// schema_test.cc - what keys and triggers keep true: sizes follow the usage, a key's state follows
+// the account, and no row is duplicate or left over.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -23,7 +23,7 @@ struct Alice : database::Tenant {
             "SELECT size_bytes FROM mailbox WHERE domain_id = ? AND local_part = ?",
             {domain_id, local_part});
     }
-    // As Dovecot's quota_clone writes it.
+    // Writes it as Dovecot's quota_clone does.
     void use(std::string_view local_part, std::int64_t bytes)
     {
         database.execute(
@@ -87,7 +87,7 @@ BOOST_FIXTURE_TEST_CASE(a_size_that_changes_is_a_change_of_the_domain, Alice)
     BOOST_TEST(other.version() == before_other);
 }
 
-// Dovecot writes it so for who has logged in.
+// Dovecot writes this name for a user who has logged in.
 BOOST_FIXTURE_TEST_CASE(a_size_of_who_has_logged_in_is_one_too, Alice)
 {
     const auto before = version();
@@ -108,7 +108,7 @@ BOOST_FIXTURE_TEST_CASE(whoever_changes_the_row_of_a_domain_changes_its_version,
     BOOST_TEST(version() != changed);
 }
 
-// As after a restore, or on a replica that had not come so far when it took over.
+// As after a restore, or on a replica that lagged behind when it took over.
 BOOST_FIXTURE_TEST_CASE(a_version_is_not_given_again_when_the_database_goes_back, Alice)
 {
     const std::string name = "back-" + domain.name();
@@ -137,7 +137,7 @@ BOOST_FIXTURE_TEST_CASE(a_version_is_not_given_again_when_the_database_goes_back
     remove();
 }
 
-// The column is a number of the database; what Dovecot counts in between says nothing of the bytes.
+// Dovecot may write a number of messages without a change of the bytes.
 BOOST_FIXTURE_TEST_CASE(messages_alone_do_not_change_the_size, Alice)
 {
     use("alice", 5);
@@ -171,7 +171,7 @@ BOOST_FIXTURE_TEST_CASE(usage_by_address_fails, Alice)
     BOOST_TEST(size("alice") == 0);
 }
 
-// A session that is still open when its mailbox goes away writes its last size.
+// A session that is still open when its mailbox is deleted writes its last size.
 BOOST_FIXTURE_TEST_CASE(a_late_usage_leaves_no_ghost, Alice)
 {
     use("alice", 5);
@@ -204,7 +204,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_there_twice, Alice)
     BOOST_TEST(rows() == 2);
 }
 
-// josé is not jose, and Alice@ is stored as alice@ by us; the tables do not guess.
+// josé is not jose. The programs store Alice@ as alice@; the tables do not fold case.
 BOOST_FIXTURE_TEST_CASE(names_are_compared_byte_by_byte, Alice)
 {
     add("Alice", 90, support::unique("") + std::string(20, 'a'));
@@ -212,7 +212,7 @@ BOOST_FIXTURE_TEST_CASE(names_are_compared_byte_by_byte, Alice)
     BOOST_CHECK_THROW(add("jos\xC3\xA9", 91, std::string(32, 'b')), db::Error);
 }
 
-// The list looks at the key alone, so the key cannot have another state than its account.
+// The list reads the key only, so the key must have the state of its account.
 BOOST_FIXTURE_TEST_CASE(a_key_has_its_accounts_state, Alice)
 {
     const auto state = [&] {
@@ -238,8 +238,8 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_needs_its_domain, Alice)
     BOOST_CHECK_THROW(database.execute("DELETE FROM domain WHERE id = ?", {domain_id}), db::Error);
 }
 
-// What is removed can come back: each column that it has is kept. Those that are named here are
-// made anew.
+// What is removed can be restored, so each of its columns is kept, except those that are named
+// here: they get new values.
 struct Kept : support::Row {
     const char* table;
     const char* kept;

@@ -1,5 +1,5 @@
-// skip_test.cc - that `skip` finds the place that stepping over the rows would find, however the
-// ids lie.
+// skip_test.cc - `skip` finds the place that stepping over the rows would find, wherever the ids
+// have gaps.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -17,8 +17,8 @@ using boost::test_tools::per_element;
 
 namespace {
 
-// A domain with ids far apart, as one has that lived long: 40,000 mailboxes, with a hole of more
-// than a range between the halves, of which those remain that `remains` keeps.
+// A domain with gaps between its ids, as in an old domain: 40,000 mailboxes with a gap of more than
+// a range between the halves. Only those remain that `remains` keeps.
 struct LongLived : database::Tenant {
     explicit LongLived(const std::string& remains)
     {
@@ -67,8 +67,7 @@ struct LongLived : database::Tenant {
         BOOST_TEST(listing.total == rows());
         return names_of(listing);
     }
-    // As the API asks: the list finds nothing where the domain has changed, and leaves it to the
-    // page.
+    // Asks as the API does: if the domain has changed, list() returns nothing and page() is asked.
     std::vector<std::string> by_either(std::int64_t limit, std::int64_t skip)
     {
         const auto found = store.list(key, domain, {limit, skip});
@@ -91,9 +90,9 @@ struct LongLived : database::Tenant {
     }
 };
 
-// How many rows the tenant's own connection has read by way of an index, and how many the server
-// has sorted for it. The reads of whole tables are left out: to ask for these numbers is one. Such
-// a page would have to be sorted.
+// Returns how many rows the tenant's connection has read by an index, plus how many the server has
+// sorted for it. Reads of whole tables are left out, because asking for these numbers is one. (A
+// page that was read from a whole table would have to be sorted.)
 std::int64_t work(database::Tenant& tenant)
 {
     auto rows = tenant.session.connection().query(
@@ -104,7 +103,7 @@ std::int64_t work(database::Tenant& tenant)
     return sum;
 }
 
-// What the ranges count for this domain; the rows themselves are the other side.
+// Returns what the ranges count for this domain, to be compared with its rows.
 std::int64_t counted(database::Tenant& tenant)
 {
     return tenant.database.number(
@@ -171,7 +170,7 @@ BOOST_DATA_TEST_CASE(finds_the_same_place, data::make(kDomains), row)
     domain.check(total + 1000);
 }
 
-// What was looked up for one list serves the next, as long as the domain has not changed.
+// The ranges that were read for one list serve the next, while the domain does not change.
 BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
 {
     LongLived domain{"1"};
@@ -189,15 +188,15 @@ BOOST_AUTO_TEST_CASE(the_next_page_costs_no_look_up)
     domain.store.remove(domain.grant(), domain.address("u7"), domain.actor);
     BOOST_TEST(cost(25'599) > next);
     BOOST_TEST(cost(30'719) == next);
-    // Nor is it stepped over where the page is asked for without the list.
+    // page() without list() does not step over the rows either.
     domain.store.remove(domain.grant(), domain.address("u8"), domain.actor);
     const auto begin = work(domain);
     BOOST_TEST(domain.by_page(5, 30'718) == domain.stepping_over(5, 30'718), per_element());
     BOOST_TEST(work(domain) - begin < 1000);
 }
 
-// Or the time would tell a stranger what domains there are, how large they are, and which of them
-// somebody has just listed.
+// Otherwise the time of an answer would tell a stranger which domains exist, how large they are,
+// and which of them was just listed.
 BOOST_AUTO_TEST_CASE(who_has_another_secret_makes_the_server_look_at_no_domain)
 {
     LongLived domain{"1"};
@@ -230,7 +229,7 @@ BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name,
     const auto account =
         database.number("SELECT account_id FROM domain WHERE id = ?", {old.domain_id});
     LongLived heir{"i <= 39000"};
-    // As many mailboxes, and the same last id; other mailboxes.
+    // It has as many mailboxes and the same last id, but they are other mailboxes.
     BOOST_TEST(heir.rows() == old.rows());
     database.execute("UPDATE domain SET name = CONCAT('former-', name) WHERE id = ?",
                      {old.domain_id});
@@ -241,8 +240,8 @@ BOOST_DATA_TEST_CASE(what_was_looked_up_is_not_of_a_domain_that_took_its_name,
                per_element());
 }
 
-// One range of the primary key in its order, whatever the server's optimizer is and knows of the
-// table: the rows of the page, at most 128 that are stepped over, and the counts of ranges.
+// A page is one range of the primary key in its order, whatever the server's optimizer knows of the
+// table. It costs its own rows, at most 128 that are stepped over, and the counts of ranges.
 BOOST_AUTO_TEST_CASE(a_page_costs_its_own_rows)
 {
     LongLived domain{"1"};
@@ -289,7 +288,8 @@ BOOST_AUTO_TEST_CASE(ranges_are_counted_with_every_change)
         == 3);
 }
 
-// The bytes that text handling likes to lose or to change: 0 at the end, space, and the greatest.
+// Text handling is most likely to lose or change these bytes: 0 at the end, space, and the
+// greatest.
 BOOST_AUTO_TEST_CASE(every_count_of_a_fine_range)
 {
     database::Tenant tenant;
@@ -311,8 +311,8 @@ BOOST_AUTO_TEST_CASE(every_count_of_a_fine_range)
     BOOST_TEST(counted(tenant) == 0);
 }
 
-// Some at a time, so ranges that are taken as a whole, in part, and up to an id that is not there
-// any more.
+// Removes some at a time: whole ranges, parts of ranges, and up to an id that does not exist any
+// more.
 BOOST_AUTO_TEST_CASE(ranges_are_counted_when_all_are_removed)
 {
     database::Tenant tenant;
@@ -324,7 +324,7 @@ BOOST_AUTO_TEST_CASE(ranges_are_counted_when_all_are_removed)
     for (int i = 0; i < 1'203; i += 7)
         tenant.store.remove(tenant.grant(), tenant.address("u" + std::to_string(i)), tenant.actor);
     const auto there = tenant.rows();
-    // The time is up after the first part, each time.
+    // Each time, the time is up after the first part.
     std::int64_t removed = 0;
     while (removed < there) {
         store::Emptied emptied;
@@ -343,8 +343,7 @@ BOOST_AUTO_TEST_CASE(ranges_are_counted_when_all_are_removed)
     BOOST_TEST(counted_in_bytes(tenant) == 1);
 }
 
-// Of the second range there is none of the first; the last fine range of one and the first of the
-// next.
+// The ids lie in the last fine range of one range and the first fine range of the next.
 BOOST_AUTO_TEST_CASE(at_the_ends_of_a_range)
 {
     database::Tenant tenant;
