@@ -74,7 +74,7 @@ std::string_view action_of(mailbox::State state)
 std::int64_t parse_size(const std::string& text)
 {
     if (const auto size = Config::size(text)) return *size;
-    throw Refused(text + " is no size; it reads 500M, 2G or a number of bytes, at most 1024T");
+    throw Refused("'" + text + "' is not a size; use 500M, 2G or a number of bytes, at most 1024T");
 }
 
 db::Value number_or_none(const std::string& setting, const std::string& value)

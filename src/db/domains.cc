@@ -237,7 +237,7 @@ Admin::Removed Admin::restorable(const std::string& name, std::int64_t id,
         throw Refused(
             living
                 ? "the domain " + name
-                      + " is there already, and nothing is kept of a removed one; mailboxctl domain list shows it"
+                      + " is there already, and no removed one is kept; mailboxctl domain list shows it"
                 : "nothing is kept of a removed domain " + name
                       + ": there was none, or it was removed longer ago than deleted_for, or"
                         " it was erased; mailboxctl domain list --deleted shows those that can be restored");

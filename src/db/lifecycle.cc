@@ -203,12 +203,12 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
     if (all.empty() && find(connection, wanted.address)) {
         throw admin::Refused(
             text
-            + " is there already; it was restored or made meanwhile, and of a deleted one nothing is kept");
+            + " is there already: it was restored or created meanwhile, and no deleted one is kept");
     }
     if (all.empty()) {
         throw admin::Refused(
-            "of a deleted mailbox " + text
-            + " nothing is kept: there was none, or its mail is removed already; mailboxctl audit ADDRESS tells, and only a backup of the mail store can have the mail");
+            text
+            + " cannot be restored, because nothing is kept of it: it never was there, or its mail is removed already (mailboxctl audit ADDRESS shows which); only a backup of the mail store can have its mail");
     }
     const auto found = std::find_if(all.begin(), all.end(), [&](const Deleted& each) {
         return wanted.storage_id.empty() ? !each.is_purged : each.storage_id == wanted.storage_id;
@@ -229,7 +229,7 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
         throw admin::Refused(
             of_then + "cannot be restored: that was possible for "
             + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
-            + " days (deleted_for), and the janitor removes its mail; a longer deleted_for keeps what it has not got to yet");
+            + " days (deleted_for), and the janitor removes its mail; a longer deleted_for keeps what it has not removed yet");
     }
     return chosen;
 }
@@ -287,7 +287,7 @@ Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono
                 == 0) {
                 throw admin::Refused(
                     wanted.address.text()
-                    + " cannot be restored any more: just now its mail began to be removed, or it was restored");
+                    + " cannot be restored any more: just now the removal of its mail began, or it was restored");
             }
         } catch (const db::DuplicateKey&) {
             throw admin::Refused(

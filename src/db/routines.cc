@@ -157,13 +157,13 @@ std::size_t restore(db::Connection& connection, std::ostream& progress)
         } catch (const db::Error& error) {
             if (!found.empty() || count > 0 || !is_denied(error)) throw;
             progress
-                << "Triggers and functions were not looked at: this database user may not see them. A user that may change tables"
-                   " can (--db-user, --db-password-file).\n";
+                << "Triggers and functions were not checked, because this database user may not see them. A user that may change"
+                   " tables can (--db-user, --db-password-file).\n";
             return 0;
         }
         ++count;
         has_made_trigger = has_made_trigger || routine.kind == Kind::trigger;
-        progress << "made anew, because it was "
+        progress << "recreated, because it was "
                  << (is_there ? "different or another user's" : "missing") << ": "
                  << (routine.kind == Kind::trigger ? "trigger " : "function ") << routine.name
                  << '\n'

@@ -146,7 +146,7 @@ BOOST_FIXTURE_TEST_CASE(who_may_not_see_them_changes_nothing, Tables)
     config.db.password_file = directory.write("password", "Secret-1\n");
     auto connection = database::connection(config);
     BOOST_TEST(routines::restore(connection, progress) == 0U);
-    BOOST_TEST(progress.str().find("were not looked at") != std::string::npos, progress.str());
+    BOOST_TEST(progress.str().find("were not checked") != std::string::npos, progress.str());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
