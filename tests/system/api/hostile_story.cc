@@ -18,7 +18,7 @@ namespace {
 // After each row the workers must be the same as before it. All rows use one tenant with two
 // mailboxes, because no row may change anything.
 struct Hostile : story::Story {
-    Hostile() : who{victim(*this)}, workers{stack.workers()} {}
+    Hostile() : who{victim()}, workers{stack.workers()} {}
     void teardown()
     {
         BOOST_TEST(stack.workers() == workers, boost::test_tools::per_element());
@@ -28,9 +28,10 @@ struct Hostile : story::Story {
         Story::teardown();
     }
 
-    static const story::Tenant& victim(Story& story)
+    static const story::Tenant& victim()
     {
-        static const auto one = [&story] {
+        static const auto one = [] {
+            Story story;
             const auto who = story.tenant();
             story.create(who, "alice");
             story.create(who, "kate");
