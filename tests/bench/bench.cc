@@ -1,5 +1,5 @@
-// bench - takes each figure beside its ceiling or its peer, in turn, several rounds; prints the
-// table, writes results.json and the plots. scripts/bench prepares what has to run and calls it.
+// bench - measures each figure together with its ceiling or peer, in several rounds; prints the
+// table, writes results.json and the plots. scripts/bench prepares the servers and calls it.
 
 #include <algorithm>
 #include <atomic>
@@ -36,10 +36,9 @@ using figures::Table;
 using service::Service;
 using namespace std::chrono_literals;
 
-// --- What to measure with
-// ------------------------------------------------------------------------------------------------
+// --- Settings and counts ------------------------------------------------------------------------
 
-// NAME=VALUE on the command line.
+// NAME=VALUE arguments of the command line.
 class Settings {
 public:
     Settings(int argc, char** argv)
@@ -71,9 +70,9 @@ struct Counts {
     int requests;                // of one client, for one value of a ratio
     int deletions;               // in one run
     int creations;               // in each domain, in one round
-    std::vector<int> memory_at;  // requests after which a worker's memory is looked at
+    std::vector<int> memory_at;  // numbers of requests after which a worker's memory is measured
     int mix_seconds;
-    int flooded;  // requests of a kind, in one round
+    int flooded;  // requests of each kind in one round
 };
 
 const Counts kFull{5, 3, 10, 1000, 1800, 60, {100'000, 250'000, 500'000, 1'000'000}, 600, 40};
@@ -130,7 +129,7 @@ private:
         return std::make_unique<Service>(directory_ / "bin/mailboxd", directory_ / configuration,
                                          directory_ / "log/mailboxd.log");
     }
-    // One round after another, with a word on how far it is.
+    // Runs the rounds and prints the progress.
     void rounds(const std::string& what, const std::function<void()>& round) const
     {
         for (int i = 1; i <= counts_.rounds; ++i) {
@@ -147,14 +146,14 @@ private:
     {
         return "http://127.0.0.1:" + settings_[port] + target;
     }
-    // One client that asks the same again and again: the median of its times.
+    // Returns the median time of one client that repeats the same request.
     double list_milliseconds(const std::string& domain, const std::string& query) const
     {
         return median(well(load::one_by_one(port_, {static_cast<std::size_t>(counts_.requests),
                                                     load::get(path(domain, query), key_)}))
                           .milliseconds);
     }
-    // Of what must have no errors.
+    // Throws if there were errors; otherwise returns the result.
     static load::Result well(load::Result result)
     {
         if (result.errors() > 0)
@@ -167,7 +166,7 @@ private:
             return load::Request{request};
         };
     }
-    // Creates mailboxes that were not there before.
+    // Returns a request that creates a new mailbox.
     load::Request creation(const std::string& domain, std::function<void(int)> answered = {})
     {
         return {load::with_form("POST", path(domain), key_,
@@ -202,8 +201,7 @@ double ratio(double a, double b)
     return a / b;
 }
 
-// --- The list
-// ------------------------------------------------------------------------------------------------------------
+// --- Lists --------------------------------------------------------------------------------------
 
 void Bench::lists()
 {
@@ -227,7 +225,7 @@ void Bench::lists()
         const auto floor = url(path("constant", std::to_string(bytes.size())), "floor_port");
         std::vector<double> ours, peers, d_rates, f_rates, t_rates;
         rounds("list of " + std::to_string(sizes[i]), [&] {
-            // Each with the CPU time that it took a list.
+            // Each with the CPU time of one list.
             const auto cost =
                 [](const std::vector<pid_t>& processes, const std::function<double()>& run) {
                 const double before = service::cpu_seconds(processes);
@@ -292,7 +290,7 @@ void Bench::lists()
                      {"mailboxd", "PHP-FPM", "ceiling T"}, groups));
 }
 
-// For a note: what the same lists cost that have to be read, as the first time.
+// For a note: the same lists, read from the database each time.
 void Bench::lists_read()
 {
     std::string note = "with nothing kept, lists a second:";
@@ -324,7 +322,7 @@ double Bench::saturation()
     return *saturation_;
 }
 
-// For the plot of latencies: the time below which each share of the answers lies.
+// For the plot of latencies: the time that each share of the answers stays below.
 plot::Series distribution(const std::string& name, const std::vector<double>& milliseconds)
 {
     plot::Series series{name, {}};
@@ -455,8 +453,7 @@ void Bench::paging()
                 Direction::at_most, "", quotients});
 }
 
-// --- Writing
-// -------------------------------------------------------------------------------------------------------------
+// --- Changes ------------------------------------------------------------------------------------
 
 void Bench::posts()
 {
@@ -478,7 +475,7 @@ void Bench::posts()
 void Bench::deletes()
 {
     std::vector<double> quotients, rates, ceilings;
-    // Each run takes one mailbox from each of the next so many domains; a domain has ten.
+    // Each run deletes one mailbox from each of the next domains; a domain has ten.
     const auto next = [&](auto run) {
         if (next_deleted_ % kDomains + counts_.deletions > kDomains)
             next_deleted_ += kDomains - next_deleted_ % kDomains;
@@ -513,7 +510,7 @@ void Bench::deletes()
                 + std::to_string(std::lround(median(ceilings))));
 }
 
-// As the service itself says in its log.
+// As the service reports it in its log.
 std::vector<double> database_milliseconds(const std::vector<std::string>& lines)
 {
     std::vector<double> values;
@@ -561,7 +558,7 @@ void Bench::storm()
     const double rate = saturation() / 4;
     const std::chrono::seconds duration{counts_.open_loop_seconds / 2 + 1};
     std::vector<double> quotients, calm, stormy;
-    const load::AheadOfAll ahead;  // of those that hash
+    const load::AheadOfAll ahead;  // of the processes that hash
     const auto p99 = [&] {
         return percentile(
             well(load::open_loop(port_, rate, duration, listing_of_100())).milliseconds, 0.99);
@@ -572,7 +569,7 @@ void Bench::storm()
         auto posts = std::async(std::launch::async, [&] {
             int asked = 0;
             return well(load::closed_loop(port_, kPosting, duration + 1s, [&] {
-                if (++asked == kPosting + 1) begun.set_value();  // the first is answered
+                if (++asked == kPosting + 1) begun.set_value();  // the first one is answered
                 return creation("posts.example");
             }));
         });
@@ -591,7 +588,7 @@ void Bench::storm()
     Table::note(text);
 }
 
-// What another account's requests take, alone and while 16 clients of one account send batches of
+// Measures another account's requests, alone and while 16 clients of one account send batches of
 // 100 mailboxes.
 void Bench::flood()
 {
@@ -602,7 +599,8 @@ void Bench::flood()
     std::vector<double> quotients;
     int next_name = 0;
     int next_batch = 0;
-    // A round's requests one by one, each kind for itself. The mailboxes are made before.
+    // Measures a round's requests one after another, for each kind separately. The mailboxes exist
+    // before.
     const auto measure = [&](std::map<std::string, std::vector<double>>& times) {
         std::map<std::string, std::vector<std::string>> requests;
         std::vector<std::string> creations;
@@ -666,8 +664,7 @@ void Bench::flood()
     }
 }
 
-// --- Memory, start, and a long time
-// --------------------------------------------------------------------------------------
+// --- Memory, start, and a long run --------------------------------------------------------------
 
 void Bench::memory()
 {
@@ -708,10 +705,10 @@ void Bench::memory()
                       counts_.memory_at[i]);
         note += text;
     }
-    // Flat: what it is at the end may not be more than it was, but for a hundredth.
+    // Flat: the last value is at most one percent above the first.
     const bool is_flat = sizes.back() <= sizes.front() * 1.01;
     Table::note(note + (is_flat ? ": flat" : ": NOT FLAT"));
-    // The goal holds all the way.
+    // The goal holds for all measurements.
     table_.add({"PSS of a reading worker after 100,000 mixed requests, to a million", 6,
                 Direction::at_most, "MiB", sizes, figures::Value::greatest});
 }
@@ -759,7 +756,7 @@ void Bench::mix()
         if (++requests % 100 == 0)
             progress("mix, second " + std::to_string(std::lround(spent.count())) + " of "
                      + std::to_string(counts_.mix_seconds));
-        // In the first tenth everything grows to its size.
+        // During the first tenth everything grows to its normal size.
         if (spent.count() > counts_.mix_seconds * (0.1 + 0.2 * looks)) {
             ++looks;
             sizes.push_back(all_pss());
@@ -797,13 +794,13 @@ void Bench::mix()
         "mix: %zu requests in %.0f s, workers' PSS together %.1f MiB, %+.2f MiB since the first tenth of the time",
         result.milliseconds.size(), result.seconds, sizes.back(), growth);
     Table::note(text);
-    // Growth counts as an error: more than a page here and there.
+    // Growth beyond a few pages counts as an error.
     if (growth > 0.05 * sizes.front()) ++errors;
     table_.add(
         {"90 % list, 5 % PUT, 3 % POST, 2 % DELETE: errors", 0, Direction::at_most, "", {errors}});
 }
 
-// No figure of the table, but a promise: none refused up to the bound, beyond it 503 at once.
+// Not a figure of the table but a promise: no refusal up to the bound, and 503 at once beyond it.
 void Bench::overload()
 {
     const auto within =
@@ -825,11 +822,12 @@ void Bench::overload()
 
 void Bench::run()
 {
-    // Before anything was asked, and with nothing but the defaults.
+    // Before any request, with the default settings.
     service_ = start_service();
     for (const pid_t worker : service_->workers()) idle_pss_.push_back(service::pss(worker));
 
-    // Holes all over the domain of a million, which has a million mailboxes then.
+    // Deletes mailboxes throughout the domain of a million, which is then filled to a million
+    // again.
     progress("deleting all over the domain of a million");
     std::vector<std::string> holes;
     for (int i = 1; i <= kDeletedOfMillion; ++i) {
@@ -839,7 +837,7 @@ void Bench::run()
     }
     well(load::one_by_one(port_, holes));
 
-    // How the cost of a list grows is asked of one that is read each time, and not kept.
+    // The cost of growth is measured with lists that are read each time, not cached.
     const std::vector<std::pair<std::string, Part>> parts{
         {"lists", &Bench::lists},       {"open-loop", &Bench::open_loop},
         {"tail", &Bench::tail},         {"", &Bench::keep_nothing},

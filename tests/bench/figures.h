@@ -1,4 +1,4 @@
-// figures.h - what was measured against what was wanted: one table, one file.
+// figures.h - measured values and their goals, as a table and a file.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@ namespace figures {
 
 enum class Direction { at_least, at_most };
 
-// Of a sorted or unsorted list that is not empty; `share` from 0 to 1.
+// Of a list that is not empty, in any order; `share` is from 0 to 1.
 double percentile(std::vector<double> values, double share);
 inline double median(std::vector<double> values)
 {
@@ -22,9 +22,9 @@ struct Figure {
     std::string name;
     double goal;
     Direction direction;
-    std::string unit;  // for people; empty for a ratio
+    std::string unit;  // printed after the value; empty for a ratio
     std::vector<double> rounds;
-    Value kind = Value::median;  // what of the rounds is its value
+    Value kind = Value::median;  // how the value is computed from the rounds
     double value() const { return percentile(rounds, kind == Value::median ? 0.5 : 1); }
     bool is_met() const
     {
@@ -32,11 +32,11 @@ struct Figure {
     }
 };
 
-// Prints each line as soon as it is known.
+// Prints each line as soon as its value is known.
 class Table {
 public:
     void add(Figure figure);
-    // What helps to understand a figure and has no goal of its own.
+    // Prints an explanation of a figure that has no goal of its own.
     static void note(const std::string& text);
     const std::vector<Figure>& figures() const { return figures_; }
     std::string json() const;
@@ -45,7 +45,7 @@ private:
     std::vector<Figure> figures_;
 };
 
-// On a terminal, how far it is; overwritten by what comes next.
+// On a terminal, prints the progress; the next output overwrites it.
 void progress(const std::string& text);
 
 }  // namespace figures

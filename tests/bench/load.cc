@@ -52,8 +52,8 @@ public:
         }
     }
 
-    // Reads what is there. The status once the answer is whole, 0 where the connection ended
-    // before.
+    // Reads the available bytes. Returns the status once the answer is complete; 0 if the
+    // connection ended before.
     std::optional<int> receive()
     {
         for (;;) {
@@ -91,7 +91,7 @@ private:
             fail("connect");
     }
 
-    // Onto the same number, which epoll is then told again.
+    // Keeps the descriptor's number, which must be added to epoll again.
     void reopen()
     {
         ::close(socket_);
@@ -144,7 +144,7 @@ private:
     friend class Loop;
     int port_;
     int socket_ = -1;
-    bool was_reopened_ = true;  // epoll does not know it yet
+    bool was_reopened_ = true;  // epoll does not know the new socket yet
     std::optional<Request> request_;
     Clock::time_point due_{};
     std::array<char, 65536> buffer_{};
@@ -184,7 +184,8 @@ public:
     }
     std::size_t under_way() const { return under_way_; }
 
-    // Until `patience` is over or something has come: the connections that are free again.
+    // Waits until an answer has come or `patience` is over. Returns the connections that are free
+    // again.
     std::vector<Connection*> wait(Clock::duration patience)
     {
         const auto nanoseconds = std::max<std::int64_t>(
@@ -293,7 +294,7 @@ void schedule(int policy, int priority)
 
 AheadOfAll::AheadOfAll()
 {
-    schedule(SCHED_FIFO | SCHED_RESET_ON_FORK, 1);  // not the threads that it starts
+    schedule(SCHED_FIFO | SCHED_RESET_ON_FORK, 1);  // not for the threads that it starts
 }
 
 AheadOfAll::~AheadOfAll()

@@ -11,7 +11,7 @@ namespace {
 constexpr double kWidth = 760, kHeight = 440;
 constexpr double kLeft = 76, kRight = 24, kTop = 84, kBottom = 60;
 constexpr double kInnerWidth = kWidth - kLeft - kRight, kInnerHeight = kHeight - kTop - kBottom;
-// Told apart by everybody, on paper too (Okabe and Ito).
+// Colours that everyone can distinguish, on paper too (Okabe and Ito).
 constexpr std::array kColours{"#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"};
 
 std::string number(double value)
@@ -98,7 +98,7 @@ public:
     }
     std::string done() const { return text_ + "</svg>\n"; }
 
-    // The next round number above.
+    // Returns the next larger round number.
     static double top_for(double greatest)
     {
         const double step = step_for(greatest);

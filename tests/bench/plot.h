@@ -1,4 +1,4 @@
-// plot.h - plots as SVG, written directly.
+// plot.h - writes plots as SVG.
 #pragma once
 
 #include <string>
@@ -12,20 +12,20 @@ struct Series {
     std::vector<std::pair<double, double>> points;
 };
 
-// At equal distances whatever their values are: the marks of the horizontal axis are the points
-// themselves.
+// Values on the horizontal axis are placed at equal distances, whatever they are: its marks are the
+// points themselves.
 enum class Scale { linear, logarithmic };
 
 struct Axis {
     std::string title;
     Scale scale = Scale::linear;
-    std::vector<std::pair<double, std::string>> marks = {};  // empty: chosen by itself
+    std::vector<std::pair<double, std::string>> marks = {};  // empty: chosen automatically
 };
 
 std::string lines(const std::string& title, const Axis& horizontal, const Axis& vertical,
                   const std::vector<Series>& series);
 
-// Groups of bars; each bar has its own label above it.
+// A group of bars. Each bar has its own label above it.
 struct Bar {
     double height;
     std::string label;

@@ -82,7 +82,7 @@ double cpu_seconds(const std::vector<pid_t>& processes)
         std::string text;
         std::getline(file, text);
         const auto end_of_name = text.rfind(") ");
-        if (end_of_name == std::string::npos) continue;  // ended meanwhile: its parent has its time
+        if (end_of_name == std::string::npos) continue;  // ended meanwhile; its parent has its time
         std::istringstream fields{text.substr(end_of_name + 2)};
         std::string skipped;
         for (int i = 0; i < 11; ++i) fields >> skipped;

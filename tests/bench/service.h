@@ -1,4 +1,4 @@
-// service.h - mailboxd while it is measured, and what processes cost.
+// service.h - runs mailboxd for a measurement, and measures the resources of processes.
 #pragma once
 
 #include <chrono>
@@ -10,10 +10,10 @@
 
 namespace service {
 
-// The master with its workers; stopped by the destructor.
+// The master and its workers; the destructor stops them.
 class Service {
 public:
-    // Returns when it listens.
+    // Starts the service and returns when it listens.
     Service(const std::filesystem::path& program, const std::filesystem::path& configuration,
             const std::filesystem::path& log);
     ~Service();
@@ -21,8 +21,8 @@ public:
     Service& operator=(const Service&) = delete;
 
     pid_t master() const { return master_; }
-    std::vector<pid_t> workers() const;  // those for reading first
-    // The lines of its log since the last call.
+    std::vector<pid_t> workers() const;  // readers first
+    // Returns the lines of the service's log since the last call.
     std::vector<std::string> new_lines();
 
 private:
@@ -31,10 +31,10 @@ private:
     std::streamoff read_ = 0;
 };
 
-// CPU time of these processes and their children, ended ones included.
+// Returns the CPU time of these processes and their children, including ended ones.
 double cpu_seconds(const std::vector<pid_t>& processes);
 
-// Proportional set size, in MiB. Asks sudo where it is not ours to see.
+// Returns the proportional set size in MiB. Uses sudo if the process is not ours.
 double pss(pid_t process);
 
 }  // namespace service

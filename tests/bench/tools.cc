@@ -19,7 +19,7 @@ std::string output(const process::Arguments& arguments)
     return ended.out;
 }
 
-// The number behind a word, or before it.
+// Returns the number after a word, or before it.
 double number_after(const std::string& text, const std::string& word)
 {
     const auto place = text.find(word);
@@ -60,7 +60,7 @@ std::vector<double> h2load(const std::string& url, const std::string& key, int c
                 "--header=authorization: " + http::basic(key), "--log-file=" + log, url});
     std::ifstream file{log};
     std::vector<double> milliseconds;
-    // One line a request: when it began, its status, and how many microseconds it took.
+    // One line for each request: its start, its status, and its duration in microseconds.
     double begin = 0, microseconds = 0;
     for (int status = 0; file >> begin >> status >> microseconds;) {
         if (status == 200) milliseconds.push_back(microseconds / 1000);

@@ -1,4 +1,4 @@
-// tools.h - other programs that measure: wrk, h2load, and our own for the ceilings.
+// tools.h - runs other programs that measure: wrk, h2load, and our own for the ceilings.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace tools {
 
-// What every run of one of them needs to know.
+// What each of our programs needs to know.
 struct Place {
-    std::string programs;  // where ours are
+    std::string programs;  // the folder of our programs
     std::string db_socket;
     std::string db_user;
     std::string db_name;
@@ -17,14 +17,14 @@ struct Place {
 };
 
 struct Load {
-    double rate = 0;      // answers a second
-    double requests = 0;  // in all
+    double rate = 0;      // answers per second
+    double requests = 0;  // number of requests
 };
 
-// Saturates one URL over so many connections. Throws where an answer is not a 2xx.
+// Saturates one URL over this many connections. Throws if an answer is not a 2xx.
 Load wrk(const std::string& url, const std::string& key, int connections, int seconds);
 
-// The time of each answer, in milliseconds.
+// Returns the time of each answer in milliseconds.
 std::vector<double> h2load(const std::string& url, const std::string& key, int connections,
                            int seconds, const std::string& log);
 

@@ -1,4 +1,4 @@
-// figures.h - what the programs that print figures share. Nothing is asserted about time.
+// figures.h - shared by the programs that print figures. They assert nothing about time.
 #pragma once
 
 #include "system/harness/stack.h"
@@ -28,7 +28,7 @@ inline double median(std::vector<double> values)
     return values.at(values.size() / 2);
 }
 
-// The value that so many of a hundred do not exceed.
+// Returns the value that this percentage of the values does not exceed.
 inline double percentile(std::vector<double> values, std::size_t percent)
 {
     std::sort(values.begin(), values.end());

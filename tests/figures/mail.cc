@@ -1,6 +1,5 @@
-// mail.cc - figures about mail: how soon a new mailbox works, what many logins at once cost, what
-// the stack takes while nobody asks anything of it. They are printed, and nothing is asserted about
-// time.
+// mail.cc - prints figures about mail: how soon a new mailbox works, what many logins at once cost,
+// and what an idle stack uses. It asserts nothing about time.
 
 #define BOOST_TEST_MODULE figures
 #include <boost/test/unit_test.hpp>
@@ -38,10 +37,9 @@ constexpr int kLogins = 300;
 constexpr int kRounds = 5;
 
 struct Figures : mail::Story {
-    void teardown() {
-    }  // under load Dovecot says that it has to queue, which is what is measured here
+    void teardown() {}  // under load Dovecot logs that it queues, which is what is measured here
 
-    // Of one part: its first process leads a session, in which all the others are.
+    // Returns the processes of a part. Its first process leads a session that contains the others.
     std::vector<std::string> processes(const std::string& part) const
     {
         std::string leader;
@@ -56,7 +54,7 @@ struct Figures : mail::Story {
         return found;
     }
 
-    // What /proc/PID/stat has behind the name.
+    // Returns the fields of /proc/PID/stat after the name.
     static std::vector<std::string> fields_of(const fs::path& process)
     {
         std::string line;
@@ -69,7 +67,7 @@ struct Figures : mail::Story {
         return fields;
     }
 
-    // Seconds of processor that a part has used, those of its processes that have ended among them.
+    // Returns the CPU seconds of a part, including its ended processes.
     double processor(const std::string& part) const
     {
         double ticks = 0;
@@ -82,7 +80,7 @@ struct Figures : mail::Story {
         return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
     }
 
-    // What these processes take of the memory, each page that several share divided among them.
+    // Returns the proportional set size (PSS) of these processes in MiB.
     static double mebibytes(const std::vector<std::string>& processes)
     {
         process::Arguments command{"cat"};
@@ -137,7 +135,7 @@ BOOST_FIXTURE_TEST_CASE(nothing_to_do, Figures)
     constexpr int kSeconds = 20;
     const std::vector<std::string> parts{"mariadb", "mailboxd", "dovecot",
                                          "janitor", "postfix",  "nginx"};
-    // What its start has left ends after some time.
+    // Waits until the processes of the start have ended by themselves.
     std::this_thread::sleep_for(std::chrono::seconds{30});
     std::map<std::string, std::uint64_t> before;
     for (const auto& part : parts) {

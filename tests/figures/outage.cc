@@ -1,5 +1,5 @@
-// outage.cc - figures about bad days: the database is away under load, somebody tries wrong keys,
-// many connections are idle or slow. They are printed, and nothing is asserted about time.
+// outage.cc - prints figures about outages and attacks: the database is away under load, someone
+// tries wrong keys, many connections are idle or slow. It asserts nothing about time.
 
 #define BOOST_TEST_MODULE figures
 #include <boost/test/unit_test.hpp>
@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// The stack as it comes, with four workers in each pool.
+// The default stack, with four workers in each pool.
 struct Bad : story::Story {
     Bad() : Story{stack::shared()}
     {
@@ -38,7 +38,7 @@ struct Bad : story::Story {
         BOOST_TEST_REQUIRE(call(who.key, "POST", who.mailboxes(), story::hundred("user")).status
                            == 200);
     }
-    void teardown() const { check_counters(); }  // the log has errors, as it should
+    void teardown() const { check_counters(); }  // the log has errors, as expected
 
     http::Request listing(const std::string& key) const
     {
@@ -69,8 +69,8 @@ Asked ask(const http::Server& server, const http::Request& request)
     return {begin, Clock::now(), status};
 }
 
-// Clients that ask one request after the other while this exists; who is refused waits for a
-// moment.
+// Clients that send one request after another while this object exists. After a refusal a client
+// waits for a moment.
 class Load {
 public:
     Load(const Bad& story, int lists, int changes)
@@ -137,8 +137,8 @@ std::string milliseconds(double seconds)
     return text(seconds * 1000, " ms", seconds < 0.01 ? 1 : 0);
 }
 
-// What came of the requests that were under way or begun between the two moments, and of the first
-// behind.
+// Prints the outcomes of the requests that ran or began between the two times, and of the first
+// ones after.
 void print_outage(const std::vector<Asked>& all, Clock::time_point away, Clock::time_point back)
 {
     std::map<int, int> counts;
@@ -225,7 +225,7 @@ constexpr int kGuessers = 16;
 constexpr int kRight = 500;
 
 struct Guessed : Bad {
-    // nginx begins anew with the limits of the package, or without.
+    // Restarts nginx with the package's limits, or without limits.
     void limit(bool is_limited) const
     {
         const auto path = stack.directory() / "nginx" / "nginx.conf";
@@ -264,8 +264,8 @@ struct Guessed : Bad {
         return all;
     }
 
-    // A right key's lists, one each 25 ms, which is within its own limit: median, 99 of a hundred,
-    // and how many were refused.
+    // Lists with a valid key every 25 ms, which is within its limit. Returns the median, the 99th
+    // percentile, and how many were refused.
     std::string right_key() const
     {
         std::vector<double> seconds;
@@ -286,7 +286,7 @@ struct Guessed : Bad {
                + " refused";
     }
 
-    // Asks so many times with what each call of `key` gives.
+    // Sends `count` requests, each with a key from `key`.
     void flood(const std::string& what, int count, const std::function<std::string()>& key) const
     {
         std::atomic<int> left = count;
@@ -324,8 +324,7 @@ struct Guessed : Bad {
     }
 };
 
-// Of the right form, and of the same id as another: who knows that much of a key, from a log for
-// instance.
+// A well-formed key with the id of another. An attacker may know the id, for example from a log.
 std::string of_same_id(const std::string& key)
 {
     auto wrong = key.substr(0, 14) + api_key::random_base32(32);

@@ -27,7 +27,7 @@ std::string upper_case(std::string_view text)
     return upper;
 }
 
-// The parts between dots, as many as there are dots and one more.
+// Returns the parts between dots: one more than there are dots.
 std::vector<std::string> parts_of(std::string_view text)
 {
     std::vector<std::string> parts(1);

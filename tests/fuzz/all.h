@@ -1,4 +1,4 @@
-// all.h - every target with its name, for those that replay the corpora.
+// all.h - every target with its name, for the programs that replay the corpora.
 #pragma once
 
 #include <ostream>
@@ -8,7 +8,7 @@
 namespace fuzz {
 
 struct Target {
-    std::string_view name;  // of its folder in corpus/, too
+    std::string_view name;  // also of its folder in corpus/
     void (*call)(std::string_view);
 };
 

@@ -1,4 +1,4 @@
-// answer_fuzz.cc - what an answer repeats of its request never breaks out of its JSON string.
+// answer_fuzz.cc - text of a request that an answer repeats never ends its JSON string early.
 
 #include <cjson/cJSON.h>
 
@@ -61,7 +61,7 @@ void check_cgi(const std::string& body, int status, std::string_view extra_heade
 
 void answer(std::string_view input)
 {
-    // Text in a request was found to be UTF-8 without NUL before it gets into an answer.
+    // Requests are checked to be UTF-8 without NUL before an answer repeats their text.
     const auto text = input.substr(0, input.find('\0'));
     if (strings::is_utf8(text)) {
         const auto body = answers::error(text, "some_code");
@@ -79,7 +79,7 @@ void answer(std::string_view input)
     std::memcpy(&number, input.data(), std::min(input.size(), sizeof number));
     constexpr std::uint64_t kYear10000 = 253'402'300'800;
     check_date(static_cast<std::int64_t>(static_cast<std::uint64_t>(number) % kYear10000));
-    // From 1e15 on a double is not printed to the last digit; a quota may well be larger.
+    // From 1e15 on, printing a double loses digits; quotas may be larger.
     const auto listing =
         answers::listing(number, {{"alice", 0, number}, {"bob", 1, 0}}, "samples.mailgun.org");
     const auto items = parsed(listing);

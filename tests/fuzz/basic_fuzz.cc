@@ -1,5 +1,5 @@
-// basic_fuzz.cc - the Authorization header: accepted is what a second reader, written for this,
-// accepts.
+// basic_fuzz.cc - the Authorization header: the service accepts exactly what a second parser,
+// written for this test, accepts.
 
 #include <sodium.h>
 
@@ -17,7 +17,7 @@ constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
 
-// RFC 4648 4, all bits behind the last byte zero; the padding is whole or left out.
+// RFC 4648 4: the unused bits are zero, and the padding is complete or absent.
 std::optional<std::string> decoded(std::string_view text)
 {
     const auto end = std::min(text.find('='), text.size());
@@ -72,7 +72,7 @@ bool is_key(std::string_view text)
            && text.substr(46) == checksum(text.substr(0, 46));
 }
 
-// The key that a header should give.
+// Returns the key that the service should find in a header.
 std::optional<std::string> expected(std::string_view header)
 {
     const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
@@ -100,7 +100,7 @@ void check(std::string_view header)
     expect(api_key::Key::parse(key->text()).has_value(), "the key is one also without its header");
 }
 
-// A right key that is made of the input's bytes.
+// Returns a valid key made of the input's bytes.
 std::string right_key(std::string_view input)
 {
     std::string key = "mbx-";
@@ -116,7 +116,7 @@ void basic(std::string_view input)
     check(input);
     check("Basic " + encoded(input));
     const auto key = right_key(input);
-    // One of the spellings of a header for it, by the input's first byte.
+    // Writes a header for the key in one of these spellings, chosen by the input's first byte.
     constexpr std::array kSchemes{"Basic ", "basic  ", "BASIC \t", "Digest "};
     constexpr std::array kUsers{"api:", "API:", "", "api"};
     constexpr std::array kEnds{"", "=", "==", "===", " ", " \t", "\n", "A"};
@@ -124,7 +124,7 @@ void basic(std::string_view input)
     check(kSchemes[choice & 3] + encoded(kUsers[choice >> 2 & 3] + key) + kEnds[choice >> 4 & 7]);
     expect(api_key::Key::from_header("Basic " + encoded("api:" + key)).has_value(),
            "a right key is accepted");
-    // One character of it changed is a wrong one.
+    // A key with one changed character is invalid.
     if (input.empty()) return;
     auto wrong = key;
     auto& character = wrong[static_cast<unsigned char>(input.front()) % wrong.size()];

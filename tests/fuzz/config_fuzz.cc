@@ -16,7 +16,7 @@
 namespace fuzz {
 namespace {
 
-// A file that is only in memory.
+// A file in memory.
 class File {
 public:
     File() : descriptor_{::memfd_create("config", MFD_CLOEXEC)}
@@ -50,7 +50,7 @@ std::string line_of(std::string_view text, int number)
     return std::string{take_line(text)};
 }
 
-// Each problem is a line of its own, with the file and, where it is one line's, that.
+// Each problem is a line with the file's name and, if the problem is in one line, its number.
 void check_problems(std::string_view problems, std::string_view text)
 {
     const auto path = file().path() + ":";
@@ -143,7 +143,7 @@ std::optional<std::string> password(const std::string& path)
     }
 }
 
-// The password is the file's first line, whatever is in it, without its end, which may be CR LF.
+// The password is the file's first line without its end, which may be CR LF.
 void check_password(std::string_view text)
 {
     file().write(text);

@@ -1,4 +1,4 @@
-// grant_fuzz.cc - what the database says of a key → whether it may: the first rule that is broken
+// grant_fuzz.cc - from the database's columns about a key to the decision: the first violated rule
 // decides.
 
 #include "db/grants.h"
@@ -9,7 +9,7 @@
 namespace fuzz {
 namespace {
 
-// Bits of the input, one question each; no where it has come to its end.
+// The bits of the input, one for each question; after the end each is `no`.
 class Bits {
 public:
     explicit Bits(std::string_view bytes) : bytes_{bytes} {}

@@ -1,5 +1,5 @@
-// json_fuzz.cc - application/json: accepted is what cJSON accepts and what, token by token, is RFC
-// 8259; and then the fields are those that cJSON found.
+// json_fuzz.cc - application/json: the service accepts a body if cJSON does and each token is valid
+// by RFC 8259; the fields are then those that cJSON found.
 
 #include <cjson/cJSON.h>
 
@@ -24,7 +24,7 @@ struct Delete {
 };
 using Value = std::unique_ptr<cJSON, Delete>;
 
-// What cJSON reads when it reads all of it.
+// Returns what cJSON parses, if it accepts the whole text.
 Value parsed_by_cjson(std::string_view text)
 {
     const char* end = nullptr;
@@ -36,8 +36,8 @@ Value parsed_by_cjson(std::string_view text)
     return value;
 }
 
-// The length of a string's token, 0 where it is none; cJSON has seen that it ends, and which
-// escapes there are.
+// Returns the length of a string token; 0 if it is invalid. cJSON has already found its end and its
+// escapes.
 std::size_t string_token(std::string_view text)
 {
     for (std::size_t i = 1; i < text.size(); ++i) {
@@ -79,8 +79,8 @@ std::size_t number_token(std::string_view text)
     return rest.empty() ? token.size() : 0;
 }
 
-// Whether each token of a text that cJSON accepts is one of RFC 8259, and none is deeper than we
-// go.
+// True if each token of a text that cJSON accepts is valid by RFC 8259 and the nesting is within
+// our limit.
 bool has_strict_tokens(std::string_view text)
 {
     int depth = 0;
@@ -109,7 +109,7 @@ bool has_strict_tokens(std::string_view text)
     return true;
 }
 
-// Adds an object's members; false where it is not one of ours.
+// Adds an object's members; false if the object is not acceptable.
 bool add_members(const cJSON* object, bool is_entry, Pairs& pairs)
 {
     if (!cJSON_IsObject(object)) return false;
@@ -123,7 +123,7 @@ bool add_members(const cJSON* object, bool is_entry, Pairs& pairs)
     return !is_entry || (names.contains("mailbox") && names.contains("password"));
 }
 
-// The fields of ours that a body should give.
+// Returns the parameters that the service should find in a body.
 std::optional<Pairs> expected(std::string_view text, Arrays arrays)
 {
     if (!is_well_formed_utf8(text)) return std::nullopt;
@@ -149,7 +149,7 @@ std::optional<Pairs> parsed(std::string_view text, Arrays arrays)
     return pairs_of(fields);
 }
 
-// Every character below 0x80 as an escape.
+// Escapes every character below 0x80.
 std::string escaped(std::string_view text)
 {
     constexpr std::string_view kHex = "0123456789aBcDeF";
@@ -162,7 +162,7 @@ std::string escaped(std::string_view text)
     return escaped;
 }
 
-// Whatever text is sent arrives, in one object and in an array.
+// Any text arrives unchanged, in one object and in an array.
 void check_sending(std::string_view mailbox, std::string_view password)
 {
     const auto is_text = [](std::string_view text) {

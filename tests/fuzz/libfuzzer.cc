@@ -1,5 +1,5 @@
-// libfuzzer.cc - libFuzzer's way to one target; FUZZ_TARGET is its name. A property that does not
-// hold leaves as an exception that nobody catches, which libFuzzer reports with the input.
+// libfuzzer.cc - runs one target, named by FUZZ_TARGET, under libFuzzer. A violated property
+// throws; nothing catches the exception, so libFuzzer reports it with the input.
 
 #include <sodium.h>
 

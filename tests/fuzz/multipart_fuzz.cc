@@ -1,4 +1,4 @@
-// multipart_fuzz.cc - multipart/form-data, and whatever else a Content-Type may say.
+// multipart_fuzz.cc - multipart/form-data, and other values of Content-Type.
 
 #include <algorithm>
 
@@ -26,7 +26,7 @@ std::string quoted(std::string_view text)
     return quoted + "\"";
 }
 
-// A boundary that stands in no value.
+// Returns a boundary that no value contains.
 std::string boundary_for(const Pairs& pairs)
 {
     std::string boundary = "x";
@@ -38,8 +38,8 @@ std::string boundary_for(const Pairs& pairs)
     return boundary;
 }
 
-// As clients write it: with and without the parts' own headers, a preamble, a line end behind the
-// last boundary.
+// The forms that clients write: with and without headers of the parts, a preamble, and a line end
+// after the last boundary.
 enum class Style { plain, ornate };
 
 std::string written(const Pairs& pairs, const std::string& boundary, Style style)
@@ -62,7 +62,7 @@ void check_sending(const Pairs& sent)
 {
     const auto boundary = boundary_for(sent);
     if (boundary.size() > 70) return;
-    // The names of arrays arrive without their brackets.
+    // Names of arrays arrive without their brackets.
     if (std::any_of(sent.begin(), sent.end(),
                     [](const auto& pair) { return is_array(pair.first); }))
         return;
@@ -76,7 +76,7 @@ void check_sending(const Pairs& sent)
            "what was sent with every ornament is what arrives");
 }
 
-// Names and values of the fuzzer's own making, each behind its length. No line end in a name: a
+// Takes names and values from the input, each after its length. A name has no line end, because a
 // header is one line.
 Pairs pairs_in(std::string_view input)
 {
@@ -107,7 +107,7 @@ void multipart(std::string_view input)
     const auto type = take_line(body);
     Pairs pairs;
     if (is_refused([&] { pairs = parsed(type, body); })) return;
-    // Only an array is a matter of the method.
+    // Only arrays depend on the method.
     Pairs changed;
     const bool refused = is_refused([&] { changed = parsed(type, body, "PUT"); });
     expect(refused ? body.find('[') != std::string_view::npos : changed == pairs,

@@ -1,4 +1,4 @@
-// path_fuzz.cc - the request's target: path and query.
+// path_fuzz.cc - the request target: path and query.
 
 #include <algorithm>
 
@@ -57,7 +57,7 @@ void path(std::string_view input)
                "the query is what stands behind the first question mark");
         check_query(request.query);
     }
-    // A path is never read where the decoding of all of it says no.
+    // If decoding the whole target fails, the path is not used.
     expect(strings::is_utf8(input) == is_well_formed_utf8(input),
            "http::is_utf8 says what the table says");
 }

@@ -1,4 +1,4 @@
-// ranges_fuzz.cc - the addresses that a key may be used from.
+// ranges_fuzz.cc - the addresses from which a key may be used.
 
 #include <arpa/inet.h>
 
@@ -13,7 +13,7 @@
 namespace fuzz {
 namespace {
 
-// An address as the text of its bits: 32 or 128 of them.
+// Returns an address as a text of its bits, 32 or 128 of them.
 std::optional<std::string> bits_of(const std::string& text)
 {
     std::array<unsigned char, 16> bytes{};
@@ -21,7 +21,7 @@ std::optional<std::string> bits_of(const std::string& text)
     if (::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1) size = 4;
     else if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) size = 16;
     else return std::nullopt;
-    // An IPv4 address that is written as IPv6 is that IPv4 address.
+    // An IPv4 address in IPv6 notation counts as the IPv4 address.
     constexpr std::array<unsigned char, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
     std::size_t first = 0;
     if (size == 16 && std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) first = 12;
@@ -34,7 +34,7 @@ std::optional<std::string> bits_of(const std::string& text)
 
 void ranges(std::string_view input)
 {
-    // Neither a CGI variable nor a program's argument has a NUL within.
+    // Neither CGI variables nor program arguments can contain NUL.
     auto rest = input.substr(0, input.find('\0'));
     const std::string client{take_line(rest)};
     const auto bits = bits_of(client);
@@ -57,7 +57,7 @@ void ranges(std::string_view input)
     expect(!ip_range::is_range(client + "/129") && !ip_range::is_range(client + "/-1")
                && !ip_range::is_range(client + "/"),
            "a network has no other number of bits");
-    // In the whole exactly if it is in one of its parts.
+    // An address is in the list exactly if it is in one of its ranges.
     bool is_in_one = false;
     for (std::size_t begin = 0; begin <= rest.size();) {
         const auto end = std::min(rest.find(' ', begin), rest.size());
@@ -65,7 +65,7 @@ void ranges(std::string_view input)
         const bool is_in_part = ip_range::is_in_ranges(client, part);
         expect(!is_in_part || ip_range::is_range(part),
                "an address is only in a range that is one");
-        // Where no number of bits is given, it is the same address.
+        // A range without a number of bits is the single address.
         if (part.find('/') == std::string_view::npos)
             expect(is_in_part == (bits_of(std::string{part}) == bits),
                    "a range without bits is one address");

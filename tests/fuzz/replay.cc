@@ -1,5 +1,5 @@
-// replay.cc - runs every target over its corpus, DIRECTORY/TARGET/*; for the coverage of all of
-// them together.
+// replay.cc - runs every target on its corpus, DIRECTORY/TARGET/*, to measure their common
+// coverage.
 
 #include <sodium.h>
 

@@ -1,7 +1,8 @@
-// targets.h - what is fuzzed: one function a parser, with what must hold for every input.
+// targets.h - the fuzzed functions, one for each parser. Each checks the properties that hold for
+// every input, and throws Violated if one does not.
 //
-// libfuzzer.cc looks for inputs that break it; fuzz_test.cc and replay.cc replay those in
-// corpus/. Complains by throwing Violated.
+// libfuzzer.cc searches for inputs that violate a property; fuzz_test.cc and replay.cc replay the
+// inputs in corpus/.
 #pragma once
 
 #include <stdexcept>
@@ -26,35 +27,35 @@ inline void expect(bool holds, const char* property)
 void path(std::string_view input);        // a request target, with its query
 void basic(std::string_view input);       // an Authorization header
 void urlencoded(std::string_view input);  // a body
-void multipart(std::string_view input);   // Content-Type, line end, body
+void multipart(std::string_view input);   // Content-Type, newline, body
 void json(std::string_view input);        // a body
-void address(std::string_view input);     // domain, line end, mailbox
-void grant(std::string_view input);       // what the database says of a key, bit by bit
-void ranges(std::string_view input);      // client, line end, ranges of a key
+void address(std::string_view input);     // domain, newline, mailbox
+void grant(std::string_view input);       // the database's columns about a key, bit by bit
+void ranges(std::string_view input);      // client, newline, ranges of a key
 void config(std::string_view input);      // a configuration file
-void answer(std::string_view input);      // what an answer repeats of its request
+void answer(std::string_view input);      // the parts of a request that an answer repeats
 
-// --- What several of them need -------------------------------------------------------------
+// --- Helpers -------------------------------------------------------------------------------
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 Pairs pairs_of(const http::Fields& fields);
 
-// Unicode, table 3-7: byte by byte, where http::is_utf8 computes code points.
+// Checks byte by byte by Unicode's table 3-7; http::is_utf8 computes code points instead.
 bool is_well_formed_utf8(std::string_view text);
 
-// True for one of our parameters as an array writes it.
+// True for the array form of one of our parameters' names.
 inline bool is_array(std::string_view name)
 {
     return name.starts_with("mailbox[") || name.starts_with("password[");
 }
 
-// Takes up to the first line end off the front, and that, too.
+// Removes the first line and its newline from the front, and returns the line.
 std::string_view take_line(std::string_view& text);
 
-std::string percent_encoded(std::string_view text);  // every byte
+std::string percent_encoded(std::string_view text);  // encodes every byte
 
-// Whether `call` refuses with http::Error of a status below 500, and with a sentence.
+// True if `call` throws http::Error with a status below 500 and a message.
 template <typename Call>
 bool is_refused(Call&& call)
 {

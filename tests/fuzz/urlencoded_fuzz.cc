@@ -25,7 +25,7 @@ std::string encoded(const Pairs& pairs)
     return text;
 }
 
-// Every pair of name and value survives being sent.
+// Every pair of name and value arrives unchanged.
 void check_sending(std::string_view input)
 {
     Pairs sent;

@@ -28,15 +28,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kLarge = 1UL
-                               << 30U;  // bytes that the database's disk has, but while it is full
+constexpr std::size_t kLarge = 1UL << 30U;  // bytes of the database's disk, except while it is full
 
 void last(std::chrono::milliseconds time)
 {
     ::poll(nullptr, 0, static_cast<int>(time.count()));
 }
 
-// Those of Postfix are root's also where nothing else is.
+// Postfix's processes belong to root even if nothing else does.
 void send(const std::vector<pid_t>& processes, int signal)
 {
     for (const auto pid : processes) {
@@ -63,8 +62,7 @@ void kill(const std::vector<pid_t>& processes)
 
 }  // namespace
 
-// --- The disk
-// --------------------------------------------------------------------------------------------------------------
+// --- The disk -----------------------------------------------------------------------------------
 
 std::string Disk::obstacle()
 {
@@ -89,7 +87,7 @@ Disk::Disk(stack::Stack& stack) : stack_{stack}, place_{stack.directory() / "mar
     stack_.up();
 }
 
-// The files go back, for whoever keeps the directory.
+// Moves the files back, for those who keep the directory.
 Disk::~Disk()
 {
     try {
@@ -100,7 +98,7 @@ Disk::~Disk()
         fs::remove(place_);
         fs::rename(after, place_);
     } catch (const std::exception&) {
-        // The directory stays, with what is left of it.
+        // The directory stays, with the remaining files.
     }
 }
 
@@ -112,8 +110,8 @@ void Disk::resize(std::size_t bytes) const
         fail("resize " + place_.string());
 }
 
-// It becomes as small as its files are together, and the little that is left, as they change
-// meanwhile, is taken.
+// Shrinks the disk to the size of its files, and then uses up the rest, because the files change
+// meanwhile.
 void Disk::fill() const
 {
     constexpr std::size_t kSpare = 1UL << 20U;
@@ -134,12 +132,11 @@ void Disk::empty() const
     fs::remove(place_ / "filler");
 }
 
-// --- What breaks
-// -------------------------------------------------------------------------------------------------------------
+// --- Faults -------------------------------------------------------------------------------------
 
 struct Faults::Kind {
     const char* name;
-    const char* part;  // which has to be up
+    const char* part;  // which must run for this fault
     void (Faults::*strike)(const plan::Fault&);
 };
 
@@ -216,7 +213,7 @@ void Faults::strike(const plan::Fault& fault)
     if (kind == all_kinds().end()) throw std::runtime_error{"there is no fault " + fault.kind};
     part_ = kind->part;
     if (!is_up(part_) || is_suspect_) mend();
-    last(fault.victim % 40 * 1ms);  // what was asked is under way by then, more or less
+    last(fault.victim % 40 * 1ms);  // so that requests are at different stages
     (this->*kind->strike)(fault);
     if (fault.is_mended_at_once) mend();
 }
@@ -293,7 +290,7 @@ void Faults::kill_master(const plan::Fault& fault)
     last(fault.hold);
 }
 
-// A worker that dies meanwhile is not replaced before it goes on.
+// A worker that ends meanwhile is replaced only after the master continues.
 void Faults::stop_master(const plan::Fault& fault)
 {
     const process::Stopped stopped{{stack_.master()}};
@@ -307,7 +304,7 @@ void Faults::reload_master(const plan::Fault& fault)
     last(fault.hold / 4);
 }
 
-// The first process and its children: all of them, so that none goes on.
+// Kills the first process and all its children, so that none continues.
 void Faults::kill_part(const plan::Fault& fault)
 {
     if (part_ == "nginx") http_port_ = 0;
@@ -349,7 +346,7 @@ void Faults::reload_part(const plan::Fault& fault)
     last(fault.hold / 4);
 }
 
-// A few times, so that some of them are in the middle of something.
+// Several times, so that some connections are in the middle of a statement.
 void Faults::kill_connections(const plan::Fault& fault)
 {
     constexpr int kTimes = 8;
@@ -357,7 +354,7 @@ void Faults::kill_connections(const plan::Fault& fault)
         for (
             const auto& row : stack_.sql(
                 "SELECT id FROM information_schema.processlist WHERE user = 'mailboxd_api' AND command <> 'Sleep'")) {
-            // It may have ended meanwhile.
+            // The connection may have ended meanwhile.
             process::run({stack::client_program(), "--no-defaults", "--socket",
                           stack_.setting("DB_SOCKET"), "--user", stack_.setting("DB_ADMIN_USER"),
                           "--execute", "KILL " + row.at(0)});
@@ -366,8 +363,7 @@ void Faults::kill_connections(const plan::Fault& fault)
     }
 }
 
-// As another change does that takes long, in the domain where most is done: sometimes longer than
-// the service waits for a row.
+// A long change holds a row of the busiest domain, sometimes for longer than the service waits.
 void Faults::hold_row(const plan::Fault& fault)
 {
     auto database = stack_.connect_to_database();
@@ -377,7 +373,7 @@ void Faults::hold_row(const plan::Fault& fault)
     database.execute("ROLLBACK");
 }
 
-// As programs do that make one: no COMMIT goes on meanwhile.
+// As backup programs do: no COMMIT proceeds meanwhile.
 void Faults::take_backup(const plan::Fault& fault)
 {
     auto database = stack_.connect_to_database();
@@ -387,8 +383,8 @@ void Faults::take_backup(const plan::Fault& fault)
 }
 
 // For a while the service reaches its database through a proxy, which ends most connections at
-// their COMMIT: before the server hears it, after that, after its answer, or so that the server
-// hears it when the service has asked already.
+// their COMMIT: before the server receives it, after that, after its answer, or so late that the
+// service has already asked about it.
 void Faults::lose_commits(const plan::Fault& fault)
 {
     using proxy::Fate;
@@ -430,8 +426,8 @@ void Faults::replace_workers() const
     }
 }
 
-// Tables have room in their files for a while. Each change writes to the audit log, so that is
-// filled up, too.
+// Tables have free space in their files for a while. Each change writes to the audit log, so that
+// table is filled up, too.
 void Faults::fill_disk(const plan::Fault& fault)
 {
     is_suspect_ = true;

@@ -1,7 +1,7 @@
-// faults.h - what breaks the parts of a stack while clients work with it, and mends them again.
+// faults.h - breaks parts of a stack while clients use it, and repairs them.
 //
-// A part that was killed is started again by `scripts/stack up`, on the same data, as an operator's
-// service manager would. Throws std::runtime_error where a part cannot be mended.
+// A killed part is started again by `scripts/stack up`, on the same data, as a service manager
+// would. Throws std::runtime_error if a part cannot be repaired.
 
 #pragma once
 
@@ -19,14 +19,15 @@
 
 namespace faults {
 
-// A small file system for the database's files, so that it can be filled: only where root may
-// mount. What is mounted is seen by this process and its children alone, and goes with them.
+// A small file system for the database's files, which can be filled up. Only root may mount it.
+// Only this process and its children see the mount, and it ends with them.
 class Disk {
 public:
-    static std::string obstacle();  // to be asked before the stack is started; empty: there is none
+    // why there can be no such disk; empty if there can. Ask before the stack is started.
+    static std::string obstacle();
 
-    explicit Disk(stack::Stack& stack);  // moves the files there, and starts the stack again
-    ~Disk();                             // stops it
+    explicit Disk(stack::Stack& stack);  // moves the files there and restarts the stack
+    ~Disk();                             // stops the stack
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
 
@@ -44,14 +45,14 @@ class Faults {
 public:
     Faults(stack::Stack& stack, const Disk* disk);
 
-    // Those that this stack can have.
+    // The kinds of faults that are possible on this stack.
     std::vector<std::string> kinds() const;
-    void strike(const plan::Fault& fault);  // returns when it has lasted as long as it should
+    void strike(const plan::Fault& fault);  // returns when the fault's time is over
     void mend();
-    void replace_workers() const;  // each ends what it does first
+    void replace_workers() const;  // each worker first finishes its request
 
-    // Where the stack answers; another thread may ask. 0: nowhere, and it may be somebody else's
-    // port meanwhile.
+    // The port that the stack answers on. 0 while it answers nowhere; another program may have the
+    // port then. Other threads may ask.
     std::uint16_t http_port() const { return http_port_; }
     std::uint16_t smtp_port() const { return smtp_port_; }
 
@@ -82,14 +83,15 @@ private:
     bool is_up(const std::string& part) const;
     std::vector<pid_t> workers() const;
     pid_t gate() const;
-    void configure(const std::string& text) const;  // the service, until the stack is started again
+    // the service, until the next start of the stack
+    void configure(const std::string& text) const;
     void fill_audit_log() const;
     void read_ports();
 
     stack::Stack& stack_;
     const Disk* disk_;
-    std::string part_;         // of the fault that strikes
-    bool is_suspect_ = false;  // a part may be ill that is alive
+    std::string part_;         // the part that the current fault breaks
+    bool is_suspect_ = false;  // a running part may not work
     std::atomic<std::uint16_t> http_port_{0};
     std::atomic<std::uint16_t> smtp_port_{0};
 };

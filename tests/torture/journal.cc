@@ -80,7 +80,8 @@ std::string Journal::note(const plan::Step& step, Meaning meaning, const std::st
         return "";
     }
     const bool is_creation = step.action == Action::create;
-    const bool is_for_all = step.action == Action::remove_all;  // which nothing is in the way of
+    // which no other mailbox can prevent
+    const bool is_for_all = step.action == Action::remove_all;
     const bool is_in_the_way = is_creation
                                    ? std::any_of(step.names.begin(), step.names.end(), is_there)
                                    : !is_for_all && !is_there(step.names.front());
@@ -126,7 +127,8 @@ std::string Journal::compare_with_list(const std::set<std::string>& listed) cons
 std::vector<std::string> Journal::settle(const std::map<std::string, Found>& found)
 {
     std::vector<std::string> breaches;
-    std::map<std::string, std::set<bool>> carried_out;  // by the step: all of it, or nothing
+    // by step: all its changes were made, or none
+    std::map<std::string, std::set<bool>> carried_out;
     for (auto& [name, record] : records_) {
         if (record.is_breached) continue;
         const auto at = found.find(name);

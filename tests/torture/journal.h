@@ -1,9 +1,10 @@
-// journal.h - what somebody may rely on who asks for mailboxes and keeps what was answered.
+// journal.h - what clients may rely on: they record the answers, and compare them with what is
+// found later.
 //
-// Journal: of names that one client has for itself, so that all about them is known exactly, but
-// for those whose last answer left it open; these are left alone until all is at rest, and are then
-// settled by what is there. Contest: of names that several want at once, where only sums are known.
-// Both tell a breach of the promise as a sentence; empty: none.
+// Journal: for names that one client alone uses. It knows their exact state, except after an answer
+// that leaves it open. Such a name is not used again until the end of the round, when the state
+// that is found settles it. Contest: for names that several clients use at once, where only sums
+// are known. Both return a violation as a sentence; empty if there is none.
 
 #pragma once
 
@@ -20,14 +21,14 @@
 
 namespace journal {
 
-// What an answer says of a change.
+// What an answer says about a change.
 enum class Meaning {
     done,
-    exists,     // not carried out, since there is such a mailbox
-    absent,     // or none
-    untouched,  // not carried out, since it could not be
-    unknown,    // carried out or not, or still to be
-    wrong       // nothing that may be answered
+    exists,     // not made, because the mailbox exists
+    absent,     // not made, because there is no such mailbox
+    untouched,  // not made, because it was not possible
+    unknown,    // made, not made, or still to be made
+    wrong       // an answer that is not allowed
 };
 Meaning meaning(int status, std::string_view code);
 
@@ -39,7 +40,8 @@ struct Counts {
 };
 std::string text(const Counts& counts);
 
-// Whether the mailbox that is there has this password; as an optional: whether there is one.
+// Returns whether the mailbox that was found has this password. As an optional: whether there is a
+// mailbox.
 using HasPassword = std::function<bool(const std::string&)>;
 using Found = std::optional<HasPassword>;
 
@@ -48,29 +50,29 @@ public:
     explicit Journal(const std::vector<std::string>& names);
 
     bool is_certain(const std::vector<std::string>& names) const;
-    // What the answer to the step that is called `label` says, which was taken only where all its
-    // names were certain. Of a message the label is its subject.
+    // Records the answer to the step `label`. A step is taken only if the state of all its names is
+    // known. For a message the label is its subject.
     std::string note(const plan::Step& step, Meaning meaning, const std::string& label);
     std::string compare_with_list(const std::set<std::string>& listed) const;
 
-    // At rest. What was in doubt is certain then.
+    // At the end of a round: compares with what was found. Afterwards no name is in doubt.
     std::vector<std::string> settle(const std::map<std::string, Found>& found);
     std::size_t in_doubt() const;
 
     struct Record {
-        std::optional<std::string> password{};  // nothing: there is no such mailbox
-        std::string former{};                   // the one before; empty: none
+        std::optional<std::string> password{};  // empty: there is no such mailbox
+        std::string former{};                   // the previous password; empty if there was none
         Counts done{};
-        int generation = 0;                // 1, and 1 more for each change in this life
-        std::string label{};               // of the step that was last answered
-        std::vector<std::string> mails{};  // accepted in this life
+        int generation = 0;                // 1, and 1 more for each change since the creation
+        std::string label{};               // of the last step that was answered
+        std::vector<std::string> mails{};  // accepted since the creation
         struct Doubt {
             std::string label;
             plan::Action action;
-            std::optional<std::string> after;  // how it is if it was carried out
+            std::optional<std::string> after;  // the state if the open change was made
         };
         std::optional<Doubt> doubt{};
-        bool is_breached = false;  // nobody knows any more how it should be
+        bool is_breached = false;  // a violation was found, so the state is unknown
     };
     const std::map<std::string, Record>& records() const { return records_; }
 
@@ -83,17 +85,18 @@ private:
 class Contest {
 public:
     void note(std::size_t client, const plan::Step& step, Meaning meaning);
-    // `counted`: by the audit log, since the beginning.
+    // `counted` is the audit log's numbers since the beginning.
     std::string settle(const std::string& name, const Counts& counted, const Found& found);
 
 private:
     struct Record {
         Counts done{};
         Counts unknown{};
-        std::map<std::size_t, std::string> last{};  // password that each client was told to be set
-        std::set<std::string> doubtful{};           // passwords of which nobody was told
+        std::map<std::size_t, std::string> last{};  // the last acknowledged password of each client
+        std::set<std::string> doubtful{};           // passwords of changes without an answer
     };
-    static constexpr std::size_t kSettled = 1000;  // whose password was found to be set
+    // the client number for a password that was found to be set
+    static constexpr std::size_t kSettled = 1000;
 
     std::mutex one_at_a_time_;
     std::map<std::string, Record> records_;

@@ -1,5 +1,5 @@
-// main.cc - `make torture`: as many rounds as wanted, on a stack of its own, with mail, and with a
-// disk that can be full where root may mount one.
+// main.cc - `make torture`: the requested number of rounds on a stack with mail; if root runs it,
+// with a disk that can be filled.
 
 #include "torture/torture.h"
 
@@ -62,7 +62,7 @@ Wanted read(int argc, char** argv)
         const std::string_view word = argv[i];
         const auto name = word.substr(0, word.find('='));
         const auto value = name.size() < word.size() ? word.substr(name.size() + 1) : "";
-        // As make passes on what was not given.
+        // make passes NAME= for variables that are not set.
         if (value.empty() && name.size() < word.size()) continue;
         if (name == "rounds") wanted.options.rounds = number(name, value, 1);
         else if (name == "seed") wanted.options.seed = number(name, value, 0);
@@ -97,7 +97,7 @@ int run(const Wanted& wanted)
     std::cout << "\nrequests: " << torture::text(outcome.requests)
               << "\nfaults: " << torture::text(outcome.faults) << "\nin doubt: " << outcome.in_doubt
               << " mailboxes, of which " << outcome.carried_out << " were changed\n";
-    // The first tell most; what follows may follow from them.
+    // The first violations matter most, because later ones may be consequences.
     const auto told = std::min(outcome.breaches.size(), kTold);
     for (std::size_t i = 0; i < told; ++i) std::cout << "BREACH: " << outcome.breaches[i] << "\n";
     std::cout << outcome.breaches.size() << " breaches, seed " << wanted.options.seed << std::endl;
@@ -111,8 +111,8 @@ int run(const Wanted& wanted)
 
 int main(int argc, char** argv)
 {
-    std::signal(SIGPIPE, SIG_IGN);  // who does not read what we write is an answer, not our end
-    // make has put others in front.
+    std::signal(SIGPIPE, SIG_IGN);  // a write to a closed connection is an error, not our end
+    // make puts its own arguments before --help.
     if (std::any_of(argv, argv + argc,
                     [](std::string_view word) { return word == "--help" || word == "-h"; })) {
         std::cout << kUsage;

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kOwnNames = 5;
 constexpr std::size_t kMostAtOnce = 4;
 
-// What is random in one part of a plan does not move what is random in another.
+// Each part of a plan has a seed of its own, so that a change in one part does not affect others.
 std::uint64_t seed_of(std::uint64_t seed, std::size_t round, std::size_t part)
 {
     std::seed_seq sequence{static_cast<std::uint32_t>(seed),
@@ -60,8 +60,8 @@ void shuffle(Random& random, std::vector<Item>& items)
         std::swap(items[left - 1], items[random.below(left)]);
 }
 
-// Number `number` of all the faults of a run: the kinds are dealt like cards, and shuffled anew
-// when all were dealt.
+// Returns the kind of fault number `number` of the run. The kinds are dealt like cards and shuffled
+// again after all were dealt.
 std::string kind(std::uint64_t seed, std::size_t number, std::vector<std::string> kinds)
 {
     Random random{seed_of(seed, number / kinds.size(), 999)};

@@ -22,8 +22,7 @@ using journal::Meaning;
 
 constexpr auto kRecovery = 60s;
 
-// --- Coming to rest
-// -----------------------------------------------------------------------------------------------------------
+// --- Waiting until all works --------------------------------------------------------------------
 
 void await(World& world, const std::string& sentence, const std::function<bool()>& is_so)
 {
@@ -31,14 +30,14 @@ void await(World& world, const std::string& sentence, const std::function<bool()
         try {
             return is_so();
         } catch (const std::exception&) {
-            return false;  // the database, or a mail server, is not there yet
+            return false;  // the database or a mail server does not answer yet
         }
     };
-    // InnoDB gives what it said last time to whoever asks again within 100 ms.
+    // InnoDB repeats its last answer to a query within 100 ms, so the interval is longer.
     if (!process::eventually(asked, kRecovery, 150ms)) world.findings.breach(sentence);
 }
 
-// Lists are read by one pool, and the other would delete something that is not there.
+// A list shows that one pool works, the deletion of an absent mailbox that the other does.
 bool answers_all(World& world)
 {
     return std::all_of(world.clients.begin(), world.clients.end(), [&](const Client& client) {
@@ -48,16 +47,15 @@ bool answers_all(World& world)
     });
 }
 
-// A change that nobody waits for any more may be under way in a worker, or wait for one. Those that
-// wait came before whoever has just been answered; and a worker that is to be replaced ends what it
-// does first.
+// Changes whose client has gone may still run in a worker or wait for one. The waiting ones came
+// before a request that has just been answered, and a worker that is replaced finishes its request
+// first.
 void finish_what_is_open(World& world)
 {
     if (world.is_any_open.exchange(false)) world.faults.replace_workers();
 }
 
-// --- What is there
-// ------------------------------------------------------------------------------------------------------------
+// --- What is found ------------------------------------------------------------------------------
 
 struct Row {
     std::string hash;
@@ -68,10 +66,10 @@ struct Tables {
     std::map<std::string, Row> mailboxes;
     std::vector<std::string> in_order;
     std::map<std::string, Counts> audited;
-    std::map<std::string, int> kept;  // of what was deleted
+    std::map<std::string, int> kept;  // mail of deleted mailboxes
 };
 
-// Passwords of hashes that were found out once: to find out takes a few hundredths of a second.
+// Remembers the password of each hash, because verifying takes a few hundredths of a second.
 bool is_hash_of(const std::string& hash, const std::string& password)
 {
     static std::map<std::string, std::string> known;
@@ -124,7 +122,7 @@ Tables tables_of(World& world, const Domain& domain, const std::string& label)
     return tables;
 }
 
-// Page by page, until one is short.
+// Reads page by page, until a short one.
 std::vector<std::string> listed_names(World& world, const Client& client)
 {
     constexpr std::size_t kPage = 7;
@@ -141,8 +139,7 @@ std::vector<std::string> listed_names(World& world, const Client& client)
     }
 }
 
-// --- And whether it should be
-// --------------------------------------------------------------------------------------------------
+// --- Comparing with the answers -----------------------------------------------------------------
 
 void compare_journal(World& world, Client& client, const Tables& tables, const std::string& label)
 {
@@ -193,10 +190,9 @@ void compare_domain(World& world, Domain& domain, const std::string& label)
     }
 }
 
-// --- For who logs in
-// -----------------------------------------------------------------------------------------------------------
+// --- Logins -------------------------------------------------------------------------------------
 
-// The answer to a login, once it is one.
+// Returns the answer to a login; repeats temporary failures.
 std::string login(World& world, const std::string& address, const std::string& password,
                   const std::function<void(mail::Imap&)>& then = {})
 {
@@ -227,8 +223,8 @@ struct Login {
     std::string password;
     bool opens;
     std::string label;
-    std::string life;                // how the subjects of its messages begin
-    std::vector<std::string> mails;  // that were accepted for it
+    std::string life;                // the beginning of its messages' subjects
+    std::vector<std::string> mails;  // messages that were accepted for it
 };
 
 void log_in(World& world, const Login& wanted, const std::string& label)
@@ -253,8 +249,8 @@ void log_in(World& world, const Login& wanted, const std::string& label)
     }
 }
 
-// Each that is there with its password; and few with one that must not open any more, since each of
-// these takes two seconds.
+// Logs in to each existing mailbox with its password. Tries only a few invalid passwords, because
+// each refusal takes two seconds.
 void compare_logins(World& world, const std::string& label, plan::Random& random)
 {
     constexpr std::size_t kRefused = 4;

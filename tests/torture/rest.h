@@ -1,6 +1,5 @@
-// rest.h - after a round: until all parts answer again and nothing is under way, and then whether
-// everything is as it was answered, in the API's lists, in the tables, in the audit log, and for
-// who logs in.
+// rest.h - the end of a round: waits until all parts answer and no change is under way, and then
+// compares the answers of the round with lists, tables, the audit log and logins.
 
 #pragma once
 
@@ -10,7 +9,7 @@
 
 namespace torture {
 
-// What was in doubt when the round ended.
+// The changes that were in doubt when the round ended.
 struct Doubts {
     std::size_t all = 0;
     std::size_t carried_out = 0;
@@ -18,7 +17,7 @@ struct Doubts {
 
 void come_to_rest(World& world, const std::string& label);
 Doubts compare(World& world, const std::string& label, plan::Random& random);
-// Once, at the end: what mailboxctl check says.
+// Runs mailboxctl check, once at the end of the run.
 void check(World& world);
 
 }  // namespace torture

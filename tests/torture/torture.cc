@@ -18,12 +18,12 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-// Each client is at something when a fault strikes. Of the steps until the next one half are taken
-// in the course of it, and half after it.
+// Each client is busy when a fault strikes. Of the steps until the next fault, half are taken
+// during the fault and half after it.
 void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_t steps,
                 const std::string& label)
 {
-    constexpr auto kMending = 1500ms;  // about as long as a part takes that is started again
+    constexpr auto kMending = 1500ms;  // about the time that restarting a part takes
     for (std::size_t i = 0; i < faults.size(); ++i) {
         const auto& fault = faults[i];
         const auto next = i + 1 < faults.size() ? faults[i + 1].at : steps;
@@ -78,7 +78,7 @@ std::vector<std::string> kinds(const World& world, const std::string& only)
     throw std::invalid_argument{"this stack has no fault " + only + ", but " + names};
 }
 
-// No worker ends by a fault of its own, and none finds one.
+// No worker may end by a fault of its own or report one.
 void look_at_log(World& world, const stack::Log& log, std::size_t mark, const std::string& label)
 {
     for (const auto& line : log.lines_since(mark)) {

@@ -1,6 +1,7 @@
-// torture.h - clients create, change, delete and list while the parts of the stack are killed,
-// stopped and mended; after each round everything has to be as it was answered. What was
-// acknowledged is there, what was not is absent or whole, and a stranger learns nothing.
+// torture.h - clients create, change, delete and list mailboxes while parts of the stack are
+// killed, stopped and repaired. After each round the state must agree with the answers:
+// acknowledged changes are there, others are absent or complete, and a stranger has learned
+// nothing.
 
 #pragma once
 
@@ -20,19 +21,19 @@ namespace torture {
 struct Options {
     std::uint64_t seed = 0;
     std::size_t rounds = 10;
-    std::string only{};     // this kind of fault; empty: all that the stack can have
-    plan::Extent extent{};  // but for the kinds of faults, which the stack decides
+    std::string only{};     // this kind of fault only; empty: all kinds that the stack can have
+    plan::Extent extent{};  // without the kinds of faults, which depend on the stack
 };
 
 struct Outcome {
-    std::map<std::string, std::size_t> requests{};  // by what came of them
-    std::map<std::string, std::size_t> faults{};    // by their kind
-    std::size_t in_doubt = 0;                       // changes that were not answered,
-    std::size_t carried_out = 0;                    // and those of them that were made
-    std::vector<std::string> breaches{};            // each with seed, round, client and step
+    std::map<std::string, std::size_t> requests{};  // by outcome
+    std::map<std::string, std::size_t> faults{};    // by kind
+    std::size_t in_doubt = 0;                       // changes without an answer
+    std::size_t carried_out = 0;                    // and how many of those were made
+    std::vector<std::string> breaches{};  // violations, each with seed, round, client and step
 };
 
-// A line for each round is written to `progress`. After the first round with a breach it ends.
+// Writes a line for each round to `progress`. Ends after the first round with a violation.
 Outcome run(stack::Stack& stack, const faults::Disk* disk, const Options& options,
             std::ostream& progress);
 

@@ -34,7 +34,7 @@ std::string collection(const std::string& domain, bool as_credentials)
     return as_credentials ? "/v3/domains/" + domain + "/credentials" : "/" + domain + "/mailboxes";
 }
 
-// The same tenant, with a key that is good for no other domain of its account.
+// Returns the same tenant with a key for this domain only.
 story::Tenant narrowed(const stack::Stack& stack, const story::Tenant& tenant)
 {
     return {tenant.account, tenant.domain,
@@ -49,8 +49,7 @@ std::string key_id(const stack::Stack& stack, const std::string& key)
 
 }  // namespace
 
-// --- What was found
-// ----------------------------------------------------------------------------------------------------------
+// --- Findings -----------------------------------------------------------------------------------
 
 void Findings::breach(const std::string& sentence)
 {
@@ -104,12 +103,11 @@ void Gate::await(std::size_t steps)
     changed_.wait(lock, [&] { return taken_ >= steps; });
 }
 
-// --- Who takes part
-// -----------------------------------------------------------------------------------------------------------
+// --- Participants -------------------------------------------------------------------------------
 
-// Two domains of one account and one of another: half of the clients in the first one, each second
-// of them by a key that is good for no other. The names are the same in all of them. The last
-// client has a domain for itself.
+// Two domains of one account and one of another. Half of the clients use the first domain, every
+// second one of them with a key for that domain only. All domains have the same names. The last
+// client has a domain of its own.
 World::World(stack::Stack& its_stack, const faults::Disk* disk, std::size_t clients_wanted)
     : stack{its_stack}, faults{its_stack, disk}, first_{story::add_tenant(stack)},
       stranger_{story::add_tenant(stack)}, flood_{story::add_tenant(stack)}
@@ -121,7 +119,7 @@ World::World(stack::Stack& its_stack, const faults::Disk* disk, std::size_t clie
     };
     const std::array<story::Tenant, 4> tenants{first_, second, narrowed(stack, first_),
                                                story::add_tenant(stack)};
-    // So that all creations in the account take turns.
+    // With a limit, all creations in the account wait for each other.
     set({"account", "set", first_.account, "max_mailboxes=1000"});
     const auto alone = story::add_tenant(stack);
     set({"domain", "set", alone.domain, "allow_delete_all=yes"});
@@ -169,7 +167,7 @@ Asked World::ask(const std::string& key, const std::string& method, const std::s
             connection.send(bytes, kPatience);
             asked.answer = connection.receive(http::Expect::body, kPatience);
         } catch (const std::runtime_error&) {
-            // It ended in the middle, or did not come in time.
+            // The answer ended in the middle, or was too late.
         }
     } catch (const std::system_error&) {
         findings.count("no connection");
@@ -216,8 +214,7 @@ std::optional<std::set<std::string>> World::list(const std::string& key, const D
     return names;
 }
 
-// --- What they do
-// --------------------------------------------------------------------------------------------------------------
+// --- Their requests -----------------------------------------------------------------------------
 
 void World::take_steps(Client& client, const std::vector<plan::Step>& steps,
                        const std::string& label)
@@ -230,7 +227,7 @@ void World::take_steps(Client& client, const std::vector<plan::Step>& steps,
                           + client.domain + ", step " + std::to_string(i) + " (" + plan::text(step)
                           + ")";
         const bool is_in_trouble = take_step(client, step, name);
-        // Who is refused waits a little, and longer the next time.
+        // After a refusal a client waits, longer each time.
         if (is_in_trouble) ::poll(nullptr, 0, static_cast<int>(wait.count()));
         wait = is_in_trouble ? std::min(wait * 2, kLongestPause) : kFirstPause;
     }
@@ -280,7 +277,7 @@ bool World::take_step(Client& client, const plan::Step& step, const std::string&
     return asked.meaning == Meaning::untouched || asked.meaning == Meaning::unknown;
 }
 
-// The subject says for which life of the mailbox it was.
+// The subject says after which creation of the mailbox the message was sent.
 bool World::send_mail(Client& client, const plan::Step& step, const std::string& label)
 {
     const auto& name = step.names.front();
@@ -294,11 +291,11 @@ bool World::send_mail(Client& client, const plan::Step& step, const std::string&
         mail::Smtp smtp{{port}};
         said = smtp.send("you@example.net", {name + "@" + client.domain}, mail::message(subject));
     } catch (const std::exception&) {
-        // There was no connection, or it was lost: nothing was promised.
+        // There was no connection or it was lost, so nothing was promised.
     }
     findings.count("mail " + said.substr(0, 3));
     const bool is_accepted = said.starts_with("250 ");
-    // Only for good: 550 says that there is no such mailbox.
+    // Only a permanent refusal: 550 says that there is no such mailbox.
     if (said.starts_with("550 "))
         findings.breach(label + ", answered " + said + ", but the mailbox is there by "
                         + record.label);
@@ -359,8 +356,8 @@ void World::read_only(const std::atomic<bool>& is_over, const std::string& label
     }
 }
 
-// Whatever it asks for, by a good key of its own, it is told that there is no such domain; and by
-// one that is none, nothing.
+// With its own valid key the stranger is told that these domains do not exist; with an invalid key
+// it is told nothing.
 void World::be_a_stranger(const std::atomic<bool>& is_over, const std::string& label)
 {
     const auto form =

@@ -1,5 +1,5 @@
-// world.h - who takes part in a run of torture, and what they find: accounts, domains and keys,
-// clients that change and keep a journal, one who may only list, and a stranger.
+// world.h - the participants of a torture run and their findings: accounts, domains and keys;
+// clients that make changes and keep a journal, a client that only lists, and a stranger.
 
 #pragma once
 
@@ -23,11 +23,11 @@
 
 namespace torture {
 
-// What was found, from all threads.
+// The findings of all threads.
 class Findings {
 public:
     void breach(const std::string& sentence);
-    void count(const std::string& outcome);  // of a request
+    void count(const std::string& outcome);  // the outcome of a request
     std::vector<std::string> breaches() const;
     std::map<std::string, std::size_t> take_counts();
 
@@ -37,13 +37,13 @@ private:
     std::map<std::string, std::size_t> counts_;
 };
 
-// Lets clients take steps only up to a number that grows, so that faults find them at work.
+// Limits the steps of the clients to a number that grows, so that faults happen while they work.
 class Gate {
 public:
-    void begin();                     // closed, and no step taken
-    void open_to(std::size_t steps);  // no more steps may be taken than that
-    void pass();                      // for a step: waits until it may be taken
-    void await(std::size_t steps);    // until so many were taken
+    void begin();                     // closes the gate and resets the number of steps
+    void open_to(std::size_t steps);  // allows this many steps in all
+    void pass();                      // waits until a step is allowed, and counts it
+    void await(std::size_t steps);    // waits until this many steps were taken
 
 private:
     std::mutex one_at_a_time_;
@@ -53,7 +53,7 @@ private:
 };
 
 struct Client {
-    std::size_t index;  // among all
+    std::size_t index;  // among all clients
     plan::Place place;
     std::string domain;
     std::string key;
@@ -63,16 +63,16 @@ struct Client {
 
 struct Domain {
     std::string name;
-    std::set<std::string> names{};    // the only ones that anybody asks for
-    std::set<std::string> key_ids{};  // of those who may change something there
+    std::set<std::string> names{};    // all names that clients use there
+    std::set<std::string> key_ids{};  // of the keys that may change mailboxes there
     std::unique_ptr<journal::Contest> contest = std::make_unique<journal::Contest>();
 };
 
-// An answer, and what it says of a change.
+// An answer, and what it says about a change.
 struct Asked {
     http::Answer answer;
     journal::Meaning meaning;
-    std::string said;  // for people: "409 mailbox_exists: …", "no answer"
+    std::string said;  // for messages: "409 mailbox_exists: …", "no answer"
 };
 
 struct World {
@@ -80,20 +80,20 @@ struct World {
 
     Asked ask(const std::string& key, const std::string& method, const std::string& target,
               const http::Body& body = {});
-    // A list, as it has to be whatever else is known; nothing where it was not answered.
+    // Lists a domain and checks the answer's form; empty if there was no answer.
     std::optional<std::set<std::string>> list(const std::string& key, const Domain& domain,
                                               bool as_credentials, const std::string& label);
     Domain& domain(const std::string& name);
 
-    // Each on a thread of its own.
+    // Each of these runs on a thread of its own.
     void take_steps(Client& client, const std::vector<plan::Step>& steps, const std::string& label);
     void read_only(const std::atomic<bool>& is_over, const std::string& label);
     void be_a_stranger(const std::atomic<bool>& is_over, const std::string& label);
-    // An account of its own sends batches of 100 mailboxes, one after another: as many as it can,
-    // up to a number.
+    // Another account sends batches of 100 mailboxes without pause, up to a maximum number.
     void be_a_flood(const std::atomic<bool>& is_over, const std::string& label);
 
-    // Whether each batch is there whole or not at all, as it was answered. Forgets them.
+    // Checks that each batch was created completely or not at all, in agreement with its answer.
+    // Forgets the batches.
     void compare_batches();
 
     stack::Stack& stack;
@@ -102,11 +102,11 @@ struct World {
     faults::Faults faults;
     Findings findings;
     Gate gate;
-    std::atomic<bool> is_any_open{false};  // a change that was not answered
+    std::atomic<bool> is_any_open{false};  // a change had no answer
 
 private:
     Asked ask_for(const Client& client, const plan::Step& step);
-    // Whether the stack could not do it.
+    // Returns true if the stack could not do it.
     bool take_step(Client& client, const plan::Step& step, const std::string& label);
     bool send_mail(Client& client, const plan::Step& step, const std::string& label);
 
@@ -115,7 +115,7 @@ private:
     story::Tenant stranger_;
 
     struct Batch {
-        std::string prefix;  // of its local parts
+        std::string prefix;  // of the batch's local parts
         journal::Meaning meaning;
         std::string label;
     };

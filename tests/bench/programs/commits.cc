@@ -1,11 +1,11 @@
-// commits - the ceiling C: how many deletions a second a client of nothing but the C library
+// commits - the ceiling C: how many deletions per second a client that uses only the C library
 // commits.
 //
 //     commits SOCKET USER DATABASE CONNECTIONS LOCAL_PART FIRST LAST
 //
 // Deletes LOCAL_PART from each of the domains d<FIRST>.example to d<LAST>.example, one transaction
-// a mailbox, with the statements of Store::remove(), prepared once. Prints how many transactions a
-// second.
+// for each mailbox, with the service's statements for a deletion, prepared once. Prints the
+// transactions per second.
 
 #include <mysql.h>
 
@@ -115,7 +115,7 @@ private:
         return statement;
     }
 
-    // The one number of the one row.
+    // Returns the number in a result of one row and one column.
     std::int64_t number(const char* text, const std::vector<Value>& values)
     {
         auto* const statement = execute(text, values);
@@ -160,7 +160,7 @@ try {
     std::vector<std::unique_ptr<Client>> clients;
     for (auto left = std::stoul(argv[4]); left > 0; --left)
         clients.push_back(std::make_unique<Client>(argv[1], argv[2], argv[3]));
-    // The service finds the domain with the key, outside the transaction.
+    // The service finds the domain together with the key, outside the transaction.
     std::vector<std::int64_t> ids;
     for (auto number = first; number <= last; ++number)
         ids.push_back(clients[0]->domain_id(domain_name(number)));

@@ -1,8 +1,8 @@
-// hashes - the ceiling H: how many passwords a second are hashed where nothing else is done.
+// hashes - the ceiling H: how many passwords per second can be hashed if nothing else runs.
 //
 //     hashes PROCESSES SECONDS
 //
-// Processes, not threads, as the service has them.
+// Uses processes instead of threads, because the service does.
 
 #include <sodium.h>
 #include <sys/mman.h>

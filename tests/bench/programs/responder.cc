@@ -2,8 +2,8 @@
 //
 //     responder SOCKET PROCESSES
 //
-// The plain loop of libfcgi. Answers with as many bytes as the query string says, from a buffer
-// that was made once; what is asked for again is not formatted again.
+// The plain loop of libfcgi. It answers as many bytes as the query string says, from a buffer that
+// is filled once for each size.
 
 #include <fcgiapp.h>
 #include <sys/prctl.h>

@@ -1,10 +1,10 @@
-// rows - the ceiling D: how often a client of nothing but the C library reads a page.
+// rows - the ceiling D: how often a client that uses only the C library reads a page.
 //
 //     rows SOCKET USER CONNECTIONS SECONDS ROWS
 //
-// Each connection has a thread of its own, which executes one prepared range statement over a
-// clustered table of four columns and fetches every row into bound buffers. Prints how many pages a
-// second, and its own CPU seconds.
+// Each connection has its own thread, which executes one prepared range statement over a clustered
+// table of four columns and fetches every row into bound buffers. Prints the pages per second and
+// its own CPU seconds.
 
 #include <mysql.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-// bench_test.cc - that what is measured is measured against what it says.
+// bench_test.cc - the ceilings of the benchmark measure what they claim to measure.
 
 #include <boost/test/unit_test.hpp>
 
@@ -11,7 +11,8 @@
 
 namespace {
 
-// `constexpr char kName[] = "…" "…";` by name, the pieces put together.
+// Returns the statements by name from `constexpr char kName[] = "…" "…";`, with their pieces
+// joined.
 std::map<std::string, std::string> statements(const std::string& source)
 {
     static const std::regex definition{
@@ -30,8 +31,7 @@ std::map<std::string, std::string> statements(const std::string& source)
 
 BOOST_AUTO_TEST_SUITE(bench)
 
-// The ceiling of DELETE is a copy of its statements: fixed as a measure, but no other than what the
-// service does.
+// The ceiling of DELETE has a copy of the service's statements, which must stay equal to them.
 BOOST_AUTO_TEST_CASE(the_ceiling_commits_what_a_delete_commits)
 {
     std::map<std::string, std::string> ours;

@@ -1,5 +1,5 @@
-// clients_test.cc - SMTP credentials and domains, as the libraries of today call them, through
-// serve(), on the real tables: the same mailboxes in other words.
+// clients_test.cc - SMTP credentials and domains, called through serve() as published libraries
+// call them, on the real tables. They are the same mailboxes under other paths.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -35,12 +35,12 @@ std::string multipart(const std::vector<std::pair<std::string, std::string>>& fi
     return body + "--b0--\r\n";
 }
 
-// What a library sends for one of its calls, found by reading it. {D} stands for the domain.
+// What a library sends for its calls, according to its source. {D} stands for the domain.
 struct Library : support::Row {
     std::string type;
     std::string created;  // the body of POST
-    std::string changed;  // of PUT
-    std::string deleted;  // of DELETE
+    std::string changed;  // the body of PUT
+    std::string deleted;  // the body of DELETE
     std::string name;     // in the path
 };
 
@@ -100,7 +100,7 @@ struct Credentials : Served {
     db::Connection connection{database.connect()};
 };
 
-// The password that an answer gives for an address.
+// Returns the password that an answer has for an address.
 std::string given(const http::Response& answer, const std::string& address)
 {
     const auto read = json::parse(answer.body);
@@ -150,7 +150,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, the_same_mailboxes_under_every_base,
                       + R"("})");
 }
 
-// What is kept of one list is no answer to the other.
+// A page of one list that a worker has cached must not answer the other list.
 BOOST_FIXTURE_TEST_CASE(each_list_has_its_own_form, Credentials)
 {
     for (int i = 0; i < 2; ++i) {
@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(one_way_sees_what_the_other_did, Credentials)
     BOOST_TEST(outcome(put("bob", "password=secret")) == "404 mailbox_not_found");
 }
 
-// --- passwords that we make ---------------------------------------------------------------
+// --- generated passwords ------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(a_password_is_made_where_none_is_given, Credentials)
 {
@@ -212,7 +212,7 @@ BOOST_DATA_TEST_CASE_F(Credentials, a_password_that_is_made_keeps_to_the_rule,
     BOOST_TEST(password.size() <= config.max_password);
 }
 
-// --- what is refused ------------------------------------------------------------------------
+// --- refusals -------------------------------------------------------------------------------
 
 namespace {
 
@@ -252,7 +252,7 @@ const Refused kPosts[] = {
      "400 bad_parameter"},
     {"an unknown type", {"POST", "", "text/plain", "login=bob"}, "415 unsupported_type"},
     {"taken", {"POST", "", kForm, "login=alice"}, "409 mailbox_exists"},
-    // A misspelt password would be another one, which is made.
+    // Otherwise the misspelt password would be ignored and another one generated.
     {"a misspelt password", {"POST", "", kForm, "login=bob&pasword=secret"}, "400 bad_parameter"},
     {"a misspelt password in JSON",
      {"POST", "", kJson, R"([{"login":"bob","Password":"secret"}])"},
@@ -330,7 +330,7 @@ BOOST_FIXTURE_TEST_CASE(a_sentence_names_the_parameter_that_was_meant, Credentia
                != std::string::npos);
 }
 
-// The Mailboxes API knows no login, and makes no password.
+// The Mailboxes API has no parameter `login` and generates no passwords.
 BOOST_FIXTURE_TEST_CASE(the_other_api_stays_as_it_is, Credentials)
 {
     BOOST_TEST(outcome(Served::post("login=bob&password=secret")) == "400 mailbox_missing");
@@ -343,15 +343,15 @@ BOOST_FIXTURE_TEST_CASE(the_other_api_stays_as_it_is, Credentials)
     BOOST_TEST(names() == (Strings{"alice", "bob", "dave"}), per_element());
 }
 
-// --- all at once ------------------------------------------------------------------------------
+// --- deleting all -----------------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(all_are_deleted_where_the_domain_allows_it, Credentials)
 {
     BOOST_TEST(outcome(post("login=bob&password=secret")) == "200");
     allow_delete_all();
     BOOST_TEST(outcome(serve({"DELETE", path() + "/"}))
-               == "405 method_not_allowed");         // a login that was left empty?
-    for (const auto* name : {"login", "mailbox"}) {  // that one is meant, not all
+               == "405 method_not_allowed");         // perhaps a login that is empty by mistake
+    for (const auto* name : {"login", "mailbox"}) {  // this means one mailbox, not all
         BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name + "=bob"})) == "400 bad_parameter");
         BOOST_TEST(outcome(serve({"DELETE", path(), kForm, std::string{name} + "=bob"}))
                    == "400 bad_parameter");
@@ -359,7 +359,7 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_where_the_domain_allows_it, Credentials)
             outcome(serve({"DELETE", path(), kJson, std::string{"{\""} + name + "\":\"bob\"}"}))
             == "400 bad_parameter");
     }
-    // A selector that we do not know is one, too: all would be deleted in place of what it names.
+    // Unknown selectors are refused, because all would be deleted instead of the selected ones.
     for (const auto* name : {"spec", "Login", "logins[]", "login[]", "mailbox[0]", "mailbox[x]",
                              "user", "limit", "skip", "confirm", "", "%FF", "a%0Ab"}) {
         BOOST_TEST(outcome(serve({"DELETE", path() + "?" + name + "=bob"})) == "400 bad_parameter",
@@ -392,7 +392,7 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_where_the_domain_allows_it, Credentials)
     BOOST_TEST(outcome(serve({"DELETE", path()})) == "405 method_not_allowed");
 }
 
-// What was deleted stays so, and the caller learns that it was not all.
+// The deletions so far stay in effect, and the caller is told that mailboxes are left.
 BOOST_FIXTURE_TEST_CASE(a_deletion_that_takes_too_long_says_so, Credentials)
 {
     allow_delete_all();
@@ -452,7 +452,7 @@ BOOST_DATA_TEST_CASE_F(Two, domains_under_every_base, data::make({"", "/v2", "/v
     }
 }
 
-// As the original documents them; the others are ignored there, too.
+// As the original documents these parameters; it ignores the others, too.
 BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
 {
     const auto first = domain.name();
@@ -492,7 +492,7 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
     is("?search=b%C3%BCcher", {"of 0"});
     is("?state=active", {"of 2", first, last});
     is("?state=disabled", {"of 0"});
-    is("?state=unverified", {"of 0"});  // none is: the operator adds them
+    is("?state=unverified", {"of 0"});  // there are none, because the operator adds the domains
     admin::Admin{connection}.set_domain_state(domain, mailbox::State::no_login);
     is("?state=active", {"of 1", last});
     is("?state=disabled", {"of 1", first});
@@ -570,7 +570,7 @@ BOOST_DATA_TEST_CASE_F(Two, who_has_no_right_key_learns_that_first,
     is_refused("401 unauthorized");
 }
 
-// A domain may have any name: the Mailboxes API was there first.
+// The Mailboxes API is older, so its domain may be called `domains`.
 BOOST_FIXTURE_TEST_CASE(mailboxes_of_a_domain_called_domains, Credentials)
 {
     BOOST_TEST(outcome(serve({"GET", "/domains/mailboxes"})) == "404 domain_not_found");
@@ -581,8 +581,7 @@ BOOST_FIXTURE_TEST_CASE(mailboxes_of_a_domain_called_domains, Credentials)
     BOOST_TEST(outcome(serve({"GET", "/v3/mailboxes"})) == "404 domain_not_found");
 }
 
-// --- the document
-// ----------------------------------------------------------------------------------
+// --- the document -------------------------------------------------------------------------------
 
 namespace {
 
@@ -596,8 +595,7 @@ const json::Node* member(const json::Node& node, const std::string& name)
 
 }  // namespace
 
-// Of each path of the OpenAPI document those methods are served that it has, and no others; and it
-// has all paths.
+// The service has exactly the paths and methods of the OpenAPI document.
 BOOST_FIXTURE_TEST_CASE(the_document_has_what_is_served, Credentials)
 {
     const auto document =

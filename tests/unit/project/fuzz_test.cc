@@ -1,4 +1,4 @@
-// fuzz_test.cc - replays the fuzzers' corpora: one case a target, every file of its folder.
+// fuzz_test.cc - replays the fuzzers' corpora: one case for each target, every file of its folder.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -33,7 +33,7 @@ BOOST_DATA_TEST_CASE(replays, data::make(fuzz::kTargets), target)
     BOOST_TEST(count > 0, "no corpus in " << corpus);
 }
 
-// A target that is added is added to fuzz/all.h, too.
+// Every target must also be listed in fuzz/all.h.
 BOOST_AUTO_TEST_CASE(every_target_is_replayed)
 {
     for (const auto& file :

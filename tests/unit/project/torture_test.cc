@@ -1,5 +1,5 @@
-// torture_test.cc - the plan of torture, and the journal that it holds the service to: what it
-// takes for a breach.
+// torture_test.cc - the plan of a torture run, and the journal: which findings it reports as
+// violations.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -32,18 +32,18 @@ plan::Step step(Action action, const Names& names, const std::string& password =
     return {.action = action, .names = names, .password = password};
 }
 
-// A mailbox with this password.
+// A mailbox that exists, with this password.
 Found there(const std::string& password)
 {
     return [password](const std::string& asked) { return asked == password; };
 }
 
-// What was told of alice and bob, who were both absent, and then found.
+// The answers about alice and bob, who were both absent before, and what was found.
 struct Case {
     const char* about;
     std::vector<std::pair<plan::Step, Meaning>> told;
     std::map<std::string, Found> found;
-    const char* breach;  // words of the first; empty: none
+    const char* breach;  // words of the first violation; empty: none
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& row)
@@ -208,7 +208,7 @@ BOOST_AUTO_TEST_CASE(what_is_in_doubt_is_left_alone_until_it_is_settled)
     BOOST_TEST(!journal.is_certain({"alice"}));
     BOOST_TEST(!journal.is_certain({"bob"}));
     BOOST_TEST(journal.in_doubt() == 2U);
-    BOOST_TEST(journal.compare_with_list({"alice"}) == "");  // whatever a list shows meanwhile
+    BOOST_TEST(journal.compare_with_list({"alice"}) == "");  // a list may show either state
     BOOST_TEST(journal.settle({{"alice", there("two")}, {"bob", there("two+1")}}).empty());
     BOOST_TEST(journal.is_certain({"alice", "bob"}));
     BOOST_TEST((journal.records().at("alice").done == Counts{.created = 1}));
@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(a_list_shows_what_was_acknowledged_before)
 
 namespace {
 
-// Two clients and a name that both want.
+// Two clients that use the same name.
 struct Contested {
     void told(std::size_t client, Action action, Meaning meaning, const std::string& password = "")
     {
@@ -283,7 +283,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_told_is_counted_once, Contested)
     told(1, Action::change, Meaning::done, "two");
     told(0, Action::change, Meaning::unknown, "three");
     BOOST_TEST(found({.created = 1, .changed = 2}, there("three")) == "");
-    // Settled: it counts from there.
+    // After settling, counting starts from there.
     BOOST_TEST(found({.created = 1, .changed = 2}, there("three")) == "");
     BOOST_TEST(found({.created = 1, .changed = 3}, there("three")) != "");
 }
@@ -295,8 +295,7 @@ BOOST_FIXTURE_TEST_CASE(what_nobody_was_told_may_not_be, Contested)
     BOOST_TEST(found({.created = 1, .deleted = 1}, {}) != "");
 }
 
-// --- The plan
-// ------------------------------------------------------------------------------------------------------------------
+// --- The plan -----------------------------------------------------------------------------------
 
 namespace {
 
