@@ -189,7 +189,7 @@ BOOST_DATA_TEST_CASE_F(Caller, the_scheme_may_be_written,
     BOOST_TEST(send(its).status == 200);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_revoked_key_is_none_at_once, Caller,
+BOOST_FIXTURE_TEST_CASE(a_revoked_key_is_refused_at_once, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
     const auto who = tenant();
@@ -215,7 +215,7 @@ BOOST_FIXTURE_TEST_CASE(a_key_of_another_secret, Caller,
     BOOST_TEST(refusal(as(key, request("POST", who))) == kUnauthorized);
 }
 
-BOOST_FIXTURE_TEST_CASE(an_expired_key_is_none, Caller,
+BOOST_FIXTURE_TEST_CASE(an_expired_key_is_refused, Caller,
                         *shows("authentication: missing, malformed or wrong"))
 {
     const auto who = tenant();

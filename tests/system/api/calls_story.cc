@@ -280,7 +280,7 @@ BOOST_FIXTURE_TEST_CASE(a_name_made_again_is_another_mailbox, story::Story)
 }
 
 // A client that lost the answer sends the request again.
-BOOST_FIXTURE_TEST_CASE(what_is_said_again, story::Story,
+BOOST_FIXTURE_TEST_CASE(a_repeated_request_after_a_lost_answer, story::Story,
                         *shows("lost answer: a repeated POST")
                             * shows("lost answer: a repeated PUT")
                             * shows("lost answer: a repeated DELETE"))

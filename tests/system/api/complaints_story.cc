@@ -216,7 +216,7 @@ BOOST_FIXTURE_TEST_CASE(a_start_that_would_fail, Complaints)
     fs::remove(secret);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_is_there_already, Complaints)
+BOOST_FIXTURE_TEST_CASE(an_existing_object_is_not_added_again, Complaints)
 {
     const auto who = tenant();
     const auto before = snapshot();

@@ -207,7 +207,7 @@ const Row kRefused[] = {
 
 BOOST_TEST_DECORATOR(*shows("credentials: the same errors")
                      * shows("credentials: DELETE of all, where the domain does not allow it"))
-BOOST_DATA_TEST_CASE_F(Credentials, what_is_refused, data::make(kRefused), row)
+BOOST_DATA_TEST_CASE_F(Credentials, a_bad_request_is_refused, data::make(kRefused), row)
 {
     const auto who = tenant();
     create(who, "alice");
@@ -258,7 +258,7 @@ BOOST_FIXTURE_TEST_CASE(all_are_deleted_as_each_would_be, Read)
 // A misspelt selector must not delete everything, and a misspelt password parameter must not
 // generate a password.
 BOOST_FIXTURE_TEST_CASE(
-    what_might_be_misspelt, Credentials,
+    a_misspelt_parameter_is_refused, Credentials,
     *shows("rules: unknown parameters are refused where a misspelt one is dangerous")
         * shows("credentials: DELETE of all, where the domain allows it"))
 {

@@ -79,7 +79,7 @@ BOOST_DATA_TEST_CASE_F(FiveMailboxes, a_page, data::make(kPages), row)
     BOOST_TEST(page.names() == expected, boost::test_tools::per_element());
 }
 
-BOOST_FIXTURE_TEST_CASE(what_is_made_again_stands_at_the_end, FiveMailboxes,
+BOOST_FIXTURE_TEST_CASE(a_mailbox_created_again_is_listed_last, FiveMailboxes,
                         *shows("answers: items in the order of creation"))
 {
     remove(who, "alice");

@@ -70,7 +70,7 @@ BOOST_FIXTURE_TEST_CASE(a_list_sees_what_was_acknowledged_whichever_worker_answe
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(of_100_that_create_one_name_one_has_it, story::Story,
+BOOST_FIXTURE_TEST_CASE(one_of_100_creations_of_a_name_succeeds, story::Story,
                         *shows("status: 409 mailbox exists, on POST"))
 {
     const auto who = tenant();
@@ -103,7 +103,7 @@ BOOST_FIXTURE_TEST_CASE(a_hundred_names_are_a_hundred_mailboxes, story::Story,
     BOOST_TEST((std::set<std::string>{names.begin(), names.end()}).size() == 100U);
 }
 
-BOOST_FIXTURE_TEST_CASE(of_50_that_delete_one_has_done_it, story::Story,
+BOOST_FIXTURE_TEST_CASE(one_of_50_deletions_succeeds, story::Story,
                         *shows("status: 404 mailbox, on PUT and DELETE"))
 {
     const auto who = tenant();

@@ -100,7 +100,7 @@ BOOST_TEST_DECORATOR(*shows("status: 400 parameter missing") * shows("status: 40
                      * shows("creating what exists: 409 by default")
                      * shows("paths: any other path") * shows("paths: any other method")
                      * shows("answers: code beside message"))
-BOOST_DATA_TEST_CASE_F(story::Story, with_the_contracts_own_words, data::make(kExact), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_refusal_has_the_contracts_words, data::make(kExact), row)
 {
     const auto who = tenant();
     create(who, "taken");
@@ -216,7 +216,7 @@ const Type kTypes[] = {
 }  // namespace
 
 BOOST_TEST_DECORATOR(*shows("bodies: any other type") * shows("status: 415 type unknown"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_type_that_is_not_known, data::make(kTypes), row)
+BOOST_DATA_TEST_CASE_F(story::Story, an_unknown_type_is_refused, data::make(kTypes), row)
 {
     const auto who = tenant();
     create(who, "taken");
@@ -290,7 +290,7 @@ const Segment kSegments[] = {
 
 BOOST_TEST_DECORATOR(*shows("paths: %2F, %00, invalid escapes or UTF-8")
                      * shows("paths: a full address of another domain"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_segment_that_is_none, data::make(kSegments), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_bad_path_segment_is_refused, data::make(kSegments), row)
 {
     const auto who = tenant();
     create(who, "alice");

@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(a_password_is_nowhere, Secrets,
 }
 
 // A password in a URL is refused, and no log has it.
-BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
+BOOST_FIXTURE_TEST_CASE(a_password_in_a_url_is_in_no_log, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
     const auto who = tenant();
@@ -193,7 +193,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_in_a_url, Secrets,
 }
 
 // nginx refuses requests that are malformed HTTP; its logs must not quote the secret either.
-BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
+BOOST_FIXTURE_TEST_CASE(a_password_in_a_broken_request_is_in_no_log, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
     const auto who = tenant();
@@ -236,7 +236,7 @@ BOOST_FIXTURE_TEST_CASE(nor_is_one_of_a_broken_request, Secrets,
 }
 
 // While a body arrives, it is never written to disk, in whatever pieces it comes.
-BOOST_FIXTURE_TEST_CASE(nor_is_it_on_the_disk_for_a_moment, Secrets,
+BOOST_FIXTURE_TEST_CASE(a_password_is_never_on_disk, Secrets,
                         *shows("parameters: password is never logged, stored or echoed"))
 {
     const auto who = tenant();

@@ -38,7 +38,7 @@ struct Files : mail::Story {
 
 BOOST_AUTO_TEST_SUITE(mail_files, *mail::needs_mail())
 
-BOOST_FIXTURE_TEST_CASE(who_may_log_in, Files)
+BOOST_FIXTURE_TEST_CASE(active_mailboxes_may_log_in, Files)
 {
     const auto who = tenant();
     const auto other = tenant();
@@ -116,7 +116,7 @@ BOOST_FIXTURE_TEST_CASE(who_may_log_in, Files)
 }
 
 // Only Postfix's questions about quotas and an operator's doveadm use a mailbox's address.
-BOOST_FIXTURE_TEST_CASE(where_the_mail_lies, Files)
+BOOST_FIXTURE_TEST_CASE(a_lookup_finds_the_mail_folder, Files)
 {
     const auto who = tenant();
     const auto other = neighbour(who);
@@ -191,7 +191,7 @@ std::ostream& operator<<(std::ostream& out, const Question& row)
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(which_addresses_postfix_knows, Files)
+BOOST_FIXTURE_TEST_CASE(postfix_finds_our_addresses, Files)
 {
     const auto who = tenant();
     BOOST_TEST(create(who, "alice").status == 200);
@@ -231,7 +231,7 @@ BOOST_FIXTURE_TEST_CASE(which_addresses_postfix_knows, Files)
 }
 
 // Account, domain and mailbox each have a state; the strictest one counts.
-BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
+BOOST_FIXTURE_TEST_CASE(the_strictest_state_counts, Files)
 {
     struct Row {
         std::string table;
@@ -275,7 +275,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_suspended, Files)
 }
 
 // The login name is valid until the next change that ends sessions.
-BOOST_FIXTURE_TEST_CASE(how_long_a_login_is_good, Files)
+BOOST_FIXTURE_TEST_CASE(a_login_name_is_valid_until_the_next_change, Files)
 {
     const auto who = tenant();
     BOOST_TEST(create(who, "alice").status == 200);

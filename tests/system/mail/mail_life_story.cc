@@ -130,7 +130,7 @@ const Change kChanges[] =
 
 BOOST_AUTO_TEST_SUITE(mail_life, *mail::needs_mail())
 
-BOOST_DATA_TEST_CASE_F(Life, what_ends_sessions, data::make(kChanges), row)
+BOOST_DATA_TEST_CASE_F(Life, a_change_ends_sessions, data::make(kChanges), row)
 {
     auto alices = open(alice);
     auto bobs = open(bob);

@@ -90,7 +90,7 @@ BOOST_FIXTURE_TEST_CASE(the_database_is_away_while_mail_arrives, Outage)
     BOOST_TEST(!is_any_bounced());
 }
 
-BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_delivered_when_all_is_back, Outage)
+BOOST_FIXTURE_TEST_CASE(accepted_mail_is_delivered_after_the_outage, Outage)
 {
     const auto who = tenant();
     const auto alice = who.address("alice");

@@ -60,7 +60,7 @@ const Limits kLimits[] = {
 
 BOOST_AUTO_TEST_SUITE(mail_quota, *mail::needs_mail())
 
-BOOST_DATA_TEST_CASE_F(Quota, whose_counts, data::make(kLimits), row)
+BOOST_DATA_TEST_CASE_F(Quota, the_quota_that_counts, data::make(kLimits), row)
 {
     deliver(alice, mail::message("Hello"));
     set_domain(row.domain);
@@ -87,7 +87,7 @@ std::string letter(std::size_t size)
 }  // namespace
 
 // The client does not announce the size, for one recipient or several.
-BOOST_FIXTURE_TEST_CASE(what_is_too_large_is_refused_when_its_size_is_known, Quota)
+BOOST_FIXTURE_TEST_CASE(a_message_is_refused_once_it_is_known_to_be_too_large, Quota)
 {
     const auto bob = who.address("bob");
     BOOST_TEST_REQUIRE(create(who, "bob").status == 200);
@@ -123,7 +123,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_too_large_is_refused_when_its_size_is_known, Quo
 
 // The message was accepted while quotas could not be asked. Its sender gets a report at once
 // instead of after days.
-BOOST_FIXTURE_TEST_CASE(what_turns_out_too_large_is_reported_at_once, mail::Breaking)
+BOOST_FIXTURE_TEST_CASE(a_message_that_was_accepted_and_is_too_large_is_reported_at_once,
+                        mail::Breaking)
 {
     const auto who = tenant();
     const auto alice = who.address("alice"), bob = who.address("bob");

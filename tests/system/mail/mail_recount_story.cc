@@ -105,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_one, Recount)
     BOOST_TEST(listed("bob") == size);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_cannot_be_counted, Recount)
+BOOST_FIXTURE_TEST_CASE(a_mailbox_that_cannot_be_counted, Recount)
 {
     BOOST_TEST(is_sentence(ctl({"mailbox", "recount"}), 2, {"--all"}));
     BOOST_TEST(is_sentence(ctl({"mailbox", "recount", who.domain, "--all"}), 2, {"--all"}));
@@ -117,7 +117,7 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_counted, Recount)
 
 // A session and a delivery report within seconds, so the last report may be the older one. The
 // janitor counts again.
-BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
+BOOST_FIXTURE_TEST_CASE(two_reports_within_seconds_cause_a_recount, Recount)
 {
     // For this connection the server's clock is a minute behind.
     auto dovecot_of_then = stack.connect_to_database();
@@ -141,7 +141,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_told_twice_within_seconds, Recount)
 }
 
 // A single report is no reason to count again.
-BOOST_FIXTURE_TEST_CASE(one_delivery_leaves_no_doubt, Recount)
+BOOST_FIXTURE_TEST_CASE(one_report_causes_no_recount, Recount)
 {
     BOOST_TEST(stack.value("SELECT doubtful_at FROM mailbox_usage WHERE storage_id = "
                            + stack::quote(storage_id("alice")))

@@ -198,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(of_mail_for_the_host_itself, Refusals)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(of_who_has_not_logged_in, Refusals)
+BOOST_FIXTURE_TEST_CASE(of_clients_without_a_login, Refusals)
 {
     for (const char* sender : {"alice@{domain}", "you@example.net", ""}) {
         for (const char* recipient : {"bob@{domain}", "you@example.net"}) {

@@ -232,7 +232,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_removes, Restored)
     BOOST_TEST(there < kMailboxes);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_was_queued_for_the_old_one, After<mail::Breaking>)
+BOOST_FIXTURE_TEST_CASE(queued_mail_for_the_old_mailbox, After<mail::Breaking>)
 {
     deliver(address, mail::message("In time"));
     const auto id = storage_id(address);

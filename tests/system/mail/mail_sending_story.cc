@@ -53,7 +53,7 @@ struct Sending : mail::Story {
 
 BOOST_AUTO_TEST_SUITE(mail_sending, *mail::needs_mail())
 
-BOOST_FIXTURE_TEST_CASE(what_is_aborted_is_not_counted, Sending)
+BOOST_FIXTURE_TEST_CASE(an_aborted_message_is_not_counted, Sending)
 {
     {
         auto session = begun(alice, 201);
@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(sessions_at_the_same_time_do_not_send_more, Sending)
     BOOST_TEST(counted(alice) == "198");
 }
 
-BOOST_FIXTURE_TEST_CASE(that_nobody_can_send_is_noticed, Sending)
+BOOST_FIXTURE_TEST_CASE(check_and_why_notice_that_nobody_can_send, Sending)
 {
     BOOST_TEST(stack.mailboxctl({"why", alice}).out.find("sending: yes") != std::string::npos);
     stack.sql("REVOKE UPDATE ON sending_rate FROM 'mailboxd_postfix'@'localhost'");

@@ -132,7 +132,7 @@ struct Leftovers : mail::Breaking {
 
 BOOST_AUTO_TEST_SUITE(mail_stack, *mail::needs_mail())
 
-BOOST_FIXTURE_TEST_CASE(nothing_is_left_of_it_but_its_data, Leftovers)
+BOOST_FIXTURE_TEST_CASE(a_stopped_stack_leaves_only_its_data, Leftovers)
 {
     const auto who = tenant();
     const auto alice = who.address("alice");

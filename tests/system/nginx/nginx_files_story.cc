@@ -574,7 +574,7 @@ bool is(int status, const std::string& answer)
 }  // namespace
 
 // If nginx did not count a spelling that the service accepts, a client could avoid the limit.
-BOOST_FIXTURE_TEST_CASE(whatever_is_let_in_is_counted, Files)
+BOOST_FIXTURE_TEST_CASE(every_accepted_header_is_counted, Files)
 {
     const auto who = tenant();
     edit("mailboxd-http.conf", "rate=50r/s", "rate=1r/m");

@@ -100,7 +100,7 @@ const char* const kBadDomains[] = {
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE_F(Operator, what_is_no_domain_is_refused, data::make(kBadDomains), domain)
+BOOST_DATA_TEST_CASE_F(Operator, a_bad_domain_name_is_refused, data::make(kBadDomains), domain)
 {
     const auto who = tenant();
     const auto before = snapshot();

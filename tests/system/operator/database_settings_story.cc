@@ -161,7 +161,7 @@ BOOST_DATA_TEST_CASE(everything_works_on_it, data::make(kRows), row)
 }
 
 // The two settings that a session cannot change.
-BOOST_AUTO_TEST_CASE(what_it_lacks_is_said)
+BOOST_AUTO_TEST_CASE(a_server_that_lacks_something_is_reported)
 {
     ConfiguredStack stack{kBinaryLog};
     Everything story{stack};

@@ -252,7 +252,7 @@ BOOST_FIXTURE_TEST_CASE(rights_on_more_than_the_tables_are_told, Checked)
     finds(check(), "ok", "rights of the service");
 }
 
-BOOST_FIXTURE_TEST_CASE(what_does_not_run_is_missed, Checked)
+BOOST_FIXTURE_TEST_CASE(a_part_that_does_not_run_is_reported, Checked)
 {
     finds(check({{"socket", "/nowhere/mailboxd.sock"}}), "WRONG",
           "service: /nowhere/mailboxd.sock: No such file or directory: mailboxd does not run");
@@ -351,7 +351,7 @@ BOOST_FIXTURE_TEST_CASE(settings_of_postfix_are_judged, Checked)
     process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
+BOOST_FIXTURE_TEST_CASE(lost_mail_is_reported, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
     const auto store = stack.directory() / "mail" / id.substr(0, 2);
@@ -364,7 +364,7 @@ BOOST_FIXTURE_TEST_CASE(mail_that_is_lost_is_missed, Checked)
     finds(check(), "ok", "mail store");
 }
 
-BOOST_FIXTURE_TEST_CASE(what_is_no_folder_of_ours_is_none, Checked)
+BOOST_FIXTURE_TEST_CASE(folders_of_others_are_ignored, Checked)
 {
     const auto id = inside(alice).substr(0, 32);
     const auto path = stack.directory() / "mail" / id.substr(0, 2) / id;
@@ -428,7 +428,7 @@ BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
     process::run(mail::as_root({"rm", "-rf", folder / "postfix"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(certificates_are_looked_at_as_clients_do, Checked)
+BOOST_FIXTURE_TEST_CASE(certificates_are_checked_as_clients_check_them, Checked)
 {
     const auto imaps = stack.setting("IMAPS_PORT");
     finds(check({{"tls_ca_file", "/etc/ssl/certs/ca-certificates.crt"}}), "WRONG",
@@ -461,7 +461,7 @@ BOOST_FIXTURE_TEST_CASE(certificates_are_looked_at_as_clients_do, Checked)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(what_is_not_set_is_not_looked_at, Checked)
+BOOST_FIXTURE_TEST_CASE(settings_that_are_not_set_are_not_checked, Checked)
 {
     const auto ended = check_by(std::regex_replace(
         story::configuration(stack, {}),

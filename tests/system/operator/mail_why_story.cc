@@ -147,7 +147,7 @@ const Trouble kTroubles[] = {
 
 BOOST_AUTO_TEST_SUITE(mail_why, *mail::needs_mail())
 
-BOOST_DATA_TEST_CASE_F(Why, what_is_wrong, data::make(kTroubles), row)
+BOOST_DATA_TEST_CASE_F(Why, each_cause_of_trouble_is_named, data::make(kTroubles), row)
 {
     const auto filled = [&](Arguments arguments) {
         for (auto& argument : arguments) {

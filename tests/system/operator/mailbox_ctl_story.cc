@@ -407,7 +407,7 @@ BOOST_FIXTURE_TEST_CASE(a_long_list, Operator)
     BOOST_TEST(programs.out.find("\"m2500@") > programs.out.find("\"m2499@"));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_was_done_says_so_in_json, Operator)
+BOOST_FIXTURE_TEST_CASE(changes_are_reported_in_json, Operator)
 {
     const auto who = tenant();
     const auto alice = who.address("alice");
@@ -436,7 +436,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_done_says_so_in_json, Operator)
 }
 
 // Changes by the API and by the tool, each with its details.
-BOOST_FIXTURE_TEST_CASE(who_changed_what, Operator)
+BOOST_FIXTURE_TEST_CASE(the_audit_log_says_who_changed_what, Operator)
 {
     const auto who = tenant();
     const auto alice = who.address("alice");

@@ -123,7 +123,7 @@ BOOST_FIXTURE_TEST_CASE(a_list_on_a_full_disk_says_so, Outputs)
     BOOST_TEST(!has(ended.err, "key"), ended.err);
 }
 
-BOOST_DATA_TEST_CASE_F(Outputs, a_secret_that_nobody_could_see_is_complained_of,
+BOOST_DATA_TEST_CASE_F(Outputs, a_secret_that_could_not_be_shown_is_reported,
                        data::make({"\"$@\" >/dev/full", kReaderIsGone}), line)
 {
     const auto who = tenant();
@@ -165,7 +165,7 @@ BOOST_FIXTURE_TEST_CASE(a_closed_output_takes_nothing, Outputs)
     BOOST_TEST(has(ended.err, "standard output"), ended.err);
 }
 
-BOOST_FIXTURE_TEST_CASE(who_waited_too_long_for_a_lock_is_told_that_nothing_was_changed, Outputs)
+BOOST_FIXTURE_TEST_CASE(a_lock_timeout_says_that_nothing_was_changed, Outputs)
 {
     const auto who = tenant();
     create(who, "alice");

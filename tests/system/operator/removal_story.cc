@@ -350,7 +350,7 @@ const Refused kRefused[] =
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE_F(Furnished, what_cannot_come_back, data::make(kRefused), row)
+BOOST_DATA_TEST_CASE_F(Furnished, a_domain_that_cannot_be_restored, data::make(kRefused), row)
 {
     remove_domain();
     row.prepare(*this);

@@ -118,7 +118,7 @@ BOOST_FIXTURE_TEST_CASE(a_single_change_passes_its_own_accounts_batches, Fair)
 }
 
 // Hashing these would take longer than the deadline.
-BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
+BOOST_FIXTURE_TEST_CASE(a_refused_change_is_not_hashed, Fair)
 {
     const auto who = tenant();
     const auto narrow = tenant();
@@ -139,7 +139,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_refused_anyway_is_not_hashed, Fair)
     BOOST_TEST(is_refused(change(who, "nobody", "Looking-Glass"), 404, {"mailbox_not_found"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_cannot_be_done_in_time_is_refused_and_nothing_is_changed, Fair,
+BOOST_FIXTURE_TEST_CASE(a_change_that_cannot_be_done_in_time_is_refused, Fair,
                         *shows("status: 503 a change could not be made before its deadline"))
 {
     const auto who = tenant();

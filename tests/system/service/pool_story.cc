@@ -174,7 +174,7 @@ BOOST_FIXTURE_TEST_CASE(without_their_master_workers_end, story::Breaking)
     BOOST_TEST(is_refused(list(who), 503, {"unavailable"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
+BOOST_FIXTURE_TEST_CASE(running_requests_are_answered_before_the_stop, story::Breaking)
 {
     for (const int signal : {SIGTERM, SIGINT}) {
         stack.up();
@@ -198,7 +198,7 @@ BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_before_it_stops, story::Breaking)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(idle_it_stops_at_once, story::Breaking)
+BOOST_FIXTURE_TEST_CASE(an_idle_service_stops_at_once, story::Breaking)
 {
     const auto mark = log.mark();
     const auto workers = stack.workers();

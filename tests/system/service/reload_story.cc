@@ -183,7 +183,7 @@ BOOST_FIXTURE_TEST_CASE(reloads_and_kills_under_load, Reload)
     BOOST_TEST(stack.await_workers());
 }
 
-BOOST_FIXTURE_TEST_CASE(what_runs_is_answered_by_its_old_worker, Reload)
+BOOST_FIXTURE_TEST_CASE(a_running_request_is_answered_by_its_old_worker, Reload)
 {
     const auto who = tenant();
     const auto old = stack.workers();

@@ -14,7 +14,7 @@ BOOST_AUTO_TEST_SUITE(torture)
 
 // On a stack of its own, because mailboxctl check examines the whole stack at the end and would
 // find what other stories left.
-BOOST_AUTO_TEST_CASE(what_was_acknowledged_is_there_whatever_broke, *mail::needs_mail())
+BOOST_AUTO_TEST_CASE(acknowledged_changes_survive_every_fault, *mail::needs_mail())
 {
     stack::Stack stack{{"--workers", "2"}};
     const ::torture::Options options{.seed = std::random_device{}() % 1'000'000,

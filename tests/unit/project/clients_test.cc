@@ -116,7 +116,7 @@ std::string given(const http::Response& answer, const std::string& address)
 
 BOOST_AUTO_TEST_SUITE(clients)
 
-BOOST_DATA_TEST_CASE_F(Credentials, what_a_library_sends, data::make(kLibraries), row)
+BOOST_DATA_TEST_CASE_F(Credentials, a_librarys_calls_are_answered, data::make(kLibraries), row)
 {
     BOOST_TEST(text(post(row.created, row.type))
                == R"j(200 {"message":"Created 1 credentials pair(s)"})j");
@@ -159,7 +159,7 @@ BOOST_FIXTURE_TEST_CASE(each_list_has_its_own_form, Credentials)
     }
 }
 
-BOOST_FIXTURE_TEST_CASE(one_way_sees_what_the_other_did, Credentials)
+BOOST_FIXTURE_TEST_CASE(each_api_sees_the_others_changes, Credentials)
 {
     BOOST_TEST(outcome(post("login=bob&password=secret")) == "200");
     BOOST_TEST(get().body.find(address("bob")) != std::string::npos);
@@ -554,7 +554,7 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_domain_is_shown_as_such, Two)
                == R"(200 {"total_count":2,"items":[)" + as_json(second.name(), false) + "]}");
 }
 
-BOOST_DATA_TEST_CASE_F(Two, who_has_no_right_key_learns_that_first,
+BOOST_DATA_TEST_CASE_F(Two, a_wrong_key_is_refused_first,
                        data::make({"/v3/domains", "/v3/domains?limit=x", "/v4/domains/{D}"}), path)
 {
     const auto is_refused = [&](const std::string& expected) {

@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(an_answer_means)
     BOOST_TEST((journal::meaning(401, "unauthorized") == Meaning::wrong));
 }
 
-BOOST_DATA_TEST_CASE(what_was_told_and_what_is_there, data::make(kCases), row)
+BOOST_DATA_TEST_CASE(answers_are_compared_with_what_is_found, data::make(kCases), row)
 {
     Journal journal{{"alice", "bob"}};
     std::vector<std::string> breaches;
@@ -201,7 +201,7 @@ BOOST_DATA_TEST_CASE(what_was_told_and_what_is_there, data::make(kCases), row)
     BOOST_TEST(first.find(row.breach) != std::string::npos, first);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_in_doubt_is_left_alone_until_it_is_settled)
+BOOST_AUTO_TEST_CASE(a_name_in_doubt_is_not_used_until_it_is_settled)
 {
     Journal journal{{"alice", "bob"}};
     journal.note(kBoth, Meaning::unknown, "both");
@@ -214,7 +214,7 @@ BOOST_AUTO_TEST_CASE(what_is_in_doubt_is_left_alone_until_it_is_settled)
     BOOST_TEST((journal.records().at("alice").done == Counts{.created = 1}));
 }
 
-BOOST_AUTO_TEST_CASE(what_was_carried_out_is_counted)
+BOOST_AUTO_TEST_CASE(changes_that_were_made_are_counted)
 {
     Journal journal{{"alice"}};
     journal.note(kMade.first, Meaning::done, "");
@@ -261,7 +261,7 @@ struct Contested {
 
 }  // namespace
 
-BOOST_FIXTURE_TEST_CASE(of_two_one_has_it, Contested)
+BOOST_FIXTURE_TEST_CASE(one_of_two_creations_succeeds, Contested)
 {
     told(0, Action::create, Meaning::done, "one");
     told(1, Action::create, Meaning::exists, "two");
@@ -270,14 +270,14 @@ BOOST_FIXTURE_TEST_CASE(of_two_one_has_it, Contested)
     BOOST_TEST(found({.created = 1}, {}) != "");
 }
 
-BOOST_FIXTURE_TEST_CASE(of_two_both_were_told_to_have_it, Contested)
+BOOST_FIXTURE_TEST_CASE(two_successful_creations_are_a_violation, Contested)
 {
     told(0, Action::create, Meaning::done, "one");
     told(1, Action::create, Meaning::done, "two");
     BOOST_TEST(found({.created = 1}, there("one")) != "");
 }
 
-BOOST_FIXTURE_TEST_CASE(what_was_told_is_counted_once, Contested)
+BOOST_FIXTURE_TEST_CASE(an_answer_is_counted_once, Contested)
 {
     told(0, Action::create, Meaning::done, "one");
     told(1, Action::change, Meaning::done, "two");
@@ -288,7 +288,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_told_is_counted_once, Contested)
     BOOST_TEST(found({.created = 1, .changed = 3}, there("three")) != "");
 }
 
-BOOST_FIXTURE_TEST_CASE(what_nobody_was_told_may_not_be, Contested)
+BOOST_FIXTURE_TEST_CASE(a_change_without_an_answer_is_a_violation, Contested)
 {
     told(0, Action::create, Meaning::done, "one");
     told(1, Action::remove, Meaning::absent);
@@ -321,7 +321,7 @@ std::string text(const plan::Round& round)
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(a_seed_is_a_plan)
+BOOST_AUTO_TEST_CASE(a_seed_determines_the_plan)
 {
     BOOST_TEST(text(plan::round(7, 2, kExtent, kPlaces))
                == text(plan::round(7, 2, kExtent, kPlaces)));
@@ -331,7 +331,7 @@ BOOST_AUTO_TEST_CASE(a_seed_is_a_plan)
                != text(plan::round(7, 3, kExtent, kPlaces)));
 }
 
-BOOST_AUTO_TEST_CASE(everybody_has_names_of_his_own)
+BOOST_AUTO_TEST_CASE(each_client_has_names_of_its_own)
 {
     const auto round = plan::round(1, 0, kExtent, kPlaces);
     for (std::size_t client = 0; client < round.clients.size(); ++client) {
