@@ -8,6 +8,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include "support/requests.h"
+
 namespace data = boost::unit_test::data;
 using answers::is_refused;
 using answers::refusal;
@@ -16,6 +18,7 @@ using story::shows;
 
 namespace {
 
+constexpr char kUrlencoded[] = "application/x-www-form-urlencoded";
 constexpr char kChanged[] = "200 {\"message\":\"Password changed\"}\n";
 
 std::string created(int count)
@@ -23,108 +26,14 @@ std::string created(int count)
     return "200 {\"message\":\"Created " + std::to_string(count) + " mailboxes\"}\n";
 }
 
-struct Form {
-    const char* why;
-    std::string type;
-    std::string bytes;
-};
-
-std::ostream& operator<<(std::ostream& out, const Form& row)
-{
-    return out << row.why;
-}
-
-const std::string kName =
-    "--B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n";
-const std::string kWord =
-    "--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse\r\n";
-constexpr char kUrlencoded[] = "application/x-www-form-urlencoded";
-
-// Each row means mailbox alice, password "correct horse".
-const Form kForms[] = {
-    {"urlencoded", kUrlencoded, "mailbox=alice&password=correct+horse"},
-    {"a space as %20", kUrlencoded, "mailbox=alice&password=correct%20horse"},
-    {"lower-case escapes", kUrlencoded, "mailbox=%61lice&password=%63orrect%20hors%65"},
-    {"everything encoded", kUrlencoded, "%6Dailbox=%61%6C%69%63%65&p%61ssword=correct%20horse"},
-    {"the other order", kUrlencoded, "password=correct+horse&mailbox=alice"},
-    {"empty pairs", kUrlencoded, "&&mailbox=alice&&password=correct+horse&"},
-    {"an unknown flag", kUrlencoded, "flag&mailbox=alice&password=correct+horse&other="},
-    {"a charset", "application/x-www-form-urlencoded; charset=utf-8",
-     "mailbox=alice&password=correct+horse"},
-    {"a charset without a space", "application/x-www-form-urlencoded;charset=UTF-8",
-     "mailbox=alice&password=correct+horse"},
-    {"the type in another case", "Application/X-WWW-Form-URLEncoded",
-     "mailbox=alice&password=correct+horse"},
-    {"no Content-Type", "", "mailbox=alice&password=correct+horse"},
-    {"arrays of one, as Ruby writes them", kUrlencoded, "mailbox[]=alice&password[]=correct+horse"},
-    {"arrays of one, as PHP writes them", kUrlencoded,
-     "mailbox%5B0%5D=alice&password%5B0%5D=correct+horse"},
-
-    {"multipart", "multipart/form-data; boundary=B", kName + kWord + "--B--\r\n"},
-    {"no CRLF at the end", "multipart/form-data; boundary=B", kName + kWord + "--B--"},
-    {"a quoted boundary", "multipart/form-data; boundary=\"B\"", kName + kWord + "--B--\r\n"},
-    {"no space in front of it", "multipart/form-data;boundary=B", kName + kWord + "--B--\r\n"},
-    {"a parameter in front of it", "multipart/form-data; charset=utf-8; boundary=B",
-     kName + kWord + "--B--\r\n"},
-    {"a parameter behind it", "multipart/form-data; boundary=B; charset=utf-8",
-     kName + kWord + "--B--\r\n"},
-    {"another case", "Multipart/Form-Data; Boundary=B", kName + kWord + "--B--\r\n"},
-    {"a boundary of dashes", "multipart/form-data; boundary=--B",
-     "----B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n"
-     "----B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse\r\n----B--\r\n"},
-    {"a boundary with all its characters", "multipart/form-data; boundary=\"B'()+_,-./:=? B\"",
-     "--B'()+_,-./:=? B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n\r\nalice\r\n"
-     "--B'()+_,-./:=? B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\ncorrect horse\r\n"
-     "--B'()+_,-./:=? B--\r\n"},
-    {"parts with their own Content-Length", "multipart/form-data; boundary=B",
-     "--B\r\nContent-Disposition: form-data; name=\"mailbox\"\r\nContent-Length: 5\r\n\r\nalice\r\n"
-     "--B\r\nContent-Disposition: form-data; name=\"password\"\r\nContent-Length: 13\r\n\r\ncorrect horse\r\n"
-     "--B--\r\n"},
-    {"parts with their own type", "multipart/form-data; boundary=B",
-     "--B\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=\"mailbox\"\r\n"
-     "Content-Transfer-Encoding: 8bit\r\n\r\nalice\r\n"
-         + kWord + "--B--\r\n"},
-    {"headers in another case", "multipart/form-data; boundary=B",
-     "--B\r\ncontent-disposition: Form-Data; NAME=\"mailbox\"\r\n\r\nalice\r\n" + kWord
-         + "--B--\r\n"},
-    {"a name without quotes", "multipart/form-data; boundary=B",
-     "--B\r\nContent-Disposition: form-data; name=mailbox\r\n\r\nalice\r\n" + kWord + "--B--\r\n"},
-    {"a preamble and an epilogue", "multipart/form-data; boundary=B",
-     "for old mail programs\r\n" + kName + kWord + "--B--\r\nand more\r\n"},
-    {"an unknown part that looks like a boundary", "multipart/form-data; boundary=B",
-     kName
-         + "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n--C\r\n-B\r\n --B\r\n--\r\nB--\r\n"
-         + kWord + "--B--\r\n"},
-    {"an empty unknown part", "multipart/form-data; boundary=B",
-     "--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n\r\n" + kName + kWord + "--B--\r\n"},
-    {"a part that is a file", "multipart/form-data; boundary=B",
-     kName + kWord
-         + "--B\r\nContent-Disposition: form-data; name=\"x\"; filename=\"a.bin\"\r\n"
-           "Content-Type: application/octet-stream\r\n\r\n"
-         + std::string("\0\xFF\r\n", 4) + "\r\n--B--\r\n"},
-
-    {"JSON", "application/json", R"({"mailbox":"alice","password":"correct horse"})"},
-    {"JSON with a charset", "application/json; charset=utf-8",
-     R"({"mailbox":"alice","password":"correct horse"})"},
-    {"JSON in the other order", "application/json",
-     R"({"password":"correct horse","mailbox":"alice"})"},
-    {"JSON with space", "application/json",
-     "\r\n\t { \"mailbox\" : \"alice\" ,\n\"password\":\t\"correct horse\" } \n"},
-    {"JSON with escapes", "application/json",
-     R"({"m\u0061ilbox":"\u0061lice","password":"correct\u0020hors\u0065"})"},
-    {"JSON with unknown members", "application/json",
-     R"({"mailbox":"alice","name":{"first":["Alice"]},"password":"correct horse","n":1.5e3,"b":null})"},
-    {"a JSON array of one", "application/json",
-     R"([{"mailbox":"alice","password":"correct horse"}])"},
-};
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(forms)
 
 BOOST_TEST_DECORATOR(*shows("bodies: urlencoded") * shows("bodies: multipart")
                      * shows("bodies: JSON") * shows("bodies: no Content-Type"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_by, data::make(kForms), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_body_creates_a_mailbox,
+                       data::make(requests::through_nginx(requests::forms())), row)
 {
     const auto who = tenant();
     BOOST_TEST(text(call(who.key, "POST", who.mailboxes(), {row.type, row.bytes})) == created(1));
@@ -134,7 +43,8 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_by, data::make(kForms), row)
 }
 
 BOOST_TEST_DECORATOR(*shows("bodies: all of them on PUT"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_password_by, data::make(kForms), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_body_changes_a_password,
+                       data::make(requests::through_nginx(requests::forms())), row)
 {
     if (row.bytes.starts_with('[')) {
         return;  // only POST takes several at once

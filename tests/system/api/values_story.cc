@@ -9,6 +9,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include "support/requests.h"
+
 namespace data = boost::unit_test::data;
 using answers::is_refused;
 using story::shows;
@@ -47,58 +49,9 @@ BOOST_FIXTURE_TEST_CASE(an_address_of_255, story::Story, *shows("parameters: mai
                boost::test_tools::per_element());
 }
 
-namespace {
-
-struct Value {
-    const char* why;
-    std::string value;
-    std::vector<std::string> words;  // that the message must contain
-};
-
-std::ostream& operator<<(std::ostream& out, const Value& row)
-{
-    return out << row.why;
-}
-
-const Value kMailboxes[] = {
-    {"nothing at all", "", {"'mailbox'"}},
-    {"a local part of 65", repeated('a', 65), {"64"}},
-    {"another domain", "alice@other.example.org", {"domain"}},
-    {"two at signs", "alice@bob@{domain}", {"'mailbox'"}},
-    {"no local part", "@{domain}", {"'mailbox'"}},
-    {"no domain", "alice@", {"'mailbox'"}},
-    {"the start of an extension", "alice+bob", {"'mailbox'"}},
-    {"a slash is a path", "alice/bob", {"'mailbox'"}},
-    {"a question mark is a query", "alice?bob", {"'mailbox'"}},
-    {"a hash is a fragment", "alice#bob", {"'mailbox'"}},
-    {"a percent sign is an escape", "alice%bob", {"'mailbox'"}},
-    {"a wildcard, when sessions are ended", "alice*", {"'mailbox'"}},
-    {"routing, to Postfix", "alice!bob", {"'mailbox'"}},
-    {"an option, to a program", "-alice", {"hyphen"}},
-    {"a dot in front", ".alice", {"dot"}},
-    {"a dot behind", "alice.", {"dot"}},
-    {"two dots", "alice..bob", {"dot"}},
-    {"a space", "alice bob", {"'mailbox'"}},
-    {"a trailing space, which a collation may ignore", "alice ", {"'mailbox'"}},
-    {"a tab", "alice\tbob", {"'mailbox'"}},
-    {"a line's end", "alice\r\nbob", {"'mailbox'"}},
-    {"NUL would end C text", std::string("alice\0bob", 9), {"'mailbox'"}},
-    {"a quoted local part", "\"alice\"", {"'mailbox'"}},
-    {"a comment", "alice(bob)", {"'mailbox'"}},
-    {"brackets", "<alice>", {"'mailbox'"}},
-    {"a backslash", "alice\\bob", {"'mailbox'"}},
-    {"a comma", "alice,bob", {"'mailbox'"}},
-    {"a semicolon", "alice;bob", {"'mailbox'"}},
-    {"a colon", "alice:bob", {"'mailbox'"}},
-    {"not ASCII: the mail programs have no SMTPUTF8", "jos\xC3\xA9", {"'mailbox'"}},
-    {"invalid UTF-8", "alice\xFF", {"'mailbox'"}},
-};
-
-}  // namespace
-
 BOOST_TEST_DECORATOR(*shows("parameters: mailbox") * shows("status: 400 parameter not valid"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_that_could_not_receive_mail, data::make(kMailboxes),
-                       row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_bad_mailbox_name_is_refused,
+                       data::make(requests::through_nginx(requests::bad_mailboxes())), row)
 {
     const auto who = tenant();
     const auto before = snapshot();
@@ -109,7 +62,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_mailbox_that_could_not_receive_mail, data
 
 namespace {
 
-const Value kGoodMailboxes[] = {
+const requests::Value kGoodMailboxes[] = {
     {"the shortest", "a", {}},
     {"the longest", repeated('a', 64), {}},
     {"digits", "0123456789", {}},
@@ -122,7 +75,8 @@ const Value kGoodMailboxes[] = {
 }  // namespace
 
 BOOST_TEST_DECORATOR(*shows("parameters: mailbox"))
-BOOST_DATA_TEST_CASE_F(story::Story, but_these_are_good, data::make(kGoodMailboxes), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_good_mailbox_name_is_accepted, data::make(kGoodMailboxes),
+                       row)
 {
     const auto who = tenant();
     BOOST_TEST(create(who, row.value).status == 200);
@@ -135,34 +89,9 @@ BOOST_DATA_TEST_CASE_F(story::Story, but_these_are_good, data::make(kGoodMailbox
     BOOST_TEST(remove(who, path).status == 200);
 }
 
-namespace {
-
-const Value kPasswords[] = {
-    {"nothing at all", "", {"password"}},
-    {"one character too few", "1234", {"password", "5"}},
-    {"one character too few, but enough bytes",
-     "\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F",
-     {"password", "5"}},
-    {"one character too many", repeated('x', 129), {"password", "128"}},
-    {"the local part", "alice", {"password"}},
-    {"the local part in another case", "ALICE", {"password"}},
-    {"the address", "alice@{domain}", {"password"}},
-    {"the domain", "{domain}", {"password"}},
-    {"a control character", "correct\x01horse", {"password"}},
-    {"a line's end", "correct\nhorse", {"password"}},
-    {"DEL", "correct\x7Fhorse", {"password"}},
-    {"NUL would end C text", std::string("correct\0horse", 13), {"password"}},
-    {"a control character of the second kind", "correct\xC2\x85horse", {"password"}},
-    {"invalid UTF-8", "correct\xFFhorse", {"password"}},
-    {"overlong UTF-8", "correct\xC0\xAFhorse", {"password"}},
-    {"a surrogate", "correct\xED\xA0\x80horse", {"password"}},
-    {"UTF-8 cut short", "correct horse\xE2\x82", {"password"}},
-};
-
-}  // namespace
-
 BOOST_TEST_DECORATOR(*shows("parameters: password") * shows("status: 400 parameter not valid"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_password_that_is_none, data::make(kPasswords), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_bad_password_is_refused,
+                       data::make(requests::through_nginx(requests::bad_passwords())), row)
 {
     const auto who = tenant();
     create(who, "alice");
@@ -182,7 +111,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_password_that_is_none, data::make(kPasswo
 
 namespace {
 
-const Value kGoodPasswords[] =
+const requests::Value kGoodPasswords[] =
     {
         {"the shortest", "12345", {}},
         {"the shortest in characters", "\xC3\xA4\xC3\xB6\xC3\xBC\xC3\x9F\xE2\x82\xAC", {}},
@@ -203,7 +132,7 @@ const Value kGoodPasswords[] =
 }  // namespace
 
 BOOST_TEST_DECORATOR(*shows("parameters: password"))
-BOOST_DATA_TEST_CASE_F(story::Story, but_these_are_passwords,
+BOOST_DATA_TEST_CASE_F(story::Story, a_good_password_is_accepted,
                        data::make(kGoodPasswords) * data::make({http::form, http::multipart}), row,
                        body)
 {
@@ -215,40 +144,10 @@ BOOST_DATA_TEST_CASE_F(story::Story, but_these_are_passwords,
     BOOST_TEST(story::is_hash_of(stored_password(who, "alice"), row.value));
 }
 
-namespace {
-
-const Value kQueries[] = {
-    {"above the maximum", "limit=1001", {"limit", "1000"}},
-    {"below nothing", "limit=-1", {"limit", "1000"}},
-    {"no number", "limit=", {"limit", "1000"}},
-    {"no value", "limit", {"limit", "1000"}},
-    {"a word", "limit=all", {"limit", "1000"}},
-    {"a float", "limit=10.0", {"limit", "1000"}},
-    {"an exponent", "limit=1e3", {"limit", "1000"}},
-    {"hexadecimal", "limit=0x10", {"limit", "1000"}},
-    {"a sign, which a form reads as a space", "limit=+1", {"limit", "1000"}},
-    {"a sign", "limit=%2B1", {"limit", "1000"}},
-    {"a space", "limit=%201", {"limit", "1000"}},
-    {"more than 64 bits", "limit=18446744073709551617", {"limit", "1000"}},
-    {"given twice", "limit=1&limit=2", {"limit"}},
-    {"given twice, equal", "limit=1&limit=1", {"limit"}},
-    {"skip below nothing", "skip=-1", {"skip"}},
-    {"skip without a number", "skip=", {"skip"}},
-    {"skip with a word", "skip=none", {"skip"}},
-    {"skip beyond 2^63-1", "skip=9223372036854775808", {"skip"}},
-    {"skip given twice", "skip=0&skip=0", {"skip"}},
-    {"SQL", "limit=1;DROP+TABLE+mailbox", {"limit"}},
-    {"SQL in skip", "skip=0'%20OR%20'1'='1", {"skip"}},
-    {"a wildcard", "limit=%25", {"limit"}},
-    {"wide digits", "limit=%EF%BC%91", {"limit"}},
-    {"a NUL", "limit=1%00", {"limit"}},
-};
-
-}  // namespace
-
 BOOST_TEST_DECORATOR(*shows("parameters: limit") * shows("parameters: skip")
                      * shows("rules: a parameter given twice"))
-BOOST_DATA_TEST_CASE_F(story::Story, a_page_that_is_none, data::make(kQueries), row)
+BOOST_DATA_TEST_CASE_F(story::Story, a_bad_page_is_refused,
+                       data::make(requests::through_nginx(requests::bad_queries())), row)
 {
     const auto who = tenant();
     BOOST_TEST(is_refused(list(who, "?" + row.value), 400, row.words));
