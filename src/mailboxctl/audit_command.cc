@@ -19,14 +19,14 @@ po::options_description audit_options()
     auto options = json_option();
     options.add_options()("last",
                           po::value<std::int64_t>()->value_name("NUMBER")->default_value(100),
-                          "so many of the newest entries");
+                          "show this many entries, the newest");
     return options;
 }
 
 std::vector<audit::Entry> entries(const Call& call, db::Connection& connection)
 {
     const auto last = call.options["last"].as<std::int64_t>();
-    if (last < 1) throw command::WrongUsage("--last wants a number from 1 on");
+    if (last < 1) throw command::WrongUsage("--last must be 1 or more");
     if (call.arguments.empty()) return audit::all(connection, last);
     const auto& what = call.arguments[0];
     if (what.find('@') != std::string::npos) {
@@ -59,8 +59,8 @@ command::Command command()
         "audit",
         {"[ADDRESS|DOMAIN|KEY]"},
         "show who changed what",
-        "Of an address, of everything in a domain, of everything that a key has done (KEY is its id), or of an account;\n"
-        "without, the newest changes of all. The operator is whoever used mailboxctl.",
+        "For an address, for everything in a domain, for everything that a key did (KEY is its id), or for an account; without an\n"
+        "argument, the newest changes of all. The operator is whoever used mailboxctl.",
         audit_options,
         audit_command,
         Prints::listing};

@@ -29,7 +29,7 @@ mailbox::Domain Call::domain(const std::string& name) const
     if (!parsed)
         throw admin::Refused(
             or_empty(name)
-            + " is no domain name; an internationalised one has to be valid by IDNA 2008");
+            + " is not a domain name; an internationalised name must be valid by IDNA 2008");
     return *parsed;
 }
 
@@ -37,7 +37,7 @@ mailbox::Address Call::address(const std::string& text) const
 {
     const auto at = text.rfind('@');
     if (at == std::string::npos)
-        throw admin::Refused(or_empty(text) + " is no address: it has no @");
+        throw admin::Refused(or_empty(text) + " is not an address: it has no @");
     return address_in(text, text.substr(at + 1));
 }
 
@@ -47,8 +47,8 @@ mailbox::Address Call::address_in(const std::string& text, const std::string& do
     try {
         return mailbox::Address::parse(text, its_domain);
     } catch (const mailbox::Invalid&) {
-        throw admin::Refused(or_empty(text) + " is no address that a mailbox in "
-                             + its_domain.name() + " can have");
+        throw admin::Refused(or_empty(text) + " is not a valid address for a mailbox in "
+                             + its_domain.name());
     }
 }
 
@@ -62,14 +62,14 @@ std::string with_outcome(const admin::Refused& refused)
 [[noreturn]] void refuse_absent(const mailbox::Address& address)
 {
     throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list "
-                         + address.domain() + " shows what there is");
+                         + address.domain() + " lists those that exist");
 }
 
 std::pair<std::string, std::string> setting(const std::string& text)
 {
     const auto equals = text.find('=');
     if (equals == std::string::npos)
-        throw WrongUsage("a setting reads NAME=VALUE, such as max_mailboxes=100");
+        throw WrongUsage("a setting has the form NAME=VALUE, such as max_mailboxes=100");
     return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
@@ -81,16 +81,15 @@ po::options_description no_options()
 po::options_description json_option()
 {
     po::options_description options;
-    options.add_options()("json", "print JSON, for programs");
+    options.add_options()("json", "print JSON");
     return options;
 }
 
 const char kSuspendDetails[] =
-    "Nobody logs in over IMAP, POP3 or submission any more, and open IMAP and POP3 sessions are ended within two seconds;\n"
-    "mail still arrives, unless with --disabled, when it has to wait outside (450). What is suspended itself, or by its\n"
-    "domain or its account, stays so until each of them is resumed. After a resume an open submission session, which\n"
-    "sent nothing meanwhile, goes on, and so does any that was not ended yet; only after a mailbox's own suspension\n"
-    "everybody has to log in again.";
+    "Nobody can log in over IMAP, POP3 or submission. Open IMAP and POP3 sessions are ended within two seconds. Mail still\n"
+    "arrives, unless --disabled is given: then it is deferred (450). Account, domain and mailbox are suspended independently:\n"
+    "a mailbox works again only when each of the three has been resumed. Idle submission sessions, and sessions that were not\n"
+    "ended yet, continue after a resume; after the suspension of the mailbox itself every client must log in again.";
 
 po::options_description disabled_option()
 {
@@ -101,7 +100,7 @@ po::options_description disabled_option()
 
 void add_disabled_option(po::options_description& options)
 {
-    options.add_options()("disabled", "take no mail either");
+    options.add_options()("disabled", "defer mail, too: senders get 450 and try again later");
 }
 
 mailbox::State suspended(const Call& call)
@@ -118,14 +117,14 @@ std::string state_sentence(const std::string& what, const std::string& command,
     const std::string text{mailbox::text(now)};
     if (now != wanted) {
         return what + " stays " + text
-               + ", which is stricter; nothing was changed. To let mail in again: mailboxctl "
+               + ", which is stricter; nothing was changed. To accept mail again: mailboxctl "
                + command + " resume " + strings::for_shell(name)
                + ", then suspend it without --disabled.";
     }
     auto sentence = what + " is " + text + ".";
     for (const auto& [level, its_name, state] : above) {
-        sentence += " Its " + level + " " + its_name + " is " + state + " still; mailboxctl "
-                    + level + " resume " + strings::for_shell(its_name) + " ends that.";
+        sentence += " Its " + level + " " + its_name + " is still " + state + "; mailboxctl "
+                    + level + " resume " + strings::for_shell(its_name) + " resumes it.";
     }
     return sentence;
 }
@@ -158,14 +157,6 @@ void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row
 {
     for (std::size_t i = 0; i < row.size(); ++i)
         widths[i] = std::max(widths[i], strings::characters(row[i]));
-}
-
-// Without the line end.
-std::string object(const json::Members& members)
-{
-    auto text = json::object(members);
-    text.pop_back();
-    return text;
 }
 
 }  // namespace
@@ -276,7 +267,8 @@ private:
     int number_;
 };
 
-// One line, without its end; byte by byte, so that nothing of what follows is taken.
+// Reads one line and returns it without its end. Reads byte by byte, so that nothing after the line
+// is consumed.
 Secret read_line(int descriptor, const std::string& from)
 {
     Secret line{kLongestLine};
@@ -293,21 +285,21 @@ Secret read_line(int descriptor, const std::string& from)
     }
     if (length > 0 && line.data()[length - 1] == '\r') --length;
     line.shrink(length);
-    if (length == 0) throw admin::Refused(from + ": there is no password");
+    if (length == 0) throw admin::Refused(from + ": there is no password in its first line");
     return line;
 }
 
-// Neither shows what is typed nor lets a signal end the program before the terminal is as it was.
+// Turns off the echo of a terminal, and its signals, so that no signal ends the program before the
+// terminal is restored.
 class Silence {
 public:
     explicit Silence(int terminal) : terminal_{terminal}
     {
         if (::tcgetattr(terminal_, &before_) != 0)
-            throw admin::Refused(
-                "the terminal cannot be asked for a password; give it by --password-file");
+            throw admin::Refused("the terminal does not allow hidden input; use --password-file");
         auto silent = before_;
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
-        silent.c_cc[VEOL] = kControlC;  // ends the line, as a signal it would be lost
+        silent.c_cc[VEOL] = kControlC;  // Ctrl-C ends the line instead of sending a signal
         ::tcsetattr(terminal_, TCSAFLUSH, &silent);
     }
     ~Silence() { ::tcsetattr(terminal_, TCSAFLUSH, &before_); }
@@ -322,13 +314,13 @@ private:
 void write_to(int terminal, std::string_view text)
 {
     if (::write(terminal, text.data(), text.size()) < 0)
-        throw admin::Refused("the terminal is gone");
+        throw admin::Refused("the terminal cannot be written to");
 }
 
 Secret ask(int terminal, const std::string& prompt)
 {
     auto line = [&] {
-        const Silence silence{terminal};  // before anybody is asked to type
+        const Silence silence{terminal};  // before the prompt
         write_to(terminal, prompt + ": ");
         return read_line(terminal, "the terminal");
     }();
@@ -343,7 +335,7 @@ Secret from_terminal(Ask how_often, const std::string& prompt)
             return Descriptor{"/dev/tty", O_RDWR};
         } catch (const admin::Refused&) {
             throw WrongUsage(
-                "there is no terminal to ask for the password; give it by --password-file FILE, - for standard input");
+                "there is no terminal to ask for the password; use --password-file FILE, or - for standard input");
         }
     }();
     auto typed = ask(terminal.number(), prompt);
@@ -359,7 +351,7 @@ void add_password_option(po::options_description& options)
 {
     options.add_options()(
         "password-file", po::value<std::string>()->value_name("FILE"),
-        "take the password from the file's first line, - for standard input; otherwise it is asked for");
+        "read the password from the first line of FILE (- for standard input) instead of asking for it");
 }
 
 Secret read_password(const Call& call, Ask how_often, const std::string& prompt)

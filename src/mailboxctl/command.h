@@ -1,8 +1,7 @@
-// command.h - what a command of mailboxctl is, and what the commands share: options, output, a
-// password from people.
+// command.h - what a command of mailboxctl is, and what the commands share: options, output, and
+// reading a password.
 //
-// Complains with WrongUsage, or like the modules that do the work with a sentence that says what to
-// do.
+// Throws WrongUsage for a wrong command line, and admin::Refused, whose sentence says what to do.
 #pragma once
 
 #include <boost/program_options.hpp>
@@ -35,7 +34,7 @@ struct WrongUsage : std::runtime_error {
 
 struct Call {
     const po::variables_map& options;
-    const std::vector<std::string>& arguments;  // as the command wants them
+    const std::vector<std::string>& arguments;  // in the order of Command::arguments
     const Config& config;
 
     bool has(const char* option) const { return options.count(option) != 0; }
@@ -43,7 +42,7 @@ struct Call {
     {
         return has(option) ? options[option].as<std::string>() : std::string{};
     }
-    // Both refuse tables that are of another release than this program.
+    // Both refuse the tables of another release. Throw db::Error.
     db::Connection connect() const
     {
         return {config.ctl_db, config.ctl_db.password(), config, migrate::expect_same};
@@ -54,36 +53,36 @@ struct Call {
     }
     mailbox::Domain domain(const std::string& name) const;
     mailbox::Address address(const std::string& text) const;
-    mailbox::Address address_in(const std::string& text,
-                                const std::string& domain_name) const;  // a local part will do
+    mailbox::Address address_in(
+        const std::string& text,
+        const std::string& domain_name) const;  // `text` may be a local part
 };
 
-// The reader of standard output is gone, as in `mailboxctl mailbox list DOMAIN | head`, or it
-// cannot be written to.
+// Standard output cannot be written to, for example because its reader has ended, as in
+// `mailboxctl mailbox list DOMAIN | head`.
 struct OutputLost : std::exception {};
 
-// What a command prints, which decides what is said where it cannot be printed.
+// What a command prints. This decides the message if it cannot be printed.
 enum class Prints {
-    outcome,  // of a change, which is made by then
-    listing,  // nothing is lost where nobody reads it
-    secret,   // which is shown once
+    outcome,  // the result of a change that is already made
+    listing,  // nothing is lost if nobody reads it
+    secret,   // a key or password that is shown only once
 };
 
-// Whether a change is one transaction, so that nothing was changed where the database refused a
-// statement of it.
+// Whether the change is one transaction. If it is, nothing was changed when the database refused a
+// statement.
 enum class Changes { at_once, in_steps };
 
 struct Command {
     std::string_view name;               // one or two words
-    std::vector<std::string> arguments;  // an optional one in brackets
+    std::vector<std::string> arguments;  // an optional argument is in brackets
     std::string_view summary;
     std::string_view details;
     po::options_description (*options)();
     int (*run)(const Call& call);  // returns the exit status
     Prints prints = Prints::outcome;
     Changes changes = Changes::at_once;
-    bool needs_configuration =
-        true;  // otherwise the file is not read, and the call has the defaults
+    bool needs_configuration = true;  // false: the file is not read, and the call has the defaults
 };
 
 // Returns the refusal's sentence for the operator: it ends with "nothing was changed" unless it
@@ -93,7 +92,7 @@ std::string with_outcome(const admin::Refused& refused);
 // Throws the refusal for an address that has no mailbox.
 [[noreturn]] void refuse_absent(const mailbox::Address& address);
 
-// NAME=VALUE.
+// Returns the two parts of NAME=VALUE. Throws WrongUsage if there is no `=`.
 std::pair<std::string, std::string> setting(const std::string& text);
 
 po::options_description no_options();
@@ -107,16 +106,17 @@ mailbox::State suspended(const Call& call);
 
 // --- output ---------------------------------------------------------------------------
 
-// Returns the message after `wanted` was asked for `what`, such as "Domain example.org": the state
-// that is in force now. `command` is the word of its level, such as "domain"; `above` is what keeps
-// it suspended although it is active itself.
+// Returns the message after the operator asked for the state `wanted`. It says the state that is in
+// force now. `what` is for example "Domain example.org", `command` its level, "domain". `above`
+// lists the suspended levels above, which keep it suspended although it is active itself.
 std::string state_sentence(const std::string& what, const std::string& command,
                            const std::string& name, mailbox::State wanted, mailbox::State now,
                            const std::vector<admin::Admin::Suspended>& above = {});
 
 void print(const admin::Table& table);
 
-// Rows of the same members, as a table or, with --json, as an array of objects.
+// Prints rows with the same columns: as a table, or with --json as an array of objects. Throws
+// OutputLost.
 class Listing {
 public:
     Listing(const Call& call, std::vector<const char*> names);
@@ -133,21 +133,22 @@ private:
     std::vector<std::vector<std::string>> waiting_;
 };
 
-// One thing: a line for each member, or an object.
+// Prints one object: a line for each member, or JSON.
 void show(const Call& call, const json::Members& members);
-// What was done: a sentence, or an object with the sentence as its message.
+// Prints what was done: a sentence, or with --json an object with the sentence as its message.
 void tell(const Call& call, const std::string& sentence, const json::Members& members);
 
-json::Value time_value(std::int64_t seconds);  // 0 is none
+json::Value time_value(std::int64_t seconds);  // 0: null
 json::Value size_value(std::optional<std::int64_t> bytes);
 
 // --- passwords ------------------------------------------------------------------------
 
-// --password-file FILE, - for standard input.
+// Adds --password-file FILE; FILE may be - for standard input.
 void add_password_option(po::options_description& options);
 
-// The first line of the file, or what is typed at the terminal without being shown; a new one is
-// asked for twice. Never from the command line, which everybody on the machine can read.
+// Reads a password from the first line of --password-file, or from the terminal without echo. A new
+// password is asked for twice. Passwords are never taken from the command line, because other users
+// of the machine can read it.
 enum class Ask { once, twice };
 Secret read_password(const Call& call, Ask how_often, const std::string& prompt);
 

@@ -28,8 +28,8 @@ po::options_description domain_add_options()
 {
     po::options_description options;
     options.add_options()("account", po::value<std::string>()->value_name("NAME")->required(),
-                          "the account that it belongs to")("no-postmaster",
-                                                            "do not make postmaster@DOMAIN");
+                          "the account that owns the domain; required")(
+        "no-postmaster", "do not create postmaster@DOMAIN");
     return options;
 }
 
@@ -46,10 +46,10 @@ int domain_add(const Call& call)
     if (call.has("no-postmaster")) return 0;
     const auto password = password::generate(postmaster, call.config);
     const auto without_postmaster = [&](const std::string& why) {
-        return std::runtime_error("the domain " + domain.text() + " was added, but it has no "
-                                  + postmaster.text() + ": " + why
-                                  + " Mail servers expect that address; mailboxctl mailbox add "
-                                  + postmaster.text() + " makes it");
+        return std::runtime_error(
+            "the domain " + domain.text() + " was added, but it has no " + postmaster.text() + ": "
+            + why + " Mail servers expect that address. Create it: mailboxctl mailbox add "
+            + postmaster.text());
     };
     const auto done = [&] {
         try {
@@ -62,7 +62,7 @@ int domain_add(const Call& call)
     }();
     if (done.outcome != store::Created::Outcome::yes)
         throw without_postmaster(store::sentence(done));
-    std::cerr << "Its postmaster's password is shown this once:\n";
+    std::cerr << "The password of its postmaster is shown only once:\n";
     std::cout << "mailbox: " << postmaster.text() << "\npassword: " << password.text() << '\n';
     return 0;
 }
@@ -70,7 +70,7 @@ int domain_add(const Call& call)
 po::options_description domain_list_options()
 {
     po::options_description options;
-    options.add_options()("deleted", "those that were removed and can be restored");
+    options.add_options()("deleted", "list the deleted domains that can be restored");
     return options;
 }
 
@@ -148,9 +148,9 @@ po::options_description domain_restore_options()
 {
     po::options_description options;
     options.add_options()("account", po::value<std::string>()->value_name("NAME"),
-                          "into this account, because its own was removed, too")(
+                          "restore it into this account, because its own was deleted, too")(
         "id", po::value<std::int64_t>()->value_name("NUMBER"),
-        "this one of several, as domain list --deleted shows them; otherwise the last removed");
+        "restore the domain with this number, as shown by domain list --deleted; by default the one deleted last");
     return options;
 }
 
@@ -160,11 +160,11 @@ int domain_restore(const Call& call)
     auto connection = call.connect();
     const auto id = call.has("id") ? call.options["id"].as<std::int64_t>() : 0;
     if (call.has("id") && id < 1)
-        throw WrongUsage("--id wants the number that mailboxctl domain list --deleted shows");
+        throw WrongUsage("--id must be the number that mailboxctl domain list --deleted shows");
     const auto was = admin::Admin{connection}.restore_domain(domain, call.config.deleted_for, id,
                                                              call.text("account"));
-    std::cout << "Domain " << domain.text() << " is back in the account " << was.account
-              << " as it was when it was removed, at " << admin::time_text(was.deleted_at) << ": "
+    std::cout << "Domain " << domain.text() << " restored in the account " << was.account
+              << " as it was when it was deleted, at " << admin::time_text(was.deleted_at) << ": "
               << counted(was.mailboxes, "mailbox") << " with " << was.bytes << " bytes of mail, "
               << counted(was.keys, "key") << " of its own, its settings, state " << was.state
               << ".\n";
@@ -175,19 +175,19 @@ po::options_description domain_dns_options()
 {
     po::options_description options;
     options.add_options()("host", po::value<std::string>()->value_name("NAME")->required(),
-                          "the mail server's name, as its certificate has it");
+                          "the name of the mail server, as in its certificate; required");
     return options;
 }
 
-// No `imap` and `pop3` beside `imaps` and `pop3s`: no password in clear. One name for autodiscover,
-// since Outlook wants a certificate that is right for the name it asks.
+// There are no records for `imap` and `pop3`, so that no password is sent in clear. All domains
+// share one name for autodiscover, because Outlook requires a certificate for the name that it
+// asks.
 int domain_dns(const Call& call)
 {
     const auto domain = call.domain(call.arguments[0]);
     const auto host = call.domain(call.text("host")).name() + ".";
     auto connection = call.connect();
-    admin::Admin{connection}.mailboxes_of_domain(
-        domain);  // for a domain that is none of ours: its sentence
+    admin::Admin{connection}.mailboxes_of_domain(domain);  // refuses a domain that does not exist
     const auto records = std::vector<std::array<std::string, 3>>{
         {"", "MX", "10 " + host},
         {"", "TXT", "\"v=spf1 mx ~all\""},
@@ -213,57 +213,57 @@ std::vector<command::Command> commands()
     return {
         {"domain add",
          {"DOMAIN"},
-         "add a domain to an account",
-         "Makes postmaster@DOMAIN too, which RFC 5321 wants to take mail, and prints its password once.",
+         "create a domain in an account",
+         "Also creates postmaster@DOMAIN, which RFC 5321 requires to accept mail, and prints its password once.",
          domain_add_options,
          domain_add,
          Prints::secret},
         {"domain list",
          {},
-         "list the domains, or the removed ones",
+         "list the domains, or the deleted ones",
          "",
          domain_list_options,
          domain_list,
          Prints::listing},
         {"domain dns",
          {"DOMAIN"},
-         "print the DNS records that a domain's mail wants",
-         "In the form of a zone file: where its mail goes (MX), who may send in its name (SPF; add what else does), what\n"
-         "becomes of mail that others send in its name (DMARC; p=none only reports it), and where mail programs find the\n"
-         "server (SRV, and a name for nginx/mailboxd-autoconfig.conf). The server itself wants A, AAAA and PTR records.",
+         "print the DNS records that a domain needs for mail",
+         "Lines of a zone file: where its mail goes (MX), who may send in its name (SPF; add other senders), what happens to\n"
+         "mail that others send in its name (DMARC; p=none only reports it), and where mail programs find the server (SRV, and\n"
+         "a name for nginx/mailboxd-autoconfig.conf). The server itself needs A, AAAA and PTR records.",
          domain_dns_options,
          domain_dns,
          Prints::listing},
         {"domain set",
          {"DOMAIN", "NAME=VALUE"},
          "change a setting of a domain",
-         "on_duplicate=reject|update: whether a POST of a mailbox that exists is refused (the default), or changes its\n"
-         "  password as the original probably did. With update, who may create mailboxes can take over existing ones.\n"
-         "allow_delete_all=yes|no: whether one call may delete all its mailboxes, as the SMTP credentials' API has it (no).\n"
-         "max_mailboxes=NUMBER|none: how many mailboxes it may have.\n"
-         "quota_bytes=SIZE|none: how much a mailbox may hold that has no quota of its own, such as 500M or 2G.",
+         "on_duplicate=reject|update: what a POST of an existing mailbox does: refuse it (the default), or change its password,\n"
+         "  as the original API probably did. With update, a client that may create mailboxes can take over existing ones.\n"
+         "allow_delete_all=yes|no: whether DELETE of all SMTP credentials may delete all mailboxes of the domain (default no).\n"
+         "max_mailboxes=NUMBER|none: how many mailboxes the domain may have.\n"
+         "quota_bytes=SIZE|none: the quota of mailboxes that have none of their own, such as 500M or 2G.",
          no_options,
          domain_set},
         {"domain suspend",
          {"DOMAIN"},
-         "let nobody of a domain in, and change nothing by its keys",
+         "suspend a domain: its logins are refused, and API keys can only list it",
          command::kSuspendDetails,
          command::disabled_option,
          domain_suspend},
-        {"domain resume", {"DOMAIN"}, "end a domain's suspension", "", no_options, domain_resume},
+        {"domain resume", {"DOMAIN"}, "resume a suspended domain", "", no_options, domain_resume},
         {"domain remove",
          {"DOMAIN"},
-         "remove a domain",
-         "Says what goes with it, and asks for its name to be typed. Its mailboxes are deleted: nobody can log in, and their\n"
-         "mail is removed after the setting deleted_for. Until then domain restore brings all of it back.",
+         "delete a domain with its mailboxes and its own keys",
+         "Shows what is deleted, and asks for the name of the domain. Its mailboxes are deleted: nobody can log in, and their\n"
+         "mail is removed after the time of the setting deleted_for. Until then domain restore restores all of it.",
          removal::yes_option,
          domain_remove},
         {"domain restore",
          {"DOMAIN"},
-         "bring a removed domain back",
-         "With its settings and state, the mailboxes that were deleted with it, their mail, passwords and quotas, and the keys\n"
-         "that were for it alone, as long as the setting deleted_for says. Mailboxes that were deleted before it stay deleted.\n"
-         "Where the name was added again, that domain has to be removed first.",
+         "restore a deleted domain",
+         "Restores its settings and state, the mailboxes that were deleted with it (mail, passwords, quotas), and the keys for\n"
+         "this domain alone, within the time of the setting deleted_for. Mailboxes that had been deleted before stay deleted.\n"
+         "If the name was added again, delete that domain first.",
          domain_restore_options,
          domain_restore},
     };

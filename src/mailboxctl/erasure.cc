@@ -25,14 +25,14 @@ constexpr char kOfDeleted[] =
     "SELECT COUNT(*) FROM deleted_mailbox WHERE domain = ? AND (? = '' OR local_part = ?)";
 constexpr char kOfAudit[] =
     "SELECT COUNT(*) FROM audit_log WHERE domain = ? AND (? = '' OR local_part = ?)";
-// By the domain of an address, or its own name.
+// Found by the domain of the address, or by the name of the domain.
 constexpr char kOfSending[] =
     "SELECT COUNT(*) FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
     " OR (kind = 'domain' AND name = ? AND ? = '')";
 constexpr char kForgetSending[] =
     "DELETE FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
     " OR (kind = 'domain' AND name = ? AND ? = '')";
-// Of a domain that is there, and of those that were removed and had the name.
+// Suspended names of the present domain and of deleted domains with the same name.
 constexpr char kOfNames[] =
     "SELECT COUNT(*) FROM suspended_name WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"
     " AND (? = '' OR local_part = ?)";
@@ -46,8 +46,8 @@ constexpr char kOfDomain[] =
 
 namespace {
 
-// A character of a name as grep -iE finds it: itself, or percent-encoded, in both cases if it is a
-// letter.
+// Returns an expression for grep -iE that finds a character as itself or percent-encoded; for a
+// letter, in upper and lower case.
 std::string encoded_or_not(char c)
 {
     constexpr std::string_view kSpecial = ".$^{|}*+?()[\\";
@@ -62,7 +62,8 @@ std::string encoded_or_not(char c)
            + "|%" + high + kDigits[byte & 15] + ")";
 }
 
-// Of a character beyond ASCII, all bytes together: grep takes no part of one.
+// Same for a text. The bytes of a character beyond ASCII stay together, because grep matches no
+// part of one.
 std::string encoded_or_not(std::string_view text)
 {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -83,7 +84,7 @@ std::string encoded_or_not(std::string_view text)
     return all;
 }
 
-// In both of its forms.
+// Same for a domain, in its ASCII and its Unicode form.
 std::string encoded_or_not_domain(const std::string& name)
 {
     const auto unicode_name = unicode::u_labels(name);
@@ -93,11 +94,11 @@ std::string encoded_or_not_domain(const std::string& name)
 
 }  // namespace
 
-std::string pattern(const What& what)
+std::string pattern(const Target& target)
 {
-    const auto domain = encoded_or_not_domain(what.domain);
-    if (what.local_part.empty()) return domain;
-    const auto local_part = encoded_or_not(what.local_part);
+    const auto domain = encoded_or_not_domain(target.domain);
+    if (target.local_part.empty()) return domain;
+    const auto local_part = encoded_or_not(target.local_part);
     return local_part + "(" + encoded_or_not('+') + "[^@[:space:]]*)?" + encoded_or_not('@')
            + domain + "|" + domain + encoded_or_not('.') + "?/+(" + encoded_or_not("mailboxes")
            + "|" + encoded_or_not("credentials") + ")/+" + local_part;
@@ -106,12 +107,12 @@ std::string pattern(const What& what)
 Erasure::Rows Erasure::rows()
 {
     auto& connection = session_.connection();
-    const auto& part = what_.local_part;
+    const auto& part = target_.local_part;
     using Count = std::int64_t;
-    const auto deleted = connection.query(kOfDeleted, {what_.domain, part, part}).only<Count>();
+    const auto deleted = connection.query(kOfDeleted, {target_.domain, part, part}).only<Count>();
     const auto [removed_domains, removed_keys] =
-        connection.query(kOfRemoved, {what_.domain}).only<Count, Count>();
-    if (what_.is_deleted_only) {
+        connection.query(kOfRemoved, {target_.domain}).only<Count, Count>();
+    if (target_.is_deleted_only) {
         Rows all{{"deleted_mailbox", deleted}};
         if (part.empty())
             all.insert(all.end(),
@@ -119,14 +120,16 @@ Erasure::Rows Erasure::rows()
         return all;
     }
     const auto names =
-        connection.query(kOfNames, {what_.domain, what_.domain, part, part}).only<Count>();
+        connection.query(kOfNames, {target_.domain, target_.domain, part, part}).only<Count>();
     const auto [mailboxes, sizes, activities, submissions] =
-        connection.query(kOfLiving, {what_.domain, part, part}).only<Count, Count, Count, Count>();
-    const auto audited = connection.query(kOfAudit, {what_.domain, part, part}).only<Count>();
+        connection.query(kOfLiving, {target_.domain, part, part})
+            .only<Count, Count, Count, Count>();
+    const auto audited = connection.query(kOfAudit, {target_.domain, part, part}).only<Count>();
     const auto [domains, keys, ranges] =
-        connection.query(kOfDomain, {what_.domain}).only<Count, Count, Count>();
+        connection.query(kOfDomain, {target_.domain}).only<Count, Count, Count>();
     const auto sending =
-        connection.query(kOfSending, {what_.domain, part, part, what_.domain, what_.domain, part})
+        connection
+            .query(kOfSending, {target_.domain, part, part, target_.domain, target_.domain, part})
             .only<Count>();
     Rows all{{"mailbox", mailboxes},           {"mailbox_usage", sizes},
              {"mailbox_activity", activities}, {"submission_rate", submissions},
@@ -145,59 +148,59 @@ Erasure::Rows Erasure::rows()
 std::string Erasure::account()
 {
     return admin::Admin{session_.connection()}
-        .find_domain(what_.domain)
+        .find_domain(target_.domain)
         .value_or(admin::Admin::Domain{})
         .account;
 }
 
 namespace {
 
-// As in the janitor: a mailbox with the same storage id cannot be, unless somebody changed the
-// tables by hand.
+// As in the janitor: a living mailbox with the same storage id exists only if the tables were
+// changed by hand.
 constexpr char kLockOut[] =
     "UPDATE deleted_mailbox d SET purged_at = COALESCE(purged_at, UNIX_TIMESTAMP()) WHERE domain = ? AND (? = '' OR local_part = ?)"
     " AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.storage_id = d.storage_id)";
 
-// What is kept of names. The first where a domain is erased, with all that was removed and had its
-// name; the second where an address is. Of removed domains first: their ids are known by their
-// rows.
+// Suspended names: the first statement is for a domain and all deleted domains of its name, the
+// second for an address. They run before the rows of deleted domains are deleted, which have the
+// ids.
 constexpr char kForgetNames[] =
     "DELETE FROM suspended_name WHERE domain_id IN (SELECT id FROM deleted_domain WHERE name = ?)";
 constexpr char kForgetName[] =
     "DELETE FROM suspended_name WHERE local_part = ? AND domain_id IN"
     " (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)";
-constexpr char kForgetRemoved[] = "DELETE FROM deleted_domain WHERE name = ?";  // and their keys
+constexpr char kForgetRemoved[] = "DELETE FROM deleted_domain WHERE name = ?";  // with their keys
 
 }  // namespace
 
-// Deleted as always first, so that this has no way of its own to go wrong.
+// Deletes the target in the usual way first, so that there is no second way that could go wrong.
 void Erasure::lock_out()
 {
     const store::Actor actor{std::string{audit::kOperator}};
-    const auto domain = mailbox::Domain::parse(what_.domain).value();
+    const auto domain = mailbox::Domain::parse(target_.domain).value();
     auto& connection = session_.connection();
-    const auto known = admin::Admin{connection}.find_domain(what_.domain);
-    if (what_.is_deleted_only || !known) {
-        // Nobody who lives is touched.
-    } else if (what_.local_part.empty()) {
+    const auto known = admin::Admin{connection}.find_domain(target_.domain);
+    if (target_.is_deleted_only || !known) {
+        // The present mailbox or domain stays.
+    } else if (target_.local_part.empty()) {
         admin::Admin{connection}.remove_domain(domain);
     } else {
         grants::Grant grant;
         grant.domain_id = known->id;
-        store::Store{session_}.remove(grant, mailbox::Address::parse(what_.local_part, domain),
+        store::Store{session_}.remove(grant, mailbox::Address::parse(target_.local_part, domain),
                                       actor);
     }
     auto& again = session_.connection();
     db::in_transaction(again, [&] {
-        again.execute(kLockOut, {what_.domain, what_.local_part, what_.local_part});
-        if (what_.local_part.empty()) {
-            again.execute(kForgetNames, {what_.domain});
-            again.execute(kForgetRemoved, {what_.domain});
-        } else if (!what_.is_deleted_only) {
-            again.execute(kForgetName, {what_.local_part, what_.domain, what_.domain});
+        again.execute(kLockOut, {target_.domain, target_.local_part, target_.local_part});
+        if (target_.local_part.empty()) {
+            again.execute(kForgetNames, {target_.domain});
+            again.execute(kForgetRemoved, {target_.domain});
+        } else if (!target_.is_deleted_only) {
+            again.execute(kForgetName, {target_.local_part, target_.domain, target_.domain});
         }
-        if (what_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
-        else audit::write(again, {}, 0, actor, "erase", what_.domain, kErased);
+        if (target_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
+        else audit::write(again, {}, 0, actor, "erase", target_.domain, kErased);
     });
 }
 
@@ -206,8 +209,8 @@ constexpr char kStorageIds[] =
 
 std::vector<std::string> Erasure::storage_ids()
 {
-    auto rows = session_.connection().query(kStorageIds,
-                                            {what_.domain, what_.local_part, what_.local_part});
+    auto rows = session_.connection().query(
+        kStorageIds, {target_.domain, target_.local_part, target_.local_part});
     std::vector<std::string> ids;
     while (rows.next()) ids.push_back(rows.read<std::string>());
     return ids;
@@ -217,7 +220,7 @@ namespace {
 
 constexpr char kHadMail[] =
     "SELECT 1 FROM deleted_mailbox WHERE domain = ? AND (? = '' OR local_part = ?) AND purged_at IS NOT NULL AND size_bytes > 0 LIMIT 1";
-// The storage id stays until the janitor has looked whether a last delivery came to it.
+// The storage id stays until the janitor has checked for a last delivery to it.
 constexpr char kNameless[] =
     "UPDATE deleted_mailbox SET domain = '', local_part = '', password = '', created_at = 0, size_bytes = 0, deleted_by = ''"
     " WHERE storage_id = ?";
@@ -227,7 +230,8 @@ constexpr char kNameless[] =
 Erasure::Mail Erasure::remove_mail(storage::Store& store)
 {
     auto& connection = session_.connection();
-    if (connection.query(kHadMail, {what_.domain, what_.local_part, what_.local_part}).count() > 0)
+    if (connection.query(kHadMail, {target_.domain, target_.local_part, target_.local_part}).count()
+        > 0)
         store.expect_mail();
     Mail mail;
     for (const auto& id : storage_ids()) {
@@ -253,17 +257,17 @@ constexpr char kAnonymous[] =
 
 void Erasure::forget()
 {
-    if (what_.is_deleted_only)
-        return;  // its entries cannot be told from those of who has the name now
+    if (target_.is_deleted_only)
+        return;  // old entries cannot be told apart from those of the present owner of the name
     auto& connection = session_.connection();
-    const auto& part = what_.local_part;
+    const auto& part = target_.local_part;
     connection.execute(kForgetSending,
-                       {what_.domain, part, part, what_.domain, what_.domain, part});
-    const std::string domain = part.empty() ? kErased : what_.domain;
-    while (connection.execute(kAnonymous, {kErased, domain, what_.domain, part, part}) > 0) {}
+                       {target_.domain, part, part, target_.domain, target_.domain, part});
+    const std::string domain = part.empty() ? kErased : target_.domain;
+    while (connection.execute(kAnonymous, {kErased, domain, target_.domain, part, part}) > 0) {}
 }
 
-// What Dovecot and the store do not let us do, the janitor does later: it is told by the tables.
+// If Dovecot or the store cannot be reached, the janitor does the work later; the tables tell it.
 Done erase(Erasure& erasure, db::Session& session, const Config& config)
 {
     Done done;
@@ -280,7 +284,8 @@ Done erase(Erasure& erasure, db::Session& session, const Config& config)
         }
     };
     std::optional<doveadm::Client> doveadm;
-    attempt("open sessions", [&] { doveadm.emplace(config); });  // before we are somebody else
+    attempt("open sessions",
+            [&] { doveadm.emplace(config); });  // before this process changes its user
     std::optional<storage::Store> store;
     attempt("the mail", [&] { store.emplace(janitor::become_owner_of_store(config)); });
     erasure.lock_out();
@@ -291,7 +296,7 @@ Done erase(Erasure& erasure, db::Session& session, const Config& config)
         done.sessions_ended = ended.users;
         if (ended.stayed > 0)
             leave("open sessions",
-                  std::to_string(ended.stayed) + " users have some that do not end");
+                  std::to_string(ended.stayed) + " users have sessions that do not end");
     }
     done.storage_ids = erasure.storage_ids();
     if (store) attempt("the mail", [&] { done.mail = erasure.remove_mail(*store); });
@@ -299,7 +304,7 @@ Done erase(Erasure& erasure, db::Session& session, const Config& config)
     const auto& failed = done.mail.failed;
     if (!failed.empty())
         leave("the mail", std::to_string(failed.size())
-                              + " mailboxes' could not be removed, the first: " + failed.front());
+                              + " mailboxes could not be removed; the first: " + failed.front());
     return done;
 }
 

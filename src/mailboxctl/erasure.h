@@ -1,9 +1,9 @@
-// erasure.h - takes away for good what is known of an address, or of a domain with all in it: mail,
+// erasure.h - erases everything known about an address, or about a domain and all in it: mail,
 // rows, names.
 //
-// In steps, each of which can be repeated. From lock_out() on nobody can log in or restore
-// anything, and the janitor removes the mail where this program does not come to it; what is left
-// of the names is found by running it again. Throws db::Error when MySQL could not be asked.
+// Works in steps that can be repeated. After lock_out() nobody can log in or restore anything, and
+// the janitor removes the mail that this program cannot reach. A second run finds the names that
+// are left. Throws db::Error if MySQL cannot be asked.
 #pragma once
 
 #include <cstdint>
@@ -18,59 +18,62 @@
 
 namespace erasure {
 
-// What the audit log says instead of a name. No address has parentheses.
+// Stands in the audit log in place of a name. No address contains parentheses.
 inline constexpr char kErased[] = "(erased)";
 
-struct What {
+// The address or the domain that is erased.
+struct Target {
     std::string domain;
     std::string local_part = {};  // empty: the domain itself
-    bool is_deleted_only =
-        false;  // the mail of those that were deleted; who lives stays, and so does the audit log
+    // Only what is deleted already. The present mailbox or domain stays, and so does the audit log.
+    bool is_deleted_only = false;
     std::string text() const { return local_part.empty() ? domain : local_part + "@" + domain; }
 };
 
-// A regular expression (grep -iE) that finds the lines of logs that name it: an address with or
-// without an extension, the paths of the API, and any character of them percent-encoded.
-std::string pattern(const What& what);
+// Returns a regular expression (grep -iE) that finds the lines of logs that name the target: its
+// address with or without an extension, its paths in the API, and both with any character
+// percent-encoded.
+std::string pattern(const Target& target);
 
 class Erasure {
 public:
-    Erasure(db::Session& session, What what) : session_{session}, what_{std::move(what)} {}
+    Erasure(db::Session& session, Target target) : session_{session}, target_{std::move(target)} {}
 
-    // How many rows there are of it, by table. What a table that is not named has goes with these.
+    // Returns how many rows each table has of the target. Rows of tables that are not named are
+    // deleted together with these.
     using Rows = std::vector<std::pair<const char*, std::int64_t>>;
     Rows rows();
-    // Whose the living ones are; empty: there is no such domain.
+    // Returns the account that owns the domain; empty if there is no such domain.
     std::string account();
 
-    // It is deleted, and what was deleted cannot be restored.
+    // Deletes the target, and makes everything deleted of it impossible to restore.
     void lock_out();
-    // Of those that were locked out.
+    // Returns the storage ids of the mailboxes that lock_out() locked out.
     std::vector<std::string> storage_ids();
-    // And with each one's mail its name. What cannot be removed keeps it, and does not keep the
-    // rest from being removed.
+    // Removes the mail of these mailboxes, and with each one's mail its name. A mailbox that cannot
+    // be removed keeps its name and does not stop the others.
     struct Mail {
         std::int64_t files = 0;
         std::int64_t bytes = 0;
-        std::vector<std::string> failed;  // why
+        std::vector<std::string> failed;  // the reasons
     };
     Mail remove_mail(storage::Store& store);
-    // The names in the audit log, and with them the addresses of clients.
+    // Replaces the names in the audit log and removes the IP addresses of clients.
     void forget();
 
 private:
     db::Session& session_;
-    What what_;
+    Target target_;
 };
 
 struct Done {
     std::int64_t sessions_ended = 0;
     Erasure::Mail mail;
     std::vector<std::string> storage_ids;
-    std::string left;  // what the janitor has to do instead, and why; empty: nothing
+    std::string left;  // what is left to the janitor, and why; empty if nothing is
 };
 
-// All of it, as the mail store's user from then on.
+// Does all steps. Switches this process to the owner of the mail store for good.
 Done erase(Erasure& erasure, db::Session& session, const Config& config);
 
 }  // namespace erasure

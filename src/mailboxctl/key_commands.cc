@@ -22,14 +22,14 @@ po::options_description key_add_options()
 {
     po::options_description options;
     options.add_options()("account", po::value<std::string>()->value_name("NAME")->required(),
-                          "the account that it belongs to")(
+                          "the account that owns the key; required")(
         "domain", po::value<std::string>()->value_name("DOMAIN"),
-        "narrow it to one domain")("read-only", "it may list, not change")(
+        "restrict the key to one domain")("read-only", "allow the key to list only")(
         "expires", po::value<std::string>()->value_name("DAYS|DATE"),
-        "days from now, or the last day (YYYY-MM-DD, UTC) on which it is valid")(
+        "number of days, or the last day (YYYY-MM-DD, UTC) on which the key is valid")(
         "from", po::value<std::vector<std::string>>()->value_name("RANGE")->composing(),
-        "address or range it may call from; repeatable")(
-        "label", po::value<std::string>()->value_name("TEXT"), "a note for key list");
+        "IP address or range from which the key may be used; can be repeated")(
+        "label", po::value<std::string>()->value_name("TEXT"), "a note that key list shows");
     return options;
 }
 
@@ -46,11 +46,11 @@ std::int64_t expiry(const std::string& text)
     std::tm day{};
     const char* rest = ::strptime(text.c_str(), "%Y-%m-%d", &day);
     if (rest == nullptr || *rest != '\0')
-        throw WrongUsage("--expires wants a number of days, or a date such as 2027-06-30");
+        throw WrongUsage("--expires must be a number of days, or a date such as 2027-06-30");
     const auto wanted = day.tm_mday;
-    const std::int64_t last = ::timegm(&day) + kDay;  // which makes 2 March of 30 February
-    if (day.tm_mday != wanted) throw WrongUsage("--expires: there is no such day");
-    if (last <= now) throw WrongUsage("--expires: that day is over");
+    const std::int64_t last = ::timegm(&day) + kDay;  // turns 30 February into 2 March
+    if (day.tm_mday != wanted) throw WrongUsage("--expires: this day does not exist");
+    if (last <= now) throw WrongUsage("--expires: this day is in the past");
     return last;
 }
 
@@ -69,8 +69,9 @@ int key_add(const Call& call)
     const auto key = admin::Admin{connection}.add_key(wanted);
     if (wanted.expires_at != 0)
         std::cerr << "Valid through " << admin::last_moment(wanted.expires_at) << ". ";
-    std::cerr << "Key " << key.id()
-              << " added. It is shown this once; clients send it as the password of user api:\n";
+    std::cerr
+        << "Key " << key.id()
+        << " added. It is shown only once. Clients send it as the password of the user api:\n";
     std::cout << key.text() << '\n';
     return 0;
 }
@@ -79,7 +80,7 @@ po::options_description key_list_options()
 {
     po::options_description options;
     options.add_options()("account", po::value<std::string>()->value_name("NAME"),
-                          "only this account's");
+                          "list only the keys of this account");
     return options;
 }
 
@@ -95,7 +96,7 @@ int key_revoke(const Call& call)
     const auto& id = call.arguments[0];
     if (id.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string::npos) {
         throw admin::Refused(
-            "a key's id has lower-case letters and digits; mailboxctl key list shows them in its first column");
+            "the id of a key has lower-case letters and digits only; mailboxctl key list shows it in the first column");
     }
     auto connection = call.connect();
     admin::Admin{connection}.revoke_key(id);
@@ -110,8 +111,8 @@ std::vector<command::Command> commands()
     return {
         {"key add",
          {},
-         "make an API key, and print it once",
-         "The key alone goes to standard output. Clients send it as the password of the user api (HTTP Basic).",
+         "create an API key and print it once",
+         "Only the key goes to standard output. Clients send it as the password of the user api (HTTP Basic).",
          key_add_options,
          key_add,
          Prints::secret},
@@ -124,8 +125,8 @@ std::vector<command::Command> commands()
          Prints::listing},
         {"key revoke",
          {"ID"},
-         "refuse a key from now on",
-         "ID is the first column of key list; it is also the 10 characters that follow mbx- in the key.",
+         "revoke an API key: it is refused from now on",
+         "ID is the first column of key list. It is also the 10 characters that follow mbx- in the key.",
          no_options,
          key_revoke},
     };

@@ -28,7 +28,8 @@ using mailbox::Address;
 using mailbox::State;
 using strings::for_shell;
 
-// What the API does, as an operator: the store wants to know the domain only.
+// Makes the changes that the API makes, in the name of the operator. The store needs only the
+// domain of the grant.
 struct Operator {
     explicit Operator(const Call& call) : session(call.session()) {}
 
@@ -44,13 +45,13 @@ struct Operator {
     store::Actor actor{std::string{audit::kOperator}};
 };
 
-// --- looking --------------------------------------------------------------------------
+// --- list and show ---------------------------------------------------------------------
 
 po::options_description list_options()
 {
     auto options = json_option();
-    options.add_options()("deleted", "those that were deleted and can be restored")(
-        "suspended", "those that are suspended, and suspended names that have no mailbox now");
+    options.add_options()("deleted", "list the deleted mailboxes that can be restored")(
+        "suspended", "list the suspended mailboxes, and suspended names that have no mailbox now");
     return options;
 }
 
@@ -65,23 +66,23 @@ void list_suspended(const Call& call, db::Connection& connection, const mailbox:
     listing.finish();
 }
 
-// On standard error, since they are no mailboxes.
-void tell_of_suspended_names(db::Connection& connection, std::int64_t domain_id,
-                             const mailbox::Domain& domain)
+// Says how many names are suspended without a mailbox; on standard error, because the list has only
+// mailboxes.
+void report_suspended_names(db::Connection& connection, std::int64_t domain_id,
+                            const mailbox::Domain& domain)
 {
     const auto count = life::suspended_without_mailbox(connection, domain_id);
     if (count == 0) return;
     std::cerr << count << (count == 1 ? " name is" : " names are")
-              << " suspended without having a mailbox now; mailboxctl mailbox list "
-              << domain.name() << " --suspended shows " << (count == 1 ? "it" : "them") << ".\n";
+              << " suspended without having a mailbox now; list " << (count == 1 ? "it" : "them")
+              << " with: mailboxctl mailbox list " << domain.name() << " --suspended\n";
 }
 
 void list_deleted(const Call& call, db::Connection& connection, const mailbox::Domain& domain)
 {
     const auto deleted = life::deleted(connection, domain);
     if (deleted.empty())
-        admin::Admin{connection}.domain_id(
-            domain.name());  // for a domain that never was: its sentence
+        admin::Admin{connection}.domain_id(domain.name());  // refuses a domain that never existed
     command::Listing listing{
         call, {"mailbox", "size_bytes", "created_at", "deleted_at", "deleted_by", "storage_id"}};
     for (const auto& each : deleted) {
@@ -99,7 +100,7 @@ int mailbox_list(const Call& call)
     const auto domain = call.domain(call.arguments[0]);
     auto connection = call.connect();
     if (call.has("deleted") && call.has("suspended"))
-        throw command::WrongUsage("--deleted and --suspended are two lists: give one of them");
+        throw command::WrongUsage("--deleted and --suspended cannot be combined");
     if (call.has("deleted")) {
         list_deleted(call, connection, domain);
         return 0;
@@ -123,7 +124,7 @@ int mailbox_list(const Call& call)
         last = page.back().id;
     }
     listing.finish();
-    tell_of_suspended_names(connection, domain_id, domain);
+    report_suspended_names(connection, domain_id, domain);
     return 0;
 }
 
@@ -135,8 +136,8 @@ int mailbox_show(const Call& call)
     if (const auto state = life::suspended_without_mailbox(connection, address); !found && state) {
         throw admin::Refused(
             "there is no mailbox " + address.text() + ", but its name is suspended (" + *state
-            + "): a mailbox that gets it is " + *state + ", too. mailboxctl mailbox resume "
-            + for_shell(address.text()) + " ends that");
+            + "): a new mailbox of this name is " + *state + ", too. mailboxctl mailbox resume "
+            + for_shell(address.text()) + " resumes it");
     }
     if (!found) refuse_absent(address);
     command::show(call, {{"mailbox", address.text()},
@@ -150,7 +151,7 @@ int mailbox_show(const Call& call)
     return 0;
 }
 
-// --- what the API does, too -----------------------------------------------------------
+// --- create, change, delete -----------------------------------------------------------
 
 po::options_description password_options()
 {
@@ -167,14 +168,14 @@ std::string new_hash(const Call& call, const Address& address)
     return password::hash(typed.text(), call.config);
 }
 
-// What is said of a mailbox that is suspended since before it was added; otherwise empty.
-std::string of_suspension(db::Connection& connection, const Address& address)
+// Returns a sentence about a new mailbox whose name was suspended before; otherwise empty.
+std::string suspension_sentence(db::Connection& connection, const Address& address)
 {
     const auto found = life::find(connection, address);
     if (!found || found->state == mailbox::text(State::active)) return "";
     return " It is " + found->state
-           + ", because its name was suspended before; mailboxctl mailbox resume "
-           + for_shell(address.text()) + " ends that.";
+           + ", because its name was suspended before. mailboxctl mailbox resume "
+           + for_shell(address.text()) + " resumes it.";
 }
 
 int mailbox_add(const Call& call)
@@ -187,7 +188,7 @@ int mailbox_add(const Call& call)
     if (done.outcome != store::Created::Outcome::yes) throw admin::Refused(store::sentence(done));
     command::tell(call,
                   "Mailbox " + address.text() + " added."
-                      + of_suspension(as_operator.session.connection(), address),
+                      + suspension_sentence(as_operator.session.connection(), address),
                   {{"mailbox", address.text()}});
     return 0;
 }
@@ -198,7 +199,7 @@ int mailbox_passwd(const Call& call)
     Operator as_operator{call};
     const auto grant = as_operator.grant(address);
     if (!life::find(as_operator.session.connection(), address))
-        refuse_absent(address);  // before anybody has to type
+        refuse_absent(address);  // before the operator has to type
     if (as_operator.store.change_password(grant, address, new_hash(call, address),
                                           as_operator.actor)
         != store::Changed::yes) {
@@ -219,8 +220,8 @@ int mailbox_remove(const Call& call)
     const auto days = call.config.deleted_for.count();
     const auto rest = days == 0 ? " deleted; the janitor removes its mail."
                                 : " deleted. For " + std::to_string(days)
-                                      + " days mailboxctl mailbox restore "
-                                      + for_shell(address.text()) + " brings it back.";
+                                      + " days it can be restored: mailboxctl mailbox restore "
+                                      + for_shell(address.text());
     const auto state = life::suspended_without_mailbox(as_operator.session.connection(), address);
     const auto stays = !state
                            ? ""
@@ -230,17 +231,18 @@ int mailbox_remove(const Call& call)
     return 0;
 }
 
-// --- what only an operator does -------------------------------------------------------
+// --- restore, quota, suspend ----------------------------------------------------------
 
 po::options_description restore_options()
 {
     auto options = json_option();
-    options.add_options()("as", po::value<std::string>()->value_name("NAME"),
-                          "under this name, beside a mailbox that has the old one")(
+    options.add_options()(
+        "as", po::value<std::string>()->value_name("NAME"),
+        "restore it under this name, because another mailbox has the address now")(
         "id", po::value<std::string>()->value_name("STORAGE_ID"),
-        "this one of several, as mailbox list --deleted shows them; otherwise the last deleted")(
+        "restore the mailbox with this id, as shown by mailbox list --deleted; by default the one deleted last")(
         "of-removed-domain",
-        "also where the domain was removed since then, and added again: the one that has it now may have the mail");
+        "restore it even if the domain was deleted since then and added again; its present owner gets the mail");
     return options;
 }
 
@@ -255,7 +257,7 @@ int mailbox_restore(const Call& call)
     auto connection = call.connect();
     const auto was = life::restore(connection, wanted, call.config.deleted_for);
     command::tell(call,
-                  "Mailbox " + name.text() + " is back as it was when it was deleted, at "
+                  "Mailbox " + name.text() + " restored as it was when it was deleted, at "
                       + admin::time_text(was.deleted_at) + ": " + std::to_string(was.size_bytes)
                       + " bytes of mail, its password, state " + was.state + ".",
                   {{"mailbox", name.text()},
@@ -318,7 +320,7 @@ std::vector<command::Command> commands()
     return {
         {"mailbox list",
          {"DOMAIN"},
-         "list a domain's mailboxes, or the deleted ones",
+         "list the mailboxes of a domain, or the deleted ones",
          "",
          list_options,
          mailbox_list,
@@ -326,53 +328,53 @@ std::vector<command::Command> commands()
         {"mailbox show",
          {"ADDRESS"},
          "show a mailbox",
-         "storage_id names its folder in the mail store, and itself in the logs of Dovecot and Postfix.",
+         "storage_id is the name of its folder in the mail store, and of the mailbox in the logs of Dovecot and Postfix.",
          json_option,
          mailbox_show,
          Prints::listing},
         {"mailbox add",
          {"ADDRESS"},
-         "add a mailbox",
-         "The password is asked for, or taken from a file.",
+         "create a mailbox",
+         "Asks for the password, or reads it from a file.",
          password_options,
          mailbox_add},
         {"mailbox passwd",
          {"ADDRESS"},
-         "change a mailbox's password",
-         "The password is asked for, or taken from a file. Sessions that are open with the old one are ended.",
+         "change the password of a mailbox",
+         "Asks for the password, or reads it from a file. Sessions that were opened with the old password are ended.",
          password_options,
          mailbox_passwd},
         {"mailbox remove",
          {"ADDRESS"},
          "delete a mailbox",
-         "Nobody can log in any more, and mail for it is refused. Its mail is kept for mailbox restore, and removed after the\n"
-         "setting deleted_for (7 days); erase removes it at once.",
+         "Nobody can log in, and mail for it is refused. Its mail is kept for the time of the setting deleted_for (7 days), until\n"
+         "then mailbox restore restores it. erase removes it at once.",
          json_option,
          mailbox_remove},
         {"mailbox restore",
          {"ADDRESS"},
-         "bring a deleted mailbox back",
-         "With its mail, password, size, quota and state, as long as the setting deleted_for says (7 days). Where a mailbox has\n"
-         "the address again, --as gives the deleted one another name in the same domain.",
+         "restore a deleted mailbox",
+         "Restores its mail, password, size, quota and state, within the time of the setting deleted_for (7 days). If another\n"
+         "mailbox has the address now, --as gives the restored one another name in the same domain.",
          restore_options,
          mailbox_restore},
         {"mailbox quota",
          {"ADDRESS", "SIZE|none|default"},
-         "set how much a mailbox may hold",
-         "SIZE such as 500M or 2G; none: as much as comes; default: as the domain says (domain set quota_bytes=…).",
+         "set the quota of a mailbox",
+         "SIZE: such as 500M or 2G. none: no limit. default: the setting quota_bytes of its domain (domain set).",
          json_option,
          mailbox_quota},
         recount_command::command(),
         {"mailbox suspend",
          {"ADDRESS"},
-         "let nobody into a mailbox",
-         "Nobody logs in over IMAP, POP3 or submission any more, and open sessions are ended; mail still arrives, unless\n"
-         "with --disabled, when it has to wait outside (450).",
+         "suspend a mailbox: logins are refused",
+         "Nobody can log in over IMAP, POP3 or submission, and open sessions are ended. Mail still arrives, unless --disabled is\n"
+         "given: then it is deferred (450).",
          suspend_options,
          mailbox_suspend},
         {"mailbox resume",
          {"ADDRESS"},
-         "end a mailbox's suspension",
+         "resume a suspended mailbox",
          "",
          json_option,
          mailbox_resume},

@@ -40,7 +40,7 @@ po::options_description common_options()
     options.add_options()(
         "config,c",
         po::value<std::string>()->value_name("FILE")->default_value("/etc/mailboxd/mailboxd.conf"),
-        "configuration")("help,h", "explain the command");
+        "read the configuration from FILE")("help,h", "show the help of the command");
     return options;
 }
 
@@ -56,12 +56,12 @@ void print_help()
 {
     std::cout
         << "Usage: mailboxctl [--config FILE] COMMAND [ARGUMENT]... [OPTION]...\n\n"
-           "A first mailbox, from nothing:\n"
+           "Create a first mailbox:\n"
            "  mailboxctl account add demo\n"
            "  mailboxctl domain add example.org --account demo\n"
            "  mailboxctl key add --account demo\n"
            "  curl -u api:KEY https://HOST/example.org/mailboxes -d mailbox=alice -d password=PASSWORD\n\n"
-           "Commands (mailboxctl COMMAND --help explains one):\n";
+           "Commands (for details: mailboxctl COMMAND --help):\n";
     for (const auto& command : command::all()) {
         std::cout << "  " << std::left << std::setw(44) << usage(command).substr(11)
                   << command.summary << '\n';
@@ -69,8 +69,8 @@ void print_help()
     std::cout
         << "\nOptions of every command:\n"
         << common_options()
-        << "  -V [ --version ]       print the version and leave\n"
-           "\nExit status: 0 done, 1 refused or failed (nothing was changed, unless it says so), 2 wrong usage.\n";
+        << "  -V [ --version ]       print the version and exit\n"
+           "\nExit status: 0 success, 1 refused or failed (nothing was changed unless the message says so), 2 wrong usage.\n";
 }
 
 void print_help(const Command& command)
@@ -80,10 +80,12 @@ void print_help(const Command& command)
     std::cout << "\nOptions:\n" << command.options().add(common_options());
 }
 
-// The command that the words before and between options name, without them.
+// Removes the command's name from the words and returns the command. Throws WrongUsage if there is
+// no such command.
 const Command& take_command(std::vector<std::string>& words)
 {
-    std::vector<std::size_t> places;  // of words that are no option and no --config's value
+    std::vector<std::size_t>
+        places;  // of the words that are neither an option nor the value of --config
     for (std::size_t i = 0; i < words.size() && places.size() < 2; ++i) {
         if (words[i] == "--config" || words[i] == "-c") ++i;
         else if (!words[i].starts_with('-')) places.push_back(i);
@@ -107,9 +109,9 @@ const Command& take_command(std::vector<std::string>& words)
                      + (places.size() > 1 ? " " + words[places[1]] : "") + similar);
 }
 
-// Refuses a whole key, or most of one, wherever it stands: other users of the machine see it in the
-// list of processes, and the shell's history keeps it. A mistyped key is refused, too, because most
-// of its secret is right.
+// Refuses arguments that contain a whole API key: other users of the machine see it in the process
+// list, and the shell's history keeps it. A mistyped key is refused, too, because most of its
+// secret is right.
 void refuse_keys(const std::vector<std::string>& words)
 {
     constexpr std::string_view kPrefix = "mbx-";
@@ -134,9 +136,9 @@ void refuse_keys(const std::vector<std::string>& words)
     }
 }
 
-// Opens what the caller has closed, for reading only: otherwise the database's connection could get
-// the number of standard output, and what is printed would go there. Writing to it fails then, as
-// it does for any program with a closed output.
+// Opens standard files that the caller has closed. Otherwise the connection to the database could
+// get the number of standard output, and the output would go there. They are opened so that writing
+// fails, as for any program with a closed output.
 void open_standard_files()
 {
     for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
@@ -152,14 +154,14 @@ bool is_writable(int descriptor)
     return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
-// Whether standard output is a pipe that nobody reads any more.
+// Returns whether standard output is a pipe whose reader has ended.
 bool is_reader_gone()
 {
     pollfd output{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
     return ::poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
 }
 
-// As a program ends that has not heard of SIGPIPE. The database's library ignores that signal.
+// Ends the program by SIGPIPE, as if the library of the database did not ignore that signal.
 [[noreturn]] void end_by_sigpipe()
 {
     std::signal(SIGPIPE, SIG_DFL);
@@ -171,18 +173,18 @@ bool is_reader_gone()
     std::_Exit(128 + SIGPIPE);
 }
 
-// Standard output could not be written to.
+// Reports that standard output could not be written to.
 [[noreturn]] void complain_of_output(command::Prints prints, int error)
 {
     if (prints == command::Prints::listing && is_reader_gone()) end_by_sigpipe();
-    // What failed may have failed long ago; the next write says why.
+    // The failure may be old and its reason lost; the next write returns it again.
     if (error == 0 && ::write(STDOUT_FILENO, "\n", 1) < 0) error = errno;
     auto sentence = "standard output cannot be written to"
                     + (error == 0 ? std::string{} : " (" + std::string{std::strerror(error)} + ")");
-    if (prints == command::Prints::outcome) sentence += "; what was asked for is done";
+    if (prints == command::Prints::outcome) sentence += "; the change was made";
     if (prints == command::Prints::secret) {
         sentence +=
-            "; what was asked for is done, but nobody has seen the key or password: replace it (key revoke and key add, or mailbox passwd)";
+            "; the change was made, but the key or password was not shown: replace it (key revoke and key add, or mailbox passwd)";
     }
     throw std::runtime_error(sentence);
 }
@@ -197,13 +199,13 @@ int flushed(int status, command::Prints prints)
 int run(std::vector<std::string> words)
 {
     refuse_keys(words);
-    const auto is_one_of = [](const char* first, const char* second) {
+    const auto equals_one_of = [](const char* first, const char* second) {
         return [=](const std::string& word) { return word == first || word == second; };
     };
-    const bool wants_help = words.empty()
-                            || std::any_of(words.begin(), words.end(), is_one_of("--help", "-h"))
-                            || words[0] == "help";
-    if (std::any_of(words.begin(), words.end(), is_one_of("--version", "-V"))) {
+    const bool wants_help =
+        words.empty() || std::any_of(words.begin(), words.end(), equals_one_of("--help", "-h"))
+        || words[0] == "help";
+    if (std::any_of(words.begin(), words.end(), equals_one_of("--version", "-V"))) {
         std::cout << "mailboxctl " << kVersion << '\n';
         return flushed(0, command::Prints::listing);
     }
@@ -227,8 +229,8 @@ int run(std::vector<std::string> words)
     po::variables_map options;
     namespace style = po::command_line_style;
     const int whole_names =
-        style::unix_style
-        & ~style::allow_guessing;  // --password is not the beginning of another one
+        style::unix_style & ~style::allow_guessing;  // --password is an option of its own, not
+                                                     // short for --password-file
     try {
         po::store(po::command_line_parser(words)
                       .style(whole_names)
@@ -252,7 +254,7 @@ int run(std::vector<std::string> words)
     crypto::initialize();
     if (command.prints == command::Prints::secret && !is_writable(STDOUT_FILENO)) {
         throw admin::Refused(
-            "standard output is closed, and what would be shown there is shown only once");
+            "standard output is closed, but the key or password is shown there only once");
     }
     try {
         return flushed(command.run({options, arguments, config}), command.prints);
@@ -261,8 +263,8 @@ int run(std::vector<std::string> words)
     } catch (const db::InDoubt& error) {
         throw std::runtime_error(
             std::string{error.what()}
-            + "; the connection was lost while the change was being made, and nobody knows whether it is"
-              " made: look before you repeat the command (mailboxctl audit shows what was changed)");
+            + "; the connection was lost during the change, and it is unknown whether the change was made."
+              " Check before you repeat the command: mailboxctl audit shows the changes");
     } catch (const db::Unreached&) {
         throw;
     } catch (const db::Error& error) {
@@ -270,7 +272,7 @@ int run(std::vector<std::string> words)
         if (command.changes == command::Changes::in_steps) {
             throw std::runtime_error(
                 std::string{error.what()}
-                + "; what was done before stays, and the command can be repeated");
+                + "; the steps before this one are done, and the command can be repeated");
         }
         throw admin::Refused(error.what());
     }
@@ -291,7 +293,7 @@ int main(int argc, char** argv)
         return run({argv + 1, argv + argc});
     } catch (const WrongUsage& wrong) {
         std::cerr << "mailboxctl: " << wrong.what()
-                  << "; nothing was done. mailboxctl --help explains\n";
+                  << "; nothing was done. For help: mailboxctl --help\n";
         return command::kUsage;
     } catch (const Config::Problems& problems) {
         std::cerr << "mailboxctl: " << problems.what()

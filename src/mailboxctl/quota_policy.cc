@@ -20,7 +20,7 @@ namespace {
 constexpr char kNoObjection[] = "DUNNO";
 constexpr std::string_view kUnix = "unix:";
 
-// True if there was a request; false at the end of the input.
+// Reads one request. Returns false at the end of the input.
 bool read(std::istream& in, Attributes& request)
 {
     request.clear();
@@ -38,8 +38,7 @@ std::string value(const Attributes& request, const std::string& name)
     return found == request.end() ? std::string{} : found->second;
 }
 
-// The recipients of the message that Postfix is taking, as far as Dovecot has been asked about them
-// and had no objection.
+// The message that Postfix is receiving, with the recipients that Dovecot has accepted so far.
 struct Message {
     std::string instance;
     std::vector<std::string> recipients;
@@ -61,14 +60,14 @@ std::string answer_to(const Attributes& request, Message& message, const Ask& as
         again["protocol_state"] = "RCPT";
         again["recipient"] = recipient;
         const auto answer = ask(again);
-        // It refuses the message for all of its recipients, so the sender has to learn which of
-        // them is meant.
+        // The refusal is for all recipients of the message, so it names the one that is full.
         if (answer != kNoObjection) return answer + ": " + recipient;
     }
     return kNoObjection;
 }
 
-// A connection for each question: while Dovecot restarts, an old one would be lost with the answer.
+// Each question has its own connection, because an old one would be lost with the answer when
+// Dovecot restarts.
 class Connection {
 public:
     explicit Connection(const std::string& path)
@@ -129,8 +128,7 @@ int run(const command::Call& call)
     auto path = call.arguments[0];
     if (path.starts_with(kUnix)) path.erase(0, kUnix.size());
     if (!path.starts_with('/'))
-        throw command::WrongUsage("the socket " + call.arguments[0]
-                                  + " has to be an absolute path");
+        throw command::WrongUsage("the socket " + call.arguments[0] + " must be an absolute path");
     serve(std::cin, std::cout,
           [&](const Attributes& request) { return ask_dovecot(path, request); });
     return 0;
@@ -146,10 +144,11 @@ void serve(std::istream& in, std::ostream& out, const Ask& ask)
         try {
             answer = answer_to(request, message, ask);
         } catch (const std::exception& error) {
-            // Not to standard error: spawn(8) leads that to Postfix, like the answers.
-            ::syslog(LOG_MAIL | LOG_WARNING,
-                     "mailboxctl quota-policy: the room for a message is not known: %s",
-                     error.what());
+            // Not standard error: spawn(8) sends that to Postfix, like the answers.
+            ::syslog(
+                LOG_MAIL | LOG_WARNING,
+                "mailboxctl quota-policy: cannot ask whether a message fits, so it is accepted: %s",
+                error.what());
         }
         out << "action=" << answer << "\n\n" << std::flush;
     }
@@ -160,10 +159,10 @@ command::Command command()
     return {
         "quota-policy",
         {"SOCKET"},
-        "answer Postfix whether a message has room in its mailboxes",
-        "Postfix starts it (spawn(8), see mailboxd-master.cf). It reads requests of Postfix's policy protocol from\n"
-        "standard input and asks Dovecot by the socket of its service quota-status: about each recipient, and about all\n"
-        "of them again when the size of the message is known. It accepts what it cannot ask about.",
+        "tell Postfix whether a message fits into its mailboxes",
+        "Postfix starts it (spawn(8), see mailboxd-master.cf). It reads requests of Postfix's policy protocol from standard\n"
+        "input and asks Dovecot on the socket of its service quota-status: about each recipient, and about all of them again\n"
+        "when the size of the message is known. If Dovecot does not answer, the message is accepted.",
         command::no_options,
         run,
         command::Prints::outcome,

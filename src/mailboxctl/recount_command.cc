@@ -25,11 +25,11 @@ using command::refuse_absent;
 po::options_description recount_options()
 {
     auto options = json_option();
-    options.add_options()("all", "those of all domains");
+    options.add_options()("all", "count the mailboxes of all domains");
     return options;
 }
 
-// How far it is, on a terminal, over the same line again and again.
+// Shows the progress on a terminal, in one line that is written over.
 class Progress {
 public:
     explicit Progress(std::int64_t all)
@@ -62,7 +62,7 @@ struct Recounting {
     std::int64_t failed = 0;
 };
 
-// One line for each that has another size than before.
+// Counts each mailbox of the domain, and lists the ones whose size was different.
 void recount_domain(db::Connection& connection, const doveadm::Client& doveadm,
                     const mailbox::Domain& domain, std::int64_t domain_id, Progress& progress,
                     command::Listing& listing, Recounting& done)
@@ -77,14 +77,14 @@ void recount_domain(db::Connection& connection, const doveadm::Client& doveadm,
             try {
                 const auto size =
                     recount::mailbox(connection, doveadm, each.storage_id, domain.name());
-                if (!size) continue;  // deleted meanwhile
+                if (!size) continue;  // deleted in the meantime
                 ++done.counted;
                 if (size->bytes == each.size_bytes) continue;
                 ++done.changed;
                 listing.add({each.local_part + "@" + domain.name(), each.size_bytes, size->bytes,
                              size->messages});
             } catch (const doveadm::Unasked&) {
-                throw;  // which is of no mailbox
+                throw;  // not a failure of this mailbox
             } catch (const doveadm::Failed& error) {
                 ++done.failed;
                 progress.clear();
@@ -125,18 +125,19 @@ int recount_many(const Call& call, db::Connection& connection, const doveadm::Cl
 int mailbox_recount(const Call& call)
 {
     if (call.has("all") != call.arguments.empty())
-        throw command::WrongUsage("give an address, a domain or --all, and one of them only");
+        throw command::WrongUsage("give exactly one of an address, a domain and --all");
     if (call.config.doveadm.empty())
         throw admin::Refused(
-            "the setting doveadm is missing: Dovecot counts the mail, and it says where Dovecot listens");
+            "the setting doveadm is missing: Dovecot counts the mail, and the setting says where it listens");
     auto connection = call.connect();
     const auto is_one = !call.has("all") && call.arguments[0].find('@') != std::string::npos;
     const auto address = is_one ? std::optional{call.address(call.arguments[0])} : std::nullopt;
     if (!is_one && !call.has("all"))
-        admin::Admin{connection}.domain_id(call.domain(call.arguments[0]).name());  // its sentence
+        admin::Admin{connection}.domain_id(
+            call.domain(call.arguments[0]).name());  // refuses a domain that does not exist
     const auto found = is_one ? life::find(connection, *address) : std::nullopt;
     if (is_one && !found) refuse_absent(*address);
-    // Otherwise each mailbox would be counted as empty.
+    // If the store is not mounted, every mailbox would be counted as empty.
     if (!call.config.store.empty() && recount::has_mail(connection))
         storage::Store{call.config.store}.expect_mail();
     constexpr std::chrono::seconds kLongest{60};
@@ -159,7 +160,7 @@ int mailbox_recount(const Call& call)
     } catch (const doveadm::Unasked& error) {
         throw std::runtime_error(
             std::string{error.what()}
-            + "; run this as root, with the settings doveadm and doveadm_key_file as Dovecot has them");
+            + "; run this as root, with settings doveadm and doveadm_key_file that match Dovecot's");
     }
 }
 
@@ -170,10 +171,10 @@ command::Command command()
     return {
         "mailbox recount",
         {"[ADDRESS|DOMAIN]"},
-        "count anew how much mail there is",
-        "Dovecot tells each mailbox's size when it changes something. Mail that came by another way, such as a restored\n"
-        "Maildir, is counted by this. Of a domain, or of all with --all, each mailbox is listed that has another size than\n"
-        "before. Wants the settings doveadm and doveadm_key_file, and rights to use them, as root has.",
+        "count the mail of a mailbox or a domain again",
+        "Dovecot reports the size of a mailbox itself when it changes something. Use this for mail that came by another way, such\n"
+        "as a restored Maildir. For a domain, or with --all, it lists the mailboxes whose size was wrong. Requires the settings\n"
+        "doveadm and doveadm_key_file, and the right to use them; run it as root.",
         recount_options,
         mailbox_recount,
         Prints::outcome,

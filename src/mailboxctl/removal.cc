@@ -13,7 +13,7 @@ using command::Call;
 po::options_description yes_option()
 {
     po::options_description options;
-    options.add_options()("yes", "remove it without asking for its name");
+    options.add_options()("yes", "do not ask for the name");
     return options;
 }
 
@@ -25,6 +25,8 @@ std::string counted(std::int64_t count, const std::string& thing)
                                      : "s");
 }
 
+namespace {
+
 std::string joined(const std::vector<std::string>& words)
 {
     std::string all;
@@ -32,7 +34,8 @@ std::string joined(const std::vector<std::string>& words)
     return all;
 }
 
-// What goes with an account or a domain, in a sentence's words.
+}  // namespace
+
 std::string text_of(const admin::Admin::Contents& contents, Level level)
 {
     const bool is_account = level == Level::account;
@@ -66,46 +69,41 @@ std::string days(const Call& call)
 
 }  // namespace
 
-// How a removed domain comes back.
 std::string how_to_restore(const Call& call, const std::string& domain)
 {
     if (call.config.deleted_for.count() == 0)
-        return "Nothing brings it back, because deleted_for is 0.";
+        return "It cannot be restored, because deleted_for is 0.";
     return "For " + days(call) + " (deleted_for) mailboxctl domain restore " + domain
-           + " brings all of it back. After that its mail is gone.";
+           + " restores all of it. After that its mail is removed.";
 }
 
 std::string how_to_restore(const Call& call, const std::vector<std::string>& domains)
 {
-    const std::string of_account =
-        "Nothing brings the account, its settings and its own keys back.";
+    const std::string of_account = "The account, its settings and its own keys cannot be restored.";
     if (domains.empty()) return of_account;
     if (call.config.deleted_for.count() == 0)
-        return of_account + " Nothing brings its domains back either, because deleted_for is 0.";
+        return of_account + " Its domains cannot be restored either, because deleted_for is 0.";
     return of_account + " For " + days(call) + " (deleted_for) mailboxctl domain restore "
            + (domains.size() == 1 ? domains.front() : "DOMAIN")
-           + " --account NAME brings each of its domains back, into another account. After that their mail is gone.";
+           + " --account NAME restores each of its domains, into another account. After that their mail is removed.";
 }
 
-// Asks for the name to be typed, unless it was said with --yes. Without somebody to ask it refuses.
 void confirm(const Call& call, const std::string& what, const std::string& name,
-             const std::string& has, const std::string& way_back)
+             const std::string& contents, const std::string& restoring)
 {
     if (call.has("yes")) return;
     const auto sentence =
-        "the " + what + " " + name + " has " + has
-        + ". All of that is removed with it: nobody logs in any more, mail is refused,"
-          " keys are refused. "
-        + way_back;
+        "the " + what + " " + name + " has " + contents
+        + ". All of that is removed: logins, mail and keys are refused from then on. " + restoring;
     if (::isatty(STDIN_FILENO) == 0)
-        throw admin::Refused(sentence + " Nothing was removed; --yes removes it",
+        throw admin::Refused(sentence + " Nothing was removed; to remove it, add --yes",
                              admin::Refused::Outcome::said);
     std::cerr << static_cast<char>(std::toupper(sentence[0])) << sentence.substr(1)
               << "\nType the name of the " << what << " to remove it: ";
     std::string typed;
     std::getline(std::cin, typed);
     if (typed != name)
-        throw admin::Refused("what was typed is not the name " + name + ". Nothing was removed",
+        throw admin::Refused("the typed name is not " + name + ". Nothing was removed",
                              admin::Refused::Outcome::said);
 }
 

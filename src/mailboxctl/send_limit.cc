@@ -26,7 +26,8 @@ namespace {
 constexpr std::size_t kIdLength = 32;
 constexpr char kEnd[] = "END-OF-MESSAGE";
 
-// Of a login, <storage_id>.<generation>@<domain>. Empty for other users of this Postfix.
+// Returns the storage id in a login name, <storage_id>.<generation>@<domain>. Empty for other users
+// of this Postfix.
 std::string storage_id_of(std::string_view login)
 {
     const auto id = login.substr(0, kIdLength);
@@ -48,14 +49,14 @@ std::int64_t number(const std::string& text)
     return number;
 }
 
-// The names that a mailbox is counted by, and how many mailboxes share each.
+// The names by which a mailbox is counted, and how many mailboxes share each.
 constexpr char kNames[] =
     "SELECT a.name, CAST((SELECT SUM(o.mailboxes) FROM domain o WHERE o.account_id = a.id) AS SIGNED), d.name, d.mailboxes,"
     " CONCAT(m.local_part, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
     " WHERE m.storage_id = ?";
 constexpr char kCount[] =
     "SELECT recipients, since + ? FROM sending_rate WHERE kind = ? AND name = ? AND since + ? > UNIX_TIMESTAMP()";
-// Locks the row, or the place where it will be; an hour that is over begins again.
+// Locks the row, or the place where it will be. Begins a new hour if the old one is over.
 constexpr char kBegin[] =
     "INSERT INTO sending_rate (kind, name, since, recipients) VALUES (?, ?, UNIX_TIMESTAMP(), 0) ON DUPLICATE KEY UPDATE"
     " recipients = IF(since + ? <= UNIX_TIMESTAMP(), 0, recipients), since = IF(since + ? <= UNIX_TIMESTAMP(), UNIX_TIMESTAMP(), since)";
@@ -78,10 +79,11 @@ std::string refusal(const Count& count, std::int64_t recipients)
            + admin::time_text(count.until);
 }
 
-// DUNNO where there is room in all of them.
+// Returns DUNNO if no count exceeds its limit, otherwise the refusal.
 std::string verdict(const std::vector<Count>& counts, std::int64_t recipients)
 {
-    // The mailbox's own limit first: it is what its user can do something about.
+    // The mailbox's own limit comes first, because it is the one that its user can do something
+    // about.
     for (auto count = counts.rbegin(); count != counts.rend(); ++count) {
         if (recipients > count->room()) return refusal(*count, recipients);
     }
@@ -126,7 +128,7 @@ std::string decide(db::Connection& connection, const Request& request, std::int6
     struct Full {};
     try {
         db::in_transaction(connection, [&] {
-            // Everybody locks the account's row first, so nobody waits for each other.
+            // Every session locks the row of the account first, so there is no deadlock.
             const auto names = counts(connection, id, send_limit);
             for (const auto& each : names)
                 connection.execute(kBegin, {each.kind, each.name, kSpan, kSpan});
@@ -152,7 +154,7 @@ void try_to_count(db::Connection& connection)
 
 namespace {
 
-// A request ends with an empty line. Empty when there is no other.
+// Reads one request, which ends with an empty line. Returns an empty one at the end of the input.
 Request read(std::istream& in)
 {
     Request request;
@@ -165,19 +167,19 @@ Request read(std::istream& in)
 
 }  // namespace
 
-// Standard error is Postfix's socket, too: nothing may be written there.
+// Writes nothing to standard error, because that is Postfix's socket, too.
 void serve(const Config& config, std::istream& in, std::ostream& out)
 {
     ::openlog("mailboxctl/postfix-policy", LOG_PID, LOG_MAIL);
-    std::optional<db::Session> session;  // made for the first of ours
-    const auto is_away = [](const std::exception& error) {
+    std::optional<db::Session> session;  // opened for the first request that is counted
+    const auto log_outage = [](const std::exception& error) {
         ::syslog(LOG_ERR, "%s", error.what());
         return "451 4.3.0 Sending cannot be counted at present; try again later";
     };
     for (auto request = read(in); !request.empty(); request = read(in)) {
-        // The other users of this Postfix do not wait for our database.
+        // Requests of other users of this Postfix never wait for the database.
         std::string action = is_counted(request, config.send_limit) ? "" : "DUNNO";
-        // Once more where the server ended an idle connection.
+        // One retry, because the server may have closed an idle connection.
         for (int attempt = 1; action.empty(); ++attempt) {
             try {
                 if (!session)
@@ -188,9 +190,9 @@ void serve(const Config& config, std::istream& in, std::ostream& out)
                 if (error.remedy == db::Remedy::reconnect && attempt == 1
                     && dynamic_cast<const db::Unreached*>(&error) == nullptr)
                     continue;
-                action = is_away(error);
+                action = log_outage(error);
             } catch (const Config::Problems& problems) {
-                action = is_away(problems);  // its password cannot be read
+                action = log_outage(problems);  // the password cannot be read
             }
         }
         out << "action=" << action << "\n\n" << std::flush;

@@ -1,16 +1,16 @@
-// send_limit.h - how much a mailbox may send: so many recipients within an hour (the setting
-// send_limit).
+// send_limit.h - the command `postfix-policy`: limits how many recipients a mailbox may send to
+// within an hour (setting send_limit).
 //
-// Postfix asks over its policy protocol (SMTPD_POLICY_README): before it takes a message, whether
-// there is room for all of its recipients, and once more when it has all of it, which counts them.
-// What is aborted in between is not counted.
+// Postfix asks twice by its policy protocol (SMTPD_POLICY_README). Before it accepts a message, it
+// asks whether all recipients are within the limit. At the end of the message it asks again, and
+// the recipients are counted. A message that is aborted in between is not counted.
 //
-// It is counted by address, by domain and by account, whose names stay when a mailbox is deleted
-// and created again. The mailboxes of a domain, and those of an account, may together send what
-// their present number may send. Nobody sends more by creating mailboxes, sending from them and
-// deleting them.
+// Recipients are counted by address, by domain and by account, because these names stay when a
+// mailbox is deleted and created again. All mailboxes of a domain together may send what their
+// present number may send, and so may those of an account. So creating and deleting mailboxes does
+// not raise the limit.
 //
-// Throws db::Error where the database cannot be asked; nothing was counted then.
+// Throws db::Error if the database cannot be asked; then nothing was counted.
 #pragma once
 
 #include <cstdint>
@@ -29,44 +29,45 @@ namespace send_limit {
 
 inline constexpr std::int64_t kSpan = 3600;  // seconds
 
-// Attributes of one request, by name.
+// The attributes of one request, by name.
 using Request = std::map<std::string, std::string>;
 
-// What is counted together, and how much of it is used.
+// One of the counts of a mailbox, and how much of it is used.
 struct Count {
     std::string kind;  // mailbox, domain or account
     std::string name;
     std::int64_t recipients = 0;  // within the hour
     std::int64_t limit = 0;
-    std::int64_t until = 0;  // the hour's end, seconds since 1970; 0: nothing was sent
+    std::int64_t until = 0;  // end of the hour, in seconds since 1970; 0 if nothing was sent
 
     std::int64_t room() const { return limit > recipients ? limit - recipients : 0; }
 };
 
-// The three counts of a mailbox, the account's first. Empty if there is no such mailbox.
+// Returns the three counts of a mailbox: account, domain, mailbox. Empty if there is no such
+// mailbox.
 std::vector<Count> counts(db::Connection& connection, std::string_view storage_id,
                           std::int64_t send_limit);
 
-// Whether the request is about one of our mailboxes, at a stage that matters. Otherwise the answer
-// is DUNNO.
+// Returns whether the request comes from one of our mailboxes at a stage that matters. If not, the
+// answer is DUNNO.
 bool is_counted(const Request& request, std::int64_t send_limit);
 
-// Postfix's action: DUNNO, or a refusal with the limit and the time from which on there is room. At
-// END-OF-MESSAGE the recipients are counted if they are not refused, exactly, however many sessions
-// do so at the same time. DUNNO for other stages, for users who are none of ours, and where
-// send_limit is 0.
+// Returns the action for Postfix: DUNNO, or a refusal with the limit and the time when sending is
+// possible again. At END-OF-MESSAGE the recipients are counted unless they are refused; the count
+// is exact for any number of parallel sessions. Other stages, users that are not ours, and a
+// send_limit of 0 get DUNNO.
 std::string decide(db::Connection& connection, const Request& request, std::int64_t send_limit);
 
-// Does what counting does, for a mailbox that nobody has, and rolls it back. Throws db::Error where
-// it is not possible, for want of a right for instance.
+// Runs the statements of counting for a mailbox that does not exist, and rolls them back. Throws
+// db::Error if one fails, for example because a right is missing.
 void try_to_count(db::Connection& connection);
 
-// Answers requests until `in` ends: 451 while the database is away, which goes to the mail log with
-// its reason.
+// Answers requests until `in` ends. While the database is away the answer is 451, and the reason
+// goes to the mail log.
 void serve(const Config& config, std::istream& in, std::ostream& out);
 
-// Asks who listens on this socket about a user whom nobody knows. Returns its answer; throws
-// std::runtime_error with what was wrong where there is none.
+// Asks the policy service on this socket about a user that does not exist, and returns its answer.
+// Throws std::runtime_error with the reason if there is none.
 std::string ask(const std::string& socket);
 
 }  // namespace send_limit

@@ -21,7 +21,7 @@ po::options_description migrate_options()
 {
     po::options_description options;
     options.add_options()("db-user", po::value<std::string>()->value_name("USER"),
-                          "database user that may create tables (otherwise ctl_db_user)")(
+                          "database user that may create tables (default: ctl_db_user)")(
         "db-password-file", po::value<std::string>()->value_name("FILE"),
         "file whose first line is that user's password");
     return options;
@@ -31,14 +31,14 @@ int migrate_command(const Call& call)
 {
     auto database = call.config.ctl_db;
     if (call.has("db-user") != call.has("db-password-file"))
-        throw command::WrongUsage("--db-user and --db-password-file go together");
+        throw command::WrongUsage("--db-user and --db-password-file must be given together");
     if (call.has("db-user")) {
         database.user = call.text("db-user");
         database.password_file = call.text("db-password-file");
         database.password_setting = "--db-password-file";
     }
     auto patient = call.config;
-    patient.db_timeout = std::chrono::hours{24};  // to change a large table takes its time
+    patient.db_timeout = std::chrono::hours{24};  // changing a large table takes long
     db::Connection connection{database, database.password(), patient};
     const auto count = [&] {
         try {
@@ -49,7 +49,7 @@ int migrate_command(const Call& call)
             if (error.number != kDenied) throw;
             throw std::runtime_error(
                 database.user
-                + " may not change tables; give a user that may with --db-user and --db-password-file");
+                + " may not change tables; name a user that may with --db-user and --db-password-file");
         }
     }();
     std::cout << (count == 0 ? "Nothing to do: " : "") << "the schema has version "
@@ -72,15 +72,15 @@ int check_command(const Call& call)
 po::options_description janitor_options()
 {
     po::options_description options;
-    options.add_options()("watch", "stay, and do it whenever there is something to do, until TERM")(
-        "orphans", "remove folders of the mail store, too, that no mailbox has");
+    options.add_options()("watch", "keep running until SIGTERM")(
+        "orphans", "also remove folders of the mail store that belong to no mailbox");
     return options;
 }
 
 int janitor_command(const Call& call)
 {
     if (call.has("watch") && call.has("orphans"))
-        throw command::WrongUsage("--orphans is for once, not for --watch");
+        throw command::WrongUsage("--orphans cannot be combined with --watch");
     if (call.has("watch")) return janitor::run_until_stopped(call.config), 0;
     const auto orphans = call.has("orphans") ? janitor::Orphans::remove : janitor::Orphans::report;
     return janitor::run_once(call.config, orphans, std::cout) ? 0 : command::kFailed;
@@ -93,21 +93,21 @@ std::vector<command::Command> commands()
     return {
         {"migrate",
          {},
-         "bring the database's tables to this version",
+         "update the database's tables to this release",
          "Adds what is missing and changes nothing that the previous release needs. Triggers and functions that are missing,\n"
-         "different or another user's, as after a restore, are made anew as this user's. Safe to repeat.",
+         "differ, or belong to another database user, as after a restored backup, are created again. Safe to repeat.",
          migrate_options,
          migrate_command,
          command::Prints::outcome,
          command::Changes::in_steps},
         {"check",
          {},
-         "look over the installation, and say what to do",
-         "One line each: secrets, sockets, database, schema, server, rights, service, janitor, tables, durability, triggers,\n"
-         "counters, what Dovecot (by the setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on which\n"
-         "security depends, certificates as clients see them (tls_urls), the mail store.\n"
-         "WRONG stands in the way, note does not, ? could not be looked at. Changes nothing. To see all of it takes root.\n"
-         "Exit status 0 when nothing is WRONG.",
+         "check the installation and say what to do",
+         "One line for each check: secrets, sockets, database, schema, server, rights, service, janitor, tables, durability,\n"
+         "triggers, counters, what Dovecot (setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on\n"
+         "which security depends, certificates as clients see them (tls_urls), the mail store.\n"
+         "WRONG must be corrected, note need not be, ? could not be checked. Changes nothing. Run it as root to check all.\n"
+         "Exit status 0 if nothing is WRONG.",
          no_options,
          check_command,
          command::Prints::listing},
@@ -115,17 +115,17 @@ std::vector<command::Command> commands()
          {},
          "count what mailboxes send, for Postfix",
          "Postfix starts it (mailboxd-master.cf) and asks on standard input whether a message may be sent (send_limit). It is\n"
-         "of no use in a shell. Wants the setting postfix_db_password_file.",
+         "not for use in a shell. Requires the setting postfix_db_password_file.",
          no_options,
          postfix_policy_command},
         {"janitor",
          {},
-         "end sessions, remove what was deleted long enough ago",
-         "Ends the sessions of mailboxes that were deleted or suspended or have another password since, removes the mail of\n"
-         "those that cannot be restored any more (deleted_for), and expired rows. Folders of the mail store that no mailbox\n"
-         "has are reported. Runs as the mail store's owner, or is started as root and becomes that (store_user). One is to\n"
-         "run always, with --watch; when it was down, it makes up for that. Wants the settings store, doveadm,\n"
-         "doveadm_key_file and janitor_db_password_file.",
+         "end sessions, and remove what can no longer be restored",
+         "Ends the sessions of mailboxes that were deleted or suspended or got another password. Removes the mail of mailboxes\n"
+         "that can no longer be restored (deleted_for), and expired rows. Reports folders of the mail store that belong to no\n"
+         "mailbox. Run it as the owner of the mail store, or as root: it then switches to that user (store_user). Exactly one\n"
+         "must run with --watch; it catches up after downtime. Requires the settings store, doveadm, doveadm_key_file and\n"
+         "janitor_db_password_file.",
          janitor_options,
          janitor_command,
          command::Prints::outcome,

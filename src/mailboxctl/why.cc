@@ -94,7 +94,7 @@ void check_all(Subject& subject)
 boost::program_options::options_description options()
 {
     auto options = command::json_option();
-    options.add_options()("password", "ask for a password, and say whether it is right");
+    options.add_options()("password", "ask for a password and check it");
     command::add_password_option(options);
     return options;
 }
@@ -120,11 +120,11 @@ command::Command command()
     return {
         "why",
         {"ADDRESS"},
-        "say what stands in the way of a mailbox's mail, and what to do",
-        "One line each: the states of account, domain and mailbox, deletion, allowance, size, last use, password, what\n"
-        "Postfix's tables say (mailboxctl runs their queries) and what Dovecot says (by the setting doveadm), what was\n"
-        "sent, keys. The last line says what works. WRONG stands in the way, note does not, ? could not be looked at.\n"
-        "Exit status 0 when nothing is WRONG.",
+        "explain why a mailbox gets no mail or no login, and what to do",
+        "One line for each check: the states of account, domain and mailbox, deletion, limits, size, last use, password, what\n"
+        "Postfix's tables say (mailboxctl runs their queries), what Dovecot says (setting doveadm), what was sent, keys. The\n"
+        "last line says what works. WRONG prevents mail or logins, note does not, ? could not be checked.\n"
+        "Exit status 0 if nothing is WRONG.",
         options,
         run,
         command::Prints::listing};

@@ -1,9 +1,8 @@
-// why.h - what stands in the way of a mailbox: for the call that mail does not come, or that nobody
-// gets in.
+// why.h - the command `why`: explains why a mailbox gets no mail or why its user cannot log in.
 //
-// Looks at one thing after the other, as an experienced postmaster would, says of each how it is
-// and of what is wrong what to do, and ends with what works and what does not. Reads only. Goes on
-// without Dovecot, not without the database.
+// It checks one thing after the other, in the order of an experienced postmaster. Each line says
+// the result and what to do; the last line says what works. It only reads. It works without
+// Dovecot, but not without the database.
 #pragma once
 
 #include "mailboxctl/command.h"

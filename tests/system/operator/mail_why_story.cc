@@ -85,8 +85,8 @@ std::ostream& operator<<(std::ostream& out, const Trouble& row)
     return out << row.why;
 }
 
-const std::string kSuspended = " is suspended since {time}, by the operator: nobody logs in";
-const std::string kWaits = ", and mail has to wait outside \\(450\\)";
+const std::string kSuspended = " is suspended since {time}, by the operator: nobody can log in";
+const std::string kWaits = ", and mail is deferred \\(450\\)";
 const std::string kArrives = "; mail still arrives";
 
 const Trouble kTroubles[] = {
@@ -206,8 +206,9 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_in_use, Why)
           "ok     size +[1-9][0-9]* bytes, no quota",
           "ok     last used +login: {time}, delivery: {time}",
           "ok     password +the last one was set {time}, by key {key} from 127.0.0.1",
-          "ok     Dovecot +knows it and lets it in", "ok     sessions +1 open: imap from 127.0.0.1",
-          "ok     sent +0 of 200 recipients in an hour", "ok     API keys +1 in force"}) {
+          "ok     Dovecot +knows it and accepts logins",
+          "ok     sessions +1 open: imap from 127.0.0.1",
+          "ok     sent +0 of 200 recipients in an hour", "ok     API keys +1 valid"}) {
         BOOST_TEST(has(found.out, "\n" + line));
     }
     // Compared with Postfix's own lookups.
@@ -215,7 +216,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_in_use, Why)
          {alice, who.address("alice+tag"), who.address("alice+caf\xC3\xA9")}) {
         const auto name = postmap({address}, "mailboxd-addresses.cf").front();
         BOOST_TEST(!name.empty());
-        BOOST_TEST(has(why(address).out, "Postfix +takes mail for it as " + name + "\n"));
+        BOOST_TEST(has(why(address).out, "Postfix +accepts mail for it as " + name + "\n"));
     }
     ctl({"mailbox", "suspend", alice, "--disabled"});
     const auto refused = postmap({alice}, "mailboxd-recipients.cf").front();
@@ -253,7 +254,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_that_is_not_there, Why)
     stack.sql("UPDATE deleted_mailbox SET deleted_at = deleted_at - 7 * 86400" + of_domain);
     BOOST_TEST(has(
         why(alice).out,
-        "WRONG  deleted +deleted .*; it cannot be restored any more\n +-> mailboxctl mailbox add {alice}\n"));
+        "WRONG  deleted +deleted .*; it can no longer be restored\n +-> mailboxctl mailbox add {alice}\n"));
     stack.sql("DELETE FROM deleted_mailbox" + of_domain);
     BOOST_TEST(
         has(why(alice).out,
@@ -271,18 +272,18 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_is_not_there, Why)
     BOOST_TEST(never.exit == 1);
     BOOST_TEST(has(
         never.out,
-        "WRONG  domain +absent.example is none of ours\n +-> mailboxctl domain add absent.example --account NAME\n"));
+        "WRONG  domain +absent.example is not one of our domains\n +-> mailboxctl domain add absent.example --account NAME\n"));
     ctl({"domain", "remove", who.domain, "--yes"});
     const auto removed = why(alice);
     BOOST_TEST(removed.exit == 1);
     BOOST_TEST(has(
         removed.out,
-        "WRONG  domain +{domain} was removed {time}, by the operator\n +-> mailboxctl domain restore {domain} brings all of it back;"
-        " a new one: mailboxctl domain add {domain} --account NAME\n"));
+        "WRONG  domain +{domain} was removed {time}, by the operator\n +-> mailboxctl domain restore {domain} restores it with all mailboxes;"
+        " for a new one: mailboxctl domain add {domain} --account NAME\n"));
     BOOST_TEST(has(
         removed.out,
-        "WRONG  deleted +deleted {time} by the operator.*; it can be restored until {time}, once the domain, which was removed, is .*"
-        "same customer's\n +-> mailboxctl mailbox restore {alice} --of-removed-domain\n"));
+        "WRONG  deleted +deleted {time} by the operator.*; it can be restored until {time} once the removed domain exists again"
+        " and belongs to the same customer\n +-> mailboxctl mailbox restore {alice} --of-removed-domain\n"));
 }
 
 // The previous domain may have belonged to another customer: no advice leads to its mail without a
@@ -294,11 +295,11 @@ BOOST_FIXTURE_TEST_CASE(a_domain_of_somebody_else_by_now, Why)
     ctl({"domain", "remove", who.domain, "--yes"});
     ctl({"domain", "add", who.domain, "--account", other, "--no-postmaster"});
     const auto earlier =
-        "note   deleted +an earlier mailbox of this name was deleted {time} by the operator, with 0 bytes, when the domain was another one,"
-        " before it was removed and added again; it belongs to the account "
+        "note   deleted +an earlier mailbox of this name was deleted {time} by the operator, with 0 bytes, before the domain was removed"
+        " and added again; the domain now belongs to the account "
         + other
-        + " now; it can be restored until {time}\n"
-          " +-> only if the mail is theirs: mailboxctl mailbox restore {alice} ";
+        + "; it can be restored until {time}\n"
+          " +-> only if the mail belongs to that account: mailboxctl mailbox restore {alice} ";
     const auto absent = why(alice);
     BOOST_TEST(absent.exit == 1);
     BOOST_TEST(has(absent.out, earlier + "--of-removed-domain\n"));
@@ -332,7 +333,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_had_several, Why)
     create(who, "alice");
     BOOST_TEST(has(why(alice).out, "the last one was set {time}, by key {key} from"));
     const std::string restored =
-        "since before it was restored {time}, by the operator: nobody logs in";
+        "since before it was restored {time}, by the operator: nobody can log in";
     ctl({"mailbox", "restore", alice, "--as", "alice-old"});
     // The mailbox beside it still has its own history.
     BOOST_TEST(has(why(alice).out, "the last one was set {time}, by key {key} from"));
@@ -395,7 +396,7 @@ BOOST_FIXTURE_TEST_CASE(an_account_without_a_key, Why)
     const auto found = why(alice);
     BOOST_TEST(has(
         found.out,
-        "note   API keys +none is in force for the domain\n +-> mailboxctl key add --account {account}\n"));
+        "note   API keys +none is valid for the domain\n +-> mailboxctl key add --account {account}\n"));
     BOOST_TEST(has(found.out, "API: no, there is no key \\(401\\)\n$"));
     stack.sql("UPDATE api_key SET revoked_at = NULL WHERE id = "
               + stack::quote(key));  // the checks after each story need a key
@@ -405,13 +406,13 @@ BOOST_FIXTURE_TEST_CASE(an_address_in_other_words, Why)
 {
     BOOST_TEST(
         has(why(mail::upper(alice)).out, "^note   address +" + mail::upper(alice)
-                                             + " is {alice}: capitals make no difference\n"));
+                                             + " is {alice}: upper and lower case are the same\n"));
     const auto tagged = why("Alice+Shop@" + who.domain);
     BOOST_TEST(tagged.exit == 0);
     BOOST_TEST(has(
         tagged.out,
-        "^note   address +mail to Alice\\+Shop@{domain} is that of {alice}; nobody logs in by what has a \\+\n"));
-    BOOST_TEST(has(tagged.out, "Postfix +takes mail for it as " + inside(alice)));
+        "^note   address +mail to Alice\\+Shop@{domain} is that of {alice}; nobody can log in with an address that has a \\+\n"));
+    BOOST_TEST(has(tagged.out, "Postfix +accepts mail for it as " + inside(alice)));
     for (const auto& wrong : {std::string{"alice"}, "+shop@" + who.domain, "al ice@" + who.domain,
                               std::string{"alice@"}}) {
         BOOST_TEST(story::is_sentence(why(wrong), 1), wrong);
@@ -467,13 +468,13 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot, Why)
         has(absent.out, "\\?      Dovecot +was not asked: the setting doveadm is missing\n"));
     BOOST_TEST(has(
         absent.out,
-        "login: as far as the tables say, yes; sending: as far as the tables say, yes; API: yes\n$"));
+        "login: yes, according to the tables; sending: yes, according to the tables; API: yes\n$"));
     const auto silent = why_with("doveadm", "doveadm = 1");
     BOOST_TEST(silent.exit == 1);
-    BOOST_TEST(has(silent.out, "WRONG  Dovecot +.+\n +-> see whether it runs"));
+    BOOST_TEST(has(silent.out, "WRONG  Dovecot +.+\n +-> check that it runs"));
     BOOST_TEST(has(
         silent.out,
-        "\nmail in: taken, and waits until Dovecot answers; login: not known, Dovecot does not answer;"));
+        "\nmail in: accepted, and queued until Dovecot answers; login: not known, Dovecot does not answer;"));
 
     // The errors are no fault of Dovecot's.
     expected.emplace_back("Invalid authentication attempt to HTTP API");
@@ -488,7 +489,7 @@ BOOST_FIXTURE_TEST_CASE(without_dovecot, Why)
             "\\?      Dovecot +was not asked: .*(/nowhere/key|401).*\n +-> run this as root; .*doveadm_key_file"));
         BOOST_TEST(has(
             unasked.out,
-            "\nmail in: yes; login: as far as the tables say, yes; sending: as far as the tables say, yes; API: yes\n$"));
+            "\nmail in: yes; login: yes, according to the tables; sending: yes, according to the tables; API: yes\n$"));
     }
 }
 

@@ -131,7 +131,7 @@ BOOST_DATA_TEST_CASE_F(Outputs, a_secret_that_could_not_be_shown_is_reported,
     BOOST_TEST(ended.exit == 1);
     BOOST_TEST(!has(ended.err, "mbx-"), ended.err);
     BOOST_TEST(has(ended.err, "key revoke"), ended.err);
-    BOOST_TEST(has(ended.err, "is done"), ended.err);
+    BOOST_TEST(has(ended.err, "the change was made"), ended.err);
 }
 
 // The closed output is noticed before anything is done.
@@ -152,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(a_change_that_could_not_be_told_is_done, Outputs)
     create(who, "alice");
     const auto ended = shell("\"$@\" >/dev/full", {"mailbox", "suspend", who.address("alice")});
     BOOST_TEST(ended.exit == 1);
-    BOOST_TEST(has(ended.err, "is done"), ended.err);
+    BOOST_TEST(has(ended.err, "the change was made"), ended.err);
     BOOST_TEST(!has(ended.err, "password"), ended.err);
     BOOST_TEST(has(ctl({"mailbox", "show", who.address("alice")}).out, "no_login"));
 }

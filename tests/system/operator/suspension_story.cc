@@ -266,7 +266,7 @@ BOOST_FIXTURE_TEST_CASE(a_suspended_name_without_a_mailbox, Suspensions)
     create(who, "alice");
     BOOST_TEST(state("mailbox", who) == "disabled");
     const auto of_mailbox = ctl({"why", alice}).out;
-    BOOST_TEST(has(of_mailbox, "by the operator (that stayed with the name"), of_mailbox);
+    BOOST_TEST(has(of_mailbox, "by the operator (the suspension stayed with the name"), of_mailbox);
     remove(who, "alice");
 
     // After the name is resumed, a restored mailbox is active.

@@ -24,8 +24,8 @@ const Refusal kRefusals[] = {
      "there is no account demo; nothing was changed"},
     {"a whole sentence", "The account demo is gone.", Outcome::unsaid,
      "The account demo is gone. Nothing was changed."},
-    {"one that says so itself", "Nothing was removed; --yes removes it", Outcome::said,
-     "Nothing was removed; --yes removes it"},
+    {"one that says so itself", "Nothing was removed; to remove it, add --yes", Outcome::said,
+     "Nothing was removed; to remove it, add --yes"},
     // The words of a sentence do not decide: here they are a name that the caller gave.
     {"one with the words in a name", "there is no domain nothing was changed", Outcome::unsaid,
      "there is no domain nothing was changed; nothing was changed"},

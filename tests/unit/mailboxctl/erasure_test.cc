@@ -1,4 +1,4 @@
-// erasure_test.cc - what is taken away for good, and what stays.
+// erasure_test.cc - what `erase` removes for good, and what stays.
 
 #include "mailboxctl/erasure.h"
 
@@ -28,7 +28,8 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-// alice was there before, and bob; both have mail and have been used.
+// A domain with the mailboxes alice and bob, which have mail and have been used. alice had an
+// earlier mailbox, too.
 struct Fixture : database::Tenant {
     Fixture()
     {
@@ -69,13 +70,13 @@ struct Fixture : database::Tenant {
             " + (SELECT COUNT(*) FROM audit_log WHERE local_part = ? AND domain = ?)",
             {text, domain.name(), text, domain.name()});
     }
-    erasure::Done erase(const erasure::What& what)
+    erasure::Done erase(const erasure::Target& what)
     {
         erasure::Erasure erasure{its_session, what};
         return erasure::erase(erasure, its_session, config);
     }
-    erasure::What alice() const { return {.domain = domain.name(), .local_part = "alice"}; }
-    erasure::What all() const { return {.domain = domain.name()}; }
+    erasure::Target alice() const { return {.domain = domain.name(), .local_part = "alice"}; }
+    erasure::Target all() const { return {.domain = domain.name()}; }
 
     support::Directory directory;
     Config config = database.config();
@@ -133,7 +134,7 @@ bool finds(const std::string& pattern, const std::string& text)
 
 }  // namespace
 
-// What is printed to find the logs by finds every form in which a log may name an address.
+// The printed expression finds every form in which a log may name an address.
 BOOST_DATA_TEST_CASE(a_line_of_a_log, data::make(kLines), row)
 {
     BOOST_TEST(finds(erasure::pattern({.domain = "exa-mple.org", .local_part = "al.ice"}), row.text)
@@ -164,7 +165,7 @@ BOOST_AUTO_TEST_CASE(every_character_of_a_name_in_a_pattern)
     constexpr char kDigits[] = "0123456789abcdef";
     for (const unsigned char c : name)
         encoded += std::string{'%', kDigits[c >> 4], kDigits[c & 15]};
-    // By the program that is named, since its language is not quite that of the library.
+    // With grep itself, because its expressions differ from those of std::regex.
     const support::Directory directory;
     for (const auto& [text, is_found] : {std::pair{name + "@x.example", true},
                                          {"/x.example/mailboxes/" + name, true},
@@ -231,7 +232,7 @@ BOOST_FIXTURE_TEST_CASE(an_address_goes, Fixture)
     BOOST_TEST(!has_mail("alice"));
     BOOST_TEST(has_mail("bob"));
     BOOST_TEST(known("bob") == 1);
-    // What stays of it: a storage id, for the janitor, and that something was done.
+    // What stays: a storage id, for the janitor, and an audit entry without names.
     for (const auto& id : done.storage_ids) {
         BOOST_TEST(
             database.text(
@@ -281,7 +282,7 @@ BOOST_FIXTURE_TEST_CASE(a_domain_goes, Fixture)
     BOOST_TEST(other.has_mail("alice"));
 }
 
-// The domain may be another customer's by now.
+// The domain may belong to another customer now.
 BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, Fixture)
 {
     auto of_deleted = all();
@@ -300,7 +301,7 @@ BOOST_FIXTURE_TEST_CASE(only_what_is_deleted, Fixture)
     BOOST_TEST(known("alice") == 3);
 }
 
-// Stopped behind any of its steps, it is found again, and ends as it would have.
+// Stopped after any step, a second run finishes the work.
 BOOST_DATA_TEST_CASE_F(Fixture, stopped_and_run_again, data::make({1, 2, 3}), steps)
 {
     {
@@ -313,7 +314,7 @@ BOOST_DATA_TEST_CASE_F(Fixture, stopped_and_run_again, data::make({1, 2, 3}), st
                           admin::Refused);
         storage::Store mail{config.store};
         if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
-        // And the janitor may have removed the rows of those whose mail is gone.
+        // The janitor may have removed the rows of mailboxes without mail in the meantime.
         if (steps >= 3)
             database.execute("DELETE FROM deleted_mailbox WHERE domain = ?", {domain.name()});
         const auto rows = stopped.rows();
@@ -337,14 +338,15 @@ BOOST_FIXTURE_TEST_CASE(more_than_one_statement_takes, Fixture)
     BOOST_TEST(known("alice") == 0);
 }
 
-// Without the settings for it the mail is the janitor's: all that it has to know is there.
+// Without the settings of the mail store, the mail is left to the janitor, which finds all that it
+// needs in the tables.
 BOOST_FIXTURE_TEST_CASE(away_from_the_store, Fixture)
 {
     config.store.clear();
     const auto done = erase(alice());
     BOOST_TEST(done.left.find("the mail") != std::string::npos, done.left);
     BOOST_TEST(done.left.find("open sessions") != std::string::npos, done.left);
-    BOOST_TEST(known("alice") == 2);  // as long as there is mail, a second run finds it by these
+    BOOST_TEST(known("alice") == 2);  // a second run finds the mail by these rows
     BOOST_TEST(has_mail("alice"));
     for (const auto& id : done.storage_ids) {
         BOOST_TEST(
@@ -359,14 +361,14 @@ BOOST_FIXTURE_TEST_CASE(away_from_the_store, Fixture)
     BOOST_TEST(known("alice") == 0);
 }
 
-// What cannot be removed is said, keeps its name until it can, and keeps nothing else from being
+// A mailbox that cannot be removed is reported and keeps its name until then. The others are
 // removed.
 BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, Fixture)
 {
     folders::deepen(homes["alice"].front());
     const auto done = erase(alice());
     BOOST_TEST(done.mail.files >= 1);
-    BOOST_TEST(done.left.find("the mail (1 mailboxes' could not be removed, the first: ")
+    BOOST_TEST(done.left.find("the mail (1 mailboxes could not be removed; the first: ")
                    != std::string::npos,
                done.left);
     BOOST_TEST(!fs::exists(homes["alice"].back()));
@@ -376,7 +378,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, Fixture)
     BOOST_TEST(known("alice") == 0);
 }
 
-// The disk is not mounted: that there is no folder does not mean that the mail is gone.
+// The disk is not mounted: a missing folder does not mean that the mail is gone.
 BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Fixture)
 {
     fs::rename(config.store, directory.path("away"));
@@ -390,7 +392,7 @@ BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Fixture)
     BOOST_TEST(known("alice") == 0);
 }
 
-// That cannot be, unless somebody changed the tables by hand; then the mail is what counts.
+// This happens only if the tables were changed by hand. Then the mail must stay.
 BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, Fixture)
 {
     database.execute(

@@ -1,4 +1,4 @@
-// janitor_test.cc - whose sessions are ended, and what is removed when.
+// janitor_test.cc - which sessions the janitor ends, and what it removes when.
 
 #include "mailboxctl/janitor.h"
 
@@ -32,7 +32,7 @@ namespace {
 
 constexpr auto kNoEnd = janitor::Clock::time_point::max();
 
-// A database of its own: what is to be done is asked of all tenants.
+// Each test has its own database, because the janitor works on all accounts.
 struct Own {
     database::Database database;
 };
@@ -178,7 +178,7 @@ BOOST_DATA_TEST_CASE_F(Sessions, who_is_ended, data::make(kChanges), row)
     BOOST_TEST(sessions.sweep().ended == 0);
 }
 
-// Who logs in with the new password is not disturbed, however often is looked.
+// A login with the new password is not ended by any sweep.
 BOOST_FIXTURE_TEST_CASE(a_session_from_after_the_change_goes_on, Sessions)
 {
     const auto before = login("alice");
@@ -190,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(a_session_from_after_the_change_goes_on, Sessions)
     BOOST_TEST(users.connected == Strings{after}, per_element());
 }
 
-// A login whose password was verified just before the change shows up after the first look.
+// A login that was verified just before the change appears after the first sweep.
 BOOST_FIXTURE_TEST_CASE(a_session_that_was_on_its_way, Sessions)
 {
     const auto before = login("alice");
@@ -211,7 +211,7 @@ BOOST_FIXTURE_TEST_CASE(the_reason_is_forgotten_when_it_is_old_and_nobody_was_th
     users.connected = {before};
     janitor::Sessions later{its_session, client};
     BOOST_TEST(later.sweep().ended == 1);
-    BOOST_TEST(rows_of_sessions() == 1);  // until it was seen to be gone
+    BOOST_TEST(rows_of_sessions() == 1);  // until a sweep finds the session gone
     BOOST_TEST(later.sweep().ended == 0);
     BOOST_TEST(rows_of_sessions() == 0);
     BOOST_TEST(!later.sweep().was_due);
@@ -227,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(old_reasons_go_and_young_ones_stay, Sessions)
                per_element());
 }
 
-// After a few seconds not each look at the table is one at Dovecot.
+// A few seconds after the change, not every sweep asks Dovecot.
 BOOST_FIXTURE_TEST_CASE(sweeps_become_rarer, Sessions)
 {
     store.change_password(grant(), address("alice"), "{PLAIN}x", actor);
@@ -239,7 +239,7 @@ BOOST_FIXTURE_TEST_CASE(sweeps_become_rarer, Sessions)
     BOOST_TEST(sessions.sweep().was_due);
 }
 
-// More reasons than can be looked at one by one: then everybody is looked at.
+// With more rows than the sweep reads one by one, it checks every session.
 BOOST_FIXTURE_TEST_CASE(after_a_thousand_changes, Sessions)
 {
     Strings before;
@@ -267,7 +267,7 @@ BOOST_FIXTURE_TEST_CASE(after_a_thousand_changes, Sessions)
     BOOST_TEST(rows_of_sessions() == 0);
 }
 
-// A change that is not committed yet neither counts nor holds anybody up.
+// A change that is not committed yet is not seen, and blocks nothing.
 BOOST_FIXTURE_TEST_CASE(a_change_under_way, Sessions)
 {
     const auto before = login("alice");
@@ -320,7 +320,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_does_not_obey, Sessions)
     BOOST_TEST(stayed == std::vector<std::string>{before}, per_element());
 }
 
-// --- what nobody can want back --------------------------------------------------------
+// --- what can no longer be restored ---------------------------------------------------
 
 namespace {
 
@@ -339,7 +339,7 @@ struct Mail : Fixture {
         fs::create_directories(home(id) / "Maildir" / "cur");
         std::ofstream{home(id) / "Maildir" / "cur" / "1"} << "message";
     }
-    // Deletes her, so many seconds ago.
+    // Deletes the mailbox this many seconds ago.
     std::string deleted(std::string_view name, std::int64_t seconds_ago)
     {
         const auto id = storage_id(name);
@@ -397,7 +397,8 @@ BOOST_FIXTURE_TEST_CASE(one_that_never_got_mail, Mail)
     BOOST_TEST(count("SELECT COUNT(*) FROM deleted_mailbox") == 0);
 }
 
-// Killed at any moment: the row stays until nothing is left, and the next one goes on.
+// The janitor is killed at any moment: the row stays until no mail is left, and the next run
+// continues.
 BOOST_FIXTURE_TEST_CASE(a_purge_that_was_cut_off, Mail)
 {
     const auto alice = deleted("alice", 8 * kDay);
@@ -430,7 +431,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_cannot_be_removed, Mail)
     BOOST_TEST(purge().stores(kNoEnd).stores == 1);
 }
 
-// The disk is not mounted: that there is no folder does not mean that the mail is gone.
+// The disk is not mounted: a missing folder does not mean that the mail is gone.
 BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Mail)
 {
     const auto alice = deleted("alice", 8 * kDay);
@@ -439,7 +440,7 @@ BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Mail)
     fs::create_directory(config.store);
     BOOST_CHECK_THROW(purge().stores(kNoEnd), std::runtime_error);
     BOOST_TEST(count("SELECT COUNT(*) FROM deleted_mailbox WHERE purged_at IS NULL") == 1);
-    // One that never had mail is nobody's loss.
+    // A mailbox that never had mail may be removed.
     db().run("UPDATE deleted_mailbox SET size_bytes = 0");
     BOOST_TEST(purge().stores(kNoEnd).stores == 1);
     fs::remove(config.store);
@@ -447,7 +448,7 @@ BOOST_FIXTURE_TEST_CASE(a_store_that_is_not_mounted, Mail)
     BOOST_TEST(fs::exists(home(alice)));
 }
 
-// Begun with, it is gone on with, whatever the grace is now.
+// A removal that has begun is finished, whatever the setting deleted_for is now.
 BOOST_FIXTURE_TEST_CASE(what_is_begun_is_ended, Mail)
 {
     const auto alice = deleted("alice", kDay);
@@ -456,7 +457,8 @@ BOOST_FIXTURE_TEST_CASE(what_is_begun_is_ended, Mail)
     BOOST_TEST(!fs::exists(home(alice)));
 }
 
-// What is erased at once may get a last delivery that was under way; so its row stays a little.
+// A mailbox that is erased at once may get a last delivery that was under way, so its row stays for
+// a while.
 BOOST_FIXTURE_TEST_CASE(a_delivery_that_comes_too_late, Mail)
 {
     const auto alice = deleted("alice", 0);
@@ -471,7 +473,7 @@ BOOST_FIXTURE_TEST_CASE(a_delivery_that_comes_too_late, Mail)
     BOOST_TEST(!fs::exists(home(alice)));
 }
 
-// That cannot be, unless somebody changed the tables by hand; then the mail is what counts.
+// This happens only if the tables were changed by hand. Then the mail must stay.
 BOOST_FIXTURE_TEST_CASE(a_store_in_use_is_not_touched, Mail)
 {
     const auto alice = storage_id("alice");

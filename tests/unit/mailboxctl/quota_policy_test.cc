@@ -1,5 +1,5 @@
-// quota_policy_test.cc - which questions about room get to Dovecot, and what becomes of its
-// answers.
+// quota_policy_test.cc - which questions of Postfix are passed on to Dovecot, and how its answers
+// are used.
 
 #include "mailboxctl/quota_policy.h"
 
@@ -12,7 +12,7 @@
 
 namespace {
 
-// Dovecot, for messages up to 1000 bytes: `bob` has room for 100, `full` for none.
+// Stands for Dovecot: `bob` has room for 100 bytes, `full` for none, and `away` cannot be asked.
 struct Conversation {
     std::string operator()(const quota_policy::Attributes& request)
     {

@@ -1,5 +1,5 @@
-// send_limit_test.cc - how much a mailbox may send: what is counted, by which names, and what is
-// answered.
+// send_limit_test.cc - the limit of what a mailbox may send: what is counted, by which names, and
+// the answers to Postfix.
 
 #include "mailboxctl/send_limit.h"
 
@@ -63,7 +63,7 @@ BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_counted_by_three_names, Sender)
     BOOST_TEST(counted("account", account) == 4);
 }
 
-// A message that is aborted, or that is not taken, costs nothing.
+// A message that is aborted or refused is not counted.
 BOOST_FIXTURE_TEST_CASE(asking_does_not_count, Sender)
 {
     for (const char* stage : {"DATA", "RCPT", "MAIL", "CONNECT", ""})
@@ -108,7 +108,7 @@ BOOST_FIXTURE_TEST_CASE(an_hour_later_there_is_room_again, Sender)
     BOOST_TEST(counted("mailbox", at("alice")) == 200);
 }
 
-// The limit was reset by DELETE and POST of the same name, and of another one.
+// DELETE and POST of the same name, or of another one, do not reset the limit.
 BOOST_FIXTURE_TEST_CASE(another_mailbox_of_the_name_has_the_same_limit, Sender)
 {
     BOOST_TEST(decide("alice", 200) == "DUNNO");
@@ -208,7 +208,7 @@ BOOST_FIXTURE_TEST_CASE(it_answers_until_its_input_ends, Sender)
     send_limit::serve(config, in, out);
     BOOST_TEST(out.str().starts_with("action=DUNNO\n\naction=450 4.7.1 This mailbox "), out.str());
     BOOST_TEST(out.str().ends_with("\n\n"), out.str());
-    // While the database is away the other users of this Postfix go on sending.
+    // While the database is away, other users of this Postfix can still send.
     config.postfix_db.user = "absent_user";
     std::istringstream again{
         asked
