@@ -159,6 +159,12 @@ void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row
         widths[i] = std::max(widths[i], strings::characters(row[i]));
 }
 
+std::string without_line_end(std::string text)
+{
+    text.pop_back();
+    return text;
+}
+
 }  // namespace
 
 void print(const admin::Table& table)
@@ -186,7 +192,8 @@ void Listing::add(std::vector<json::Value> row)
         json::Members members;
         for (std::size_t i = 0; i < names_.size(); ++i)
             members.emplace_back(names_[i], std::move(row[i]));
-        std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n") << json::object(members);
+        std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n")
+                  << without_line_end(json::object(members));
         if (!std::cout) throw OutputLost{};
         return;
     }
