@@ -18,6 +18,6 @@ namespace server {
 void try_change(db::Connection& connection);
 
 // What the server lacks for these settings, the worst first: too few connections. Empty if nothing.
-std::vector<finding::Finding> shortfalls(db::Connection& connection, const Config& config);
+std::vector<check::Result> shortfalls(db::Connection& connection, const Config& config);
 
 }  // namespace server

@@ -52,17 +52,6 @@
 namespace check {
 namespace {
 
-using finding::Finding;
-using finding::Mark;
-using finding::note;
-using finding::unknown;
-using finding::wrong;
-
-Finding well()
-{
-    return {};
-}
-
 // One of our programs, as the database knows it; connected when first asked for.
 class Program {
 public:
@@ -106,27 +95,27 @@ bool has_others(gid_t group, uid_t one)
 }
 
 // That it is not there, who needs it says.
-Finding is_kept(const std::string& file, mode_t group_may)
+Result is_kept(const std::string& file, mode_t group_may)
 {
     struct stat status {};
-    if (file.empty()) return well();
+    if (file.empty()) return ok();
     if (::stat(file.c_str(), &status) != 0)
-        return errno == EACCES ? unknown(file + " cannot be looked at: run this as root") : well();
+        return errno == EACCES ? unknown(file + " cannot be looked at: run this as root") : ok();
     if ((status.st_mode & S_IROTH) != 0)
         return wrong(file + " is everybody's to read: chmod o= " + file);
     if ((status.st_mode & S_IWOTH) != 0)
         return wrong(file + " is everybody's to write: chmod o= " + file);
     if ((status.st_mode & S_IRGRP & ~group_may) == 0 || !has_others(status.st_gid, status.st_uid))
-        return well();
+        return ok();
     return note(file
                 + " is its group's to read, and that is not its owner's alone: chmod g= " + file);
 }
 
-Finding is_written_by_its_owner(const std::string& file)
+Result is_written_by_its_owner(const std::string& file)
 {
     struct stat status {};
     const bool is_there = ::stat(file.c_str(), &status) == 0;
-    if (!is_there || (status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return well();
+    if (!is_there || (status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return ok();
     return wrong(
         file
         + " is not its owner's alone to write, and who writes it leads the programs to another database: chmod go-w "
@@ -145,7 +134,7 @@ std::string folder_of_dovecot(const Config& config)
 
 // Secrets that got into a file of ours or of the mail servers that every user of the system can
 // read, such as main.cf.
-Finding are_nowhere_else(const Config& config)
+Result are_nowhere_else(const Config& config)
 {
     std::map<std::string, std::string> secrets;
     const auto add = [&](const std::string& name, const std::function<std::string()>& read) {
@@ -165,18 +154,19 @@ Finding are_nowhere_else(const Config& config)
     const auto own = std::filesystem::path{config.path}.parent_path().string();
     const auto found = exposed::find(
         {config.postfix, folder_of_dovecot(config), own == "/etc" ? "" : own}, secrets);
-    if (!found) return well();
+    if (!found) return ok();
     return wrong(
         found->file + " is everybody's to read, and " + found->secret
         + " stands in it: take it out there, then give everybody who needs it another one"
           " (ALTER USER for a database user, its password file, and the filled files again)");
 }
 
-Finding are_kept(const Config& config)
+Result are_kept(const Config& config)
 {
-    Finding found = is_written_by_its_owner(config.path);
-    const auto add = [&](const Finding& each) {
-        if (found.mark == Mark::ok || (each.mark == Mark::wrong && found.mark != Mark::wrong))
+    Result found = is_written_by_its_owner(config.path);
+    const auto add = [&](const Result& each) {
+        if (found.verdict == Verdict::ok
+            || (each.verdict == Verdict::wrong && found.verdict != Verdict::wrong))
             found = each;
     };
     for (const auto user : Config::kDatabases) add(is_kept((config.*user).password_file, 0));
@@ -190,19 +180,19 @@ Finding are_kept(const Config& config)
 
 // --- the database ---------------------------------------------------------------------
 
-Finding is_reached(Program& program)
+Result is_reached(Program& program)
 {
     program.connection();
-    return well();
+    return ok();
 }
 
-Finding has_right_schema(Program& service)
+Result has_right_schema(Program& service)
 {
     const auto problem = migrate::mismatch(store::Store{service.session()}.schema_version());
-    return problem.empty() ? well() : wrong(problem);
+    return problem.empty() ? ok() : wrong(problem);
 }
 
-Finding takes_changes(Program& service, const Config& config)
+Result takes_changes(Program& service, const Config& config)
 {
     try {
         server::try_change(service.connection());
@@ -213,14 +203,14 @@ Finding takes_changes(Program& service, const Config& config)
         throw;
     }
     const auto found = server::shortfalls(service.connection(), config);
-    return found.empty() ? well() : found.front();
+    return found.empty() ? ok() : found.front();
 }
 
-Finding has_its_rights(Program& program, std::string_view user)
+Result has_its_rights(Program& program, std::string_view user)
 {
     const auto [refused, excess] = rights::difference(program.connection(), user);
     if (!refused.empty()) return wrong(refused);
-    if (excess.empty()) return well();
+    if (excess.empty()) return ok();
     return note(
         "it may do more than it needs, such as " + excess[0] + " (" + std::to_string(excess.size())
         + " rights in all): somebody who gets its password may, too; sql/grants.sql says what is enough");
@@ -236,8 +226,8 @@ std::string obstacle(const Config::Database& database, const std::string& settin
 }
 
 // One that is not ours but has its password here, too, so that it can be asked.
-Finding has_its_rights(const Config::Database& database, const Config& config,
-                       const std::string& program)
+Result has_its_rights(const Config::Database& database, const Config& config,
+                      const std::string& program)
 {
     if (const auto why = obstacle(database, program + "_db_password_file"); !why.empty())
         return unknown("they were not looked at: " + why);
@@ -271,7 +261,7 @@ constexpr char kKeys[] =
     "SELECT CONCAT(table_name, ' (', GROUP_CONCAT(column_name ORDER BY seq_in_index SEPARATOR ', '), ')') FROM information_schema.statistics"
     " WHERE table_schema = DATABASE() AND non_unique = 0 GROUP BY table_name, index_name HAVING COUNT(sub_part) = 0";
 
-Finding has_its_tables(Program& ctl)
+Result has_its_tables(Program& ctl)
 {
     std::set<std::string> tables, keys;  // as far as it has rights on them
     for (auto rows = ctl.connection().query(kEngines); rows.next(); tables.insert(rows.text(1))) {
@@ -288,14 +278,14 @@ Finding has_its_tables(Program& ctl)
                      + "), so that the same can be there twice: ALTER TABLE " + table
                      + " ADD UNIQUE KEY (" + columns + ")");
     }
-    return well();
+    return ok();
 }
 
 // Without the second, a server that writes a binary log rolls back what that log has lost.
 constexpr char kDurability[] =
     "SELECT @@innodb_flush_log_at_trx_commit = 1, @@log_bin = 0 OR @@sync_binlog = 1";
 
-Finding is_durable(Program& ctl)
+Result is_durable(Program& ctl)
 {
     auto rows = ctl.connection().query(kDurability);
     rows.next();
@@ -305,7 +295,7 @@ Finding is_durable(Program& ctl)
     };
     if (rows.integer(1) == 0) return lacks("innodb_flush_log_at_trx_commit = 1");
     if (rows.integer(2) == 0) return lacks("sync_binlog = 1");
-    return well();
+    return ok();
 }
 
 const std::string kTriggersLost = "the tables have lost theirs";
@@ -318,15 +308,15 @@ constexpr char kVersion[] = "SELECT version FROM domain WHERE id = ?";
 
 // Only an administrator can see them; but whoever may change a domain sees what they do. It is
 // rolled back.
-Finding has_trigger_of_domains(Program& ctl)
+Result has_trigger_of_domains(Program& ctl)
 {
     auto& connection = ctl.connection();
     const db::Transaction transaction{connection};
     auto domain = connection.query(kSomeDomain);
-    if (!domain.next()) return well();
+    if (!domain.next()) return ok();
     connection.execute(kTouch, {domain.integer(1)});
     auto now = connection.query(kVersion, {domain.integer(1)});
-    if (!now.next() || now.integer(1) != domain.integer(2)) return well();
+    if (!now.next() || now.integer(1) != domain.integer(2)) return ok();
     return wrong(kTriggersLost + kTriggersBack);
 }
 
@@ -348,7 +338,7 @@ struct Taken {
 // Likewise: a size is told as Dovecot does, first where there is none, and is rolled back.
 // Dovecot's user cannot see what comes of that, mailboxctl's cannot tell: so one tells, and the
 // other reads what is not committed.
-Finding has_triggers_of_sizes(const Config& config, Program& ctl)
+Result has_triggers_of_sizes(const Config& config, Program& ctl)
 {
     if (const auto why = obstacle(config.dovecot_db, "dovecot_db_password_file"); !why.empty())
         return unknown("those of sizes were not tried: " + why);
@@ -358,7 +348,7 @@ Finding has_triggers_of_sizes(const Config& config, Program& ctl)
     reader.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED");
     const db::Transaction reading{reader};
     auto mailbox = reader.query(kSomeMailbox);
-    if (!mailbox.next()) return well();
+    if (!mailbox.next()) return ok();
     const auto id = mailbox.text(1), domain = mailbox.text(2);
     const auto taken = [&] {
         auto rows = reader.query(kTaken, {id});
@@ -373,7 +363,7 @@ Finding has_triggers_of_sizes(const Config& config, Program& ctl)
     const auto told = taken();
     writer.execute(kTellAgain, {before.size + 2, id});
     const auto again = taken();
-    if (before.size < 0 || told.size < 0 || again.size < 0) return well();  // deleted meanwhile
+    if (before.size < 0 || told.size < 0 || again.size < 0) return ok();  // deleted meanwhile
     for (const auto& [name, works] :
          {std::pair{"mailbox_usage_inserts", told.version != before.version},
           {"mailbox_usage_inserted", told.size == before.size + 1},
@@ -382,7 +372,7 @@ Finding has_triggers_of_sizes(const Config& config, Program& ctl)
         if (!works)
             return wrong(kTriggersLost + (", such as " + std::string{name}) + kTriggersBack);
     }
-    return well();
+    return ok();
 }
 
 constexpr char kSuspend[] =
@@ -396,12 +386,12 @@ constexpr char kNamed[] =
     "SELECT COUNT(*) FROM suspended_name WHERE domain_id = ? AND local_part = '(check)'";
 
 // A suspended name gets a mailbox, which no other can have, and loses it again. It is rolled back.
-Finding has_triggers_of_names(Program& ctl)
+Result has_triggers_of_names(Program& ctl)
 {
     auto& connection = ctl.connection();
     const db::Transaction transaction{connection};
     auto domain = connection.query(kSomeDomain);
-    if (!domain.next()) return well();
+    if (!domain.next()) return ok();
     const auto id = domain.integer(1);
     const auto number = [&](const char* statement) {
         auto rows = connection.query(statement, {id});
@@ -420,13 +410,13 @@ Finding has_triggers_of_names(Program& ctl)
         if (!works)
             return wrong(kTriggersLost + (", such as " + std::string{name}) + kTriggersBack);
     }
-    return well();
+    return ok();
 }
 
-Finding has_triggers(const Config& config, Program& ctl)
+Result has_triggers(const Config& config, Program& ctl)
 {
     for (const auto& found : {has_trigger_of_domains(ctl), has_triggers_of_names(ctl)}) {
-        if (found.mark != Mark::ok) return found;
+        if (found.verdict != Verdict::ok) return found;
     }
     return has_triggers_of_sizes(config, ctl);
 }
@@ -435,10 +425,10 @@ constexpr char kWrongCounters[] =
     "SELECT d.name, d.mailboxes, (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id) AS counted"
     " FROM domain d HAVING counted <> d.mailboxes LIMIT 1";
 
-Finding counts_right(Program& ctl)
+Result counts_right(Program& ctl)
 {
     auto rows = ctl.connection().query(kWrongCounters);
-    if (!rows.next()) return well();
+    if (!rows.next()) return ok();
     return wrong("domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has "
                  + rows.text(3)
                  + ": somebody changed the tables by hand; set domain.mailboxes to what it has");
@@ -451,9 +441,9 @@ constexpr char kNames[] =
 constexpr char kUnnamed[] =
     "SELECT name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
 
-Finding are_no_words(Program& ctl)
+Result are_no_words(Program& ctl)
 {
-    Finding found = well();
+    Result found = ok();
     auto rows = ctl.connection().query(kNames);
     while (rows.next()) {
         const auto name = rows.text(1);
@@ -461,7 +451,7 @@ Finding are_no_words(Program& ctl)
             const auto is_actor =
                 std::any_of(audit::kActors.begin(), audit::kActors.end(),
                             [&](auto actor) { return strings::equals_ignoring_case(name, actor); });
-            if (is_actor && found.mark == Mark::ok)
+            if (is_actor && found.verdict == Verdict::ok)
                 found = note(
                     "account " + name
                     + " is called like an actor of the audit log, which shows both under that name");
@@ -473,9 +463,9 @@ Finding are_no_words(Program& ctl)
         const auto says = "domain " + name + " could not be added any more: " + std::string{why}
                           + "; move its mailboxes to another domain and remove it";
         if (domain && mailbox::is_word(*domain)) return wrong(says);
-        if (found.mark == Mark::ok) found = note(says);
+        if (found.verdict == Verdict::ok) found = note(says);
     }
-    if (found.mark == Mark::ok) {
+    if (found.verdict == Verdict::ok) {
         for (auto unnamed = ctl.connection().query(kUnnamed); unnamed.next();) {
             if (!unicode::u_labels(unnamed.text(1))) continue;
             return wrong("nobody can log in with the Unicode form of domain " + unnamed.text(1)
@@ -498,10 +488,10 @@ constexpr char kWrongRanges[] =
     " WHERE COALESCE(r.mailboxes, 0) <> d.mailboxes OR COALESCE(r.counts, 0) <> COALESCE(m.fine, 0)"
     " OR COALESCE(m.correct, 0) <> COALESCE(m.fine, 0) LIMIT 1";
 
-Finding has_right_ranges(Program& ctl)
+Result has_right_ranges(Program& ctl)
 {
     auto rows = ctl.connection().query(kWrongRanges);
-    if (!rows.next()) return well();
+    if (!rows.next()) return ok();
     return wrong(
         "the counts of ranges of domain " + rows.text(1)
         + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand; when they are mended, send mailboxd SIGHUP");
@@ -512,10 +502,10 @@ constexpr char kWrongSizes[] =
     " JOIN mailbox m ON m.storage_id = u.storage_id JOIN domain d ON d.id = m.domain_id"
     " WHERE m.size_bytes <> GREATEST(u.bytes, 0) LIMIT 1";
 
-Finding has_right_sizes(Program& ctl)
+Result has_right_sizes(Program& ctl)
 {
     auto rows = ctl.connection().query(kWrongSizes);
-    if (!rows.next()) return well();
+    if (!rows.next()) return ok();
     return wrong(
         rows.text(1) + " has size_bytes " + rows.text(2) + " where Dovecot said " + rows.text(3)
         + ": a trigger was missing for a while, or somebody changed the tables by hand; mailboxctl mailbox recount "
@@ -538,7 +528,7 @@ std::string parameter(const std::string& name, const std::string& value)
 
 // As nginx asks for /healthz. A connection alone tells little: systemd takes it, too, and the
 // service complains of it.
-Finding answers(const std::string& path)
+Result answers(const std::string& path)
 {
     const timeval patience{.tv_sec = 5, .tv_usec = 0};
     const std::string request =
@@ -566,29 +556,30 @@ Finding answers(const std::string& path)
     std::string answer(4096, '\0');
     const auto sent = ::send(connection.number, request.data(), request.size(), MSG_NOSIGNAL);
     const auto size = sent < 0 ? sent : ::recv(connection.number, answer.data(), answer.size(), 0);
-    if (size > 0 && answer.find("Alive") != std::string::npos) return well();
+    if (size > 0 && answer.find("Alive") != std::string::npos) return ok();
     return wrong(
         path
         + " gives no answer within 5 s: see whether mailboxd runs, how long its requests take, and into its log");
 }
 
-Finding runs(const Config& config)
+Result runs(const Config& config)
 {
     const auto found = answers(config.socket);
-    return found.mark == Mark::ok && !config.write_socket.empty() ? answers(config.write_socket)
-                                                                  : found;
+    return found.verdict == Verdict::ok && !config.write_socket.empty()
+               ? answers(config.write_socket)
+               : found;
 }
 
 // Rows stay as long as a login may take after the change; a janitor that runs removes them then.
 constexpr char kOldestEnd[] = "SELECT COALESCE(UNIX_TIMESTAMP() - MIN(since), 0) FROM session_end";
 
-Finding ends_sessions(Program& ctl)
+Result ends_sessions(Program& ctl)
 {
     auto rows = ctl.connection().query(kOldestEnd);
     rows.next();
     if (rows.integer(1)
         <= std::chrono::seconds{janitor::kWatched + std::chrono::minutes{1}}.count())
-        return well();
+        return ok();
     return wrong("sessions were to end " + rows.text(1)
                  + " seconds ago, and nobody has seen to it: the janitor does not run, or cannot:"
                    " systemctl restart mailboxd-janitor; its log says why");
@@ -616,17 +607,17 @@ Sample sample(db::Connection& connection)
     return {rows.text(1), rows.text(2), rows.text(3)};
 }
 
-Finding dovecot_finds(const Config& config, Program& ctl)
+Result dovecot_finds(const Config& config, Program& ctl)
 {
     if (config.doveadm.empty()) return unknown("it was not asked: the setting doveadm is missing");
     try {
         const auto asked = sample(ctl.connection());
         const doveadm::Client client{config, std::chrono::seconds{5}};
         const bool knows = client.user(asked.address).has_value();
-        if (asked.login_name.empty()) return well();
-        if (knows && client.user(asked.login_name, "imap")) return well();
+        if (asked.login_name.empty()) return ok();
+        if (knows && client.user(asked.login_name, "imap")) return ok();
         if (sample(ctl.connection()).login_name != asked.login_name)
-            return well();  // it has changed meanwhile
+            return ok();  // it has changed meanwhile
         return wrong(
             "it does not " + std::string{knows ? "let in " : "know "} + asked.address
             + ", which is in the tables: see whether its mailboxd-sql.conf.ext leads to this database, and into its log");
@@ -668,7 +659,7 @@ std::string table_in(const std::string& value, const std::string& name)
 }
 
 // Nothing: the table answered, be it with nothing.
-std::optional<Finding> complaint(const std::string& table, const postconf::Postfix::Answer& answer)
+std::optional<Result> complaint(const std::string& table, const postconf::Postfix::Answer& answer)
 {
     if (answer.is_well || answer.text.empty()) return std::nullopt;
     if (::geteuid() != 0) return unknown(answer.text + ": run this as root");
@@ -677,7 +668,7 @@ std::optional<Finding> complaint(const std::string& table, const postconf::Postf
 
 // The library that connects says nothing where it cannot read its option file, and then the session
 // sets nothing.
-std::optional<Finding> sets_its_session(const std::string& table)
+std::optional<Result> sets_its_session(const std::string& table)
 {
     std::ifstream file{table};
     if (!file)
@@ -707,7 +698,7 @@ constexpr char kOldCount[] =
 
 // What Postfix does when a mailbox sends: as its user in the database, and by its socket. Nothing:
 // it can.
-std::optional<Finding> sending_is_counted(const Config& config, const postconf::Postfix& programs)
+std::optional<Result> sending_is_counted(const Config& config, const postconf::Postfix& programs)
 {
     const auto tables = programs.tables();
     const bool is_old = std::any_of(tables.begin(), tables.end(), [](const auto& table) {
@@ -747,7 +738,7 @@ std::optional<Finding> sending_is_counted(const Config& config, const postconf::
     }
 }
 
-Finding postfix_finds(const Config& config, Program& ctl)
+Result postfix_finds(const Config& config, Program& ctl)
 {
     if (config.postfix.empty()) return unknown("it was not asked: the setting postfix is missing");
     const postconf::Postfix programs{config.postfix};
@@ -785,18 +776,18 @@ Finding postfix_finds(const Config& config, Program& ctl)
                 complaint(table, programs.look_up("nobody@" + asked.domain, "mysql:" + table)))
             return *found;
     }
-    return well();
+    return ok();
 }
 
 constexpr char kDomains[] = "SELECT name FROM domain";
 
-Finding postfix_is_safe(const Config& config, Program& ctl)
+Result postfix_is_safe(const Config& config, Program& ctl)
 {
     if (config.postfix.empty())
         return unknown("they were not looked at: the setting postfix is missing");
     const postconf::Postfix programs{config.postfix};
     if (!programs.setting("mydestination").is_well)
-        return well();  // the point before this one has said so
+        return ok();  // the point before this one has said so
     std::set<std::string> domains;
     for (auto rows = ctl.connection().query(kDomains); rows.next();) domains.insert(rows.text(1));
     return smtp::judge(programs, domains);
@@ -811,7 +802,7 @@ std::int64_t least_left(const tls::Shown& shown)
     return std::min(kTwoWeeks, (shown.valid_until - shown.valid_from) / 6);
 }
 
-Finding are_shown(const Config& config)
+Result are_shown(const Config& config)
 {
     if (config.tls_urls.empty())
         return unknown("none was looked at: the setting tls_urls is missing");
@@ -824,7 +815,7 @@ Finding are_shown(const Config& config)
                          + ": see why it was not renewed, or reload who shows it");
         }
     }
-    return well();
+    return ok();
 }
 
 // --- the mail store -------------------------------------------------------------------
@@ -849,7 +840,7 @@ std::map<std::string, std::string> without_folder(db::Connection& connection,
     return addresses;
 }
 
-Finding has_its_folders(const Config& config, Program& ctl)
+Result has_its_folders(const Config& config, Program& ctl)
 {
     if (config.store.empty()) return unknown("it was not looked at: the setting store is missing");
     ctl.connection();  // its password may be root's alone to read
@@ -902,13 +893,13 @@ Finding has_its_folders(const Config& config, Program& ctl)
             + unknown_example
             + ", as after a restore: look into them; mailboxctl janitor --orphans removes them");
     }
-    return well();
+    return ok();
 }
 
 // Of the store's owner, whose processes hold one for each session that waits for new mail.
 constexpr char kInstances[] = "/proc/sys/fs/inotify/max_user_instances";
 
-Finding has_instances(const Config& config)
+Result has_instances(const Config& config)
 {
     constexpr std::int64_t kEnough = 1024;
     std::ifstream file{kInstances};
@@ -916,7 +907,7 @@ Finding has_instances(const Config& config)
     if (config.store.empty())
         return unknown("its limits were not looked at: the setting store is missing");
     if (!(file >> instances)) return unknown(std::string{kInstances} + " cannot be read");
-    if (instances >= kEnough) return well();
+    if (instances >= kEnough) return ok();
     return note(
         "fs.inotify.max_user_instances is " + std::to_string(instances)
         + ": so many IMAP sessions hear of new mail at once, and the others up to half a minute"
@@ -927,12 +918,12 @@ Finding has_instances(const Config& config)
 
 struct Point {
     std::string name;
-    std::function<Finding()> look;
+    std::function<Result()> look;
 };
 
 // What keeps a point from being looked at is often the same for many, such as a database that is
 // not there. It is wrong, and told, once.
-Finding look_at(const Point& point, std::set<std::string>& told)
+Result look_at(const Point& point, std::set<std::string>& told)
 {
     try {
         return point.look();
@@ -989,13 +980,13 @@ bool run(const Config& config, std::ostream& out)
     }
     bool is_well = true;
     std::set<std::string> told;
-    constexpr int kMarkWidth = 9;
+    constexpr int kVerdictWidth = 9;
     for (const auto& point : points) {
-        const auto [mark, says] = look_at(point, told);
-        out << std::left << std::setw(kMarkWidth) << text(mark) << point.name
+        const auto [verdict, says] = look_at(point, told);
+        out << std::left << std::setw(kVerdictWidth) << text(verdict) << point.name
             << (says.empty() ? "" : ": ") << says << '\n'
             << std::flush;
-        is_well = is_well && mark != Mark::wrong;
+        is_well = is_well && verdict != Verdict::wrong;
     }
     return is_well;
 }

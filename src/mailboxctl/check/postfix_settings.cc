@@ -10,9 +10,9 @@
 namespace smtp {
 namespace {
 
-using finding::Finding;
-using finding::Mark;
-using finding::wrong;
+using check::Result;
+using check::Verdict;
+using check::wrong;
 
 std::string lower(std::string text)
 {
@@ -83,7 +83,7 @@ private:
     std::string name_;
 };
 
-Finding judge_end_of_data(const Service& service, const std::string& version)
+Result judge_end_of_data(const Service& service, const std::string& version)
 {
     const auto forbids = lower(service.setting("smtpd_forbid_bare_newline"));
     if (forbids != "normalize" && forbids != "yes" && forbids != "reject") {
@@ -92,7 +92,7 @@ Finding judge_end_of_data(const Service& service, const std::string& version)
                      + service.command("smtpd_forbid_bare_newline", "normalize"));
     }
     if (!service.setting("smtpd_forbid_bare_newline_exclusions").empty()) {
-        return finding::note(
+        return check::note(
             service.name()
             + " lets clients of smtpd_forbid_bare_newline_exclusions hide a second message in one: "
             + service.command("smtpd_forbid_bare_newline_exclusions", ""));
@@ -108,7 +108,7 @@ Finding judge_end_of_data(const Service& service, const std::string& version)
     return {};
 }
 
-Finding judge_login(const Service& service)
+Result judge_login(const Service& service)
 {
     if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
     const bool is_mandatory = lower(service.setting("smtpd_tls_wrappermode")) == "yes"
@@ -129,7 +129,7 @@ Finding judge_login(const Service& service)
 
 // Where our users log in: whose address they send from, and whether a login that is not in force
 // any more still sends.
-Finding judge_senders(const Service& service)
+Result judge_senders(const Service& service)
 {
     if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
     const auto restrictions = service.setting("smtpd_sender_restrictions") + " "
@@ -151,27 +151,28 @@ Finding judge_senders(const Service& service)
     return {};
 }
 
-Finding judge_reports(const postconf::Postfix& postfix)
+Result judge_reports(const postconf::Postfix& postfix)
 {
     for (const std::string service : {"bounce/unix", "defer/unix", "trace/unix"}) {
         if (postfix.setting_of(service, "cleanup_service_name") == "mailboxd-bounces") continue;
-        return finding::note(
-            service + " shows the names of mailboxes inside Dovecot to senders: postconf -P "
-            + service + "/cleanup_service_name=mailboxd-bounces " + service
-            + "/internal_mail_filter_classes=bounce");
+        return check::note(service
+                           + " shows the names of mailboxes inside Dovecot to senders: postconf -P "
+                           + service + "/cleanup_service_name=mailboxd-bounces " + service
+                           + "/internal_mail_filter_classes=bounce");
     }
     return {};
 }
 
 }  // namespace
 
-Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains)
+Result judge(const postconf::Postfix& postfix, const std::set<std::string>& domains)
 {
     const auto version = postfix.setting("mail_version").text;
     std::set<std::string> names;
-    Finding worst;
-    const auto add = [&](const Finding& found) {
-        if (worst.mark == Mark::ok || (found.mark == Mark::wrong && worst.mark != Mark::wrong))
+    Result worst;
+    const auto add = [&](const Result& found) {
+        if (worst.verdict == Verdict::ok
+            || (found.verdict == Verdict::wrong && worst.verdict != Verdict::wrong))
             worst = found;
     };
     for (const auto& service : postfix.services()) {

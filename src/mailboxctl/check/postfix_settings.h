@@ -15,6 +15,6 @@ namespace smtp {
 // ids, two entries for one service, of which Postfix uses the last one, and a domain of ours in
 // mydestination. Returns the first that is wrong, with what mends it. Throws std::runtime_error if
 // Postfix's programs cannot be started.
-finding::Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains);
+check::Result judge(const postconf::Postfix& postfix, const std::set<std::string>& domains);
 
 }  // namespace smtp

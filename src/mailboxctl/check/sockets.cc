@@ -18,7 +18,7 @@
 namespace sockets {
 namespace {
 
-using finding::Finding;
+using check::Result;
 using Names = std::set<std::string>;
 
 constexpr char kDanger[] = " can pretend to call from any address, and can occupy the workers. ";
@@ -109,33 +109,33 @@ std::string list(const Names& names)
     return text;
 }
 
-Finding is_for_nginx(const std::string& path)
+Result is_for_nginx(const std::string& path)
 {
     struct stat status {};
     if (path.empty() || ::stat(path.c_str(), &status) != 0) return {};
     if ((status.st_mode & S_IWOTH) != 0)
-        return finding::wrong(path + " can be used by everybody, who" + kDanger
-                              + "Do: chmod o= " + path);
+        return check::wrong(path + " can be used by everybody, who" + kDanger
+                            + "Do: chmod o= " + path);
     const auto accounts = accounts_of(status);
     if (accounts.size() > 1) {
-        return finding::note(
+        return check::note(
             path + " can be used by " + list(accounts) + ". Each" + kDanger
             + "Give it to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
     }
     if (accounts.empty()) return {};
     const auto programs = others_than_nginx(*accounts.begin());
     if (programs.empty()) return {};
-    return finding::note(path + " can be used by " + *accounts.begin() + ", and beside nginx "
-                         + list(programs) + " runs as that user. Who runs code there" + kDanger
-                         + "Give these programs another user, such as user= in each pool of PHP");
+    return check::note(path + " can be used by " + *accounts.begin() + ", and beside nginx "
+                       + list(programs) + " runs as that user. Who runs code there" + kDanger
+                       + "Give these programs another user, such as user= in each pool of PHP");
 }
 
 }  // namespace
 
-finding::Finding are_for_nginx(const Config& config)
+check::Result are_for_nginx(const Config& config)
 {
     const auto found = is_for_nginx(config.socket);
-    return found.mark == finding::Mark::ok ? is_for_nginx(config.write_socket) : found;
+    return found.verdict == check::Verdict::ok ? is_for_nginx(config.write_socket) : found;
 }
 
 }  // namespace sockets

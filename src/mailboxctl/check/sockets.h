@@ -10,6 +10,6 @@ namespace sockets {
 // any address and can occupy workers. Everybody is wrong. More accounts than one are a note, and so
 // are other programs than nginx that run as the one; root and this process's own account do not
 // count. A socket that is not there is well: others report it.
-finding::Finding are_for_nginx(const Config& config);
+check::Result are_for_nginx(const Config& config);
 
 }  // namespace sockets

@@ -76,8 +76,8 @@ struct Socket {
     }
     std::string found() const
     {
-        const auto [mark, says] = sockets::are_for_nginx(config);
-        return std::string{finding::text(mark)} + " " + says;
+        const auto [verdict, says] = sockets::are_for_nginx(config);
+        return std::string{check::text(verdict)} + " " + says;
     }
 
     support::Directory directory;
