@@ -1,0 +1,36 @@
+#include "mailboxctl/check/dovecot_logins.h"
+
+#include <chrono>
+#include <string>
+
+#include "mailboxctl/check/sample.h"
+#include "peers/dovecot.h"
+
+namespace check {
+
+Result dovecot(const Config& config, DatabaseUser& ctl)
+{
+    if (config.doveadm.empty()) return unknown("it was not asked: the setting doveadm is missing");
+    try {
+        const auto asked = sample(ctl.connection());
+        const doveadm::Client client{config, std::chrono::seconds{5}};
+        const bool knows = client.user(asked.address).has_value();
+        if (asked.login_name.empty()) return ok();
+        if (knows && client.user(asked.login_name, "imap")) return ok();
+        if (sample(ctl.connection()).login_name != asked.login_name)
+            return ok();  // the mailbox has changed meanwhile
+        return wrong(
+            "it does not " + std::string{knows ? "let in " : "know "} + asked.address
+            + ", which is in the tables: see whether its mailboxd-sql.conf.ext leads to this database, and into its log");
+    } catch (const doveadm::WrongKey& error) {
+        return wrong(error.what());
+    } catch (const doveadm::Unasked& error) {
+        return unknown(
+            std::string{error.what()}
+            + ": run this as root; the settings doveadm and doveadm_key_file have to be as Dovecot has them");
+    } catch (const doveadm::Failed& error) {
+        return wrong(std::string{error.what()} + ": see whether Dovecot runs, and into its log");
+    }
+}
+
+}  // namespace check
