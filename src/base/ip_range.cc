@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string>
+
+#include "base/strings.h"
 
 namespace ip_range {
 namespace {
@@ -43,13 +44,9 @@ std::optional<Range> parse_range(std::string_view text)
     if (!address) return std::nullopt;
     auto bits = static_cast<unsigned>(128 - bits_before);
     if (slash != std::string_view::npos) {
-        const auto digits = text.substr(slash + 1);
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-        if (error != std::errc{} || end != digits.data() + digits.size()
-            || bits > static_cast<unsigned>(128 - bits_before)) {
-            return std::nullopt;
-        }
+        const auto given = strings::whole_number(text.substr(slash + 1), bits);
+        if (!given) return std::nullopt;
+        bits = static_cast<unsigned>(*given);
     }
     return Range{*address, bits_before + static_cast<int>(bits)};
 }

@@ -1,7 +1,6 @@
 #include "db/accounts.h"
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <limits>
 
@@ -62,11 +61,9 @@ void check_label(const std::string& label)
 db::Value number_or_none(const std::string& setting, const std::string& value)
 {
     if (value == "none") return db::Null{};
-    std::uint32_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size())
-        throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
-    return std::int64_t{number};
+    const auto number = strings::whole_number(value, std::numeric_limits<std::uint32_t>::max());
+    if (!number) throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
+    return static_cast<std::int64_t>(*number);
 }
 
 std::string or_dash(std::string text)
@@ -626,12 +623,11 @@ api_key::Key Admin::add_key(const NewKey& wanted)
             throw Refused("account " + wanted.account + " has no domain " + wanted.domain->name());
         domain = rows.integer(1);
     }
-    std::string ranges;
     for (const auto& range : wanted.addresses) {
         if (!ip_range::is_range(range))
             throw Refused(range + " is no address or range such as 192.0.2.0/24 or 2001:db8::/32");
-        ranges += (ranges.empty() ? "" : " ") + range;
     }
+    const auto ranges = strings::joined(wanted.addresses, " ");
     constexpr std::size_t kLongestRanges = 1000;
     if (ranges.size() > kLongestRanges)
         throw Refused(

@@ -79,16 +79,16 @@ int erase_command(const Call& call)
         std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; });
     if (!is_known) throw admin::Refused("nothing is known of " + what.text());
     if (!call.has("yes")) {
-        std::string sentence;
+        std::vector<std::string> counts;
         for (const auto& [table, count] : rows) {
-            if (count > 0)
-                sentence += (sentence.empty() ? "" : ", ") + std::to_string(count) + " in " + table;
+            if (count > 0) counts.push_back(std::to_string(count) + " in " + table);
         }
         const auto account = erasure.account();
         const auto whose = account.empty() ? "the domain is not there any more"
                                            : "the domain belongs to the account " + account;
         throw admin::Refused(
-            "of " + what.text() + " there are these rows: " + sentence + "; " + whose
+            "of " + what.text() + " there are these rows: " + strings::joined(counts, ", ") + "; "
+                + whose
                 + "; nothing was erased. With --yes they are, with all mail, and nothing brings it back"
                 + (what.is_deleted_only
                        ? "."

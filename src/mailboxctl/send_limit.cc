@@ -9,12 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 #include <system_error>
 
+#include "base/strings.h"
 #include "db/accounts.h"
 
 namespace send_limit {
@@ -40,9 +41,8 @@ std::string value(const Request& request, const std::string& name)
 
 std::int64_t number(const std::string& text)
 {
-    std::int64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
+    constexpr auto kGreatest = std::numeric_limits<std::int64_t>::max();
+    return static_cast<std::int64_t>(strings::whole_number(text, kGreatest).value_or(0));
 }
 
 // The names that a mailbox is counted by, and how many mailboxes share each.

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
+#include <limits>
 #include <memory>
 #include <string_view>
 
 #include "base/crypto.h"
 #include "base/json.h"
+#include "base/strings.h"
 
 namespace doveadm {
 namespace {
@@ -183,11 +184,9 @@ std::optional<Client::Counted> Client::count(const std::string& name) const
     if (answers[0].is_error) return std::nullopt;
     Counted counted;
     const auto add = [&](std::int64_t& sum, const std::string& text) {
-        std::int64_t number = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (error != std::errc{} || end != text.data() + text.size())
-            fail(where_, "it did not count the folders of " + name);
-        sum += number;
+        const auto number = strings::whole_number(text, std::numeric_limits<std::int64_t>::max());
+        if (!number) fail(where_, "it did not count the folders of " + name);
+        sum += static_cast<std::int64_t>(*number);
     };
     for (const auto& [index, folder] : answers[0].payload.members) {
         add(counted.bytes, member(folder, "vsize"));

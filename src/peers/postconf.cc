@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdio>
 #include <regex>
-#include <sstream>
 #include <stdexcept>
 
 #include "base/strings.h"
@@ -30,10 +29,7 @@ Postfix::Answer Postfix::setting(const std::string& name) const
 
 std::vector<std::string> Postfix::lines(const std::vector<std::string>& arguments) const
 {
-    std::istringstream text{run("postconf", arguments).text};
-    std::vector<std::string> all;
-    for (std::string line; std::getline(text, line); all.push_back(line)) {}
-    return all;
+    return strings::words(run("postconf", arguments).text, "\n");
 }
 
 const std::vector<Postfix::Service>& Postfix::services() const
@@ -41,11 +37,10 @@ const std::vector<Postfix::Service>& Postfix::services() const
     if (services_) return *services_;
     services_.emplace();
     for (const auto& line : lines({"-M"})) {
-        std::istringstream fields{line};
-        std::string name, type, skipped, program;
-        fields >> name >> type;
-        for (int i = 0; i < 5; ++i) fields >> skipped;
-        if (fields >> program) services_->push_back({name + "/" + type, program});
+        const auto fields = strings::words(line);
+        constexpr std::size_t kName = 0, kType = 1, kProgram = 7;  // master(5)
+        if (fields.size() > kProgram)
+            services_->push_back({fields[kName] + "/" + fields[kType], fields[kProgram]});
     }
     return *services_;
 }

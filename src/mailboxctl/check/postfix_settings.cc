@@ -1,11 +1,12 @@
 #include "mailboxctl/check/postfix_settings.h"
 
 #include <algorithm>
-#include <cctype>
 #include <regex>
 #include <sstream>
 #include <tuple>
 #include <vector>
+
+#include "base/strings.h"
 
 namespace smtp {
 namespace {
@@ -14,21 +15,12 @@ using check::Result;
 using check::Verdict;
 using check::wrong;
 
-std::string lower(std::string text)
-{
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
+using strings::lower_case;
 
-std::vector<std::string> words(std::string text)
+// Returns the words of a setting, in lower case.
+std::vector<std::string> words(const std::string& text)
 {
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == ',' || c == ':'; }, ' ');
-    std::istringstream stream{lower(text)};
-    std::vector<std::string> all;
-    for (std::string word; stream >> word;) all.push_back(word);
-    return all;
+    return strings::words(lower_case(text), ",: \t\r\n");
 }
 
 bool has(const std::string& text, std::string_view word)
@@ -50,7 +42,7 @@ bool is_older(const std::string& version, int major, int minor)
 // smtpd_tls_protocols has two ways to say it.
 bool refuses_old_tls(const std::string& protocols)
 {
-    const auto text = lower(protocols);
+    const auto text = lower_case(protocols);
     if (const auto at = text.find(">="); at != std::string::npos)
         return text.find("tlsv1.2", at) != std::string::npos
                || text.find("tlsv1.3", at) != std::string::npos;
@@ -85,7 +77,7 @@ private:
 
 Result judge_end_of_data(const Service& service, const std::string& version)
 {
-    const auto forbids = lower(service.setting("smtpd_forbid_bare_newline"));
+    const auto forbids = lower_case(service.setting("smtpd_forbid_bare_newline"));
     if (forbids != "normalize" && forbids != "yes" && forbids != "reject") {
         return wrong(service.name()
                      + " lets a message carry a second one with a forged sender (CVE-2023-51764): "
@@ -110,9 +102,10 @@ Result judge_end_of_data(const Service& service, const std::string& version)
 
 Result judge_login(const Service& service)
 {
-    if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
-    const bool is_mandatory = lower(service.setting("smtpd_tls_wrappermode")) == "yes"
-                              || lower(service.setting("smtpd_tls_security_level")) == "encrypt";
+    if (lower_case(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
+    const bool is_mandatory =
+        lower_case(service.setting("smtpd_tls_wrappermode")) == "yes"
+        || lower_case(service.setting("smtpd_tls_security_level")) == "encrypt";
     const std::string kind = is_mandatory ? "smtpd_tls_mandatory_" : "smtpd_tls_";
     if (!refuses_old_tls(service.setting(kind + "protocols"))) {
         return wrong(service.name() + " takes passwords over TLS before 1.2: "
@@ -131,7 +124,7 @@ Result judge_login(const Service& service)
 // any more still sends.
 Result judge_senders(const Service& service)
 {
-    if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
+    if (lower_case(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
     const auto restrictions = service.setting("smtpd_sender_restrictions") + " "
                               + service.setting("smtpd_recipient_restrictions");
     const auto names = [&](const char* what) {

@@ -11,11 +11,11 @@
 #include <optional>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "base/strings.h"
 #include "db/connection.h"
 #include "mailboxctl/check/item.h"
 #include "mailboxctl/check/postfix_settings.h"
@@ -43,10 +43,7 @@ constexpr std::array<Use, 6> kUses{{{"virtual_mailbox_domains", "domains"},
 // out, because the proxy answers only while Postfix runs.
 std::string table_in(const std::string& value, const std::string& name)
 {
-    std::string words = value;
-    std::replace(words.begin(), words.end(), ',', ' ');
-    std::istringstream all{words};
-    for (std::string word; all >> word;) {
+    for (auto word : strings::words(value, ", \t\r\n")) {
         if (word.starts_with("proxy:")) word.erase(0, word.find(':') + 1);
         if (word.starts_with("mysql:") && word.ends_with("/mailboxd-" + name + ".cf")) return word;
     }
