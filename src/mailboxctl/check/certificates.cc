@@ -23,15 +23,14 @@ std::int64_t least_left(const tls::Shown& shown)
 
 Result certificates(const Config& config)
 {
-    if (config.tls_urls.empty())
-        return unknown("none was looked at: the setting tls_urls is missing");
+    if (config.tls_urls.empty()) return unknown("skipped: the setting tls_urls is missing");
     for (const auto& url : config.tls_urls) {
         const auto shown = tls::certificate(url, config.tls_ca_file, std::chrono::seconds{5});
         if (!shown.problem.empty()) return wrong(url + ": " + shown.problem);
         if (shown.valid_until - std::time(nullptr) < least_left(shown)) {
-            return wrong(url + " shows a certificate that ends "
+            return wrong(url + " shows a certificate that expires at "
                          + admin::time_text(shown.valid_until)
-                         + ": see why it was not renewed, or reload who shows it");
+                         + ": check why it was not renewed, or reload the server that shows it");
         }
     }
     return ok();

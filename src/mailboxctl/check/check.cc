@@ -38,7 +38,7 @@ Result examine(Item item, Installation& of)
 {
     switch (item) {
     case Item::secrets: return secrets(of.config);
-    case Item::sockets: return sockets::are_for_nginx(of.config);
+    case Item::sockets: return sockets(of.config);
     case Item::service_user: return connection(of.service);
     case Item::ctl_user: return connection(of.ctl);
     case Item::schema: return schema(of.service);
@@ -83,9 +83,8 @@ Result examine(Item item, Installation& installation, std::set<std::string>& rep
     try {
         return examine(item, installation);
     } catch (const std::exception& error) {
-        return reported.insert(error.what()).second
-                   ? wrong(error.what())
-                   : unknown("it was not looked at, for a reason that is told above");
+        return reported.insert(error.what()).second ? wrong(error.what())
+                                                    : unknown("skipped; see above");
     }
 }
 

@@ -55,13 +55,13 @@ Result names(DatabaseUser& ctl)
             if (is_actor && found.verdict == Verdict::ok)
                 found = note(
                     "account " + name
-                    + " is called like an actor of the audit log, which shows both under that name");
+                    + " has the name of an actor in the audit log, which shows both under that name");
             continue;
         }
         const auto domain = mailbox::Domain::parse(name);
-        const auto why = domain ? mailbox::obstacle_to_hosting(*domain) : "it is no domain name";
+        const auto why = domain ? mailbox::obstacle_to_hosting(*domain) : "it is not a domain name";
         if (why.empty()) continue;
-        const auto says = "domain " + name + " could not be added any more: " + std::string{why}
+        const auto says = "domain " + name + " could not be added today: " + std::string{why}
                           + "; move its mailboxes to another domain and remove it";
         if (domain && mailbox::is_word(*domain)) return wrong(says);
         if (found.verdict == Verdict::ok) found = note(says);
@@ -69,8 +69,8 @@ Result names(DatabaseUser& ctl)
     if (found.verdict == Verdict::ok) {
         for (auto unnamed = ctl.connection().query(kUnnamed); unnamed.next();) {
             if (!unicode::u_labels(unnamed.text(1))) continue;
-            return wrong("nobody can log in with the Unicode form of domain " + unnamed.text(1)
-                         + ", which the tables do not know: mailboxctl migrate adds it");
+            return wrong("the tables lack the Unicode form of domain " + unnamed.text(1)
+                         + ", so no one can log in with it: mailboxctl migrate adds it");
         }
     }
     return found;
@@ -80,9 +80,9 @@ Result counters(DatabaseUser& ctl)
 {
     auto rows = ctl.connection().query(kWrongCounters);
     if (!rows.next()) return ok();
-    return wrong("domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has "
-                 + rows.text(3)
-                 + ": somebody changed the tables by hand; set domain.mailboxes to what it has");
+    return wrong(
+        "domain " + rows.text(1) + " counts " + rows.text(2) + " mailboxes and has " + rows.text(3)
+        + ", because someone changed the tables by hand: set domain.mailboxes to the number that it has");
 }
 
 Result ranges(DatabaseUser& ctl)
@@ -90,8 +90,8 @@ Result ranges(DatabaseUser& ctl)
     auto rows = ctl.connection().query(kWrongRanges);
     if (!rows.next()) return ok();
     return wrong(
-        "the counts of ranges of domain " + rows.text(1)
-        + " do not add up, so that skip finds a wrong place: somebody changed the tables by hand; when they are mended, send mailboxd SIGHUP");
+        "the range counts of domain " + rows.text(1)
+        + " do not add up, because someone changed the tables by hand, so a large skip finds the wrong place: repair them, then send mailboxd SIGHUP");
 }
 
 Result sizes(DatabaseUser& ctl)
@@ -99,9 +99,9 @@ Result sizes(DatabaseUser& ctl)
     auto rows = ctl.connection().query(kWrongSizes);
     if (!rows.next()) return ok();
     return wrong(
-        rows.text(1) + " has size_bytes " + rows.text(2) + " where Dovecot said " + rows.text(3)
-        + ": a trigger was missing for a while, or somebody changed the tables by hand; mailboxctl mailbox recount "
-        + rows.text(1) + " counts it anew");
+        rows.text(1) + " has size_bytes " + rows.text(2) + ", but Dovecot reported " + rows.text(3)
+        + ": a trigger was missing for a while, or someone changed the tables by hand; mailboxctl mailbox recount "
+        + rows.text(1) + " counts it again");
 }
 
 }  // namespace check

@@ -9,6 +9,7 @@
 #include "db/migrate.h"
 #include "db/rights.h"
 #include "db/server.h"
+#include "mailboxctl/check/item.h"
 
 namespace check {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 Result rights(const Config::Database& database, const Config& config, const std::string& program)
 {
     if (const auto why = obstacle_to_use(database, program + "_db_password_file"); !why.empty())
-        return unknown("they were not looked at: " + why);
+        return unknown("skipped: " + why);
     DatabaseUser its{database, config};
     return rights(its, "mailboxd_" + program);
 }
@@ -73,8 +74,7 @@ Result server(DatabaseUser& service, const Config& config)
         ::server::try_change(service.connection());
     } catch (const db::Error& error) {
         constexpr int kDenied = 1142;
-        if (error.number == kDenied)
-            return unknown("changes were not tried, because a right is missing: see the next line");
+        if (error.number == kDenied) return skipped(Item::service_rights);
         throw;
     }
     const auto found = ::server::shortfalls(service.connection(), config);
@@ -87,8 +87,9 @@ Result rights(DatabaseUser& user, std::string_view role)
     if (!refused.empty()) return wrong(refused);
     if (excess.empty()) return ok();
     return note(
-        "it may do more than it needs, such as " + excess[0] + " (" + std::to_string(excess.size())
-        + " rights in all): somebody who gets its password may, too; sql/grants.sql says what is enough");
+        "it has more rights than it needs, for example " + excess[0] + " ("
+        + std::to_string(excess.size())
+        + " in all): anyone who gets its password has them, too; sql/grants.sql lists what is enough");
 }
 
 Result dovecot_rights(const Config& config)
@@ -107,8 +108,8 @@ Result tables(DatabaseUser& ctl)
     std::set<std::string> tables, keys;
     for (auto rows = ctl.connection().query(kEngines); rows.next(); tables.insert(rows.text(1))) {
         if (rows.text(2) == "InnoDB") continue;
-        return wrong(rows.text(1) + " has the engine " + rows.text(2)
-                     + ", which takes no part in transactions: ALTER TABLE " + rows.text(1)
+        return wrong(rows.text(1) + " uses the engine " + rows.text(2)
+                     + ", which has no transactions: ALTER TABLE " + rows.text(1)
                      + " ENGINE = InnoDB");
     }
     for (auto rows = ctl.connection().query(kKeys); rows.next();) keys.insert(rows.text(1));
@@ -116,8 +117,8 @@ Result tables(DatabaseUser& ctl)
         const std::string table{name};
         if (!tables.contains(table) || keys.contains(table + " (" + columns + ")")) continue;
         return wrong(table + " has lost the unique key (" + columns
-                     + "), so that the same can be there twice: ALTER TABLE " + table
-                     + " ADD UNIQUE KEY (" + columns + ")");
+                     + "), so duplicates are possible: ALTER TABLE " + table + " ADD UNIQUE KEY ("
+                     + columns + ")");
     }
     return ok();
 }
@@ -127,7 +128,7 @@ Result durability(DatabaseUser& ctl)
     auto rows = ctl.connection().query(kDurability);
     rows.next();
     const auto lacks = [](const std::string& setting) {
-        return wrong("the server forgets acknowledged changes when the machine crashes: set "
+        return wrong("the server loses acknowledged changes if the machine crashes: set "
                      + setting);
     };
     if (rows.integer(1) == 0) return lacks("innodb_flush_log_at_trx_commit = 1");

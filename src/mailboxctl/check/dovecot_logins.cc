@@ -10,7 +10,7 @@ namespace check {
 
 Result dovecot(const Config& config, DatabaseUser& ctl)
 {
-    if (config.doveadm.empty()) return unknown("it was not asked: the setting doveadm is missing");
+    if (config.doveadm.empty()) return unknown("skipped: the setting doveadm is missing");
     try {
         const auto asked = sample(ctl.connection());
         const doveadm::Client client{config, std::chrono::seconds{5}};
@@ -20,16 +20,16 @@ Result dovecot(const Config& config, DatabaseUser& ctl)
         if (sample(ctl.connection()).login_name != asked.login_name)
             return ok();  // the mailbox has changed meanwhile
         return wrong(
-            "it does not " + std::string{knows ? "let in " : "know "} + asked.address
-            + ", which is in the tables: see whether its mailboxd-sql.conf.ext leads to this database, and into its log");
+            "it does not " + (knows ? "let " + asked.address + " log in" : "know " + asked.address)
+            + ", which is in the tables: check whether its mailboxd-sql.conf.ext names this database, and read its log");
     } catch (const doveadm::WrongKey& error) {
         return wrong(error.what());
     } catch (const doveadm::Unasked& error) {
         return unknown(
             std::string{error.what()}
-            + ": run this as root; the settings doveadm and doveadm_key_file have to be as Dovecot has them");
+            + ": run this as root; the settings doveadm and doveadm_key_file must match Dovecot's");
     } catch (const doveadm::Failed& error) {
-        return wrong(std::string{error.what()} + ": see whether Dovecot runs, and into its log");
+        return wrong(std::string{error.what()} + ": check whether Dovecot runs, and read its log");
     }
 }
 

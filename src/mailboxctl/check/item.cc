@@ -1,6 +1,7 @@
 #include "mailboxctl/check/item.h"
 
 #include <stdexcept>
+#include <string>
 
 namespace check {
 
@@ -36,6 +37,11 @@ const char* name(Item item)
     case Item::mail_store: return "mail store";
     }
     throw std::logic_error("no item");
+}
+
+Result skipped(Item reported_by)
+{
+    return unknown("skipped; see \"" + std::string{name(reported_by)} + "\"");
 }
 
 }  // namespace check

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 
+#include "base/check_result.h"
+
 namespace check {
 
 enum class Item {
@@ -49,5 +51,8 @@ static_assert(kItems.size() == static_cast<std::size_t>(Item::mail_store) + 1);
 
 // Returns the name that is printed.
 const char* name(Item item);
+
+// Returns the result of a check that could not be done for a reason that the other item reports.
+Result skipped(Item reported_by);
 
 }  // namespace check

@@ -44,15 +44,16 @@ constexpr char kInstances[] = "/proc/sys/fs/inotify/max_user_instances";
 
 Result mail_store(const Config& config, DatabaseUser& ctl)
 {
-    if (config.store.empty()) return unknown("it was not looked at: the setting store is missing");
+    if (config.store.empty()) return unknown("skipped: the setting store is missing");
     ctl.connection();  // now, because perhaps only root may read its password
     ::janitor::become_owner_of_store(config);
     if (::access(config.store.c_str(), R_OK | W_OK | X_OK) != 0) {
         const auto says = config.store + ": " + std::generic_category().message(errno);
         if (config.store_user.empty() && errno == EACCES)
             return unknown(says + ": run this as root, or as its owner");
-        return wrong(says + "; it has to be there and to belong to "
-                     + (config.store_user.empty() ? "who runs the janitor" : config.store_user));
+        return wrong(
+            says + "; it must exist and belong to "
+            + (config.store_user.empty() ? "the user that runs the janitor" : config.store_user));
     }
     const storage::Store store{config.store};
     ::janitor::Purge purge{ctl.session(), config};
@@ -63,8 +64,8 @@ Result mail_store(const Config& config, DatabaseUser& ctl)
         if (const auto misfits = store.misfits(prefix); !misfits.empty()) {
             const auto owner = config.store_user.empty() ? "the store's owner" : config.store_user;
             return wrong(
-                misfits[0] + " has to be a folder of " + owner
-                + ", and is a file, a link or another's, as after a restore by root: chown -R what was restored, remove a link");
+                misfits[0] + " must be a folder of " + owner
+                + ", but is a file, a link or another user's, for example after a restore by root: chown -R what was restored, remove a link");
         }
         // Compared twice: a mailbox may be deleted after the tables are read and before the
         // folders are.
@@ -85,15 +86,15 @@ Result mail_store(const Config& config, DatabaseUser& ctl)
     }
     if (lost > 0) {
         return wrong(
-            std::to_string(lost) + " mailboxes have had mail and have no folder, such as "
+            std::to_string(lost) + " mailboxes have had mail but have no folder, for example "
             + lost_example
-            + ": see whether the store is mounted there; otherwise bring it back from the backup");
+            + ": check whether the store is mounted there; otherwise restore it from the backup");
     }
     if (unknown_folders > 0) {
         return note(
-            std::to_string(unknown_folders) + " folders belong to no mailbox, such as "
+            std::to_string(unknown_folders) + " folders belong to no mailbox, for example "
             + unknown_example
-            + ", as after a restore: look into them; mailboxctl janitor --orphans removes them");
+            + ": a restore can leave such folders; look into them, then remove them with mailboxctl janitor --orphans");
     }
     return ok();
 }
@@ -103,13 +104,12 @@ Result kernel(const Config& config)
     constexpr std::int64_t kEnough = 1024;
     std::ifstream file{kInstances};
     std::int64_t instances = 0;
-    if (config.store.empty())
-        return unknown("its limits were not looked at: the setting store is missing");
+    if (config.store.empty()) return unknown("skipped: the setting store is missing");
     if (!(file >> instances)) return unknown(std::string{kInstances} + " cannot be read");
     if (instances >= kEnough) return ok();
     return note(
         "fs.inotify.max_user_instances is " + std::to_string(instances)
-        + ": so many IMAP sessions hear of new mail at once, and the others up to half a minute"
+        + ": only that many IMAP sessions learn of new mail at once, the others up to half a minute"
           " later; cp /usr/share/mailboxd/mailboxd-sysctl.conf /etc/sysctl.d && sysctl --system");
 }
 

@@ -8,12 +8,8 @@
 
 #include "base/strings.h"
 
-namespace smtp {
+namespace check {
 namespace {
-
-using check::Result;
-using check::Verdict;
-using check::wrong;
 
 using strings::lower_case;
 
@@ -29,7 +25,7 @@ bool has(const std::string& text, std::string_view word)
     return std::find(all.begin(), all.end(), word) != all.end();
 }
 
-// `3.10.2` is not older than 3.10.
+// True if a version such as `3.9.1` is older than major.minor; `3.10.2` is not older than 3.10.
 bool is_older(const std::string& version, int major, int minor)
 {
     std::istringstream stream{version};
@@ -39,7 +35,7 @@ bool is_older(const std::string& version, int major, int minor)
     return std::tie(its_major, its_minor) < std::tie(major, minor);
 }
 
-// smtpd_tls_protocols has two ways to say it.
+// Understands both notations of smtpd_tls_protocols: `>=TLSv1.2` and lists such as `!TLSv1`.
 bool refuses_old_tls(const std::string& protocols)
 {
     const auto text = lower_case(protocols);
@@ -51,7 +47,7 @@ bool refuses_old_tls(const std::string& protocols)
                && !has(text, "tlsv1.1"));
 }
 
-// One smtpd service: its own option in master.cf, or main.cf's setting.
+// One smtpd service of master.cf, with its settings.
 class Service {
 public:
     Service(const postconf::Postfix& postfix, std::string name)
@@ -59,7 +55,8 @@ public:
     {
     }
     std::string setting(const std::string& name) const { return postfix_.setting_of(name_, name); }
-    // The command that changes a setting: in master.cf if it stands there.
+    // Returns the command that changes a setting: in master.cf if it is set there, otherwise in
+    // main.cf.
     std::string command(const std::string& name, const std::string& value) const
     {
         const auto short_value =
@@ -84,7 +81,7 @@ Result judge_end_of_data(const Service& service, const std::string& version)
                      + service.command("smtpd_forbid_bare_newline", "normalize"));
     }
     if (!service.setting("smtpd_forbid_bare_newline_exclusions").empty()) {
-        return check::note(
+        return note(
             service.name()
             + " lets clients of smtpd_forbid_bare_newline_exclusions hide a second message in one: "
             + service.command("smtpd_forbid_bare_newline_exclusions", ""));
@@ -108,20 +105,20 @@ Result judge_login(const Service& service)
         || lower_case(service.setting("smtpd_tls_security_level")) == "encrypt";
     const std::string kind = is_mandatory ? "smtpd_tls_mandatory_" : "smtpd_tls_";
     if (!refuses_old_tls(service.setting(kind + "protocols"))) {
-        return wrong(service.name() + " takes passwords over TLS before 1.2: "
+        return wrong(service.name() + " accepts passwords over TLS older than 1.2: "
                      + service.command(kind + "protocols", ">=TLSv1.2"));
     }
     const auto excluded = service.setting(kind + "exclude_ciphers") + " "
                           + service.setting("smtpd_tls_exclude_ciphers");
     if (!has(excluded, "anull")) {
-        return wrong(service.name() + " takes passwords by ciphers without a certificate: "
+        return wrong(service.name() + " accepts passwords over ciphers without a certificate: "
                      + service.command(kind + "exclude_ciphers", "aNULL, MD5, RC4, 3DES"));
     }
     return {};
 }
 
-// Where our users log in: whose address they send from, and whether a login that is not in force
-// any more still sends.
+// For services where users log in: whose address they may send from, and whether a session may go
+// on sending after its login was revoked.
 Result judge_senders(const Service& service)
 {
     if (lower_case(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
@@ -134,8 +131,7 @@ Result judge_senders(const Service& service)
         ": the guide, \"Mail\", has the commands for a submission service of your own";
     if (!names("mailboxd-own.regexp") && !names("reject_sender_login_mismatch")
         && !names("reject_authenticated_sender_login_mismatch")) {
-        return wrong(service.name() + " lets whoever has logged in send in anybody's name"
-                     + remedy);
+        return wrong(service.name() + " lets every login send with any sender address" + remedy);
     }
     if (!names("mailboxd-logins.cf"))
         return wrong(service.name()
@@ -148,17 +144,16 @@ Result judge_reports(const postconf::Postfix& postfix)
 {
     for (const std::string service : {"bounce/unix", "defer/unix", "trace/unix"}) {
         if (postfix.setting_of(service, "cleanup_service_name") == "mailboxd-bounces") continue;
-        return check::note(service
-                           + " shows the names of mailboxes inside Dovecot to senders: postconf -P "
-                           + service + "/cleanup_service_name=mailboxd-bounces " + service
-                           + "/internal_mail_filter_classes=bounce");
+        return note(service + " shows senders the internal names of mailboxes: postconf -P "
+                    + service + "/cleanup_service_name=mailboxd-bounces " + service
+                    + "/internal_mail_filter_classes=bounce");
     }
     return {};
 }
 
 }  // namespace
 
-Result judge(const postconf::Postfix& postfix, const std::set<std::string>& domains)
+Result judge_postfix(const postconf::Postfix& postfix, const std::set<std::string>& domains)
 {
     const auto version = postfix.setting("mail_version").text;
     std::set<std::string> names;
@@ -185,12 +180,12 @@ Result judge(const postconf::Postfix& postfix, const std::set<std::string>& doma
     for (const auto& word : words(postfix.setting("mydestination").text)) {
         if (domains.contains(word)) {
             add(wrong(
-                "its mydestination has " + word
-                + ", a domain of ours, so its mail does not get to the mailboxes: take it out of mydestination, or give the"
+                "mydestination has " + word
+                + ", a domain of ours, so its mail does not reach the mailboxes: remove it from mydestination, or give the"
                   " server (myhostname) another name"));
         }
     }
     return worst;
 }
 
-}  // namespace smtp
+}  // namespace check

@@ -82,7 +82,7 @@ std::optional<Result> option_file(const std::string& table)
     }
     return note(
         table
-        + " names no option_file, so that the server's own settings count, such as autocommit and wait_timeout:"
+        + " names no option_file, so the server's own settings apply, for example autocommit and wait_timeout:"
           " fill in this release's files, as CHANGES.md says");
 }
 
@@ -106,28 +106,27 @@ std::optional<Result> sending_count(const Config& config, const postconf::Postfi
             // Item::postfix_rights reports it.
         } catch (const db::Error& error) {
             return wrong(
-                std::string{
-                    "what a mailbox sends cannot be counted, so that nobody can send (451): "}
+                std::string{"what mailboxes send cannot be counted, so no one can send (451): "}
                 + error.what());
         }
     }
     if (is_old)
         return note(
-            "its files are those of an earlier release: fill them in anew, as CHANGES.md says");
+            "its files are from an earlier release: fill in this release's files, as CHANGES.md says");
     const auto socket = programs.policy_socket("mailboxd-sending");
     if (socket.empty())
         return note(
-            "it does not ask mailboxctl how much a mailbox may send: mailboxd-master.cf says what belongs there");
+            "it does not ask mailboxctl how much a mailbox may send: mailboxd-master.cf shows the entry");
     try {
         const auto answer = send_limit::ask(socket);
         if (answer == "action=DUNNO") return std::nullopt;
-        return wrong(socket + " says " + answer + ": nobody can send; the mail log says why");
+        return wrong(socket + " answers " + answer + ", so no one can send: the mail log says why");
     } catch (const std::runtime_error& error) {
         if (::geteuid() != 0) return unknown(std::string{error.what()} + ": run this as root");
         return wrong(
             std::string{error.what()}
-            + ": nobody can send (451). See whether Postfix runs, and into the mail log; the user of"
-              " mailboxd-sending in master.cf has to read mailboxd.conf and its postfix_db_password_file");
+            + ", so no one can send (451): check whether Postfix runs, and read the mail log; the user of"
+              " mailboxd-sending in master.cf must be able to read mailboxd.conf and its postfix_db_password_file");
     }
 }
 
@@ -137,17 +136,17 @@ constexpr char kDomains[] = "SELECT name FROM domain";
 
 Result postfix(const Config& config, DatabaseUser& ctl)
 {
-    if (config.postfix.empty()) return unknown("it was not asked: the setting postfix is missing");
+    if (config.postfix.empty()) return unknown("skipped: the setting postfix is missing");
     const postconf::Postfix programs{config.postfix};
     const auto asked = sample(ctl.connection());
     for (const auto& [setting, name] : kUses) {
         const auto value = programs.setting(setting);
         if (!value.is_well)
-            return wrong("postconf does not tell its " + std::string{setting} + ": " + value.text);
+            return wrong("postconf does not print " + std::string{setting} + ": " + value.text);
         const auto table = table_in(value.text, name);
         if (table.empty())
-            return wrong("its " + std::string{setting} + " does not name mailboxd-" + name
-                         + ".cf: mailboxd-main.cf says what belongs there");
+            return wrong(std::string{setting} + " does not name mailboxd-" + name
+                         + ".cf: mailboxd-main.cf shows the setting");
         const auto& key = name == std::string_view{"domains"} ? asked.domain : asked.address;
         const auto before = ::postfix::find(ctl.connection(), name, key);
         const auto answer = programs.look_up(key, table);
@@ -160,8 +159,8 @@ Result postfix(const Config& config, DatabaseUser& ctl)
         };
         if (is_as(before) || is_as(::postfix::find(ctl.connection(), name, key))) continue;
         return wrong(
-            table + " says " + (answer.is_well ? answer.text : "nothing") + " about " + key
-            + ", and the tables another thing: see whether it leads to this database and is of this release");
+            table + " finds " + (answer.is_well ? answer.text : "nothing") + " for " + key
+            + ", which contradicts the database: check whether the file names this database and is from this release");
     }
     if (const auto found = sending_count(config, programs)) return *found;
     for (const auto& table : programs.tables()) {
@@ -178,13 +177,12 @@ Result postfix(const Config& config, DatabaseUser& ctl)
 
 Result postfix_settings(const Config& config, DatabaseUser& ctl)
 {
-    if (config.postfix.empty())
-        return unknown("they were not looked at: the setting postfix is missing");
+    if (config.postfix.empty()) return unknown("skipped: the setting postfix is missing");
     const postconf::Postfix programs{config.postfix};
-    if (!programs.setting("mydestination").is_well) return ok();  // Item::postfix reports it
+    if (!programs.setting("mydestination").is_well) return skipped(Item::postfix);
     std::set<std::string> domains;
     for (auto rows = ctl.connection().query(kDomains); rows.next();) domains.insert(rows.text(1));
-    return smtp::judge(programs, domains);
+    return judge_postfix(programs, domains);
 }
 
 }  // namespace check

@@ -43,15 +43,16 @@ Result secret_file(const std::string& file, mode_t group_may)
     struct stat status {};
     if (file.empty()) return ok();
     if (::stat(file.c_str(), &status) != 0)
-        return errno == EACCES ? unknown(file + " cannot be looked at: run this as root") : ok();
+        return errno == EACCES ? unknown(file + " cannot be examined: run this as root") : ok();
     if ((status.st_mode & S_IROTH) != 0)
-        return wrong(file + " is everybody's to read: chmod o= " + file);
+        return wrong(file + " is readable by every user: chmod o= " + file);
     if ((status.st_mode & S_IWOTH) != 0)
-        return wrong(file + " is everybody's to write: chmod o= " + file);
+        return wrong(file + " is writable by every user: chmod o= " + file);
     if ((status.st_mode & S_IRGRP & ~group_may) == 0 || !has_others(status.st_gid, status.st_uid))
         return ok();
     return note(file
-                + " is its group's to read, and that is not its owner's alone: chmod g= " + file);
+                + " is readable by its group, which has other members than its owner: chmod g= "
+                + file);
 }
 
 Result configuration_file(const std::string& file)
@@ -61,7 +62,7 @@ Result configuration_file(const std::string& file)
     if (!is_there || (status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return ok();
     return wrong(
         file
-        + " is not its owner's alone to write, and who writes it leads the programs to another database: chmod go-w "
+        + " is writable by others than its owner, and they could lead the programs to another database: chmod go-w "
         + file);
 }
 
@@ -96,13 +97,13 @@ Result exposed_secrets(const Config& config)
     if (!config.doveadm_key_file.empty())
         add("the key of Dovecot's doveadm", [&] { return config.doveadm_key(); });
     const auto own = std::filesystem::path{config.path}.parent_path().string();
-    const auto found = exposed::find(
+    const auto found = find_exposed(
         {config.postfix, folder_of_dovecot(config), own == "/etc" ? "" : own}, secrets);
     if (!found) return ok();
     return wrong(
-        found->file + " is everybody's to read, and " + found->secret
-        + " stands in it: take it out there, then give everybody who needs it another one"
-          " (ALTER USER for a database user, its password file, and the filled files again)");
+        found->file + " is readable by every user and contains " + found->secret
+        + ": remove it from the file, then replace it everywhere"
+          " (ALTER USER for a database user, its password file, and the files that were filled in with it)");
 }
 
 }  // namespace

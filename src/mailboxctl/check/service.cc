@@ -55,7 +55,7 @@ Result answer(const std::string& path)
         if (errno != EAGAIN)
             return wrong(
                 says
-                + ": mailboxd does not run: systemctl start mailboxd.socket; its log says why it ended");
+                + ": mailboxd is not running: systemctl start mailboxd.socket; its log says why it ended");
     }
     std::string reply(4096, '\0');
     const auto sent = ::send(connection.number, request.data(), request.size(), MSG_NOSIGNAL);
@@ -63,7 +63,7 @@ Result answer(const std::string& path)
     if (size > 0 && reply.find("Alive") != std::string::npos) return ok();
     return wrong(
         path
-        + " gives no answer within 5 s: see whether mailboxd runs, how long its requests take, and into its log");
+        + " does not answer within 5 s: check whether mailboxd runs and how long its requests take, and read its log");
 }
 
 // Rows stay for as long as a login may take after the change. A running janitor then removes them.
@@ -86,8 +86,8 @@ Result janitor(DatabaseUser& ctl)
     if (rows.integer(1)
         <= std::chrono::seconds{::janitor::kWatched + std::chrono::minutes{1}}.count())
         return ok();
-    return wrong("sessions were to end " + rows.text(1)
-                 + " seconds ago, and nobody has seen to it: the janitor does not run, or cannot:"
+    return wrong("sessions should have ended " + rows.text(1)
+                 + " seconds ago, but the janitor is not running or fails:"
                    " systemctl restart mailboxd-janitor; its log says why");
 }
 

@@ -9,9 +9,11 @@
 namespace check {
 namespace {
 
-const std::string kTriggersLost = "the tables have lost theirs";
-const std::string kTriggersBack =
-    ", so that lists may be old and sizes wrong: " + std::string{db::kMakeRoutines};
+Result missing(const std::string& trigger)
+{
+    return wrong("the trigger " + trigger + " is missing, so lists may be stale and sizes wrong: "
+                 + std::string{db::kMakeRoutines});
+}
 
 constexpr char kSomeDomain[] = "SELECT id, version FROM domain LIMIT 1";
 constexpr char kTouch[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = ?";
@@ -27,7 +29,7 @@ Result domain_trigger(DatabaseUser& ctl)
     connection.execute(kTouch, {domain.integer(1)});
     auto now = connection.query(kVersion, {domain.integer(1)});
     if (!now.next() || now.integer(1) != domain.integer(2)) return ok();
-    return wrong(kTriggersLost + kTriggersBack);
+    return missing("domain_changed");
 }
 
 constexpr char kSomeMailbox[] =
@@ -52,7 +54,7 @@ Result size_triggers(const Config& config, DatabaseUser& ctl)
 {
     if (const auto why = obstacle_to_use(config.dovecot_db, "dovecot_db_password_file");
         !why.empty())
-        return unknown("those of sizes were not tried: " + why);
+        return unknown("the triggers of sizes were not tried: " + why);
     DatabaseUser dovecot{config.dovecot_db, config};
     auto& reader = ctl.connection();
     auto& writer = dovecot.connection();
@@ -81,8 +83,7 @@ Result size_triggers(const Config& config, DatabaseUser& ctl)
           {"mailbox_usage_inserted", stored.size == before.size + 1},
           {"mailbox_usage_updates", changed.version != stored.version},
           {"mailbox_usage_updated", changed.size == before.size + 2}}) {
-        if (!works)
-            return wrong(kTriggersLost + (", such as " + std::string{name}) + kTriggersBack);
+        if (!works) return missing(name);
     }
     return ok();
 }
@@ -119,8 +120,7 @@ Result name_triggers(DatabaseUser& ctl)
     for (const auto& [name, works] : {std::pair{"mailbox_inserts", is_suspended},
                                       {"mailbox_inserted", is_taken},
                                       {"mailbox_deleted", is_kept}}) {
-        if (!works)
-            return wrong(kTriggersLost + (", such as " + std::string{name}) + kTriggersBack);
+        if (!works) return missing(name);
     }
     return ok();
 }
