@@ -53,7 +53,7 @@ public:
         std::int64_t bytes = 0;
         std::vector<std::string> failed;  // why
     };
-    Mail remove_mail(storage::Store& store);
+    Mail remove_mail(maildir::Store& store);
     // The names in the audit log, and with them the addresses of clients.
     void forget();
 

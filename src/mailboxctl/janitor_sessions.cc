@@ -37,7 +37,7 @@ std::optional<Login> login_of(const std::string& user)
     const auto generation =
         strings::whole_number(std::string_view{user}.substr(kId + 1, at - kId - 1),
                               std::numeric_limits<std::int64_t>::max());
-    if (!storage::is_id(id) || !generation) return std::nullopt;
+    if (!maildir::is_id(id) || !generation) return std::nullopt;
     return Login{user, id, static_cast<std::int64_t>(*generation)};
 }
 

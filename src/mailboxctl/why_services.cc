@@ -20,8 +20,8 @@ void check_postfix(Subject& subject, bool has_mailbox)
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
     key += "@" + subject.address.domain();
-    const auto name = postfix::find(subject.connection, "addresses", key);
-    const auto access = postfix::find(subject.connection, "recipients", key);
+    const auto name = postfix_lookups::find(subject.connection, "addresses", key);
+    const auto access = postfix_lookups::find(subject.connection, "recipients", key);
     if (!name) {
         subject.report.add(
             "Postfix", has_mailbox ? Verdict::wrong : Verdict::note,
@@ -54,7 +54,7 @@ void report_unasked(Subject& subject, const std::string& reason)
 
 void ask_dovecot(Subject& subject, const std::optional<life::Mailbox>& mailbox)
 {
-    const doveadm::Client client{subject.call.config, std::chrono::seconds{5}};
+    const dovecot::Client client{subject.call.config, std::chrono::seconds{5}};
     const bool knows = client.user(subject.address.ascii()).has_value();
     if (!mailbox)
         return subject.report.add("Dovecot", knows ? Verdict::note : Verdict::ok,
@@ -92,11 +92,11 @@ void check_dovecot(Subject& subject, const std::optional<life::Mailbox>& mailbox
     }
     try {
         ask_dovecot(subject, mailbox);
-    } catch (const doveadm::Unasked& reason) {
+    } catch (const dovecot::Unasked& reason) {
         report_unasked(subject, reason.what());
     } catch (const Config::Problems& reason) {
         report_unasked(subject, reason.what());  // its key file cannot be read
-    } catch (const doveadm::Failed& error) {
+    } catch (const dovecot::Failed& error) {
         subject.report.add("Dovecot", Verdict::wrong, error.what(),
                            "check that it runs (systemctl status dovecot), and read its log");
         subject.report.close({Use::login, Use::sending}, "not known, Dovecot does not answer");

@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 
-namespace doveadm {
+namespace dovecot {
 namespace {
 
 constexpr std::size_t kLongestAnswer = 256 << 20;  // a session takes about 130 bytes
@@ -195,4 +195,4 @@ std::optional<Client::Counted> Client::count(const std::string& name) const
     return counted;
 }
 
-}  // namespace doveadm
+}  // namespace dovecot

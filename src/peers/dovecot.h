@@ -15,7 +15,7 @@
 
 #include "base/config.h"
 
-namespace doveadm {
+namespace dovecot {
 
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
@@ -65,4 +65,4 @@ private:
     std::chrono::seconds deadline_;
 };
 
-}  // namespace doveadm
+}  // namespace dovecot

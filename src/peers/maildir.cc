@@ -14,7 +14,7 @@
 
 #include "base/descriptor.h"
 
-namespace storage {
+namespace maildir {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
@@ -263,4 +263,4 @@ std::vector<std::string> Store::strangers() const
     return found;
 }
 
-}  // namespace storage
+}  // namespace maildir

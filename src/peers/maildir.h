@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace storage {
+namespace maildir {
 
 using Clock = std::chrono::steady_clock;
 
@@ -56,4 +56,4 @@ private:
     int folder_;
 };
 
-}  // namespace storage
+}  // namespace maildir

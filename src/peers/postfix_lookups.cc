@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace postfix {
+namespace postfix_lookups {
 namespace {
 
 struct Lookup {
@@ -65,4 +65,4 @@ std::optional<std::string> find(db::Connection& connection, std::string_view tab
     return rows.text(1);
 }
 
-}  // namespace postfix
+}  // namespace postfix_lookups

@@ -12,7 +12,7 @@
 
 #include "db/connection.h"
 
-namespace postfix {
+namespace postfix_lookups {
 
 extern const std::map<std::string_view, std::string_view>
     kQueries;  // by table; made from the files by the Makefile
@@ -22,4 +22,4 @@ extern const std::map<std::string_view, std::string_view>
 std::optional<std::string> find(db::Connection& connection, std::string_view table,
                                 std::string_view asked);
 
-}  // namespace postfix
+}  // namespace postfix_lookups

@@ -25,7 +25,7 @@ constexpr char kHadMail[] =
 
 // Returns the mailboxes that must have a folder and have none: addresses by storage id.
 std::map<std::string, std::string> without_folder(db::Connection& connection,
-                                                  const storage::Store& store,
+                                                  const maildir::Store& store,
                                                   const std::string& prefix)
 {
     std::map<std::string, std::string> addresses;
@@ -55,12 +55,12 @@ Result mail_store(const Config& config, DatabaseUser& ctl)
             says + "; it must exist and belong to "
             + (config.store_user.empty() ? "the user that runs the janitor" : config.store_user));
     }
-    const storage::Store store{config.store};
+    const maildir::Store store{config.store};
     ::janitor::Purge purge{ctl.session(), config};
     std::int64_t lost = 0, unknown_folders = 0;
     std::string lost_example, unknown_example;
-    for (int number = 0; number < storage::kPrefixes; ++number) {
-        const auto prefix = storage::prefix(number);
+    for (int number = 0; number < maildir::kPrefixes; ++number) {
+        const auto prefix = maildir::prefix(number);
         if (const auto misfits = store.misfits(prefix); !misfits.empty()) {
             const auto owner = config.store_user.empty() ? "the store's owner" : config.store_user;
             return wrong(

@@ -148,7 +148,7 @@ Result postfix(const Config& config, DatabaseUser& ctl)
             return wrong(std::string{setting} + " does not name mailboxd-" + name
                          + ".cf: mailboxd-main.cf shows the setting");
         const auto& key = name == std::string_view{"domains"} ? asked.domain : asked.address;
-        const auto before = ::postfix::find(ctl.connection(), name, key);
+        const auto before = postfix_lookups::find(ctl.connection(), name, key);
         const auto answer = programs.look_up(key, table);
         if (const auto found = complaint(table, answer)) return *found;
         // The route is defined only in the installed file, so it may differ.
@@ -157,7 +157,7 @@ Result postfix(const Config& config, DatabaseUser& ctl)
             return answer.is_well == expected.has_value()
                    && (is_free || !expected || *expected == answer.text);
         };
-        if (is_as(before) || is_as(::postfix::find(ctl.connection(), name, key))) continue;
+        if (is_as(before) || is_as(postfix_lookups::find(ctl.connection(), name, key))) continue;
         return wrong(
             table + " finds " + (answer.is_well ? answer.text : "nothing") + " for " + key
             + ", which contradicts the database: check whether the file names this database and is from this release");
