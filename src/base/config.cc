@@ -19,7 +19,7 @@ namespace {
 
 namespace po = boost::program_options;
 
-// Takes a setting's text; throws std::invalid_argument with what would be right.
+// Stores a setting's text. Throws std::invalid_argument that says what would be right.
 using Take = std::function<void(Config&, const std::string&)>;
 
 template <typename Number>
@@ -79,7 +79,7 @@ Take take_socket(std::string Config::*field)
     };
 }
 
-// A setting of the server, which all share.
+// Stores a setting of the server, which all database users share.
 Take take_all(std::string Config::Database::*field)
 {
     return [=](Config& config, const std::string& text) {
@@ -125,7 +125,7 @@ void take_tls_urls(Config& config, const std::string& text)
         if (!is_one)
             throw std::invalid_argument(
                 "must be URLs of https, imaps, pop3s, smtps, imap, pop3 or smtp, with blanks between them");
-        // It would be printed.
+        // `check` prints the URLs.
         if (url.find('@') != std::string::npos)
             throw std::invalid_argument("must be without a name and password: an @ is not taken");
     }
@@ -217,7 +217,7 @@ Config::Problems::Problems(const std::vector<std::string>& sentences)
 
 namespace {
 
-// A tab is a blank, and a line may end with CR.
+// Tabs are blanks, and a line may end with CR, so neither counts.
 bool is_control(char c)
 {
     return (static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r') || c == '\x7f';
@@ -264,7 +264,7 @@ std::optional<std::int64_t> Config::size(std::string_view text)
     return static_cast<std::int64_t>(*number << shift);
 }
 
-// Line by line, since the parser tells no line numbers and ends at the first mistake.
+// Reads line by line, because the parser reports no line numbers and stops at the first mistake.
 Config Config::read(const std::string& path)
 {
     std::ifstream file{path};

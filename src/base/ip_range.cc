@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kMappedBits = 96;
 
-// An address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2).
-// `bits_before`: of the mapping, 96 or none.
+// Returns an address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2). Sets `bits_before` to
+// the number of bits that the mapping adds: 96 or 0.
 std::optional<std::array<unsigned char, 16>> parse_address(const std::string& text,
                                                            int& bits_before)
 {
@@ -53,7 +53,7 @@ std::optional<Range> parse_range(std::string_view text)
 
 bool contains(const Range& range, const std::array<unsigned char, 16>& address, int bits_before)
 {
-    // A range of IPv6 that happens to hold the mapping does not mean every IPv4 address.
+    // An IPv6 range that happens to contain the mapping does not mean every IPv4 address.
     if (bits_before == kMappedBits && range.bits < kMappedBits) return false;
     for (int bit = 0; bit < range.bits; ++bit) {
         const auto index = static_cast<std::size_t>(bit / 8);

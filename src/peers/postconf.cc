@@ -13,7 +13,7 @@
 namespace postconf {
 namespace {
 
-// A complaint has several lines.
+// An error message may have several lines.
 Postfix::Answer in_one_line(Postfix::Answer answer)
 {
     answer.text = std::regex_replace(answer.text, std::regex{"\n"}, "; ");
@@ -106,7 +106,7 @@ Postfix::Answer Postfix::look_up(const std::string& key, const std::string& tabl
 Postfix::Answer Postfix::run(const std::string& program,
                              const std::vector<std::string>& arguments) const
 {
-    // Not everybody has the folder of the system's programs among those where a shell looks.
+    // PATH may lack the folder of the system's programs.
     std::string command =
         "PATH=$PATH:/usr/sbin:/usr/local/sbin; " + program + " -c " + strings::for_shell(folder_);
     for (const auto& argument : arguments) command += " " + strings::for_shell(argument);
@@ -117,7 +117,7 @@ Postfix::Answer Postfix::run(const std::string& program,
     while (const auto size = std::fread(piece.data(), 1, piece.size(), pipe))
         answer.text.append(piece.data(), size);
     const int status = ::pclose(pipe);
-    // About settings that nothing knows or uses, on standard error like the complaints.
+    // Warnings about unknown or unused settings, on standard error like the errors.
     answer.text =
         std::regex_replace(answer.text, std::regex{"(^|\n)postconf: warning: [^\n]*"}, "");
     if (answer.text.starts_with('\n')) answer.text.erase(0, 1);

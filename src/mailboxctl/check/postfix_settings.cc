@@ -128,7 +128,7 @@ Result judge_senders(const Service& service)
         return restrictions.find(what) != std::string::npos;
     };
     const std::string remedy =
-        ": the guide, \"Mail\", has the commands for a submission service of your own";
+        ": the guide's page \"Mail servers\" has the commands for a submission service of your own";
     if (!names("mailboxd-own.regexp") && !names("reject_sender_login_mismatch")
         && !names("reject_authenticated_sender_login_mismatch")) {
         return wrong(service.name() + " lets every login send with any sender address" + remedy);
