@@ -1,42 +1,48 @@
-// check_result.h - how something is that was looked at, for the commands that look: check and why.
+// check_result.h - the result of one check, for the commands that examine an installation.
 #pragma once
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
-namespace finding {
+namespace check {
 
-// note: as it should be, or on purpose, but worth knowing. wrong: stands in the way. unknown: could
-// not be looked at, for want of a setting or of rights.
-enum class Mark { ok, note, wrong, unknown };
+// note: in order or set so on purpose, but worth knowing. wrong: needs a repair.
+// unknown: could not be checked, because a setting or a right is missing.
+enum class Verdict { ok, note, wrong, unknown };
 
-inline const char* text(Mark mark)
+// Returns the word that starts a line of the output.
+inline const char* text(Verdict verdict)
 {
-    switch (mark) {
-    case Mark::ok: return "ok";
-    case Mark::note: return "note";
-    case Mark::wrong: return "WRONG";
-    case Mark::unknown: return "?";
+    switch (verdict) {
+    case Verdict::ok: return "ok";
+    case Verdict::note: return "note";
+    case Verdict::wrong: return "WRONG";
+    case Verdict::unknown: return "?";
     }
-    throw std::logic_error("no mark");
+    throw std::logic_error("no verdict");
 }
 
-struct Finding {
-    Mark mark = Mark::ok;
-    std::string says{};  // what it is and what to do; nothing to say where all is well
+struct Result {
+    Verdict verdict = Verdict::ok;
+    std::string message{};  // what was found and what to do about it; empty if all is in order
 };
 
-inline Finding note(std::string says)
+inline Result ok()
 {
-    return {Mark::note, std::move(says)};
+    return {};
 }
-inline Finding wrong(std::string says)
+inline Result note(std::string message)
 {
-    return {Mark::wrong, std::move(says)};
+    return {Verdict::note, std::move(message)};
 }
-inline Finding unknown(std::string says)
+inline Result wrong(std::string message)
 {
-    return {Mark::unknown, std::move(says)};
+    return {Verdict::wrong, std::move(message)};
+}
+inline Result unknown(std::string message)
+{
+    return {Verdict::unknown, std::move(message)};
 }
 
-}  // namespace finding
+}  // namespace check

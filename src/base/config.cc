@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <fstream>
 #include <functional>
 #include <limits>
@@ -14,24 +13,24 @@
 #include <set>
 #include <sstream>
 
+#include "base/strings.h"
+
 namespace {
 
 namespace po = boost::program_options;
 
-// Takes a setting's text; throws std::invalid_argument with what would be right.
+// Stores a setting's text. Throws std::invalid_argument that says what would be right.
 using Take = std::function<void(Config&, const std::string&)>;
 
 template <typename Number>
 Number number(const std::string& text, Number least, Number greatest)
 {
-    Number value{};
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < least
-        || value > greatest) {
+    const auto value = strings::whole_number(text, static_cast<std::uint64_t>(greatest));
+    if (!value || *value < static_cast<std::uint64_t>(least)) {
         throw std::invalid_argument("must be a whole number from " + std::to_string(least) + " to "
                                     + std::to_string(greatest));
     }
-    return value;
+    return static_cast<Number>(*value);
 }
 
 Take take_bytes(std::int64_t Config::*field)
@@ -80,7 +79,7 @@ Take take_socket(std::string Config::*field)
     };
 }
 
-// A setting of the server, which all share.
+// Stores a setting of the server, which all database users share.
 Take take_all(std::string Config::Database::*field)
 {
     return [=](Config& config, const std::string& text) {
@@ -117,9 +116,8 @@ void take_tls_urls(Config& config, const std::string& text)
 {
     constexpr std::array<std::string_view, 7> kSchemes{
         "https://", "imaps://", "pop3s://", "smtps://", "imap://", "pop3://", "smtp://"};
-    std::istringstream words{text};
-    std::vector<std::string> urls;
-    for (std::string url; words >> url;) {
+    const auto urls = strings::words(text);
+    for (const auto& url : urls) {
         const bool is_one =
             std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) {
                 return url.starts_with(scheme) && url.size() > scheme.size();
@@ -127,10 +125,9 @@ void take_tls_urls(Config& config, const std::string& text)
         if (!is_one)
             throw std::invalid_argument(
                 "must be URLs of https, imaps, pop3s, smtps, imap, pop3 or smtp, with blanks between them");
-        // It would be printed.
+        // `check` prints the URLs.
         if (url.find('@') != std::string::npos)
             throw std::invalid_argument("must be without a name and password: an @ is not taken");
-        urls.push_back(url);
     }
     config.tls_urls = urls;
 }
@@ -208,26 +205,19 @@ void take_setting(Config& config, const std::string& name, const std::string& te
     }
 }
 
-std::string joined(const std::vector<std::string>& sentences)
-{
-    std::string text;
-    for (const auto& sentence : sentences) text += (text.empty() ? "" : "\n") + sentence;
-    return text;
-}
-
 }  // namespace
 
 constexpr std::array<Config::Database Config::*, 5> Config::kDatabases{
     &Config::db, &Config::ctl_db, &Config::janitor_db, &Config::dovecot_db, &Config::postfix_db};
 
 Config::Problems::Problems(const std::vector<std::string>& sentences)
-    : std::runtime_error{joined(sentences)}
+    : std::runtime_error{strings::joined(sentences, "\n")}
 {
 }
 
 namespace {
 
-// A tab is a blank, and a line may end with CR.
+// Tabs are blanks, and a line may end with CR, so neither counts.
 bool is_control(char c)
 {
     return (static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\r') || c == '\x7f';
@@ -264,20 +254,17 @@ std::string Config::doveadm_key() const
 std::optional<std::int64_t> Config::size(std::string_view text)
 {
     constexpr std::string_view kUnits = "KMGT";
-    constexpr std::int64_t kGreatest = std::int64_t{1} << 50;
-    std::int64_t number = 0;
-    const auto* const last = text.data() + text.size();
-    const auto [end, error] = std::from_chars(text.data(), last, number);
-    const auto unit = end == last ? std::string_view::npos : kUnits.find(*end);
-    const bool has_unit = unit != std::string_view::npos && end + 1 == last;
+    constexpr std::uint64_t kGreatest = std::uint64_t{1} << 50;
+    const auto unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
+    const bool has_unit = unit != std::string_view::npos;
     const auto shift = has_unit ? 10 * (unit + 1) : 0;
-    if (error != std::errc{} || (end != last && !has_unit) || number < 1
-        || number > kGreatest >> shift)
-        return std::nullopt;
-    return number << shift;
+    if (has_unit) text.remove_suffix(1);
+    const auto number = strings::whole_number(text, kGreatest >> shift);
+    if (!number || *number < 1) return std::nullopt;
+    return static_cast<std::int64_t>(*number << shift);
 }
 
-// Line by line, since the parser tells no line numbers and ends at the first mistake.
+// Reads line by line, because the parser reports no line numbers and stops at the first mistake.
 Config Config::read(const std::string& path)
 {
     std::ifstream file{path};

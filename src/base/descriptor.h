@@ -1,4 +1,4 @@
-// descriptor.h - a file descriptor that is closed when its owner ends.
+// descriptor.h - a file descriptor that is closed when its owner is destroyed.
 #pragma once
 
 #include <unistd.h>
@@ -19,7 +19,7 @@ public:
 
     int number() const { return number_; }
     bool is_open() const { return number_ >= 0; }
-    // Gives the descriptor up: closing it is the caller's from here on.
+    // Gives the descriptor up: the caller must close it.
     int release() { return std::exchange(number_, -1); }
     void reset()
     {

@@ -4,18 +4,19 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string>
+
+#include "base/strings.h"
 
 namespace ip_range {
 namespace {
 
 constexpr int kMappedBits = 96;
 
-// An address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2).
-// `bits_before`: of the mapping, 96 or none.
+// Returns an address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2). Sets `bits_before` to
+// the number of bits that the mapping adds: 96 or 0.
 std::optional<std::array<unsigned char, 16>> parse_address(const std::string& text,
                                                            int& bits_before)
 {
@@ -43,20 +44,16 @@ std::optional<Range> parse_range(std::string_view text)
     if (!address) return std::nullopt;
     auto bits = static_cast<unsigned>(128 - bits_before);
     if (slash != std::string_view::npos) {
-        const auto digits = text.substr(slash + 1);
-        const auto [end, error] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), bits);
-        if (error != std::errc{} || end != digits.data() + digits.size()
-            || bits > static_cast<unsigned>(128 - bits_before)) {
-            return std::nullopt;
-        }
+        const auto given = strings::whole_number(text.substr(slash + 1), bits);
+        if (!given) return std::nullopt;
+        bits = static_cast<unsigned>(*given);
     }
     return Range{*address, bits_before + static_cast<int>(bits)};
 }
 
 bool contains(const Range& range, const std::array<unsigned char, 16>& address, int bits_before)
 {
-    // A range of IPv6 that happens to hold the mapping does not mean every IPv4 address.
+    // An IPv6 range that happens to contain the mapping does not mean every IPv4 address.
     if (bits_before == kMappedBits && range.bits < kMappedBits) return false;
     for (int bit = 0; bit < range.bits; ++bit) {
         const auto index = static_cast<std::size_t>(bit / 8);

@@ -1,13 +1,13 @@
-// ip_range.h - ranges of IP addresses, such as an API key may be restricted to.
+// ip_range.h - ranges of IP addresses, to which an API key may be restricted.
 #pragma once
 
 #include <string_view>
 
 namespace ip_range {
 
-// Whether an address (IPv4 or IPv6 text) is in one of the space-separated ranges.
+// True if an address (IPv4 or IPv6 text) is in one of the space-separated ranges.
 bool is_in_ranges(std::string_view client, std::string_view ranges);
-// Whether `range` is an address or address/bits.
+// True if `range` is an address or address/bits.
 bool is_range(std::string_view range);
 
 }  // namespace ip_range

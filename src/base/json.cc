@@ -35,13 +35,13 @@ void add_flag(cJSON* object, const char* name, bool is_so)
     cJSON_AddItemToObjectCS(object, name, cJSON_CreateBool(is_so ? 1 : 0));
 }
 
-// As raw text: cJSON's numbers are doubles, and from 1e15 on it prints them as 9.007e+15.
+// Adds raw text, because cJSON's numbers are doubles: from 1e15 on it prints them as 9.007e+15.
 void add(cJSON* object, const char* name, std::int64_t number)
 {
     cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(std::to_string(number).c_str()));
 }
 
-// Without the line end that our functions append to a whole answer.
+// Leaves out the line end that our functions append to a whole answer.
 void add_written(cJSON* object, const char* name, const Written& value)
 {
     auto text = value.json;
@@ -85,7 +85,7 @@ std::string quoted(std::string_view text)
 
 namespace {
 
-// RFC 8259's grammar, and no more: cJSON also takes 01, 1., control characters in
+// Accepts RFC 8259's grammar only: cJSON also accepts 01, 1., control characters in
 // strings and any byte below space between tokens, and cuts a string at \u0000.
 class Grammar {
 public:
@@ -157,7 +157,7 @@ private:
         }
         return true;
     }
-    // What stands between brackets, with commas: `item` reads one of it.
+    // Reads what stands between brackets, separated by commas. `item` reads one element.
     template <typename Item>
     bool items(char close, Item item)
     {

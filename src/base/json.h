@@ -1,7 +1,7 @@
 // json.h - strict reading, careful writing; the only file that includes <cJSON.h>.
 //
-// Everything written is compact, ends with one line end, and has its members in the
-// order that the clients know.
+// Everything written is compact, ends with one line end, and has its members in the order that the
+// clients know.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +15,19 @@
 
 namespace json {
 
-// One object with a line end. Names are literals; a value that holds nothing is null.
+// An object's members. Names are literals; std::monostate is written as null.
 struct Written {
     std::string json;  // a value that another function of this module wrote
 };
 using Value = std::variant<std::monostate, std::int64_t, std::string, bool, Written>;
 using Members = std::vector<std::pair<const char*, Value>>;
+// Returns the object, with a line end.
 std::string object(const Members& members);
+// Returns the text as a JSON string, without a line end.
 std::string quoted(std::string_view text);
 
-// Anything that was read: an object's or an array's members (there without names), or the text of a
-// string or number.
+// A value that was read: the members of an object or array (an array's have no names), or the text
+// of a string or number.
 struct Member;
 struct Node {
     std::string text;
@@ -35,19 +37,20 @@ struct Member {
     std::string name;
     Node value;
 };
-std::optional<Node> parse(std::string_view text);  // nothing: it is no JSON
+// Empty if the text is not JSON.
+std::optional<Node> parse(std::string_view text);
 
-// One parsed text of which the members are read in their order, each as often as it was sent.
+// A parsed text. Its members are returned in their order, repeated ones as often as they were sent.
 class Document {
 public:
-    // Returns nothing if the text is not JSON (RFC 8259), not valid UTF-8 included by the caller's
-    // own check.
+    // Empty if the text is not JSON by RFC 8259. The caller checks that it is valid UTF-8.
     static std::optional<Document> parse(std::string_view text);
     Document(Document&&) noexcept;
     ~Document();
 
     bool is_array() const;
-    // The document itself, or the elements of an array. The texts live as long as the document.
+    // Returns the document itself, or the elements if it is an array. The texts live as long as the
+    // document.
     struct Object {
         bool is_object = false;
         // Name and text; no text if the value is not a string.

@@ -42,7 +42,7 @@ void open(const std::string& path)
 {
     int file = STDERR_FILENO;
     if (!path.empty()) {
-        // To open a FIFO that nobody reads would wait for ever.
+        // Otherwise opening a FIFO without a reader would wait forever.
         file = ::open(path.c_str(),
                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
         if (file < 0 || ::fcntl(file, F_SETFL, O_APPEND) != 0)

@@ -1,12 +1,12 @@
-// log.h - one event, one line, to stderr or a file. (Not namespace log: that is a function of
-// <cmath>.)
+// log.h - one event, one line, to stderr or a file. (The namespace is not `log`, because that is a
+// function of <cmath>.)
 //
 //     logging::warning("worker-exit")("pid", pid)("cause", "SIGALRM");
 //
-// writes `warning worker-exit pid=812 cause=SIGALRM` by one write(2), so that lines of
-// several processes never mix. A value with a space, quote or control character is
-// quoted and escaped. The severity says who should act: info nobody, warning watch,
-// error somebody. Never give it a password, a key or a body.
+// writes `warning worker-exit pid=812 cause=SIGALRM` with one write(2), so that lines of several
+// processes never mix. A value with a space, quote or control character is quoted and escaped. The
+// severity says who should act: info no one, warning someone should watch, error someone must act.
+// Never log a password, a key or a body.
 #pragma once
 
 #include <concepts>
@@ -15,19 +15,19 @@
 
 namespace logging {
 
-// From here on every line goes to this file, which is made if it is not there; with an
-// empty path to stderr. Called with the same path again after the file was renamed, it
-// makes a new one. Throws std::system_error, and then all stays as it was.
+// Writes all further lines to this file, which is created if missing; with an empty path to stderr.
+// After the file was renamed, a call with the same path creates a new one. If it throws
+// std::system_error, nothing has changed.
 void open(const std::string& path);
 
-// The same for the file that is written to, after it was renamed. Where that fails, a line
-// in the old one says so, and it returns false.
+// Opens the present file's path again, after the file was renamed. If that fails, logs it to the
+// old file and returns false.
 bool reopen(const std::string& path);
 
 class Line {
 public:
     Line(std::string_view severity, std::string_view event);
-    ~Line();  // writes; an error of write(2) is ignored, there is nowhere to tell it
+    ~Line();  // writes the line; an error of write(2) is ignored, because it cannot be reported
     Line(const Line&) = delete;
     Line& operator=(const Line&) = delete;
 

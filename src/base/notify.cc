@@ -47,7 +47,7 @@ void alive()
     send("WATCHDOG=1");
 }
 
-// The time is by that clock which a reload of Type=notify-reload is compared with.
+// The time is CLOCK_MONOTONIC's, as Type=notify-reload requires.
 void reloading()
 {
     timespec now{};

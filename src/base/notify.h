@@ -1,4 +1,5 @@
-// notify.h - what a service manager is told (sd_notify(3)) and gives (sd_listen_fds(3)).
+// notify.h - messages to the service manager (sd_notify(3)), and the sockets that it hands over
+// (sd_listen_fds(3)).
 //
 // Both protocols are a datagram and an environment variable, so no library is linked
 // for them. Without a service manager every call does nothing.
@@ -14,16 +15,16 @@ void reloading();  // until ready() is called again
 void stopping();
 void alive();
 
-// How often it wants to hear that we are alive, twice as often as it takes us for hung
-// otherwise (sd_watchdog_enabled(3)); nothing: it does not want to.
+// Returns how often to call alive(): half the time after which the service manager takes us for
+// hung (sd_watchdog_enabled(3)). Empty if it does not watch.
 std::optional<std::chrono::microseconds> alive_interval();
 
-// Says so as often as it wants to hear it.
+// Calls alive() as often as the service manager expects.
 class Pulse {
 public:
     using Clock = std::chrono::steady_clock;
-    void beat();  // where it is due
-    // When the next one is; nothing: it does not want to hear any.
+    void beat();  // calls alive() if it is due
+    // Returns when the next call is due. Empty if the service manager does not watch.
     std::optional<Clock::time_point> due() const;
 
 private:
@@ -31,7 +32,7 @@ private:
     Clock::time_point due_{};
 };
 
-// How many listening sockets were handed over, from descriptor 3 on; 0 for none.
+// Returns how many listening sockets were handed over, from descriptor 3 on.
 int inherited_sockets();
 
 }  // namespace notify

@@ -1,13 +1,13 @@
-// privileges.h - from root to the user that the work is for.
+// privileges.h - changes from root to another user.
 #pragma once
 
 #include <string>
 
 namespace privileges {
 
-// Takes on the user's identity for good, its groups too. Does nothing where that is not
-// given or the program was not started as root. `setting` named it, for the complaint.
-// Throws std::runtime_error, std::system_error.
+// Becomes the user for good, with its groups. Does nothing if `user` is empty or the program was
+// not started as root. Throws std::runtime_error, with the name of the `setting`, if there is no
+// such user, and std::system_error if the change fails.
 void drop(const std::string& user, const std::string& setting);
 
 }  // namespace privileges

@@ -1,7 +1,7 @@
-// secret.h - bytes that must not outlive their use: passwords, and bodies that hold them.
+// secret.h - bytes that are wiped after use: passwords, and bodies that contain them.
 //
-// Move-only; wiped when destroyed or moved from. The bytes are in one block that never
-// grows, so no copy of them is left behind in freed memory.
+// Move-only; wiped when destroyed. The bytes are in one block that never grows, so no copy of them
+// is left in freed memory.
 #pragma once
 
 #include <sodium.h>
@@ -15,7 +15,7 @@
 class Secret {
 public:
     Secret() = default;
-    // Room for `size` bytes, zeroed, to be filled through data().
+    // Allocates `size` zero bytes, to be filled through data().
     explicit Secret(std::size_t size) : bytes_{std::make_unique<char[]>(size)}, size_{size} {}
     explicit Secret(std::string_view text) : Secret{text.size()}
     {
@@ -38,9 +38,9 @@ public:
 
     char* data() { return bytes_.get(); }
     std::size_t size() const { return size_; }
-    // What has been filled in; not the secret's end but where its reader stopped.
+    // Returns all size() bytes.
     std::string_view text() const { return {bytes_.get(), size_}; }
-    // Shortens; the bytes behind stay until they are wiped with the rest.
+    // Shortens the text to `size` bytes and wipes the rest at once.
     void shrink(std::size_t size)
     {
         sodium_memzero(bytes_.get() + size, size_ - size);

@@ -1,7 +1,8 @@
 #include "base/strings.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <charconv>
+#include <system_error>
 
 namespace strings {
 namespace {
@@ -82,6 +83,26 @@ std::string_view trimmed(std::string_view text)
     const auto begin = text.find_first_not_of(" \t");
     if (begin == std::string_view::npos) return {};
     return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+std::optional<std::uint64_t> whole_number(std::string_view text, std::uint64_t greatest)
+{
+    std::uint64_t number = 0;
+    const auto* const last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), last, number);
+    if (error != std::errc{} || end != last || number > greatest) return std::nullopt;
+    return number;
+}
+
+std::vector<std::string> words(std::string_view text, std::string_view separators)
+{
+    std::vector<std::string> all;
+    for (auto begin = text.find_first_not_of(separators); begin != std::string_view::npos;) {
+        const auto end = text.find_first_of(separators, begin);
+        all.emplace_back(text.substr(begin, end - begin));
+        begin = text.find_first_not_of(separators, end);
+    }
+    return all;
 }
 
 std::string for_shell(const std::string& text)

@@ -1,4 +1,4 @@
-// version.h - the release that this is.
+// version.h - the number of this release.
 #pragma once
 
 constexpr char kVersion[] = "0.1.0";

@@ -1,7 +1,6 @@
 #include "db/accounts.h"
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <tuple>
 

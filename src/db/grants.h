@@ -6,8 +6,8 @@
 
 namespace grants {
 
-// One row about a key and a domain's name. A key with a wrong secret has no row, just like a key that
-// does not exist.
+// One row about a key and a domain's name. A key with a wrong secret has no row, just like a key
+// that does not exist.
 struct Grant {
     std::string key_addresses;        // ranges that may use the key; empty: any address
     std::int64_t now = 0;             // the database's clock, seconds since 1970

@@ -47,7 +47,8 @@ api_key::Key Admin::add_key(const NewKey& wanted)
     std::string ranges;
     for (const auto& range : wanted.addresses) {
         if (!ip_range::is_range(range))
-            throw Refused(range + " is not an address or range such as 192.0.2.0/24 or 2001:db8::/32");
+            throw Refused(range
+                          + " is not an address or range such as 192.0.2.0/24 or 2001:db8::/32");
         ranges += (ranges.empty() ? "" : " ") + range;
     }
     constexpr std::size_t kLongestRanges = 1000;

@@ -5,6 +5,8 @@
 #include <regex>
 #include <set>
 
+#include "base/strings.h"
+
 namespace rights {
 namespace {
 
@@ -61,22 +63,17 @@ Tables visible_to(db::Connection& connection)
     return tables;
 }
 
-std::string joined(const Columns& columns, const std::string& behind_each = {})
-{
-    std::string text;
-    for (const auto& column : columns) text += (text.empty() ? "" : ", ") + column + behind_each;
-    return text;
-}
-
 // Returns a statement that only a user with the right can prepare.
 std::string statement_for(const Right& right, const Columns& columns)
 {
     if (right.verb == "SELECT")
-        return "SELECT " + (right.columns.empty() ? "*" : joined(columns)) + " FROM " + right.table;
+        return "SELECT " + (right.columns.empty() ? "*" : strings::joined(columns, ", ")) + " FROM "
+               + right.table;
     if (right.verb == "DELETE") return "DELETE FROM " + right.table;
-    if (right.verb == "UPDATE") return "UPDATE " + right.table + " SET " + joined(columns, " = ?");
-    return "INSERT INTO " + right.table + " (" + joined(columns) + ") VALUES ("
-           + joined(Columns(columns.size(), "?")) + ")";
+    if (right.verb == "UPDATE")
+        return "UPDATE " + right.table + " SET " + strings::joined(columns, " = ?, ") + " = ?";
+    return "INSERT INTO " + right.table + " (" + strings::joined(columns, ", ") + ") VALUES ("
+           + strings::joined(Columns(columns.size(), "?"), ", ") + ")";
 }
 
 // Returns the server's message if it refuses to prepare the statement; otherwise empty.

@@ -29,7 +29,7 @@ void try_change(db::Connection& connection)
     connection.execute(kChange);
 }
 
-std::vector<finding::Finding> shortfalls(db::Connection& connection, const Config& config)
+std::vector<check::Result> shortfalls(db::Connection& connection, const Config& config)
 {
     std::map<std::string, std::int64_t> variables;
     for (auto rows = connection.query(kVariables); rows.next();) {
@@ -37,7 +37,7 @@ std::vector<finding::Finding> shortfalls(db::Connection& connection, const Confi
         variables[name] = value;
     }
     const std::int64_t workers = config.workers + config.write_workers;
-    std::vector<finding::Finding> found;
+    std::vector<check::Result> found;
     const auto look = [&](const std::string& name, std::int64_t others) {
         const auto limit = variables[name];
         if (limit == 0 || limit >= 2 * workers + others) return;
@@ -45,11 +45,11 @@ std::vector<finding::Finding> shortfalls(db::Connection& connection, const Confi
         const auto advice = ": set " + name + " = " + std::to_string(2 * workers + others)
                             + ", or lower workers and write_workers";
         if (limit < workers + others) {
-            found.push_back(finding::wrong(
+            found.push_back(check::wrong(
                 says + ", and the service's workers alone need " + std::to_string(workers)
                 + ", so that requests get 503 and mail waits when all are busy" + advice));
         } else {
-            found.push_back(finding::note(
+            found.push_back(check::note(
                 says + ", which is too few during a reload, when there are twice as many workers"
                 + advice));
         }
@@ -57,7 +57,7 @@ std::vector<finding::Finding> shortfalls(db::Connection& connection, const Confi
     look("max_connections", kOthers);
     look("max_user_connections", 0);
     std::stable_partition(found.begin(), found.end(),
-                          [](const auto& each) { return each.mark == finding::Mark::wrong; });
+                          [](const auto& each) { return each.verdict == check::Verdict::wrong; });
     return found;
 }
 

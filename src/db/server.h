@@ -17,6 +17,6 @@ namespace server {
 void try_change(db::Connection& connection);
 
 // Returns what is too small on the server for these settings, the worst first. Empty if nothing is.
-std::vector<finding::Finding> shortfalls(db::Connection& connection, const Config& config);
+std::vector<check::Result> shortfalls(db::Connection& connection, const Config& config);
 
 }  // namespace server

@@ -24,7 +24,7 @@ bool consists_of(std::string_view text, std::string_view allowed)
     return text.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-// Whether every part between dots satisfies `is_part`.
+// True if every part between dots satisfies `is_part`.
 template <typename Predicate>
 bool all_parts(std::string_view text, Predicate is_part)
 {
@@ -43,19 +43,19 @@ bool is_label(std::string_view label)
            && label.back() != '-';
 }
 
-// What paths and maps mean by a word of their own. All are single labels, which are refused for
-// that alone; they have a sentence of their own because a domain that is called like this does harm
-// to others.
+// Words that paths and maps use themselves. All are single labels and would be refused for that
+// reason, but they have their own sentence because a domain of such a name harms others.
 constexpr std::array<std::string_view, 7> kWords{
-    "mailboxes", "domains", "credentials", "v2", "v3", "v4",  // src/api.cc, src/http.cc, nginx/
-    "mailboxd",  // the transport in sql/postfix/mailboxd-master.cf
+    "mailboxes", "domains", "credentials",
+    "v2",        "v3",      "v4",  // mailboxd/handlers.cc, mailboxd/http.cc, nginx/
+    "mailboxd",                    // the transport in sql/postfix/mailboxd-master.cf
 };
 
-// RFC 6761 keeps these out of the DNS. `check` asks about a name below the second one that nobody
-// may have.
+// RFC 6761 keeps these out of the DNS. `check` asks about a name in `invalid`, because no mailbox
+// can have it.
 constexpr std::array<std::string_view, 2> kNoTopLevels{"localhost", "invalid"};
 
-// The rule that it breaks; empty: none.
+// Returns the rule that the local part breaks; empty if none.
 std::string_view broken_rule(const std::string& local)
 {
     if (local.size() > kMaxLocalPart) return "the part before the @ is longer than 64 bytes";
@@ -95,8 +95,8 @@ std::string_view obstacle_to_hosting(const Domain& domain)
     if (dot == std::string_view::npos)
         return "a mail domain has at least two labels, as in example.org";
     const auto top_level = name.substr(dot + 1);
-    // RFC 3696 2: no top-level domain is a number. 0x7f is one, too, to what reads addresses as C
-    // does.
+    // RFC 3696 2: no top-level domain is a number. Programs that read addresses as C does take 0x7f
+    // for a number, too.
     if (std::string_view{"0123456789"}.find(top_level.front()) != std::string_view::npos) {
         return "its last label begins with a digit, so programs read the name as an IP address";
     }

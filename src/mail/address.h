@@ -1,9 +1,8 @@
 // address.h - the values: Domain, Address, Mailbox.
 //
-// Text from outside goes in once, and what comes out cannot be nonsense: lower-case,
-// within the lengths of RFC 5321 4.5.3.1, and of characters that IMAP, POP3, SMTP and
-// the published clients' URLs all carry. Complains with Invalid, whose sentence names
-// the rule.
+// Text from outside is parsed once; the value is then always valid: in lower case, within the
+// lengths of RFC 5321 4.5.3.1, and of characters that IMAP, POP3, SMTP and the published clients'
+// URLs can all carry. Throws Invalid with a sentence that names the broken rule.
 #pragma once
 
 #include <compare>
@@ -21,15 +20,15 @@ struct Invalid : std::invalid_argument {
 
 class Domain {
 public:
-    // A host name of letters, digits and hyphens (RFC 1123 2.1), at most 253 bytes; one trailing
-    // dot is dropped. An internationalised one is taken as A-labels or in UTF-8, where it has to be
-    // valid by IDNA 2008. Empty otherwise.
+    // Accepts a host name of letters, digits and hyphens (RFC 1123 2.1), at most 253 bytes, and
+    // drops one trailing dot. Accepts an internationalised name as A-labels, or in UTF-8 if it is
+    // valid by IDNA 2008. Empty for anything else.
     static std::optional<Domain> parse(std::string_view text);
 
-    // As the tables and the DNS have it: A-labels.
+    // Returns the name as A-labels, as it stands in the tables and the DNS.
     const std::string& name() const { return name_; }
-    // As whoever named it wrote it, for answers: U-labels if it had a letter beyond ASCII,
-    // otherwise name().
+    // Returns the name as the caller wrote it, for answers: U-labels if the text had a letter
+    // beyond ASCII, otherwise name().
     const std::string& text() const { return unicode_.empty() ? name_ : unicode_; }
 
     auto operator<=>(const Domain&) const = default;
@@ -40,29 +39,29 @@ private:
     {
     }
     std::string name_;
-    std::string unicode_;  // empty: named by its A-labels
+    std::string unicode_;  // empty if the text was ASCII
 };
 
-// Returns why a domain of this name must not be added; empty if it may. It has to be one that mail
-// servers elsewhere can send to, and no word that a path of the API or a map of Postfix uses. Only
-// whoever adds a domain asks: parse() still takes such a name, so a domain from before this rule
-// keeps working.
+// Returns why a domain of this name must not be added; empty if it may. Mail servers elsewhere must
+// be able to send to it, and it must not be a reserved word. Only adding a domain checks this:
+// parse() still accepts such a name, so a domain from before this rule keeps working.
 std::string_view obstacle_to_hosting(const Domain& domain);
-// Whether it is such a word: then it disturbs other domains, too.
+// True for a reserved word, which paths of the API or maps of Postfix use themselves. Such a domain
+// disturbs other domains, too.
 bool is_word(const Domain& domain);
 
 class Address {
 public:
-    // A bare local part or a full address in `domain`, which may be written in another form there.
-    // Throws Invalid, whose sentence calls it that parameter.
+    // Parses a local part or a full address in `domain`; the address may write the domain as
+    // A-labels or in UTF-8. Throws Invalid, whose sentence names the parameter.
     static Address parse(std::string_view text, const Domain& domain,
                          std::string_view parameter = "mailbox");
 
     const std::string& local_part() const { return local_part_; }
     const std::string& domain() const { return domain_.name(); }
-    // As the mail servers have it: A-labels.
+    // Returns the address with A-labels, as the mail servers use it.
     std::string ascii() const { return local_part_ + "@" + domain_.name(); }
-    // For answers: the domain as the address was written, or as it was named beside it.
+    // Returns the address for answers, with the domain as it was written.
     std::string text() const { return local_part_ + "@" + domain_.text(); }
 
 private:
@@ -74,27 +73,30 @@ private:
     Domain domain_;
 };
 
-// What the API has a mailbox as, depending on the path. As credentials it has a login, too, and its
-// password may be left to the service.
+// How the API presents a mailbox, depending on the path. Credentials also have a login, and the
+// service may choose their password.
 enum class As { mailbox, credentials };
 
-// Of an account, a domain, a mailbox; the strictest of the three counts. no_login: nobody
-// logs in, mail still arrives; disabled: that, and mail has to wait outside.
+// The state of an account, a domain or a mailbox; the strictest of the three applies. no_login:
+// logins are refused, mail still arrives. disabled: logins are refused, and mail waits at the
+// sender's server.
 enum class State { active, no_login, disabled };
-std::string_view text(State state);     // as the tables have it
-State state_of(std::string_view text);  // of such a text; throws std::logic_error for any other
-// Returns the state that is in force after `wanted` was asked for. Suspending never weakens: what
-// is disabled stays disabled when it is suspended with no_login. Only `active` ends a suspension.
+// Returns the state's text in the tables.
+std::string_view text(State state);
+// Returns the state of such a text. Throws std::logic_error for any other text.
+State state_of(std::string_view text);
+// Returns the state that applies after `wanted` was requested. Suspending never weakens: `disabled`
+// stays `disabled` when no_login is requested. Only `active` ends a suspension.
 State after(State now, State wanted);
 
-// A domain as its account's keys see it.
+// A domain, as the keys of its account see it.
 struct Hosted {
     std::string name;
     std::int64_t created_at;  // seconds since 1970-01-01 UTC
     bool is_active;
 };
 
-// A row of the list.
+// An entry of a domain's list.
 struct Mailbox {
     std::string local_part;
     std::int64_t created_at;  // seconds since 1970-01-01 UTC

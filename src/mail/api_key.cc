@@ -14,9 +14,9 @@ constexpr std::size_t kIdLength = 10;
 constexpr std::size_t kSecretLength = 32;
 constexpr std::size_t kChecksumLength = 7;
 constexpr std::size_t kKeyLength = 4 + kIdLength + kSecretLength + kChecksumLength;
-// WWW::Mailgun, and whatever else uses MIME's base64, breaks the credentials after 76 characters,
-// and a header with a line's end in it is none. Three bytes give four characters, so there is no
-// padding either, which some leave out.
+// With this user, the credentials have 57 bytes: exactly 76 characters of base64. MIME's base64,
+// which WWW::Mailgun and others use, breaks lines after 76 characters, and a line end makes the
+// header invalid. A multiple of three bytes needs no padding, which some clients leave out.
 constexpr std::string_view kUser = "api:";
 static_assert((kUser.size() + kKeyLength) % 3 == 0 && (kUser.size() + kKeyLength) / 3 * 4 <= 76);
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";  // RFC 4648 6, lower case
@@ -29,7 +29,8 @@ std::string sha256_of(std::string_view text)
     return digest;
 }
 
-// 35 bits of a SHA-256 with a label of its own, so that it tells nothing of the stored hash.
+// Returns 35 bits of a SHA-256 over a label and the text. The label keeps the checksum from
+// revealing bits of the stored hash.
 std::string checksum(std::string_view text)
 {
     const auto digest = sha256_of("mailboxd key checksum " + std::string{text});
@@ -66,7 +67,7 @@ std::optional<Key> Key::from_header(std::string_view authorization)
         || !strings::equals_ignoring_case(authorization.substr(0, space), "Basic")) {
         return std::nullopt;
     }
-    // Spaces alone may follow the scheme (RFC 9110 11.4). mailboxd-http.conf counts and passes on
+    // Only spaces may follow the scheme (RFC 9110 11.4). mailboxd-http.conf counts and passes on
     // the same forms.
     const auto begin = authorization.find_first_not_of(' ', space);
     if (begin == std::string_view::npos || authorization[begin] == '\t') return std::nullopt;

@@ -1,8 +1,8 @@
-// api_key.h - an API key: how it is spelled, and how a request carries it.
+// api_key.h - an API key: its format, and how a request carries it.
 //
-// A key reads mbx-<id><secret><checksum>: 10 characters that name it, 32 that are secret
-// (160 random bits), 7 that catch a mistyped or invented key before the database is
-// asked; lower-case base32 throughout. The database has the SHA-256 of the whole.
+// A key is mbx-<id><secret><checksum> in lower-case base32: an id of 10 characters, a secret of 32
+// (160 random bits), and a checksum of 7, which catches a mistyped or invented key before the
+// database is asked. The database stores the SHA-256 of the whole key.
 #pragma once
 
 #include <cstddef>
@@ -15,11 +15,11 @@ namespace api_key {
 class Key {
 public:
     static Key generate();
-    // Nothing where form or checksum is wrong.
+    // Empty if the format or the checksum is wrong.
     static std::optional<Key> parse(std::string_view text);
-    // From `Basic base64(api:key)` (RFC 7617). The scheme's case does not matter, and any number of
-    // spaces may follow it. nginx counts requests by this header: mailboxd-http.conf must recognize
-    // whatever is accepted here.
+    // Reads a key from `Basic base64(api:key)` (RFC 7617); empty if there is no valid one. The
+    // scheme's case does not matter, and any number of spaces may follow it. nginx counts requests
+    // by this header, so mailboxd-http.conf must recognize everything that is accepted here.
     static std::optional<Key> from_header(std::string_view authorization);
 
     std::string id() const { return text_.substr(4, 10); }
@@ -32,7 +32,7 @@ private:
     std::string sha256_;
 };
 
-std::string random_base32(std::size_t length);  // 5 random bits a character
+std::string random_base32(std::size_t length);  // 5 random bits per character
 std::string random_hex(std::size_t bytes);
 
 }  // namespace api_key

@@ -19,9 +19,10 @@ namespace {
 
 const std::string kScheme = "{ARGON2ID}";
 
-// A long time slice as long as it lives. Who wakes meanwhile, such as a process that lists,
-// has a shorter one and is let in at once, where it would have to wait for the next tick of
-// the kernel: Linux from 6.12 (sched_setattr(2), sched_runtime). Older ones take no notice.
+// Gives this thread a long time slice while the object lives. A process that wakes meanwhile, for
+// example to answer a list, has a shorter slice and runs at once; otherwise it would wait for the
+// kernel's next tick. Works on Linux from 6.12 (sched_setattr(2), sched_runtime); older kernels
+// ignore it.
 class LongSlice {
 public:
     LongSlice()
@@ -29,7 +30,7 @@ public:
         if (::syscall(SYS_sched_getattr, 0, &before_, sizeof before_, 0) != 0) return;
         is_set_ = before_.policy == SCHED_OTHER || before_.policy == SCHED_BATCH;
         auto wanted = before_;
-        wanted.runtime = 100'000'000;  // ns; the longest that there is
+        wanted.runtime = 100'000'000;  // ns; the longest possible
         if (is_set_) set(wanted);
     }
     ~LongSlice()
@@ -40,7 +41,7 @@ public:
     LongSlice& operator=(const LongSlice&) = delete;
 
 private:
-    // The kernel's sched_attr in its first version. glibc has no header for it here.
+    // The first version of the kernel's sched_attr; glibc has no header for it here.
     struct Attributes {
         std::uint32_t size = 48;
         std::uint32_t policy = 0;
@@ -66,7 +67,7 @@ private:
 
 void check(std::string_view text, const mailbox::Address& owner, const Config& config)
 {
-    // The length, and what it must not be, of what is hashed.
+    // Length and forbidden texts apply to the composed text, which is hashed.
     if (strings::is_utf8(text) && !unicode::is_ascii(text)) {
         const auto composed = unicode::composed(text);
         if (composed.text() != text) return check(composed.text(), owner, config);
@@ -108,7 +109,7 @@ std::optional<bool> verify(std::string_view text, const std::string& stored)
     if (!stored.starts_with(kScheme)) return std::nullopt;
     if (crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size()) == 0)
         return true;
-    return errno == EINVAL ? std::optional{false} : std::nullopt;  // so it says that the two differ
+    return errno == EINVAL ? std::optional{false} : std::nullopt;  // EINVAL: the two differ
 }
 
 Secret generate(const mailbox::Address& owner, const Config& config)
@@ -119,7 +120,7 @@ Secret generate(const mailbox::Address& owner, const Config& config)
         try {
             check(text.text(), owner, config);
             return text;
-        } catch (const mailbox::Invalid&) {  // a short one can happen to be the mailbox's name
+        } catch (const mailbox::Invalid&) {  // a short one can equal the mailbox's name by chance
         }
     }
 }

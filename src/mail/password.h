@@ -1,11 +1,11 @@
 // password.h - a new password → the hash that Dovecot verifies.
 //
-// {ARGON2ID}, by libsodium. The text is checked here and forgotten: it is never
-// logged, stored or echoed.
+// The scheme is {ARGON2ID}, by libsodium. The text is checked here; it is never logged, stored or
+// echoed.
 //
-// The text is composed first (NFC, as RFC 8265 has it for passwords). Dovecot verifies what a
-// client sends as it is, and keyboards send composed characters; so a password that a program set
-// decomposed is the one that people type.
+// The text is composed first (NFC, as RFC 8265 requires for passwords). Dovecot verifies exactly
+// what a client sends, and keyboards send composed characters. So people can type a password that a
+// program has set in decomposed form.
 #pragma once
 
 #include <optional>
@@ -18,19 +18,19 @@
 
 namespace password {
 
-// Throws mailbox::Invalid with the rule that the text breaks, composed.
+// Throws mailbox::Invalid with the rule that the composed text breaks.
 void check(std::string_view text, const mailbox::Address& owner, const Config& config);
 
-// Takes argon2_memory_kib of memory and some tens of milliseconds of one core.
-// Throws std::bad_alloc when the memory cannot be had.
+// Returns the hash. Uses argon2_memory_kib of memory and some tens of milliseconds of one core.
+// Throws std::bad_alloc if the memory is not available.
 std::string hash(std::string_view text, const Config& config);
 
-// Whether the text, as it is, belongs to a stored hash; nothing where that cannot be told: another
-// scheme, no memory.
+// Returns whether the text, without composing it, matches a stored hash. Empty if that cannot be
+// decided: the hash has another scheme, or there is not enough memory.
 std::optional<bool> verify(std::string_view text, const std::string& stored);
 
-// For a mailbox that nobody chose a password for: 24 characters, 120 random bits, or as near to
-// that as the settings let it.
+// Returns a random password for a mailbox that was created without one: 24 characters with 120
+// random bits, or as close to that as min_password and max_password allow.
 Secret generate(const mailbox::Address& owner, const Config& config);
 
 }  // namespace password

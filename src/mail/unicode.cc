@@ -25,7 +25,7 @@ const std::uint8_t* bytes(std::string_view text)
     return reinterpret_cast<const std::uint8_t*>(text.data());
 }
 
-// What libunistring made: in memory of its own, without a NUL at the end.
+// Copies and frees a text that libunistring allocated; it does not end with a NUL.
 std::string taken(std::uint8_t* made, std::size_t size)
 {
     if (made == nullptr) throw std::bad_alloc{};
@@ -33,7 +33,7 @@ std::string taken(std::uint8_t* made, std::size_t size)
     return {reinterpret_cast<const char*>(made), size};
 }
 
-// As libidn2 has it: a C string, and a status.
+// Copies and frees a C string that libidn2 allocated. Empty if the status is an error.
 std::optional<std::string> taken(int status, std::uint8_t* made)
 {
     const std::unique_ptr<std::uint8_t, Free<std::uint8_t>> owner{made};
@@ -57,7 +57,7 @@ std::optional<std::string> a_labels(std::string_view name)
     auto* const lower = u8_tolower(bytes(name), name.size(), nullptr, UNINORM_NFC, nullptr, &size);
     const auto text = taken(lower, size);
     std::uint8_t* ascii = nullptr;
-    // Without TR46, which would map characters that IDNA 2008 forbids to others.
+    // Without TR46, which would map characters that IDNA 2008 forbids to allowed ones.
     const auto status =
         idn2_lookup_u8(bytes(text), &ascii, IDN2_NFC_INPUT | IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP);
     return taken(status, ascii);
@@ -69,7 +69,7 @@ std::optional<std::string> u_labels(const std::string& name)
     char* text = nullptr;
     const auto status = idn2_to_unicode_8z8z(name.c_str(), &text, 0);
     auto found = taken(status, reinterpret_cast<std::uint8_t*>(text));
-    // The library decodes labels that IDNA 2008 forbids, too.
+    // The library also decodes labels that IDNA 2008 forbids.
     if (!found || is_ascii(*found) || a_labels(*found) != name) return std::nullopt;
     return found;
 }
@@ -78,7 +78,7 @@ Secret composed(std::string_view text)
 {
     if (is_ascii(text)) return Secret{text};
     // NFC makes a text up to three times as long in UTF-8 (Unicode Standard Annex 15, 9). With room
-    // for that, libunistring has no need for memory of its own, which it would not wipe.
+    // for that, libunistring does not allocate memory, which it would not wipe.
     constexpr std::size_t kGrowth = 3;
     Secret made{kGrowth * text.size()};
     std::size_t size = made.size();

@@ -81,16 +81,15 @@ int erase_command(const Call& call)
         std::any_of(rows.begin(), rows.end(), [](const auto& table) { return table.second > 0; });
     if (!is_known) throw admin::Refused("nothing is known about " + target.text());
     if (!call.has("yes")) {
-        std::string sentence;
+        std::vector<std::string> counts;
         for (const auto& [table, count] : rows) {
-            if (count > 0)
-                sentence += (sentence.empty() ? "" : ", ") + std::to_string(count) + " in " + table;
+            if (count > 0) counts.push_back(std::to_string(count) + " in " + table);
         }
         const auto account = erasure.account();
         const auto whose = account.empty() ? "the domain no longer exists"
                                            : "the domain belongs to the account " + account;
         throw admin::Refused(
-            target.text() + " has these rows: " + sentence + "; " + whose
+            target.text() + " has these rows: " + strings::joined(counts, ", ") + "; " + whose
                 + "; nothing was erased. To erase them and all mail for good, add --yes"
                 + (target.is_deleted_only
                        ? "."

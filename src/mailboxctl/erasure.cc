@@ -227,7 +227,7 @@ constexpr char kNameless[] =
 
 }  // namespace
 
-Erasure::Mail Erasure::remove_mail(storage::Store& store)
+Erasure::Mail Erasure::remove_mail(maildir::Store& store)
 {
     auto& connection = session_.connection();
     if (connection.query(kHadMail, {target_.domain, target_.local_part, target_.local_part}).count()
@@ -236,7 +236,7 @@ Erasure::Mail Erasure::remove_mail(storage::Store& store)
     Mail mail;
     for (const auto& id : storage_ids()) {
         try {
-            const auto removed = store.remove(id, storage::Clock::time_point::max());
+            const auto removed = store.remove(id, maildir::Clock::time_point::max());
             mail.files += removed.files;
             mail.bytes += removed.bytes;
             connection.execute(kNameless, {id});
@@ -283,10 +283,10 @@ Done erase(Erasure& erasure, db::Session& session, const Config& config)
             leave(what, error.what());
         }
     };
-    std::optional<doveadm::Client> doveadm;
+    std::optional<dovecot::Client> doveadm;
     attempt("open sessions",
             [&] { doveadm.emplace(config); });  // before this process changes its user
-    std::optional<storage::Store> store;
+    std::optional<maildir::Store> store;
     attempt("the mail", [&] { store.emplace(janitor::become_owner_of_store(config)); });
     erasure.lock_out();
     if (doveadm) {

@@ -57,7 +57,7 @@ public:
         std::int64_t bytes = 0;
         std::vector<std::string> failed;  // the reasons
     };
-    Mail remove_mail(storage::Store& store);
+    Mail remove_mail(maildir::Store& store);
     // Replaces the names in the audit log and removes the IP addresses of clients.
     void forget();
 

@@ -31,7 +31,7 @@ struct Tools {
 
     const Config& config;
     db::Session session;
-    doveadm::Client doveadm;
+    dovecot::Client doveadm;
     Sessions sessions{session, doveadm};
 };
 
@@ -95,8 +95,8 @@ bool run_once(const Config& config, Orphans orphans, std::ostream& out)
     });
     attempt([&] {
         Purge purge{tools.session, config};
-        for (int number = 0; number < storage::kPrefixes; ++number) {
-            const auto prefix = storage::prefix(number);
+        for (int number = 0; number < maildir::kPrefixes; ++number) {
+            const auto prefix = maildir::prefix(number);
             for (const auto& id : purge.unknown(prefix)) {
                 out << "no mailbox has the folder " << config.store << '/' << prefix << '/' << id;
                 if (orphans == Orphans::remove) {
@@ -212,11 +212,11 @@ public:
         });
         orphans_.go_on(tools_.session, [&](Clock::time_point /*end*/) {
             for (const auto& id :
-                 Purge{tools_.session, tools_.config}.unknown(storage::prefix(prefix_))) {
+                 Purge{tools_.session, tools_.config}.unknown(maildir::prefix(prefix_))) {
                 logging::warning("unknown-folder")("storage_id", id)(
                     "advice", "remove it with: mailboxctl janitor --orphans");
             }
-            prefix_ = (prefix_ + 1) % storage::kPrefixes;
+            prefix_ = (prefix_ + 1) % maildir::kPrefixes;
             return prefix_ == 0;
         });
     }

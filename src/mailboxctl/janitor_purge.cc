@@ -32,7 +32,7 @@ constexpr char kBegin[] =
 constexpr char kEnd[] =
     "DELETE FROM deleted_mailbox WHERE storage_id = ? AND purged_at IS NOT NULL AND deleted_at <= UNIX_TIMESTAMP() - ?";
 
-void add(Purged& purged, const std::string& id, const storage::Removed& removed)
+void add(Purged& purged, const std::string& id, const maildir::Removed& removed)
 {
     purged.is_complete = removed.is_complete;
     purged.files += removed.files;

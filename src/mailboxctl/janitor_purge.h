@@ -25,7 +25,7 @@ struct Purged {
     std::int64_t stores = 0;  // mailboxes whose mail is completely removed
     std::int64_t files = 0;
     std::int64_t bytes = 0;
-    std::vector<std::pair<std::string, storage::Removed>> removed;  // by storage id
+    std::vector<std::pair<std::string, maildir::Removed>> removed;  // by storage id
     std::vector<std::pair<std::string, std::string>> failed;        // storage id and reason
     std::map<std::string, std::int64_t> rows;                       // by table
 };
@@ -53,7 +53,7 @@ public:
 private:
     db::Session& session_;
     const Config& config_;
-    storage::Store store_;
+    maildir::Store store_;
 };
 
 // Deletes the expired rows of every table.

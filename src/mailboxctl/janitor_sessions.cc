@@ -1,12 +1,13 @@
 #include "mailboxctl/janitor_sessions.h"
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <thread>
 
+#include "base/strings.h"
 #include "peers/maildir.h"
 
 namespace janitor {
@@ -32,12 +33,12 @@ std::optional<Login> login_of(const std::string& user)
     constexpr std::size_t kId = 32;
     const auto at = user.find('@');
     if (at == std::string::npos || at < kId + 2 || user[kId] != '.') return std::nullopt;
-    Login login{user, user.substr(0, kId), 0};
-    const auto* const end = user.data() + at;
-    const auto parsed = std::from_chars(user.data() + kId + 1, end, login.generation);
-    if (!storage::is_id(login.storage_id) || parsed.ptr != end || login.generation < 0)
-        return std::nullopt;
-    return login;
+    const auto id = user.substr(0, kId);
+    const auto generation =
+        strings::whole_number(std::string_view{user}.substr(kId + 1, at - kId - 1),
+                              std::numeric_limits<std::int64_t>::max());
+    if (!maildir::is_id(id) || !generation) return std::nullopt;
+    return Login{user, id, static_cast<std::int64_t>(*generation)};
 }
 
 // The newest rows first: their age says how urgent the sweep is.

@@ -2,7 +2,7 @@
 // suspended, or whose password was changed.
 //
 // Dovecot says who is connected, the tables say who may be. Every step can be repeated, and a
-// session that began after the change is never ended. Throws db::Error and doveadm::Failed.
+// session that began after the change is never ended. Throws db::Error and dovecot::Failed.
 #pragma once
 
 #include <chrono>
@@ -38,7 +38,7 @@ struct Sweep {
 
 class Sessions {
 public:
-    Sessions(db::Session& session, const doveadm::Client& doveadm)
+    Sessions(db::Session& session, const dovecot::Client& doveadm)
         : session_{session}, doveadm_{doveadm}
     {
     }
@@ -50,7 +50,7 @@ private:
     bool is_due(std::int64_t age, Clock::time_point now) const;
 
     db::Session& session_;
-    const doveadm::Client& doveadm_;
+    const dovecot::Client& doveadm_;
     Clock::time_point last_sweep_{};
     std::map<std::string, int> kicks_;  // by user who was still connected at the last sweep
 };

@@ -1,11 +1,11 @@
 #include "mailboxctl/key_commands.h"
 
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <iostream>
 #include <string>
 
+#include "base/strings.h"
 #include "db/accounts.h"
 
 namespace key_commands {
@@ -39,10 +39,9 @@ std::int64_t expiry(const std::string& text)
                          std::chrono::system_clock::now().time_since_epoch())
                          .count();
     constexpr std::int64_t kDay = 86'400;
-    std::int64_t days = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), days);
-    if (error == std::errc{} && end == text.data() + text.size() && days > 0 && days <= 36'500)
-        return now + days * kDay;
+    constexpr std::uint64_t kMostDays = 36'500;
+    if (const auto days = strings::whole_number(text, kMostDays).value_or(0); days > 0)
+        return now + static_cast<std::int64_t>(days) * kDay;
     std::tm day{};
     const char* rest = ::strptime(text.c_str(), "%Y-%m-%d", &day);
     if (rest == nullptr || *rest != '\0')

@@ -45,7 +45,7 @@ bool write(db::Connection& connection, const std::string& user, const std::strin
 
 }  // namespace
 
-std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm,
+std::optional<Size> mailbox(db::Connection& connection, const dovecot::Client& doveadm,
                             const std::string& storage_id, const std::string& domain)
 {
     constexpr int kTries = 5;
@@ -70,7 +70,7 @@ std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& d
             throw;
         }
         if (i == kTries)
-            throw doveadm::Failed(
+            throw dovecot::Failed(
                 "the mailbox " + user
                 + " keeps changing; Dovecot reports its size with the next change");
     }
@@ -99,8 +99,8 @@ std::vector<Doubtful> doubtful(db::Connection& connection, const std::string& af
     return found;
 }
 
-Recounted all_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm,
-                       storage::Clock::time_point end)
+Recounted all_doubtful(db::Session& session, const Config& config, const dovecot::Client& doveadm,
+                       maildir::Clock::time_point end)
 {
     constexpr std::int64_t kAtOnce = 100;
     auto& connection = session.connection();
@@ -110,7 +110,7 @@ Recounted all_doubtful(db::Session& session, const Config& config, const doveadm
         const auto found = doubtful(connection, last, kAtOnce);
         if (found.empty()) return done;
         if (last.empty())
-            storage::Store{config.store}
+            maildir::Store{config.store}
                 .expect_mail();  // an unmounted store would be counted as empty
         for (const auto& each : found) {
             last = each.storage_id;
@@ -118,12 +118,12 @@ Recounted all_doubtful(db::Session& session, const Config& config, const doveadm
                 const auto size = mailbox(connection, doveadm, each.storage_id, each.domain);
                 ++done.mailboxes;
                 if (size && size->bytes != size->before) ++done.mended;
-            } catch (const doveadm::Unasked&) {
+            } catch (const dovecot::Unasked&) {
                 throw;  // not a failure of this mailbox
-            } catch (const doveadm::Failed& error) {
+            } catch (const dovecot::Failed& error) {
                 done.failed.emplace_back(each.storage_id, error.what());
             }
-            if (storage::Clock::now() < end) continue;
+            if (maildir::Clock::now() < end) continue;
             done.is_complete = false;
             return done;
         }

@@ -5,7 +5,7 @@
 // that came by another way, such as a restored Maildir, or two processes that report at the same
 // moment.
 //
-// Throws doveadm::Failed if Dovecot cannot count, db::Error if the database cannot be asked.
+// Throws dovecot::Failed if Dovecot cannot count, db::Error if the database cannot be asked.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct Size {
 // Counts the mailbox with this storage id in this domain. Empty if it does not exist or was deleted
 // in the meantime. A size that Dovecot reports during the count is not overwritten; the mailbox is
 // then counted again.
-std::optional<Size> mailbox(db::Connection& connection, const doveadm::Client& doveadm,
+std::optional<Size> mailbox(db::Connection& connection, const dovecot::Client& doveadm,
                             const std::string& storage_id, const std::string& domain);
 
 // Returns whether any mailbox has mail according to the tables.
@@ -55,7 +55,7 @@ struct Recounted {
 
 // Counts the mailboxes whose stored size is in doubt, because Dovecot reported two sizes within
 // seconds.
-Recounted all_doubtful(db::Session& session, const Config& config, const doveadm::Client& doveadm,
-                       storage::Clock::time_point end);
+Recounted all_doubtful(db::Session& session, const Config& config, const dovecot::Client& doveadm,
+                       maildir::Clock::time_point end);
 
 }  // namespace recount

@@ -63,7 +63,7 @@ struct Recounting {
 };
 
 // Counts each mailbox of the domain, and lists the ones whose size was different.
-void recount_domain(db::Connection& connection, const doveadm::Client& doveadm,
+void recount_domain(db::Connection& connection, const dovecot::Client& doveadm,
                     const mailbox::Domain& domain, std::int64_t domain_id, Progress& progress,
                     command::Listing& listing, Recounting& done)
 {
@@ -83,9 +83,9 @@ void recount_domain(db::Connection& connection, const doveadm::Client& doveadm,
                 ++done.changed;
                 listing.add({each.local_part + "@" + domain.name(), each.size_bytes, size->bytes,
                              size->messages});
-            } catch (const doveadm::Unasked&) {
+            } catch (const dovecot::Unasked&) {
                 throw;  // not a failure of this mailbox
-            } catch (const doveadm::Failed& error) {
+            } catch (const dovecot::Failed& error) {
                 ++done.failed;
                 progress.clear();
                 std::cerr << each.local_part << '@' << domain.name()
@@ -95,7 +95,7 @@ void recount_domain(db::Connection& connection, const doveadm::Client& doveadm,
     }
 }
 
-int recount_many(const Call& call, db::Connection& connection, const doveadm::Client& doveadm)
+int recount_many(const Call& call, db::Connection& connection, const dovecot::Client& doveadm)
 {
     admin::Admin admin{connection};
     std::vector<mailbox::Domain> domains;
@@ -139,10 +139,10 @@ int mailbox_recount(const Call& call)
     if (is_one && !found) refuse_absent(*address);
     // If the store is not mounted, every mailbox would be counted as empty.
     if (!call.config.store.empty() && recount::has_mail(connection))
-        storage::Store{call.config.store}.expect_mail();
+        maildir::Store{call.config.store}.expect_mail();
     constexpr std::chrono::seconds kLongest{60};
     try {
-        const doveadm::Client doveadm{call.config, kLongest};
+        const dovecot::Client doveadm{call.config, kLongest};
         if (!is_one) return recount_many(call, connection, doveadm);
         const auto size =
             recount::mailbox(connection, doveadm, found->storage_id, address->domain());
@@ -157,7 +157,7 @@ int mailbox_recount(const Call& call)
                        {"size_bytes", size->bytes},
                        {"messages", size->messages}});
         return 0;
-    } catch (const doveadm::Unasked& error) {
+    } catch (const dovecot::Unasked& error) {
         throw std::runtime_error(
             std::string{error.what()}
             + "; run this as root, with settings doveadm and doveadm_key_file that match Dovecot's");

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <iostream>
 
+#include "base/strings.h"
+
 namespace removal {
 
 namespace po = boost::program_options;
@@ -25,17 +27,7 @@ std::string counted(std::int64_t count, const std::string& thing)
                                      : "s");
 }
 
-namespace {
-
-std::string joined(const std::vector<std::string>& words)
-{
-    std::string all;
-    for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
-    return all;
-}
-
-}  // namespace
-
+// Returns what is deleted with an account or a domain, as words of a sentence.
 std::string text_of(const admin::Admin::Contents& contents, Level level)
 {
     const bool is_account = level == Level::account;
@@ -46,7 +38,9 @@ std::string text_of(const admin::Admin::Contents& contents, Level level)
         const bool has_more = names.size() > kNamed;
         if (has_more) names.resize(kNamed);
         text = counted(std::ssize(contents.domains), "domain")
-               + (names.empty() ? "" : " (" + joined(names) + (has_more ? ", ..." : "") + ")")
+               + (names.empty()
+                      ? ""
+                      : " (" + strings::joined(names, ", ") + (has_more ? ", ..." : "") + ")")
                + ", ";
     }
     text += counted(contents.mailboxes, "mailbox") + " with " + std::to_string(contents.bytes)
@@ -56,7 +50,7 @@ std::string text_of(const admin::Admin::Contents& contents, Level level)
             + (is_account ? " of its domains" : " of its own");
     if (!contents.settings.empty())
         text += ", and the " + (is_account ? std::string{"account's "} : std::string{})
-                + "settings " + joined(contents.settings);
+                + "settings " + strings::joined(contents.settings, ", ");
     return text;
 }
 

@@ -9,13 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 #include <system_error>
 #include <tuple>
 
+#include "base/strings.h"
 #include "db/accounts.h"
 #include "db/session.h"
 #include "db/transaction.h"
@@ -44,9 +45,8 @@ std::string value(const Request& request, const std::string& name)
 
 std::int64_t number(const std::string& text)
 {
-    std::int64_t number = 0;
-    std::from_chars(text.data(), text.data() + text.size(), number);
-    return number;
+    constexpr auto kGreatest = std::numeric_limits<std::int64_t>::max();
+    return static_cast<std::int64_t>(strings::whole_number(text, kGreatest).value_or(0));
 }
 
 // The names by which a mailbox is counted, and how many mailboxes share each.

@@ -42,7 +42,7 @@ void report_missing_domain(Subject& subject)
         !removed.empty()
         && removed.front().age < std::chrono::seconds{subject.call.config.deleted_for}.count();
     subject.report.add(
-        "domain", Mark::wrong,
+        "domain", Verdict::wrong,
         subject.address.domain()
             + (entry ? " was removed " + when_and_who(entry) : " is not one of our domains"),
         (is_kept ? "mailboxctl domain restore " + for_shell(subject.address.domain())
@@ -71,7 +71,7 @@ void check_all(Subject& subject)
     if (!mailbox && state) {
         const auto entry = audit::latest(subject.connection, {"suspend", "disable", "disable"},
                                          subject.address.domain(), subject.address.local_part());
-        subject.report.add("name", Mark::note,
+        subject.report.add("name", Verdict::note,
                            "it is suspended (" + *state + ") since " + when_and_who(entry)
                                + ": a new mailbox of this name is suspended, too",
                            subject.advised("mailbox resume"));
@@ -80,7 +80,7 @@ void check_all(Subject& subject)
     check_allowance(subject, has_mailbox);
     if (mailbox) {
         check_size(subject, *mailbox);
-        subject.report.add("last used", Mark::ok,
+        subject.report.add("last used", Verdict::ok,
                            "login: " + admin::time_text(mailbox->last_login)
                                + ", delivery: " + admin::time_text(mailbox->last_delivery));
         check_password(subject, *mailbox);

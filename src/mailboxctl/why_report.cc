@@ -26,18 +26,18 @@ void Report::close(std::initializer_list<Use> uses, const std::string& reason)
 bool Report::is_ok() const
 {
     return std::none_of(lines_.begin(), lines_.end(),
-                        [](const Line& line) { return line.mark == Mark::wrong; });
+                        [](const Line& line) { return line.verdict == Verdict::wrong; });
 }
 
 void Report::print() const
 {
-    constexpr int kMarkWidth = 7;
+    constexpr int kVerdictWidth = 7;
     constexpr int kNameWidth = 16;
-    for (const auto& [name, mark, says, advice] : lines_) {
-        std::cout << std::left << std::setw(kMarkWidth) << text(mark) << std::setw(kNameWidth)
+    for (const auto& [name, verdict, says, advice] : lines_) {
+        std::cout << std::left << std::setw(kVerdictWidth) << text(verdict) << std::setw(kNameWidth)
                   << name << says << '\n';
         if (!advice.empty())
-            std::cout << std::string(kMarkWidth + kNameWidth, ' ') << "-> " << advice << '\n';
+            std::cout << std::string(kVerdictWidth + kNameWidth, ' ') << "-> " << advice << '\n';
     }
     for (std::size_t i = 0; i < kUses; ++i)
         std::cout << (i == 0 ? "" : "; ") << kNames[i] << ": " << uses_[i];
@@ -55,10 +55,10 @@ void Report::print_json(const std::string& asked, const mailbox::Address& addres
     for (std::size_t i = 0; i < kUses; ++i) members.emplace_back(kMembers[i], uses_[i]);
     std::string separator = ",\"points\":[\n";
     std::cout << object(members);
-    for (const auto& [name, mark, says, advice] : lines_) {
+    for (const auto& [name, verdict, says, advice] : lines_) {
         std::cout << std::exchange(separator, "},\n")
                   << object({{"point", name},
-                             {"result", text(mark)},
+                             {"result", text(verdict)},
                              {"says", says},
                              {"advice", advice.empty() ? json::Value{} : json::Value{advice}}});
     }

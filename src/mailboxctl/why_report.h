@@ -12,7 +12,7 @@
 
 namespace why {
 
-using finding::Mark;
+using check::Verdict;
 
 // What a mailbox is used for.
 enum class Use { mail_in, login, sending, api };
@@ -21,9 +21,9 @@ inline constexpr std::size_t kUses = 4;
 class Report {
 public:
     // Adds the result of a check; `advice` says what to do.
-    void add(const char* name, Mark mark, std::string says, std::string advice = {})
+    void add(const char* name, Verdict verdict, std::string says, std::string advice = {})
     {
-        lines_.push_back({name, mark, std::move(says), std::move(advice)});
+        lines_.push_back({name, verdict, std::move(says), std::move(advice)});
     }
     // Says that these uses do not work and why. The first reason given for a use stays.
     void close(std::initializer_list<Use> uses, const std::string& reason);
@@ -38,7 +38,7 @@ private:
 
     struct Line {
         const char* name;
-        Mark mark;
+        Verdict verdict;
         std::string says;
         std::string advice;
     };

@@ -20,21 +20,21 @@ void check_postfix(Subject& subject, bool has_mailbox)
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
     key += "@" + subject.address.domain();
-    const auto name = postfix::find(subject.connection, "addresses", key);
-    const auto access = postfix::find(subject.connection, "recipients", key);
+    const auto name = postfix_lookups::find(subject.connection, "addresses", key);
+    const auto access = postfix_lookups::find(subject.connection, "recipients", key);
     if (!name) {
         subject.report.add(
-            "Postfix", has_mailbox ? Mark::wrong : Mark::note,
+            "Postfix", has_mailbox ? Verdict::wrong : Verdict::note,
             "finds no such mailbox: RCPT is refused (550)",
             has_mailbox
                 ? "its address looks like the internal name of another mailbox; give this mailbox another address"
                 : "");
         subject.report.close({Use::mail_in}, "no, there is no mailbox (550)");
     } else if (access && access->starts_with("450")) {
-        subject.report.add("Postfix", Mark::note, "answers RCPT with " + *access);
+        subject.report.add("Postfix", Verdict::note, "answers RCPT with " + *access);
     } else {
         subject.report.add(
-            "Postfix", Mark::ok,
+            "Postfix", Verdict::ok,
             "accepts mail for it as " + *name
                 + (access == "mailboxd_quota" ? " if Dovecot says that there is room" : ""));
     }
@@ -47,27 +47,28 @@ constexpr char kByTheTables[] = "yes, according to the tables";
 void report_unasked(Subject& subject, const std::string& reason)
 {
     subject.report.add(
-        "Dovecot", Mark::unknown, "was not asked: " + reason,
+        "Dovecot", Verdict::unknown, "was not asked: " + reason,
         "run this as root; the settings doveadm and doveadm_key_file must match Dovecot's");
     subject.report.close({Use::login, Use::sending}, kByTheTables);
 }
 
 void ask_dovecot(Subject& subject, const std::optional<life::Mailbox>& mailbox)
 {
-    const doveadm::Client client{subject.call.config, std::chrono::seconds{5}};
+    const dovecot::Client client{subject.call.config, std::chrono::seconds{5}};
     const bool knows = client.user(subject.address.ascii()).has_value();
     if (!mailbox)
-        return subject.report.add("Dovecot", knows ? Mark::note : Mark::ok,
+        return subject.report.add("Dovecot", knows ? Verdict::note : Verdict::ok,
                                   knows ? "has a mailbox of this name that is not in our tables"
                                         : "knows no such user");
     const bool lets_in = knows && client.user(subject.login_name, "imap").has_value();
     if (!knows || (!lets_in && subject.is_active)) {
         subject.report.add(
-            "Dovecot", Mark::wrong, knows ? "knows it, but refuses logins" : "knows no such user",
+            "Dovecot", Verdict::wrong,
+            knows ? "knows it, but refuses logins" : "knows no such user",
             "check that its mailboxd-sql.conf.ext names this database, and read its log");
         subject.report.close({Use::login, Use::sending}, "no, Dovecot refuses the login");
     } else {
-        subject.report.add("Dovecot", lets_in ? Mark::ok : Mark::note,
+        subject.report.add("Dovecot", lets_in ? Verdict::ok : Verdict::note,
                            lets_in ? "knows it and accepts logins"
                                    : "knows it, and refuses logins while it is suspended");
     }
@@ -77,7 +78,7 @@ void ask_dovecot(Subject& subject, const std::optional<life::Mailbox>& mailbox)
         if (!session.user.starts_with(mailbox->storage_id)) continue;
         open += (++count == 1 ? ": " : ", ") + session.service + " from " + session.address;
     }
-    subject.report.add("sessions", Mark::ok, std::to_string(count) + " open" + open);
+    subject.report.add("sessions", Verdict::ok, std::to_string(count) + " open" + open);
 }
 
 }  // namespace
@@ -85,18 +86,18 @@ void ask_dovecot(Subject& subject, const std::optional<life::Mailbox>& mailbox)
 void check_dovecot(Subject& subject, const std::optional<life::Mailbox>& mailbox)
 {
     if (subject.call.config.doveadm.empty()) {
-        subject.report.add("Dovecot", Mark::unknown,
+        subject.report.add("Dovecot", Verdict::unknown,
                            "was not asked: the setting doveadm is missing");
         return subject.report.close({Use::login, Use::sending}, kByTheTables);
     }
     try {
         ask_dovecot(subject, mailbox);
-    } catch (const doveadm::Unasked& reason) {
+    } catch (const dovecot::Unasked& reason) {
         report_unasked(subject, reason.what());
     } catch (const Config::Problems& reason) {
         report_unasked(subject, reason.what());  // its key file cannot be read
-    } catch (const doveadm::Failed& error) {
-        subject.report.add("Dovecot", Mark::wrong, error.what(),
+    } catch (const dovecot::Failed& error) {
+        subject.report.add("Dovecot", Verdict::wrong, error.what(),
                            "check that it runs (systemctl status dovecot), and read its log");
         subject.report.close({Use::login, Use::sending}, "not known, Dovecot does not answer");
         subject.report.close({Use::mail_in}, "accepted, and queued until Dovecot answers");
@@ -115,7 +116,7 @@ void check_counting(Subject& subject)
         db::Connection connection{user, user.password(), subject.call.config};
         send_limit::try_to_count(connection);
     } catch (const db::Error& error) {
-        subject.report.add("sending", Mark::wrong,
+        subject.report.add("sending", Verdict::wrong,
                            std::string{"cannot be counted: "} + error.what(), "mailboxctl check");
         subject.report.close({Use::sending}, "no, it cannot be counted (451)");
     }
@@ -126,7 +127,7 @@ void check_counting(Subject& subject)
 void check_sending(Subject& subject, const life::Mailbox& mailbox)
 {
     const auto limit = subject.call.config.send_limit;
-    if (limit == 0) return subject.report.add("sent", Mark::ok, "no limit (send_limit = 0)");
+    if (limit == 0) return subject.report.add("sent", Verdict::ok, "no limit (send_limit = 0)");
     for (const auto& count : send_limit::counts(subject.connection, mailbox.storage_id, limit)) {
         const auto whose = count.kind == "mailbox"
                                ? std::string{}
@@ -134,11 +135,11 @@ void check_sending(Subject& subject, const life::Mailbox& mailbox)
         const auto says = share(count.recipients, count.limit) + " recipients in an hour" + whose;
         if (count.room() > 0) {
             if (count.kind == "mailbox" || count.recipients > 0)
-                subject.report.add("sent", Mark::ok, says);
+                subject.report.add("sent", Verdict::ok, says);
             continue;
         }
         const auto end = admin::time_text(count.until);
-        subject.report.add("sent", Mark::wrong,
+        subject.report.add("sent", Verdict::wrong,
                            says + ": further ones are refused (450) until " + end,
                            "wait, or raise send_limit in mailboxd.conf");
         subject.report.close({Use::sending}, "no, not before " + end + " (450)");

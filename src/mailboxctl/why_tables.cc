@@ -16,13 +16,13 @@ using strings::for_shell;
 void check_address(Subject& subject)
 {
     if (subject.asked == subject.address.text()) {
-        subject.report.add("address", Mark::ok, subject.asked);
+        subject.report.add("address", Verdict::ok, subject.asked);
     } else if (subject.asked.find('+') != std::string::npos) {
-        subject.report.add("address", Mark::note,
+        subject.report.add("address", Verdict::note,
                            "mail to " + subject.asked + " is that of " + subject.address.text()
                                + "; nobody can log in with an address that has a +");
     } else {
-        subject.report.add("address", Mark::note,
+        subject.report.add("address", Verdict::note,
                            subject.asked + " is " + subject.address.text()
                                + ": upper and lower case are the same");
     }
@@ -57,7 +57,7 @@ void check_state(Subject& subject, const char* level, const std::string& name,
     const bool is_mailbox = level == std::string_view{"mailbox"};
     const std::string prefix = is_mailbox ? "" : std::string{level} + "-";
     if (state == mailbox::text(mailbox::State::active)) {
-        subject.report.add(level, Mark::ok, name + " is active");
+        subject.report.add(level, Verdict::ok, name + " is active");
         return;
     }
     subject.is_active = false;
@@ -71,7 +71,7 @@ void check_state(Subject& subject, const char* level, const std::string& name,
                                                        is_account ? name : ""));
     const bool is_disabled = state == mailbox::text(mailbox::State::disabled);
     subject.report.add(
-        level, Mark::wrong,
+        level, Verdict::wrong,
         name + " is suspended since " + when + ": nobody can log in"
             + (is_disabled ? ", and mail is deferred (450)" : "; mail still arrives"),
         "mailboxctl " + std::string{level} + " resume " + for_shell(name));
@@ -91,7 +91,7 @@ void report_deleted(Subject& subject, const life::Deleted& last, bool has_mailbo
                     bool is_of_former)
 {
     const bool is_in_the_way = !has_mailbox && !is_of_former;
-    const auto mark = is_in_the_way ? Mark::wrong : Mark::note;
+    const auto verdict = is_in_the_way ? Verdict::wrong : Verdict::note;
     auto says = (is_in_the_way ? "deleted " : "an earlier mailbox of this name was deleted ")
                 + admin::time_text(last.deleted_at) + " " + by(last.deleted_by) + ", with "
                 + std::to_string(last.size_bytes) + " bytes";
@@ -103,19 +103,19 @@ void report_deleted(Subject& subject, const life::Deleted& last, bool has_mailbo
     const auto until =
         last.deleted_at + std::chrono::seconds{subject.call.config.deleted_for}.count();
     if (last.is_purged || until <= std::time(nullptr)) {
-        return subject.report.add("deleted", mark, says + "; it can no longer be restored",
+        return subject.report.add("deleted", verdict, says + "; it can no longer be restored",
                                   is_in_the_way ? subject.advised("mailbox add") : "");
     }
     const auto restore = subject.advised("mailbox restore") + (has_mailbox ? " --as NAME" : "");
     says += "; it can be restored until " + admin::time_text(until);
     if (is_of_former)
-        subject.report.add("deleted", mark, says,
+        subject.report.add("deleted", verdict, says,
                            "only if the mail belongs to that account: " + restore
                                + " --of-removed-domain");
-    else if (subject.has_domain()) subject.report.add("deleted", mark, says, restore);
+    else if (subject.has_domain()) subject.report.add("deleted", verdict, says, restore);
     else
         subject.report.add(
-            "deleted", mark,
+            "deleted", verdict,
             says + " once the removed domain exists again and belongs to the same customer",
             restore + " --of-removed-domain");
 }
@@ -134,12 +134,12 @@ void check_deleted(Subject& subject, bool has_mailbox)
     if (has_mailbox || (!deleted.empty() && !is_of_former)) return;
     const auto entry = audit::latest(subject.connection, {"delete", "delete", "delete"},
                                      subject.address.domain(), subject.address.local_part());
-    if (is_of_former) subject.report.add("mailbox", Mark::wrong, "there is none", add);
+    if (is_of_former) subject.report.add("mailbox", Verdict::wrong, "there is none", add);
     else if (entry)
-        subject.report.add("deleted", Mark::wrong,
+        subject.report.add("deleted", Verdict::wrong,
                            "deleted " + when_and_who(entry) + "; its mail is removed", add);
     else
-        subject.report.add("mailbox", Mark::wrong, "there is none, and no earlier one is known",
+        subject.report.add("mailbox", Verdict::wrong, "there is none, and no earlier one is known",
                            add);
 }
 
@@ -148,8 +148,8 @@ void check_allowance(Subject& subject, bool has_mailbox)
     const auto check = [&](const char* level, const std::string& name, std::int64_t count,
                            std::optional<std::int64_t> limit) {
         const auto says = std::string{level} + " has " + share(count, limit);
-        if (!limit || count < *limit) return subject.report.add("allowance", Mark::ok, says);
-        subject.report.add("allowance", has_mailbox ? Mark::note : Mark::wrong,
+        if (!limit || count < *limit) return subject.report.add("allowance", Verdict::ok, says);
+        subject.report.add("allowance", has_mailbox ? Verdict::note : Verdict::wrong,
                            says + ": no mailbox can be added (409)",
                            "mailboxctl " + std::string{level} + " set " + for_shell(name)
                                + " max_mailboxes=NUMBER");
@@ -166,20 +166,20 @@ void check_size(Subject& subject, const life::Mailbox& mailbox)
     const auto limit = mailbox.quota_bytes ? mailbox.quota_bytes : subject.owner.quota_bytes;
     const auto size = mailbox.size_bytes;
     if (!limit || *limit == 0)
-        return subject.report.add("size", Mark::ok, std::to_string(size) + " bytes, no quota");
+        return subject.report.add("size", Verdict::ok, std::to_string(size) + " bytes, no quota");
     const auto says = share(size, limit) + " bytes, by "
                       + (mailbox.quota_bytes ? "its own quota" : "the domain's quota");
     const auto advice = subject.advised("mailbox quota") + " SIZE";
     if (size >= *limit) {
         subject.report.add(
-            "size", Mark::wrong,
+            "size", Verdict::wrong,
             says + ": it is full, and mail is refused (552) until messages are deleted", advice);
         subject.report.close({Use::mail_in}, "no, the mailbox is full (552)");
     } else if (*limit - size < *limit / kNearly) {
-        subject.report.add("size", Mark::note,
+        subject.report.add("size", Verdict::note,
                            says + ": a message larger than what is left is refused (552)", advice);
     } else {
-        subject.report.add("size", Mark::ok, says);
+        subject.report.add("size", Verdict::ok, says);
     }
 }
 
@@ -196,7 +196,7 @@ void check_password(Subject& subject, const life::Mailbox& mailbox)
     if (!rows.next()) return;  // deleted in the meantime
     const auto [name, hash] = rows.read<std::string, std::string>();
     subject.login_name = name + "@" + subject.address.domain();
-    subject.report.add("password", Mark::ok,
+    subject.report.add("password", Verdict::ok,
                        "the last one was set "
                            + since(subject, {"create", "password", "password"}));
     if (!subject.call.has("password") && !subject.call.has("password-file")) return;
@@ -206,12 +206,12 @@ void check_password(Subject& subject, const life::Mailbox& mailbox)
     const auto passwd = subject.advised("mailbox passwd");
     if (!is_right) {
         subject.report.add(
-            "password given", Mark::unknown,
+            "password given", Verdict::unknown,
             "cannot be compared: the scheme of the stored hash is not {ARGON2ID}, or memory is short");
     } else if (*is_right) {
-        subject.report.add("password given", Mark::ok, "is right");
+        subject.report.add("password given", Verdict::ok, "is right");
     } else {
-        subject.report.add("password given", Mark::wrong, "is wrong", passwd);
+        subject.report.add("password given", Verdict::wrong, "is wrong", passwd);
         subject.report.close({Use::login, Use::sending}, "no, not with this password");
     }
 }
@@ -219,9 +219,9 @@ void check_password(Subject& subject, const life::Mailbox& mailbox)
 void check_keys(Subject& subject)
 {
     if (subject.owner.keys > 0)
-        return subject.report.add("API keys", Mark::ok,
+        return subject.report.add("API keys", Verdict::ok,
                                   std::to_string(subject.owner.keys) + " valid for the domain");
-    subject.report.add("API keys", Mark::note, "none is valid for the domain",
+    subject.report.add("API keys", Verdict::note, "none is valid for the domain",
                        "mailboxctl key add --account " + for_shell(subject.owner.account));
     subject.report.close({Use::api}, "no, there is no key (401)");
 }

@@ -1,7 +1,6 @@
 #include "mailboxd/form.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
@@ -225,10 +224,8 @@ std::string_view repeatable_parameter(std::string_view name, mailbox::As as)
 std::optional<std::size_t> number_in(std::string_view brackets, std::string_view parameter)
 {
     if (brackets.empty() || brackets == "[]") return std::nullopt;
-    std::size_t number = 0;
-    const auto* const last = brackets.data() + brackets.size() - 1;
-    const auto [end, error] = std::from_chars(brackets.data() + 1, last, number);
-    if (error != std::errc{} || end != last || *last != ']') {
+    const auto number = strings::whole_number(brackets.substr(1, brackets.size() - 2));
+    if (!number || brackets.back() != ']') {
         const std::string name{parameter};
         refuse_array(
             "'" + name

@@ -9,13 +9,13 @@
 #include <sys/time.h>
 
 #include <array>
-#include <charconv>
 #include <cstring>
+#include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "base/descriptor.h"
+#include "base/strings.h"
 
 namespace hangup {
 namespace {
@@ -28,10 +28,9 @@ struct Query {
 bool set_end(const std::string& address, const std::string& port, int family, __be32* to_address,
              __be16& to_port)
 {
-    std::uint16_t number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc{} || ::inet_pton(family, address.c_str(), to_address) != 1) return false;
-    to_port = htons(number);
+    const auto number = strings::whole_number(port, std::numeric_limits<std::uint16_t>::max());
+    if (!number || ::inet_pton(family, address.c_str(), to_address) != 1) return false;
+    to_port = htons(static_cast<std::uint16_t>(*number));
     return true;
 }
 
@@ -39,12 +38,10 @@ bool set_end(const std::string& address, const std::string& port, int family, __
 // query's source.
 std::optional<Query> query_for(std::string_view connection)
 {
-    std::istringstream words{std::string{connection}};
-    std::string client;
-    std::string client_port;
-    std::string server;
-    std::string server_port;
-    if (!(words >> client >> client_port >> server >> server_port)) return std::nullopt;
+    const auto words = strings::words(connection);
+    if (words.size() < 4) return std::nullopt;
+    const auto &client = words[0], &client_port = words[1], &server = words[2],
+               &server_port = words[3];
     const int family = client.find(':') == std::string::npos ? AF_INET : AF_INET6;
     Query query;
     auto& id = query.request.id;

@@ -4,19 +4,20 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
+#include <limits>
 #include <memory>
 #include <string_view>
 
 #include "base/crypto.h"
 #include "base/json.h"
+#include "base/strings.h"
 
-namespace doveadm {
+namespace dovecot {
 namespace {
 
 constexpr std::size_t kLongestAnswer = 256 << 20;  // a session takes about 130 bytes
-constexpr std::string_view kNobody = "68";         // exit code of kick where nobody was connected
-constexpr std::string_view kNoUser = "67";         // of user where userdb knows nobody of that name
+constexpr std::string_view kNobody = "68";         // exit code of kick if no one was connected
+constexpr std::string_view kNoUser = "67";  // exit code of user if userdb does not know the name
 
 template <typename Failure = Failed>
 [[noreturn]] void fail(const std::string& where, const std::string& what)
@@ -24,7 +25,8 @@ template <typename Failure = Failed>
     throw Failure("doveadm at " + where + ": " + what);
 }
 
-// What libcurl calls for each piece of an answer. Fewer bytes than there are end the transfer.
+// Called by libcurl for each piece of an answer. Returning fewer bytes than given ends the
+// transfer.
 std::size_t take(const char* piece, std::size_t /*one*/, std::size_t size, void* answer)
 {
     auto& text = *static_cast<std::string*>(answer);
@@ -33,7 +35,7 @@ std::size_t take(const char* piece, std::size_t /*one*/, std::size_t size, void*
     return size;
 }
 
-// One answer of several: [type, payload, tag].
+// One answer of a list: [type, payload, tag].
 struct Answer {
     bool is_error = false;
     json::Node payload;
@@ -97,7 +99,7 @@ std::string Client::ask(const std::string& commands) const
     const bool is_path = where_.starts_with('/');
     set(CURLOPT_URL, ("http://127.0.0.1:" + (is_path ? "80" : where_) + "/doveadm/v1").c_str());
     if (is_path) set(CURLOPT_UNIX_SOCKET_PATH, where_.c_str());
-    set(CURLOPT_PROXY, "");  // none, whatever the environment says
+    set(CURLOPT_PROXY, "");  // no proxy, even if the environment names one
     set(CURLOPT_HTTPHEADER, headers.get());
     set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(commands.size()));
     set(CURLOPT_POSTFIELDS, commands.c_str());
@@ -123,7 +125,7 @@ std::string Client::ask(const std::string& commands) const
     return answer;
 }
 
-// Each connection by itself: in a list by users Dovecot 2.3.19 closes the array behind the first
+// Lists connections, not users: in a list of users, Dovecot 2.3.19 closes the array after the first
 // one.
 std::vector<Session> Client::sessions() const
 {
@@ -170,8 +172,8 @@ std::optional<std::map<std::string, std::string>> Client::user(const std::string
     return settings;
 }
 
-// By `mailbox status`, which counts what is new in a folder, too. `quota get` tells whole kilobytes
-// only, and it wants a plugin that Dovecot's own configuration need not load.
+// Uses `mailbox status`, which also counts what is new in a folder. `quota get` returns whole
+// kilobytes only and requires a plugin that Dovecot's configuration need not load.
 std::optional<Client::Counted> Client::count(const std::string& name) const
 {
     const auto answers =
@@ -183,11 +185,9 @@ std::optional<Client::Counted> Client::count(const std::string& name) const
     if (answers[0].is_error) return std::nullopt;
     Counted counted;
     const auto add = [&](std::int64_t& sum, const std::string& text) {
-        std::int64_t number = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (error != std::errc{} || end != text.data() + text.size())
-            fail(where_, "it did not count the folders of " + name);
-        sum += number;
+        const auto number = strings::whole_number(text, std::numeric_limits<std::int64_t>::max());
+        if (!number) fail(where_, "it did not count the folders of " + name);
+        sum += static_cast<std::int64_t>(*number);
     };
     for (const auto& [index, folder] : answers[0].payload.members) {
         add(counted.bytes, member(folder, "vsize"));
@@ -196,4 +196,4 @@ std::optional<Client::Counted> Client::count(const std::string& name) const
     return counted;
 }
 
-}  // namespace doveadm
+}  // namespace dovecot

@@ -1,8 +1,8 @@
-// dovecot.h - Dovecot's side of the operator's work: who is connected, and an end to it.
+// dovecot.h - Dovecot's sessions, users and counts of mail, through doveadm's HTTP API.
 //
-// Talks to doveadm's HTTP API, over loopback or a socket of its own. Each call is one
-// request on one connection, with a deadline. Complains with Failed, which says what
-// Dovecot answered, or that it did not; where that tells nothing of Dovecot, with Unasked.
+// The API listens on loopback or on its own socket. Each call is one request on one connection,
+// with a deadline. Throws Failed with Dovecot's answer, or if there was none; Unasked if Dovecot
+// could not be asked at all.
 #pragma once
 
 #include <chrono>
@@ -15,12 +15,12 @@
 
 #include "base/config.h"
 
-namespace doveadm {
+namespace dovecot {
 
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
-// Not let in, for want of rights; or what listens there is something else.
+// A right is missing, or another program listens there.
 struct Unasked : Failed {
     using Failed::Failed;
 };
@@ -29,27 +29,26 @@ struct WrongKey : Unasked {
 };
 
 struct Session {
-    std::string user;     // the name inside
+    std::string user;     // as Dovecot names it: <storage_id>@<domain>
     std::string service;  // imap, pop3
-    std::string address;  // where it comes from
+    std::string address;  // of the client
 };
 
 class Client {
 public:
-    // Reads the key: later there may be no right to.
+    // Reads the key now, because this process may lose the right to. Throws Config::Problems.
     explicit Client(const Config& config, std::chrono::seconds deadline = std::chrono::seconds{10});
 
     std::vector<Session> sessions() const;
-    // Their processes are told to end. The names are taken as they are, but * and ? in
-    // one would mean others, too.
+    // Ends the sessions of these users. A name with * or ? would match other users, too.
     void kick(const std::vector<std::string>& users) const;
-    // What userdb says of an address, or to one of its services of a name: settings by their names.
-    // Nothing: it knows nobody.
+    // Returns what userdb says about an address or, for a service such as imap, about a login's
+    // name: values by the names of their fields. Empty if userdb does not know it.
     std::optional<std::map<std::string, std::string>> user(const std::string& name,
                                                            const std::string& service = {}) const;
 
-    // How much mail a user has in all its folders, counted from the mail that is there. Who never
-    // had mail has no folder, and none of it. Empty: userdb knows nobody of that name.
+    // Returns how much mail a user has in all folders, counted from the mail itself. A user who
+    // never had mail has 0. Empty if userdb does not know the name.
     struct Counted {
         std::int64_t bytes = 0;
         std::int64_t messages = 0;
@@ -60,9 +59,9 @@ private:
     std::string ask(const std::string& commands) const;
 
     std::string key_file_;
-    std::string where_;  // a port on loopback, or a socket
+    std::string where_;  // a port on loopback, or a socket's path
     std::string credentials_;
     std::chrono::seconds deadline_;
 };
 
-}  // namespace doveadm
+}  // namespace dovecot

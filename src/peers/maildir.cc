@@ -14,11 +14,11 @@
 
 #include "base/descriptor.h"
 
-namespace storage {
+namespace maildir {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
-constexpr std::string_view kRemoved = ".removed";  // behind an id: out of its place
+constexpr std::string_view kRemoved = ".removed";  // suffix of a folder that is being removed
 constexpr int kDeepest = 100;                      // folders within folders; Maildir has none
 
 [[noreturn]] void fail(const std::string& path)
@@ -28,7 +28,7 @@ constexpr int kDeepest = 100;                      // folders within folders; Ma
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-// Nothing: it is not there.
+// Empty if there is no such folder.
 std::optional<Descriptor> open_folder(int parent, const std::string& name, const std::string& path)
 {
     const int number = ::openat(parent, name.c_str(), kFolder);
@@ -41,15 +41,14 @@ struct CloseFolder {
     void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-// The entries of a folder, one after the other, so that the first can be removed before the last
-// was read.
+// Iterates over a folder's entries, so that the first can be removed before the last is read.
 class Entries {
 public:
     Entries(Descriptor folder, const std::string& path)
         : path_{path}, entries_{::fdopendir(folder.number())}
     {
         if (!entries_) fail(path);
-        folder.release();  // closed with the entries
+        folder.release();  // closedir() closes it
     }
     std::optional<std::string> next()
     {
@@ -79,12 +78,12 @@ std::vector<std::string> names_in(Descriptor folder, const std::string& path)
 }
 
 struct Removal {
-    dev_t device = 0;  // what is mounted below is not ours
+    dev_t device = 0;  // other file systems mounted below are left alone
     Clock::time_point end{};
     Removed removed{};
 
-    // A folder with all in it, a file, a link itself. What somebody else removes meanwhile is
-    // removed.
+    // Removes a folder with all in it, a file, or a link itself. Entries that another process
+    // removes meanwhile are no error.
     void remove(int parent, const std::string& name, const std::string& path, int depth)
     {
         struct stat status {};
@@ -94,7 +93,8 @@ struct Removal {
         if (::unlinkat(parent, name.c_str(), 0) != 0) return ignore_absence(path);
         ++removed.files;
         removed.bytes += status.st_size;
-        removed.is_complete = Clock::now() < end;  // at least one file in each call
+        removed.is_complete =
+            Clock::now() < end;  // checked after removing, so each call removes at least one file
     }
 
 private:
@@ -168,7 +168,7 @@ Removed Store::remove(std::string_view id, Clock::time_point end)
     struct stat status {};
     if (::fstat(parent->number(), &status) != 0) fail(parent_path);
     Removal removal{.device = status.st_dev, .end = end};
-    // What a call that was stopped has left; then what is in its place, also if it came back.
+    // First the rest of a call that was stopped, then the folder in its place, which may be new.
     removal.remove(parent->number(), away, parent_path + "/" + away, 0);
     if (!removal.removed.is_complete) return removal.removed;
     if (::renameat(parent->number(), name.c_str(), parent->number(), away.c_str()) == 0) {
@@ -218,7 +218,7 @@ std::vector<std::string> Store::misfits(std::string_view prefix) const
 
 namespace {
 
-// One of "00" to "ff", and a folder.
+// True for a folder with a name from "00" to "ff".
 bool is_prefix(int store, const std::string& name)
 {
     return name.size() == 2 && name.find_first_not_of(kDigits) == std::string::npos
@@ -263,4 +263,4 @@ std::vector<std::string> Store::strangers() const
     return found;
 }
 
-}  // namespace storage
+}  // namespace maildir

@@ -1,9 +1,9 @@
 // maildir.h - the mail store's folders: STORE/2e/2ec1…, one for each mailbox, named by its storage
 // id.
 //
-// Works as the store's user, and follows no symbolic link: a folder is what lies below the store,
-// and nothing else is ever removed. Removing can be stopped by a deadline, or die, at any moment;
-// the next call goes on. Complains with std::system_error.
+// Runs as the store's user and follows no symbolic link, so nothing outside the store is ever
+// removed. Removing may stop at any moment, by a deadline or a crash; the next call continues.
+// Throws std::system_error.
 #pragma once
 
 #include <chrono>
@@ -12,19 +12,20 @@
 #include <string_view>
 #include <vector>
 
-namespace storage {
+namespace maildir {
 
 using Clock = std::chrono::steady_clock;
 
-// 32 hexadecimal digits in lower case.
+// True for 32 hexadecimal digits in lower case.
 bool is_id(std::string_view name);
 
-// The folders that the mailboxes' lie in: "00" to "ff" by their numbers.
+// The mailboxes' folders lie in 256 folders, "00" to "ff". prefix() returns the name of one by its
+// number.
 inline constexpr int kPrefixes = 256;
 std::string prefix(int number);
 
 struct Removed {
-    bool is_complete = true;  // nothing is left of it
+    bool is_complete = true;  // nothing is left of the folder
     std::int64_t files = 0;
     std::int64_t bytes = 0;
 };
@@ -36,19 +37,20 @@ public:
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
-    // The folder and all in it. First it is out of its place, in one step.
+    // Removes a mailbox's folder with all in it, until `end`. First renames it, in one step, so
+    // that Dovecot no longer finds it.
     Removed remove(std::string_view id, Clock::time_point end);
 
-    // The ids below one of the 256 folders "00" to "ff" that have a folder; nothing if that one is
-    // not there.
+    // Returns the storage ids that have a folder below one of the 256 folders; none if that one is
+    // missing.
     std::vector<std::string> ids(std::string_view prefix) const;
-    // As paths, what stands there in a folder's place: a file, a link, a folder of another user
-    // than the store's owner.
+    // Returns the paths of entries there that are in a mailbox folder's place but are a file, a
+    // link or a folder of another user than the store's owner.
     std::vector<std::string> misfits(std::string_view prefix) const;
-    // For who looks for mail that there was: throws std::runtime_error where there is no such
-    // folder at all, since then what is here may be not the store but where it is mounted.
+    // Throws std::runtime_error if the store has no mailbox folder at all; usually the file system
+    // is not mounted. Callers that expect mail call it first.
     void expect_mail() const;
-    // Whatever else lies in the store, as paths: a mailbox's folder is nowhere else.
+    // Returns the paths of all other entries of the store, where no mailbox's folder can be.
     std::vector<std::string> strangers() const;
 
 private:
@@ -56,4 +58,4 @@ private:
     int folder_;
 };
 
-}  // namespace storage
+}  // namespace maildir

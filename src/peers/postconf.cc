@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdio>
 #include <regex>
-#include <sstream>
 #include <stdexcept>
 
 #include "base/strings.h"
@@ -14,7 +13,7 @@
 namespace postconf {
 namespace {
 
-// A complaint has several lines.
+// An error message may have several lines.
 Postfix::Answer in_one_line(Postfix::Answer answer)
 {
     answer.text = std::regex_replace(answer.text, std::regex{"\n"}, "; ");
@@ -30,10 +29,7 @@ Postfix::Answer Postfix::setting(const std::string& name) const
 
 std::vector<std::string> Postfix::lines(const std::vector<std::string>& arguments) const
 {
-    std::istringstream text{run("postconf", arguments).text};
-    std::vector<std::string> all;
-    for (std::string line; std::getline(text, line); all.push_back(line)) {}
-    return all;
+    return strings::words(run("postconf", arguments).text, "\n");
 }
 
 const std::vector<Postfix::Service>& Postfix::services() const
@@ -41,11 +37,10 @@ const std::vector<Postfix::Service>& Postfix::services() const
     if (services_) return *services_;
     services_.emplace();
     for (const auto& line : lines({"-M"})) {
-        std::istringstream fields{line};
-        std::string name, type, skipped, program;
-        fields >> name >> type;
-        for (int i = 0; i < 5; ++i) fields >> skipped;
-        if (fields >> program) services_->push_back({name + "/" + type, program});
+        const auto fields = strings::words(line);
+        constexpr std::size_t kName = 0, kType = 1, kProgram = 7;  // master(5)
+        if (fields.size() > kProgram)
+            services_->push_back({fields[kName] + "/" + fields[kType], fields[kProgram]});
     }
     return *services_;
 }
@@ -111,7 +106,7 @@ Postfix::Answer Postfix::look_up(const std::string& key, const std::string& tabl
 Postfix::Answer Postfix::run(const std::string& program,
                              const std::vector<std::string>& arguments) const
 {
-    // Not everybody has the folder of the system's programs among those where a shell looks.
+    // PATH may lack the folder of the system's programs.
     std::string command =
         "PATH=$PATH:/usr/sbin:/usr/local/sbin; " + program + " -c " + strings::for_shell(folder_);
     for (const auto& argument : arguments) command += " " + strings::for_shell(argument);
@@ -122,7 +117,7 @@ Postfix::Answer Postfix::run(const std::string& program,
     while (const auto size = std::fread(piece.data(), 1, piece.size(), pipe))
         answer.text.append(piece.data(), size);
     const int status = ::pclose(pipe);
-    // About settings that nothing knows or uses, on standard error like the complaints.
+    // Warnings about unknown or unused settings, on standard error like the errors.
     answer.text =
         std::regex_replace(answer.text, std::regex{"(^|\n)postconf: warning: [^\n]*"}, "");
     if (answer.text.starts_with('\n')) answer.text.erase(0, 1);

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <vector>
 
-namespace postfix {
+namespace postfix_lookups {
 namespace {
 
 struct Lookup {
     std::string statement;
-    std::string letters{};  // of what its question marks stand for
+    std::string letters{};  // s, u or d for each question mark
 };
 
-// mysql_table(5): `%s` is the key, `%u` what stands before its last @, `%d` what stands behind it,
-// and `%%` is %. In our files the first three stand in quotes of their own, so that they can be
-// bound.
+// mysql_table(5): `%s` is the key, `%u` the part before its last @, `%d` the part after it, and
+// `%%` is %. In our files the first three are quoted alone, so they can be replaced by bound
+// values.
 Lookup lookup_of(std::string_view query)
 {
     Lookup lookup;
@@ -43,8 +43,8 @@ const Lookup& lookup(std::string_view table)
 
 }  // namespace
 
-// Beyond ASCII there is nothing to be found. CONVERT makes a question mark of such a letter, which
-// no address of ours has; but MySQL 9 refuses to convert one that is bound.
+// No address of ours has a character beyond ASCII. In Postfix's queries, CONVERT makes a question
+// mark of one. MySQL 9 refuses to convert a bound value, so it is done here.
 std::optional<std::string> find(db::Connection& connection, std::string_view table,
                                 std::string_view asked)
 {
@@ -62,4 +62,4 @@ std::optional<std::string> find(db::Connection& connection, std::string_view tab
     return connection.query_text(statement, values).first<std::string>();
 }
 
-}  // namespace postfix
+}  // namespace postfix_lookups

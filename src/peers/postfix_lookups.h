@@ -1,7 +1,7 @@
-// postfix_lookups.h - what Postfix finds in its tables: the queries of sql/postfix, compiled in,
-// asked by another database user.
+// postfix_lookups.h - what Postfix finds in its tables: the queries of sql/postfix, compiled in and
+// run by another database user.
 //
-// Postfix itself is not asked: that takes root and its files. Throws db::Error.
+// Asking Postfix itself would require root and its files. Throws db::Error.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,14 @@
 
 #include "db/connection.h"
 
-namespace postfix {
+namespace postfix_lookups {
 
 extern const std::map<std::string_view, std::string_view>
     kQueries;  // by table; made from the files by the Makefile
 
-// The first row's value. What is asked is an address, or a domain where the query wants `%s`. In
-// lower case, as Postfix does it.
+// Returns the value of the first row; empty if there is none. `asked` is an address, or a domain if
+// the query is about domains, in lower case, as Postfix asks.
 std::optional<std::string> find(db::Connection& connection, std::string_view table,
                                 std::string_view asked);
 
-}  // namespace postfix
+}  // namespace postfix_lookups

@@ -15,8 +15,8 @@
 namespace tls {
 namespace {
 
-// libcurl's lines about a certificate: `Expire Date:2027-01-31 12:00:00 GMT`, as GnuTLS has it. 0:
-// there is none.
+// Returns the date in the line of this name among libcurl's lines about a certificate; 0 if there
+// is none. With GnuTLS a line is `Expire Date:2027-01-31 12:00:00 GMT`.
 std::int64_t date(const curl_slist* lines, std::string_view name)
 {
     for (; lines != nullptr; lines = lines->next) {

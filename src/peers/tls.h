@@ -1,4 +1,4 @@
-// tls.h - the certificate that a server shows whoever connects to it, judged as a client does.
+// tls.h - the certificate that a server shows, judged as a client would.
 #pragma once
 
 #include <chrono>
@@ -8,14 +8,14 @@
 namespace tls {
 
 struct Shown {
-    std::string problem;          // why a client would not go on; empty: it would
+    std::string problem;          // why a client would refuse it; empty if it would not
     std::int64_t valid_from = 0;  // seconds since 1970
     std::int64_t valid_until = 0;
 };
 
-// Connects and says nothing but what TLS and the protocol's own beginning want. With a URL of a
-// plain protocol (smtp, imap, pop3) by STARTTLS or STLS, which must be there. `ca_file` has the
-// authorities to trust; empty: the system's.
+// Connects and sends only what TLS and the start of the protocol require. For a URL of a plain
+// protocol (smtp, imap, pop3) it uses STARTTLS or STLS, which the server must offer. `ca_file` has
+// the authorities to trust; empty: the system's.
 Shown certificate(const std::string& url, const std::string& ca_file,
                   std::chrono::seconds deadline);
 

@@ -8,7 +8,7 @@
 #include <regex>
 #include <set>
 
-namespace exposed {
+namespace check {
 namespace {
 
 namespace fs = std::filesystem;
@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kShortest = 8;
 constexpr std::int64_t kLargest = 1 << 20;
 constexpr std::size_t kMostFiles = 2000;
-constexpr int kDepth =
-    2;  // folders of configuration are not deeper, and the mail store may be beside them
+// Configuration is not nested deeper, and the mail store may be beside it.
+constexpr int kDepth = 2;
 
 struct Text {
     bool is_exposed = false;
@@ -48,7 +48,8 @@ std::set<std::string> files_in(const std::string& folder)
     return files;
 }
 
-// Absolute paths, as after `mysql:` in main.cf and `!include` in dovecot.conf.
+// Returns the absolute paths in a text, as after `mysql:` in main.cf and `!include` in
+// dovecot.conf.
 std::set<std::string> paths_in(const std::string& text)
 {
     static const std::regex path{R"((?:^|[\s:=<"'{,])(/[\w.+@-]+(?:/[\w.+@-]+)+))"};
@@ -64,8 +65,8 @@ std::set<std::string> paths_in(const std::string& text)
 
 }  // namespace
 
-std::optional<Exposed> find(const std::vector<std::string>& folders,
-                            const std::map<std::string, std::string>& secrets)
+std::optional<Exposed> find_exposed(const std::vector<std::string>& folders,
+                                    const std::map<std::string, std::string>& secrets)
 {
     std::vector<std::string> files;
     std::set<std::string> seen;
@@ -92,4 +93,4 @@ std::optional<Exposed> find(const std::vector<std::string>& folders,
     return std::nullopt;
 }
 
-}  // namespace exposed
+}  // namespace check

@@ -6,18 +6,18 @@
 #include <string>
 #include <vector>
 
-namespace exposed {
+namespace check {
 
 struct Exposed {
     std::string file;
     std::string secret;  // its name, not its text
 };
 
-// Searches the files below these folders, and the files whose paths are named in those, for the
-// secrets: texts by name. Returns the first file that everybody may read and that has one of them
-// in it. What this process may not read, and what is no regular file or larger than a MiB, is
-// skipped; so are secrets that are too short to be told from chance.
-std::optional<Exposed> find(const std::vector<std::string>& folders,
-                            const std::map<std::string, std::string>& secrets);
+// Searches the files below these folders, and the files whose paths stand in those, for `secrets`:
+// texts by name. Returns the first file that every user can read and that contains a secret;
+// nothing if there is none. Skips files that this process may not read, that are not regular or are
+// larger than 1 MiB, and secrets of less than 8 bytes, because they may occur by chance.
+std::optional<Exposed> find_exposed(const std::vector<std::string>& folders,
+                                    const std::map<std::string, std::string>& secrets);
 
-}  // namespace exposed
+}  // namespace check

@@ -1,34 +1,22 @@
 #include "mailboxctl/check/postfix_settings.h"
 
 #include <algorithm>
-#include <cctype>
 #include <regex>
 #include <sstream>
 #include <tuple>
 #include <vector>
 
-namespace smtp {
+#include "base/strings.h"
+
+namespace check {
 namespace {
 
-using finding::Finding;
-using finding::Mark;
-using finding::wrong;
+using strings::lower_case;
 
-std::string lower(std::string text)
+// Returns the words of a setting, in lower case.
+std::vector<std::string> words(const std::string& text)
 {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
-std::vector<std::string> words(std::string text)
-{
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == ',' || c == ':'; }, ' ');
-    std::istringstream stream{lower(text)};
-    std::vector<std::string> all;
-    for (std::string word; stream >> word;) all.push_back(word);
-    return all;
+    return strings::words(lower_case(text), ",: \t\r\n");
 }
 
 bool has(const std::string& text, std::string_view word)
@@ -37,7 +25,7 @@ bool has(const std::string& text, std::string_view word)
     return std::find(all.begin(), all.end(), word) != all.end();
 }
 
-// `3.10.2` is not older than 3.10.
+// True if a version such as `3.9.1` is older than major.minor; `3.10.2` is not older than 3.10.
 bool is_older(const std::string& version, int major, int minor)
 {
     std::istringstream stream{version};
@@ -47,10 +35,10 @@ bool is_older(const std::string& version, int major, int minor)
     return std::tie(its_major, its_minor) < std::tie(major, minor);
 }
 
-// smtpd_tls_protocols has two ways to say it.
+// Understands both notations of smtpd_tls_protocols: `>=TLSv1.2` and lists such as `!TLSv1`.
 bool refuses_old_tls(const std::string& protocols)
 {
-    const auto text = lower(protocols);
+    const auto text = lower_case(protocols);
     if (const auto at = text.find(">="); at != std::string::npos)
         return text.find("tlsv1.2", at) != std::string::npos
                || text.find("tlsv1.3", at) != std::string::npos;
@@ -59,7 +47,7 @@ bool refuses_old_tls(const std::string& protocols)
                && !has(text, "tlsv1.1"));
 }
 
-// One smtpd service: its own option in master.cf, or main.cf's setting.
+// One smtpd service of master.cf, with its settings.
 class Service {
 public:
     Service(const postconf::Postfix& postfix, std::string name)
@@ -67,7 +55,8 @@ public:
     {
     }
     std::string setting(const std::string& name) const { return postfix_.setting_of(name_, name); }
-    // The command that changes a setting: in master.cf if it stands there.
+    // Returns the command that changes a setting: in master.cf if it is set there, otherwise in
+    // main.cf.
     std::string command(const std::string& name, const std::string& value) const
     {
         const auto short_value =
@@ -83,16 +72,16 @@ private:
     std::string name_;
 };
 
-Finding judge_end_of_data(const Service& service, const std::string& version)
+Result judge_end_of_data(const Service& service, const std::string& version)
 {
-    const auto forbids = lower(service.setting("smtpd_forbid_bare_newline"));
+    const auto forbids = lower_case(service.setting("smtpd_forbid_bare_newline"));
     if (forbids != "normalize" && forbids != "yes" && forbids != "reject") {
         return wrong(service.name()
                      + " lets a message carry a second one with a forged sender (CVE-2023-51764): "
                      + service.command("smtpd_forbid_bare_newline", "normalize"));
     }
     if (!service.setting("smtpd_forbid_bare_newline_exclusions").empty()) {
-        return finding::note(
+        return note(
             service.name()
             + " lets clients of smtpd_forbid_bare_newline_exclusions hide a second message in one: "
             + service.command("smtpd_forbid_bare_newline_exclusions", ""));
@@ -108,41 +97,41 @@ Finding judge_end_of_data(const Service& service, const std::string& version)
     return {};
 }
 
-Finding judge_login(const Service& service)
+Result judge_login(const Service& service)
 {
-    if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
-    const bool is_mandatory = lower(service.setting("smtpd_tls_wrappermode")) == "yes"
-                              || lower(service.setting("smtpd_tls_security_level")) == "encrypt";
+    if (lower_case(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
+    const bool is_mandatory =
+        lower_case(service.setting("smtpd_tls_wrappermode")) == "yes"
+        || lower_case(service.setting("smtpd_tls_security_level")) == "encrypt";
     const std::string kind = is_mandatory ? "smtpd_tls_mandatory_" : "smtpd_tls_";
     if (!refuses_old_tls(service.setting(kind + "protocols"))) {
-        return wrong(service.name() + " takes passwords over TLS before 1.2: "
+        return wrong(service.name() + " accepts passwords over TLS older than 1.2: "
                      + service.command(kind + "protocols", ">=TLSv1.2"));
     }
     const auto excluded = service.setting(kind + "exclude_ciphers") + " "
                           + service.setting("smtpd_tls_exclude_ciphers");
     if (!has(excluded, "anull")) {
-        return wrong(service.name() + " takes passwords by ciphers without a certificate: "
+        return wrong(service.name() + " accepts passwords over ciphers without a certificate: "
                      + service.command(kind + "exclude_ciphers", "aNULL, MD5, RC4, 3DES"));
     }
     return {};
 }
 
-// Where our users log in: whose address they send from, and whether a login that is not in force
-// any more still sends.
-Finding judge_senders(const Service& service)
+// For services where users log in: whose address they may send from, and whether a session may go
+// on sending after its login was revoked.
+Result judge_senders(const Service& service)
 {
-    if (lower(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
+    if (lower_case(service.setting("smtpd_sasl_auth_enable")) != "yes") return {};
     const auto restrictions = service.setting("smtpd_sender_restrictions") + " "
                               + service.setting("smtpd_recipient_restrictions");
     const auto names = [&](const char* what) {
         return restrictions.find(what) != std::string::npos;
     };
     const std::string remedy =
-        ": the guide, \"Mail\", has the commands for a submission service of your own";
+        ": the guide's page \"Mail servers\" has the commands for a submission service of your own";
     if (!names("mailboxd-own.regexp") && !names("reject_sender_login_mismatch")
         && !names("reject_authenticated_sender_login_mismatch")) {
-        return wrong(service.name() + " lets whoever has logged in send in anybody's name"
-                     + remedy);
+        return wrong(service.name() + " lets every login send with any sender address" + remedy);
     }
     if (!names("mailboxd-logins.cf"))
         return wrong(service.name()
@@ -151,27 +140,27 @@ Finding judge_senders(const Service& service)
     return {};
 }
 
-Finding judge_reports(const postconf::Postfix& postfix)
+Result judge_reports(const postconf::Postfix& postfix)
 {
     for (const std::string service : {"bounce/unix", "defer/unix", "trace/unix"}) {
         if (postfix.setting_of(service, "cleanup_service_name") == "mailboxd-bounces") continue;
-        return finding::note(
-            service + " shows the names of mailboxes inside Dovecot to senders: postconf -P "
-            + service + "/cleanup_service_name=mailboxd-bounces " + service
-            + "/internal_mail_filter_classes=bounce");
+        return note(service + " shows senders the internal names of mailboxes: postconf -P "
+                    + service + "/cleanup_service_name=mailboxd-bounces " + service
+                    + "/internal_mail_filter_classes=bounce");
     }
     return {};
 }
 
 }  // namespace
 
-Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains)
+Result judge_postfix(const postconf::Postfix& postfix, const std::set<std::string>& domains)
 {
     const auto version = postfix.setting("mail_version").text;
     std::set<std::string> names;
-    Finding worst;
-    const auto add = [&](const Finding& found) {
-        if (worst.mark == Mark::ok || (found.mark == Mark::wrong && worst.mark != Mark::wrong))
+    Result worst;
+    const auto add = [&](const Result& found) {
+        if (worst.verdict == Verdict::ok
+            || (found.verdict == Verdict::wrong && worst.verdict != Verdict::wrong))
             worst = found;
     };
     for (const auto& service : postfix.services()) {
@@ -191,12 +180,12 @@ Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& dom
     for (const auto& word : words(postfix.setting("mydestination").text)) {
         if (domains.contains(word)) {
             add(wrong(
-                "its mydestination has " + word
-                + ", a domain of ours, so its mail does not get to the mailboxes: take it out of mydestination, or give the"
+                "mydestination has " + word
+                + ", a domain of ours, so its mail does not reach the mailboxes: remove it from mydestination, or give the"
                   " server (myhostname) another name"));
         }
     }
     return worst;
 }
 
-}  // namespace smtp
+}  // namespace check

@@ -8,13 +8,14 @@
 #include "base/check_result.h"
 #include "peers/postconf.h"
 
-namespace smtp {
+namespace check {
 
-// For every smtpd service of master.cf: what ends a message, BDAT, and where users log in the
-// versions and ciphers of TLS and whose address they send from. Also whether reports show storage
-// ids, two entries for one service, of which Postfix uses the last one, and a domain of ours in
-// mydestination. Returns the first that is wrong, with what mends it. Throws std::runtime_error if
-// Postfix's programs cannot be started.
-finding::Finding judge(const postconf::Postfix& postfix, const std::set<std::string>& domains);
+// For every smtpd service of master.cf, judges what ends a message and whether BDAT is offered;
+// where users log in, also the versions and ciphers of TLS and whose address they may send from.
+// Further: whether bounces show storage ids, two entries for one service, of which Postfix uses
+// only the last, and one of `domains` in mydestination. Returns the first that is wrong, with its
+// remedy; otherwise the first note. Throws std::runtime_error if Postfix's programs cannot be
+// started.
+Result judge_postfix(const postconf::Postfix& postfix, const std::set<std::string>& domains);
 
-}  // namespace smtp
+}  // namespace check

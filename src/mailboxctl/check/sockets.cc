@@ -15,13 +15,12 @@
 #include <string>
 #include <thread>
 
-namespace sockets {
+namespace check {
 namespace {
 
-using finding::Finding;
 using Names = std::set<std::string>;
 
-constexpr char kDanger[] = " can pretend to call from any address, and can occupy the workers. ";
+constexpr char kDanger[] = " can forge any client address and occupy the workers";
 
 void add_account(Names& names, const passwd* account)
 {
@@ -29,7 +28,7 @@ void add_account(Names& names, const passwd* account)
         names.insert(account->pw_name);
 }
 
-// The accounts that owner and group of the file let write to it.
+// Returns the accounts that may write to the file as its owner or by its group.
 Names accounts_of(const struct stat& file)
 {
     Names names;
@@ -51,9 +50,9 @@ Names accounts_of(const struct stat& file)
 // Processes by id, with the names of their programs.
 using Programs = std::map<std::string, std::string>;
 
-// The processes that run as this account. Their folders in /proc belong to root where they have
-// changed their user, so their status is read. Empty where this process may not see those of
-// others.
+// Returns the processes that run as this account. Empty if this process may not see those of other
+// users. Reads their status, because the folder in /proc of a process that changed its user belongs
+// to root.
 Programs programs_of(const std::string& account)
 {
     Programs programs;
@@ -77,9 +76,9 @@ Programs programs_of(const std::string& account)
     return programs;
 }
 
-// The names of the programs that run as this account, except nginx. Looks twice, half a second
-// apart: a command that ends at once, such as one of cron, is no program that customers' code runs
-// in.
+// Returns the names of the programs that run as this account, except nginx. Looks twice, half a
+// second apart, because customers' code does not run in a command that ends at once, for example
+// one of cron.
 Names others_than_nginx(const std::string& account)
 {
     const auto others = [&] {
@@ -109,33 +108,33 @@ std::string list(const Names& names)
     return text;
 }
 
-Finding is_for_nginx(const std::string& path)
+Result socket_file(const std::string& path)
 {
     struct stat status {};
     if (path.empty() || ::stat(path.c_str(), &status) != 0) return {};
     if ((status.st_mode & S_IWOTH) != 0)
-        return finding::wrong(path + " can be used by everybody, who" + kDanger
-                              + "Do: chmod o= " + path);
+        return wrong(path + " can be used by every user, who" + kDanger + ": chmod o= " + path);
     const auto accounts = accounts_of(status);
     if (accounts.size() > 1) {
-        return finding::note(
+        return note(
             path + " can be used by " + list(accounts) + ". Each" + kDanger
-            + "Give it to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
+            + ". Give the socket to nginx's user alone: SocketUser= and SocketMode=0600 of mailboxd.socket, or socket_group");
     }
     if (accounts.empty()) return {};
     const auto programs = others_than_nginx(*accounts.begin());
     if (programs.empty()) return {};
-    return finding::note(path + " can be used by " + *accounts.begin() + ", and beside nginx "
-                         + list(programs) + " runs as that user. Who runs code there" + kDanger
-                         + "Give these programs another user, such as user= in each pool of PHP");
+    return note(path + " can be used by " + *accounts.begin()
+                + ", and other programs than nginx run as that user: " + list(programs)
+                + ". Code in them" + kDanger
+                + ". Give these programs another user, for example by user= in each PHP pool");
 }
 
 }  // namespace
 
-finding::Finding are_for_nginx(const Config& config)
+Result sockets(const Config& config)
 {
-    const auto found = is_for_nginx(config.socket);
-    return found.mark == finding::Mark::ok ? is_for_nginx(config.write_socket) : found;
+    const auto found = socket_file(config.socket);
+    return found.verdict == Verdict::ok ? socket_file(config.write_socket) : found;
 }
 
-}  // namespace sockets
+}  // namespace check

@@ -4,12 +4,12 @@
 #include "base/check_result.h"
 #include "base/config.h"
 
-namespace sockets {
+namespace check {
 
-// Looks at the files of `socket` and `write_socket`. Whoever can use one can pretend to call from
-// any address and can occupy workers. Everybody is wrong. More accounts than one are a note, and so
-// are other programs than nginx that run as the one; root and this process's own account do not
-// count. A socket that is not there is well: others report it.
-finding::Finding are_for_nginx(const Config& config);
+// Examines the files of `socket` and `write_socket`. Anyone who can use one can forge any client
+// address and occupy workers. Wrong if every user can; a note if more than one account can, or if
+// other programs than nginx run as the one account. Root and this process's own account do not
+// count. A missing socket is reported by the check of the service, not here.
+Result sockets(const Config& config);
 
-}  // namespace sockets
+}  // namespace check

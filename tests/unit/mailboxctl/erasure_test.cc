@@ -312,7 +312,7 @@ BOOST_DATA_TEST_CASE_F(Fixture, stopped_and_run_again, data::make({1, 2, 3}), st
                                         {.address = address("alice"), .name = address("x")},
                                         std::chrono::days{7}),
                           admin::Refused);
-        storage::Store mail{config.store};
+        maildir::Store mail{config.store};
         if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
         // The janitor may have removed the rows of mailboxes without mail in the meantime.
         if (steps >= 3)

@@ -28,8 +28,8 @@ struct Folder {
     std::string find() const
     {
         const auto found =
-            exposed::find({root / "conf", "/nowhere", ""},
-                          {{"key", "a long secret"}, {"short", "abc"}, {"empty", ""}});
+            check::find_exposed({root / "conf", "/nowhere", ""},
+                                {{"key", "a long secret"}, {"short", "abc"}, {"empty", ""}});
         return found ? fs::relative(found->file, root).string() + " " + found->secret : "nothing";
     }
 

@@ -57,7 +57,7 @@ struct Fixture : Own, database::Tenant {
 struct Sessions : Fixture {
     dovecot::Users users;
     dovecot::Server server{[this](const std::string& body) { return users.reply(body); }};
-    doveadm::Client client{server.config()};
+    dovecot::Client client{server.config()};
     janitor::Sessions sessions{its_session, client};
 
     void make_old() { db().run("UPDATE session_end SET since = since - 121"); }
@@ -294,10 +294,10 @@ BOOST_FIXTURE_TEST_CASE(what_dovecot_did_not_hear_is_said_again, Sessions)
     make_old();
     Config nowhere = server.config();
     nowhere.doveadm += ".absent";
-    const doveadm::Client deaf{nowhere};
+    const dovecot::Client deaf{nowhere};
     janitor::Sessions failing{its_session, deaf};
-    BOOST_CHECK_THROW(failing.sweep(), doveadm::Failed);
-    BOOST_CHECK_THROW(failing.sweep(), doveadm::Failed);
+    BOOST_CHECK_THROW(failing.sweep(), dovecot::Failed);
+    BOOST_CHECK_THROW(failing.sweep(), dovecot::Failed);
     BOOST_TEST(rows_of_sessions() == 1);
     users.connected = {before};
     BOOST_TEST(sessions.sweep().ended == 1);

@@ -76,8 +76,8 @@ struct Socket {
     }
     std::string found() const
     {
-        const auto [mark, says] = sockets::are_for_nginx(config);
-        return std::string{finding::text(mark)} + " " + says;
+        const auto [verdict, says] = check::sockets(config);
+        return std::string{check::text(verdict)} + " " + says;
     }
 
     support::Directory directory;
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_SUITE(sockets_of_nginx)
 BOOST_FIXTURE_TEST_CASE(everybody_is_wrong, Socket)
 {
     BOOST_TEST_REQUIRE(::chmod(config.socket.c_str(), 0666) == 0);
-    BOOST_TEST(has(found(), "WRONG " + config.socket + " can be used by everybody"), found());
+    BOOST_TEST(has(found(), "WRONG " + config.socket + " can be used by every user"), found());
     BOOST_TEST_REQUIRE(::chmod(config.socket.c_str(), 0600) == 0);
     BOOST_TEST(found() == "ok ");
     config.write_socket = config.socket;
@@ -130,7 +130,7 @@ BOOST_FIXTURE_TEST_CASE(another_program_of_the_same_user_is_named, Socket,
         BOOST_TEST(
             has(found(),
                 "note " + config.socket
-                    + " can be used by games, and beside nginx php-fpm8.2 runs as that user"),
+                    + " can be used by games, and other programs than nginx run as that user: php-fpm8.2"),
             found());
     }
     BOOST_TEST(found() == "ok ");

@@ -29,13 +29,13 @@ dovecot::Server::Reply always(std::string text)
 std::string complaint(const std::string& reply)
 {
     dovecot::Server server{always(reply)};
-    const doveadm::Client client{server.config(), std::chrono::seconds{reply == "wait" ? 1 : 20}};
+    const dovecot::Client client{server.config(), std::chrono::seconds{reply == "wait" ? 1 : 20}};
     try {
         client.sessions();
         return "accepted";
-    } catch (const doveadm::Unasked& failed) {
+    } catch (const dovecot::Unasked& failed) {
         return std::string{"unasked: "} + failed.what();
-    } catch (const doveadm::Failed& failed) {
+    } catch (const dovecot::Failed& failed) {
         return failed.what();
     }
 }
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_SUITE(doveadms)
 BOOST_AUTO_TEST_CASE(a_request_to_the_byte)
 {
     dovecot::Server server{always(answer("[[\"doveadmResponse\",[],\"who\"]]"))};
-    BOOST_TEST(doveadm::Client{server.config()}.sessions().empty());
+    BOOST_TEST(dovecot::Client{server.config()}.sessions().empty());
     BOOST_TEST(
         server.requests()
             == Strings{"POST /doveadm/v1 HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\nAuthorization: X-Dovecot-API QWxhZGRpbidz\r\n"
@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(who_is_connected)
     dovecot::Server server{always(answer(
         R"x([["doveadmResponse",[{"username":"a.1@b","service":"imap","pid":"12","ip":"192.0.2.1"},)x"
         R"x({"username":"c.2@d","service":"pop3","pid":"13","ip":"2001:db8::1"}],"who"]])x"))};
-    const auto sessions = doveadm::Client{server.config()}.sessions();
+    const auto sessions = dovecot::Client{server.config()}.sessions();
     BOOST_TEST_REQUIRE(sessions.size() == 2U);
     BOOST_TEST((Strings{sessions[0].user, sessions[0].service, sessions[0].address})
                    == (Strings{"a.1@b", "imap", "192.0.2.1"}),
@@ -101,7 +101,7 @@ BOOST_AUTO_TEST_CASE(an_end_to_many)
     for (int i = 0; i < 250; ++i) names.push_back("u" + std::to_string(i) + "@d");
     users.connected = {"u7@d", "other@d"};
     dovecot::Server server{[&](const std::string& body) { return users.reply(body); }};
-    const doveadm::Client client{server.config()};
+    const dovecot::Client client{server.config()};
     client.kick(names);
     BOOST_TEST(server.requests().size() == 3U);
     BOOST_TEST(users.kicked == names, per_element());
@@ -114,14 +114,14 @@ BOOST_AUTO_TEST_CASE(an_end_that_is_refused)
 {
     dovecot::Server server{
         always(answer("[[\"error\",{\"type\":\"exitCode\", \"exitCode\":75},\"kick\"]]"))};
-    BOOST_CHECK_THROW(doveadm::Client{server.config()}.kick({"a@b"}), doveadm::Failed);
+    BOOST_CHECK_THROW(dovecot::Client{server.config()}.kick({"a@b"}), dovecot::Failed);
 }
 
 BOOST_AUTO_TEST_CASE(what_userdb_says)
 {
     dovecot::Server server{always(answer(
         R"([["doveadmResponse",{"alice@b":{"user":"a@b","home":"/srv/mail/aa"}},"user"]])"))};
-    const auto settings = doveadm::Client{server.config()}.user("alice@b");
+    const auto settings = dovecot::Client{server.config()}.user("alice@b");
     BOOST_TEST_REQUIRE(settings.has_value());
     BOOST_TEST(settings->at("home") == "/srv/mail/aa");
     BOOST_TEST(
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(what_userdb_says_to_a_service)
 {
     dovecot::Server server{
         always(answer(R"([["doveadmResponse",{"a.1@b":{"home":"/srv/mail/aa"}},"user"]])"))};
-    BOOST_TEST(doveadm::Client{server.config()}.user("a.1@b", "imap").has_value());
+    BOOST_TEST(dovecot::Client{server.config()}.user("a.1@b", "imap").has_value());
     BOOST_TEST(server.requests().front().ends_with(
         R"([["user",{"userMask":["a.1@b"],"authInfo":["service=imap"]},"user"]])"));
 }
@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(how_much_there_is)
     dovecot::Server server{
         always(answer(R"([["doveadmResponse",[{"mailbox":"INBOX","vsize":"517","messages":"1"},)"
                       R"({"mailbox":"Trash","vsize":"1034","messages":"2"}],"status"]])"))};
-    const auto counted = doveadm::Client{server.config()}.count("a@b").value();
+    const auto counted = dovecot::Client{server.config()}.count("a@b").value();
     BOOST_TEST(counted.bytes == 1551);
     BOOST_TEST(counted.messages == 3);
     BOOST_TEST(server.requests().front().ends_with(
@@ -154,14 +154,14 @@ BOOST_AUTO_TEST_CASE(how_much_there_is)
 BOOST_AUTO_TEST_CASE(how_much_there_is_of_who_never_had_mail)
 {
     dovecot::Server server{always(answer(R"([["doveadmResponse",[],"status"]])"))};
-    BOOST_TEST(doveadm::Client{server.config()}.count("a@b").value().bytes == 0);
+    BOOST_TEST(dovecot::Client{server.config()}.count("a@b").value().bytes == 0);
 }
 
 BOOST_AUTO_TEST_CASE(how_much_there_is_of_nobody)
 {
     dovecot::Server server{
         always(answer(R"([["error",{"type":"exitCode","exitCode":67},"status"]])"))};
-    BOOST_TEST(!doveadm::Client{server.config()}.count("nobody@b").has_value());
+    BOOST_TEST(!dovecot::Client{server.config()}.count("nobody@b").has_value());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_count)
@@ -171,18 +171,18 @@ BOOST_AUTO_TEST_CASE(what_is_no_count)
           R"({"vsize":"1","messages":""})"}) {
         dovecot::Server server{
             always(answer(R"([["doveadmResponse",[)" + std::string{folder} + R"(],"status"]])"))};
-        BOOST_CHECK_THROW(doveadm::Client{server.config()}.count("a@b"), doveadm::Failed);
+        BOOST_CHECK_THROW(dovecot::Client{server.config()}.count("a@b"), dovecot::Failed);
     }
     dovecot::Server server{
         always(answer(R"([["error",{"type":"exitCode","exitCode":75},"status"]])"))};
-    BOOST_CHECK_THROW(doveadm::Client{server.config()}.count("a@b"), doveadm::Failed);
+    BOOST_CHECK_THROW(dovecot::Client{server.config()}.count("a@b"), dovecot::Failed);
 }
 
 BOOST_AUTO_TEST_CASE(a_userdb_that_does_not_know_at_present)
 {
     dovecot::Server server{
         always(answer(R"([["error",{"type":"exitCode", "exitCode":75},"user"]])"))};
-    BOOST_CHECK_THROW(doveadm::Client{server.config()}.user("alice@b"), doveadm::Failed);
+    BOOST_CHECK_THROW(dovecot::Client{server.config()}.user("alice@b"), dovecot::Failed);
 }
 
 BOOST_DATA_TEST_CASE(whom_userdb_does_not_know,
@@ -191,7 +191,7 @@ BOOST_DATA_TEST_CASE(whom_userdb_does_not_know,
                      text)
 {
     dovecot::Server server{always(answer(text))};
-    BOOST_TEST(!doveadm::Client{server.config()}.user("nobody@b").has_value());
+    BOOST_TEST(!dovecot::Client{server.config()}.user("nobody@b").has_value());
 }
 
 BOOST_DATA_TEST_CASE(an_answer_that_is_none, data::make(kBroken), row)
@@ -206,14 +206,14 @@ BOOST_AUTO_TEST_CASE(nobody_is_there)
 {
     const support::Directory directory;
     Config config;
-    BOOST_CHECK_THROW(doveadm::Client{config}, doveadm::Failed);
+    BOOST_CHECK_THROW(dovecot::Client{config}, dovecot::Failed);
     config.doveadm = directory.path("absent");
     config.doveadm_key_file = directory.write("key", "k\n");
-    BOOST_CHECK_THROW(doveadm::Client{config}.sessions(), doveadm::Failed);
+    BOOST_CHECK_THROW(dovecot::Client{config}.sessions(), dovecot::Failed);
     config.doveadm = "1";  // a port that only root may take, and nobody does
-    BOOST_CHECK_THROW(doveadm::Client{config}.sessions(), doveadm::Failed);
+    BOOST_CHECK_THROW(dovecot::Client{config}.sessions(), dovecot::Failed);
     config.doveadm_key_file = directory.path("absent");
-    BOOST_CHECK_THROW(doveadm::Client{config}, Config::Problems);
+    BOOST_CHECK_THROW(dovecot::Client{config}, Config::Problems);
 }
 
 // That is no news of Dovecot, as a socket is that nobody listens at.
@@ -223,12 +223,12 @@ BOOST_AUTO_TEST_CASE(a_socket_for_others)
     Config config;
     config.doveadm = directory.path("http");
     config.doveadm_key_file = directory.write("key", "k\n");
-    const doveadm::Client client{config};
+    const dovecot::Client client{config};
     const auto is_unasked = [&] {
         try {
             client.sessions();
-        } catch (const doveadm::Failed& failed) {
-            return dynamic_cast<const doveadm::Unasked*>(&failed) != nullptr ? 1 : 2;
+        } catch (const dovecot::Failed& failed) {
+            return dynamic_cast<const dovecot::Unasked*>(&failed) != nullptr ? 1 : 2;
         }
         return 0;
     };

@@ -22,7 +22,7 @@ using Strings = std::vector<std::string>;
 
 namespace {
 
-constexpr auto kNoEnd = storage::Clock::time_point::max();
+constexpr auto kNoEnd = maildir::Clock::time_point::max();
 const std::string kAlice = "2ec17e9a94d71b61cc411b0690d5cfa3";
 const std::string kBob = "2e00000000000000000000000000000b";
 
@@ -51,9 +51,9 @@ struct Mail {
     }
 
     support::Directory directory;
-    storage::Store store = [this] {
+    maildir::Store store = [this] {
         fs::create_directory(directory.path("store"));
-        return storage::Store{directory.path("store")};
+        return maildir::Store{directory.path("store")};
     }();
 };
 
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_SUITE(storages)
 
 BOOST_DATA_TEST_CASE(what_is_no_id, data::make(kNoIds), row)
 {
-    BOOST_TEST(!storage::is_id(row.text));
+    BOOST_TEST(!maildir::is_id(row.text));
     Mail mail;
     BOOST_CHECK_THROW(mail.store.remove(row.text, kNoEnd), std::logic_error);
     BOOST_TEST(mail.files(mail.directory.path("store")) == 6);
@@ -86,8 +86,8 @@ BOOST_DATA_TEST_CASE(what_is_no_id, data::make(kNoIds), row)
 
 BOOST_AUTO_TEST_CASE(what_is_an_id)
 {
-    BOOST_TEST(storage::is_id(kAlice));
-    BOOST_TEST(storage::is_id("0123456789abcdef0123456789abcdef"));
+    BOOST_TEST(maildir::is_id(kAlice));
+    BOOST_TEST(maildir::is_id("0123456789abcdef0123456789abcdef"));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_folder_is_removed_with_all_in_it, Mail)
@@ -116,9 +116,9 @@ BOOST_FIXTURE_TEST_CASE(a_folder_that_is_not_there, Mail)
 BOOST_FIXTURE_TEST_CASE(little_by_little, Mail)
 {
     int calls = 0;
-    storage::Removed all;
+    maildir::Removed all;
     for (all.is_complete = false; !all.is_complete; ++calls) {
-        const auto removed = store.remove(kAlice, storage::Clock::time_point::min());
+        const auto removed = store.remove(kAlice, maildir::Clock::time_point::min());
         BOOST_TEST(!fs::exists(home(kAlice)));
         BOOST_TEST_REQUIRE(calls < 10);
         all.is_complete = removed.is_complete;
@@ -135,7 +135,7 @@ BOOST_FIXTURE_TEST_CASE(little_by_little, Mail)
 // A delivery that was under way makes it again while what was in its place is being removed.
 BOOST_FIXTURE_TEST_CASE(one_that_comes_back_meanwhile, Mail)
 {
-    BOOST_TEST(!store.remove(kAlice, storage::Clock::time_point::min()).is_complete);
+    BOOST_TEST(!store.remove(kAlice, maildir::Clock::time_point::min()).is_complete);
     fs::create_directories(home(kAlice) / "Maildir" / "new");
     write(home(kAlice) / "Maildir" / "new" / "3,S=1", "x");
     BOOST_TEST(store.remove(kAlice, kNoEnd).is_complete);
@@ -251,8 +251,8 @@ BOOST_FIXTURE_TEST_CASE(what_stands_in_a_folders_place, Mail)
 BOOST_AUTO_TEST_CASE(a_store_that_is_not_there)
 {
     const support::Directory directory;
-    BOOST_CHECK_THROW(storage::Store{directory.path("absent")}, std::system_error);
-    BOOST_CHECK_THROW(storage::Store{directory.write("file", "")}, std::system_error);
+    BOOST_CHECK_THROW(maildir::Store{directory.path("absent")}, std::system_error);
+    BOOST_CHECK_THROW(maildir::Store{directory.write("file", "")}, std::system_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -24,7 +24,7 @@ struct House : database::Tenant {
     // `nothing`, or the value.
     std::string find(std::string_view table, const std::string& wanted)
     {
-        return postfix::find(connection, table, wanted).value_or("nothing");
+        return postfix_lookups::find(connection, table, wanted).value_or("nothing");
     }
     std::string at(const std::string& name) const { return name + "@" + domain.name(); }
     db::Connection connection = database.connect();
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(all_of_them_are_there)
         if (at == std::string::npos) continue;
         ++tables;
         const auto name = file.path().stem().string().substr(std::string{"mailboxd-"}.size());
-        BOOST_TEST_REQUIRE(postfix::kQueries.contains(name), name);
+        BOOST_TEST_REQUIRE(postfix_lookups::kQueries.contains(name), name);
         // A lost connection is replaced at once, and each sets its session.
         BOOST_TEST(text.find("\nhosts = unix:@DB_SOCKET@ unix:@DB_SOCKET@\n") != std::string::npos,
                    name);
@@ -52,9 +52,10 @@ BOOST_AUTO_TEST_CASE(all_of_them_are_there)
             text.find("\noption_file = @FILES@/mailboxd-session.cnf\noption_group = mailboxd\n")
                 != std::string::npos,
             name);
-        BOOST_TEST(text.substr(at + 9) == std::string{postfix::kQueries.at(name)} + "\n", name);
+        BOOST_TEST(text.substr(at + 9) == std::string{postfix_lookups::kQueries.at(name)} + "\n",
+                   name);
     }
-    BOOST_TEST(postfix::kQueries.size() == tables);
+    BOOST_TEST(postfix_lookups::kQueries.size() == tables);
 }
 
 // What fills the files would put a password into a comment of a file that everybody may read.

@@ -1,0 +1,112 @@
+#include "mailboxctl/check/consistency.h"
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+
+#include "base/strings.h"
+#include "db/audit.h"
+#include "db/connection.h"
+#include "mail/address.h"
+#include "mail/unicode.h"
+
+namespace check {
+namespace {
+
+constexpr char kWrongCounters[] =
+    "SELECT d.name, d.mailboxes, (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id) AS counted"
+    " FROM domain d HAVING counted <> d.mailboxes LIMIT 1";
+
+constexpr char kNames[] =
+    "SELECT name, 'account' FROM account UNION ALL SELECT name, 'domain' FROM domain";
+
+constexpr char kUnnamed[] =
+    "SELECT name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
+
+// For each domain: the sum of its ranges, the number of fine counts that are not 0, and how many
+// fine ranges with mailboxes have the right count.
+constexpr char kWrongRanges[] =
+    "SELECT d.name FROM domain d"
+    " LEFT JOIN (SELECT domain_id, SUM(mailboxes) AS mailboxes, SUM(LENGTH(REPLACE(counts, CHAR(0), ''))) AS counts"
+    "   FROM mailbox_range GROUP BY domain_id) r ON r.domain_id = d.id"
+    " LEFT JOIN (SELECT f.domain_id, COUNT(*) AS fine, SUM(f.mailboxes = ASCII(SUBSTR(r.counts, f.number % 512 + 1, 1))) AS correct"
+    "   FROM (SELECT domain_id, id DIV 128 AS number, COUNT(*) AS mailboxes FROM mailbox GROUP BY domain_id, id DIV 128) f"
+    "   LEFT JOIN mailbox_range r ON r.domain_id = f.domain_id AND r.number = f.number DIV 512"
+    "   GROUP BY f.domain_id) m ON m.domain_id = d.id"
+    " WHERE COALESCE(r.mailboxes, 0) <> d.mailboxes OR COALESCE(r.counts, 0) <> COALESCE(m.fine, 0)"
+    " OR COALESCE(m.correct, 0) <> COALESCE(m.fine, 0) LIMIT 1";
+
+constexpr char kWrongSizes[] =
+    "SELECT CONCAT(m.local_part, '@', d.name), m.size_bytes, u.bytes FROM mailbox_usage u"
+    " JOIN mailbox m ON m.storage_id = u.storage_id JOIN domain d ON d.id = m.domain_id"
+    " WHERE m.size_bytes <> GREATEST(u.bytes, 0) LIMIT 1";
+
+}  // namespace
+
+Result names(DatabaseUser& ctl)
+{
+    Result found = ok();
+    auto rows = ctl.connection().query(kNames);
+    while (rows.next()) {
+        std::string name, kind;
+        std::tie(name, kind) = rows.read<std::string, std::string>();
+        if (kind == "account") {
+            const auto is_actor =
+                std::any_of(audit::kActors.begin(), audit::kActors.end(),
+                            [&](auto actor) { return strings::equals_ignoring_case(name, actor); });
+            if (is_actor && found.verdict == Verdict::ok)
+                found = note(
+                    "account " + name
+                    + " has the name of an actor in the audit log, which shows both under that name");
+            continue;
+        }
+        const auto domain = mailbox::Domain::parse(name);
+        const auto why = domain ? mailbox::obstacle_to_hosting(*domain) : "it is not a domain name";
+        if (why.empty()) continue;
+        const auto says = "domain " + name + " could not be added today: " + std::string{why}
+                          + "; move its mailboxes to another domain and remove it";
+        if (domain && mailbox::is_word(*domain)) return wrong(says);
+        if (found.verdict == Verdict::ok) found = note(says);
+    }
+    if (found.verdict == Verdict::ok) {
+        for (auto unnamed = ctl.connection().query(kUnnamed); unnamed.next();) {
+            const auto name = unnamed.read<std::string>();
+            if (!unicode::u_labels(name)) continue;
+            return wrong("the tables lack the Unicode form of domain " + name
+                         + ", so no one can log in with it: mailboxctl migrate adds it");
+        }
+    }
+    return found;
+}
+
+Result counters(DatabaseUser& ctl)
+{
+    auto rows = ctl.connection().query(kWrongCounters);
+    if (!rows.next()) return ok();
+    const auto [name, counter, counted] = rows.read<std::string, std::string, std::string>();
+    return wrong(
+        "domain " + name + " counts " + counter + " mailboxes and has " + counted
+        + ", because someone changed the tables by hand: set domain.mailboxes to the number that it has");
+}
+
+Result ranges(DatabaseUser& ctl)
+{
+    auto rows = ctl.connection().query(kWrongRanges);
+    if (!rows.next()) return ok();
+    return wrong(
+        "the range counts of domain " + rows.read<std::string>()
+        + " do not add up, because someone changed the tables by hand, so a large skip finds the wrong place: repair them, then send mailboxd SIGHUP");
+}
+
+Result sizes(DatabaseUser& ctl)
+{
+    auto rows = ctl.connection().query(kWrongSizes);
+    if (!rows.next()) return ok();
+    const auto [address, size, reported] = rows.read<std::string, std::string, std::string>();
+    return wrong(
+        address + " has size_bytes " + size + ", but Dovecot reported " + reported
+        + ": a trigger was missing for a while, or someone changed the tables by hand; mailboxctl mailbox recount "
+        + address + " counts it again");
+}
+
+}  // namespace check

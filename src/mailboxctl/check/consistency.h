@@ -1,0 +1,21 @@
+// consistency.h - whether rows of the tables contradict each other.
+//
+// The functions throw db::Error if the tables cannot be read.
+#pragma once
+
+#include "base/check_result.h"
+#include "mailboxctl/check/database_user.h"
+
+namespace check {
+
+// Names of accounts and domains that are refused today but were accepted by an earlier release, and
+// domains that lack their Unicode form.
+Result names(DatabaseUser& ctl);
+// Each domain's number of mailboxes.
+Result counters(DatabaseUser& ctl);
+// The counts by which a list finds its place for a large skip.
+Result ranges(DatabaseUser& ctl);
+// Sizes of mailboxes, against what Dovecot stored.
+Result sizes(DatabaseUser& ctl);
+
+}  // namespace check

@@ -1,0 +1,58 @@
+// item.h - what `mailboxctl check` examines: one item for each line that it prints.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "base/check_result.h"
+
+namespace check {
+
+enum class Item {
+    secrets,
+    sockets,
+    service_user,
+    ctl_user,
+    schema,
+    server,
+    service_rights,
+    ctl_rights,
+    dovecot_rights,
+    postfix_rights,
+    service,
+    tables,
+    janitor_user,
+    janitor_rights,
+    janitor,
+    durability,
+    triggers,
+    names,
+    counters,
+    ranges,
+    sizes,
+    dovecot,
+    postfix,
+    postfix_settings,
+    kernel,
+    certificates,
+    mail_store
+};
+
+// All items, in the order of the output.
+inline constexpr std::array kItems{
+    Item::secrets,        Item::sockets,        Item::service_user,   Item::ctl_user,
+    Item::schema,         Item::server,         Item::service_rights, Item::ctl_rights,
+    Item::dovecot_rights, Item::postfix_rights, Item::service,        Item::tables,
+    Item::janitor_user,   Item::janitor_rights, Item::janitor,        Item::durability,
+    Item::triggers,       Item::names,          Item::counters,       Item::ranges,
+    Item::sizes,          Item::dovecot,        Item::postfix,        Item::postfix_settings,
+    Item::kernel,         Item::certificates,   Item::mail_store};
+static_assert(kItems.size() == static_cast<std::size_t>(Item::mail_store) + 1);
+
+// Returns the name that is printed.
+const char* name(Item item);
+
+// Returns the result of a check that could not be done for a reason that the other item reports.
+Result skipped(Item reported_by);
+
+}  // namespace check

@@ -1,0 +1,138 @@
+#include "mailboxctl/check/triggers.h"
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "db/connection.h"
+
+namespace check {
+namespace {
+
+Result missing(const std::string& trigger)
+{
+    return wrong("the trigger " + trigger + " is missing, so lists may be stale and sizes wrong: "
+                 + std::string{db::kMakeRoutines});
+}
+
+constexpr char kSomeDomain[] = "SELECT id, version FROM domain LIMIT 1";
+constexpr char kTouch[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = ?";
+constexpr char kVersion[] = "SELECT version FROM domain WHERE id = ?";
+
+// Changes a domain and looks whether its version went up.
+Result domain_trigger(DatabaseUser& ctl)
+{
+    auto& connection = ctl.connection();
+    const db::Transaction transaction{connection};
+    auto domain = connection.query(kSomeDomain);
+    if (!domain.next()) return ok();
+    const auto [id, version] = domain.read<std::int64_t, std::int64_t>();
+    connection.execute(kTouch, {id});
+    const auto now = connection.query(kVersion, {id}).first<std::int64_t>();
+    if (!now || *now != version) return ok();
+    return missing("domain_changed");
+}
+
+constexpr char kSomeMailbox[] =
+    "SELECT m.storage_id, d.name FROM mailbox m JOIN domain d ON d.id = m.domain_id LIMIT 1";
+constexpr char kMoveAway[] =
+    "UPDATE mailbox_usage SET username = CONCAT(REPEAT('-', 32), SUBSTR(username, 33)) WHERE storage_id = ?";
+constexpr char kStoreSize[] =
+    "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@', ?), ?, 1)";
+constexpr char kChangeSize[] = "UPDATE mailbox_usage SET bytes = ? WHERE storage_id = ?";
+constexpr char kEffect[] =
+    "SELECT COALESCE(MAX(m.size_bytes), -1), COALESCE(MAX(d.version), 0) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE m.storage_id = ?";
+
+struct Effect {
+    std::int64_t size = 0;
+    std::int64_t version = 0;
+};
+
+// Stores a size as Dovecot does: first a new row, then a change of it. Dovecot's user cannot see
+// the effect, and mailboxctl's user may not store a size. So one writes, and the other reads what
+// is not committed yet.
+Result size_triggers(const Config& config, DatabaseUser& ctl)
+{
+    if (const auto why = obstacle_to_use(config.dovecot_db, "dovecot_db_password_file");
+        !why.empty())
+        return unknown("the triggers of sizes were not tried: " + why);
+    DatabaseUser dovecot{config.dovecot_db, config};
+    auto& reader = ctl.connection();
+    auto& writer = dovecot.connection();
+    reader.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED");
+    const db::Transaction reading{reader};
+    auto mailbox = reader.query(kSomeMailbox);
+    if (!mailbox.next()) return ok();
+    std::string id, domain;
+    std::tie(id, domain) = mailbox.read<std::string, std::string>();
+    const auto effect = [&] {
+        const auto [size, version] = reader.query(kEffect, {id}).only<std::int64_t, std::int64_t>();
+        return Effect{size, version};
+    };
+    writer.run("SET SESSION foreign_key_checks = 0");  // kMoveAway makes a name without a mailbox
+    const db::Transaction writing{writer};
+    writer.execute(kMoveAway, {id});
+    const auto before = effect();
+    writer.execute(kStoreSize, {id, domain, before.size + 1});
+    const auto stored = effect();
+    writer.execute(kChangeSize, {before.size + 2, id});
+    const auto changed = effect();
+    if (before.size < 0 || stored.size < 0 || changed.size < 0)
+        return ok();  // the mailbox was deleted meanwhile
+    for (const auto& [name, works] :
+         {std::pair{"mailbox_usage_inserts", stored.version != before.version},
+          {"mailbox_usage_inserted", stored.size == before.size + 1},
+          {"mailbox_usage_updates", changed.version != stored.version},
+          {"mailbox_usage_updated", changed.size == before.size + 2}}) {
+        if (!works) return missing(name);
+    }
+    return ok();
+}
+
+constexpr char kSuspend[] =
+    "INSERT INTO suspended_name (domain_id, local_part, state) VALUES (?, '(check)', 'disabled')";
+constexpr char kAdd[] =
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 0, '(check)', 0, '(check)', '')";
+constexpr char kRemove[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = '(check)'";
+constexpr char kAdded[] =
+    "SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part = '(check)' AND state = 'disabled'";
+constexpr char kNamed[] =
+    "SELECT COUNT(*) FROM suspended_name WHERE domain_id = ? AND local_part = '(check)'";
+
+// Suspends a name that no mailbox can have, creates a mailbox of that name and deletes it again.
+Result name_triggers(DatabaseUser& ctl)
+{
+    auto& connection = ctl.connection();
+    const db::Transaction transaction{connection};
+    auto domain = connection.query(kSomeDomain);
+    if (!domain.next()) return ok();
+    const auto id = std::get<0>(domain.read<std::int64_t, std::int64_t>());
+    const auto number = [&](db::Statement statement) {
+        return connection.query(statement, {id}).only<std::int64_t>();
+    };
+    connection.execute(kSuspend, {id});
+    connection.execute(kAdd, {id});
+    const bool is_suspended = number(kAdded) == 1;
+    const bool is_taken = number(kNamed) == 0;
+    connection.execute(kRemove, {id});
+    const bool is_kept = number(kNamed) == 1;
+    for (const auto& [name, works] : {std::pair{"mailbox_inserts", is_suspended},
+                                      {"mailbox_inserted", is_taken},
+                                      {"mailbox_deleted", is_kept}}) {
+        if (!works) return missing(name);
+    }
+    return ok();
+}
+
+}  // namespace
+
+Result triggers(const Config& config, DatabaseUser& ctl)
+{
+    for (const auto& found : {domain_trigger(ctl), name_triggers(ctl)}) {
+        if (found.verdict != Verdict::ok) return found;
+    }
+    return size_triggers(config, ctl);
+}
+
+}  // namespace check
