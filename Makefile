@@ -241,18 +241,13 @@ $(BUILD)/tidy/%.ok: %.cc .clang-tidy $(shell find src tests -name "*.h")
 	clang-tidy-14 --quiet $< -- -std=c++20 -Isrc -Itests $(LIBRARY_CFLAGS) -DBOOST_TEST_DYN_LINK $(CPPFLAGS) 2>/dev/null
 	@touch $@
 
-# The folder, too: it changes when a migration comes or goes.
-$(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations scripts/embed-migrations
-	@mkdir -p $(@D)
-	scripts/embed-migrations $(MIGRATIONS) >$@
-
-$(BUILD)/gen/lookups.cc: $(LOOKUPS) sql/postfix scripts/embed-lookups
-	@mkdir -p $(@D)
-	scripts/embed-lookups $(LOOKUPS) >$@
-
+# The folders are prerequisites because they change when a file is added or deleted.
+$(BUILD)/gen/migrations.cc: $(MIGRATIONS) sql/migrations
+$(BUILD)/gen/lookups.cc: $(LOOKUPS) sql/postfix
 $(BUILD)/gen/grants.cc: sql/grants.sql
+$(patsubst %,$(BUILD)/gen/%.cc,migrations lookups grants): $(BUILD)/gen/%.cc: scripts/embed
 	@mkdir -p $(@D)
-	{ echo '#include "db/rights.h"'; echo 'const std::string_view rights::kGrants = R"sql('; cat $<; echo ')sql";'; } >$@
+	scripts/embed $* $(filter %.sql %.cf,$^) >$@
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

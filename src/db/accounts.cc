@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <tuple>
 
 #include "base/strings.h"
@@ -79,11 +80,9 @@ std::int64_t parse_size(const std::string& text)
 db::Value number_or_none(const std::string& setting, const std::string& value)
 {
     if (value == "none") return db::Null{};
-    std::uint32_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size())
-        throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
-    return std::int64_t{number};
+    const auto number = strings::whole_number(value, std::numeric_limits<std::uint32_t>::max());
+    if (!number) throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
+    return static_cast<std::int64_t>(*number);
 }
 
 void Admin::audit(std::string_view action, std::string_view domain, std::string_view what)
