@@ -1,13 +1,13 @@
-# mailboxd: every command a developer uses. `make help` lists them.
+# Everything a developer runs. `make help` lists the usual targets, `make help-all` the others.
 #
-# src/ becomes one library; the two programs and the tests are a main of their own each, linked with it.
+# All of src/ except the two main files becomes one library. The programs and the tests are linked with it.
 
 CXX      = g++
 CXXFLAGS = -O2 -g
 BUILD    = build
 
-# What the code relies on; CXXFLAGS is yours. Asked of pkg-config only when something is compiled, that is, after
-# `make run` and `make test` have installed what is missing.
+# CXXFLAGS and the like belong to the user; OUR_... are the flags that the code relies on. make runs pkg-config only when it
+# compiles something, which is after `make run` and `make test` have installed what is missing.
 OUR_CPPFLAGS = -MMD -MP -Isrc -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(LIBRARY_CFLAGS)
 OUR_CXXFLAGS = -std=c++20 -Wall -Wextra -Wconversion -Wshadow -fPIE -fstack-protector-strong
 OUR_LDFLAGS  = -pie -Wl,-z,relro,-z,now
@@ -16,7 +16,7 @@ LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium libidn2) -lun
 CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl)
 TEST_LIBRARIES = -lboost_unit_test_framework
 
-# As many jobs as processors; your own -j comes before this.
+# As many jobs as processors. A -j on the command line takes precedence.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
@@ -42,116 +42,124 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test mail-figures outage-figures torture servers previous mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidy tidied contract fresh guide lines clean help
+.PHONY: programs tests fuzzers npm openapi deps run test unit lint mail-figures outage-figures torture servers previous mutants \
+        asan valgrind fuzz fuzz-coverage bench bench-programs tidied contract fresh guide lines clean help help-all
 
-programs: $(PROGRAMS) ## build the two programs, mailboxd and mailboxctl, into build/ (the default)
+programs: $(PROGRAMS) ### build mailboxd and mailboxctl in build/ (the default target)
 
 tests: $(TESTS)
 
 fuzzers: $(FUZZERS)
 
-npm: $(BUILD)/npm/installed ## install what the stories take from npm, into build/npm
+npm: $(BUILD)/npm/installed ### install the stories' npm packages in build/npm
 
-openapi: ## check the OpenAPI document with a linter
+openapi: ### check the OpenAPI document with a linter
 	@scripts/install-deps npm
 	@MAKE=$(MAKE) scripts/build npm
 	@NODE_PATH=$(BUILD)/npm/node_modules node tests/npm/openapi.js nginx/mailboxd-openapi.json
 
-deps: ## install what is missing from Debian's packages
+deps: ### install the Debian packages that are missing
 	@scripts/install-deps
 
-run: ## start mailboxd with everything around it, print commands to try, stop it with Ctrl-C (ARGS: its options)
+run: ## start mailboxd with database, nginx, Dovecot and Postfix; print commands to try; Ctrl-C stops it (ARGS: options)
 	@scripts/stack run $(ARGS)
 
-# In this order: nothing can be compiled before its headers are there. Both variables reach run-tests by the environment.
-test: ## build and run all tests: unit, store, stories (MYSQLD=PROGRAM or DB_URL=URL: on that database server; see run-tests --help)
+# First the packages, because compiling needs their headers. run-tests reads MYSQLD and DB_URL from the environment.
+test: ## build and run all tests (MYSQLD=PROGRAM or DB_URL=URL: on another database server; see scripts/run-tests --help)
 	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp npm)
 	@MAKE=$(MAKE) scripts/build programs tests $(if $(DB_URL),,npm)
 	@scripts/run-tests $(ARGS)
 
+unit: ## build and run the unit tests alone (ARGS: options of Boost.Test, for example ARGS=--run_test='http*')
+	@scripts/install-deps $(if $(DB_URL),build)
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/unit_tests
+	@scripts/run-tests unit $(ARGS)
+
+lint: ## check format, changed sources (ALL=1: all sources), scripts and man pages (ARGS: some of that; see scripts/lint --help)
+	@scripts/install-deps build lint
+	@MAKE=$(MAKE) scripts/lint $(if $(filter-out 0 no,$(ALL)),--all) $(ARGS)
+
 MESSAGES = 1000
-mail-figures: ## measure the mail side: new mailboxes, 300 logins, an idle stack; then MESSAGES (1000) while all of it changes
+mail-figures: ### measure mailbox creation, 300 logins and an idle stack; then deliver MESSAGES (1000) during changes
 	@scripts/install-deps
 	@MAKE=$(MAKE) scripts/build programs tests $(BUILD)/mail_figures
 	@TEST_STACK=scripts/stack $(BUILD)/mail_figures --log_level=error --report_level=no
 	@TEST_MAIL_MESSAGES=$(MESSAGES) scripts/run-tests stories --run_test=mail_load
 
-outage-figures: ## measure while the database is away, under 100,000 wrong keys, beside 10,000 idle connections (5 minutes)
+outage-figures: ### measure with the database down, with 100,000 wrong keys, with 10,000 idle connections (5 minutes)
 	@scripts/install-deps build run database client
 	@MAKE=$(MAKE) scripts/build programs $(BUILD)/outage_figures
 	@TEST_STACK=scripts/stack $(BUILD)/outage_figures --log_level=error --report_level=no
 
-torture: ## clients keep a journal while all parts are killed, stopped, filled; then it is compared (ROUNDS: 10, SEED, ARGS: see ARGS=--help)
+torture: ### kill, stop and fill all parts while clients keep a journal; compare it with the data (ROUNDS: 10, SEED; ARGS=--help)
 	@scripts/install-deps
 	@MAKE=$(MAKE) scripts/build programs $(BUILD)/torture
 	@TEST_STACK=scripts/stack $(BUILD)/torture rounds=$(ROUNDS) seed=$(SEED) $(ARGS)
 
-asan: ## the same tests with everything built for AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
+asan: ### run all tests with AddressSanitizer and UndefinedBehaviorSanitizer, built in build-asan/
 	@scripts/install-deps
 	@MAKE=$(MAKE) scripts/build BUILD=build-asan programs tests npm
 	@scripts/run-asan $(SANITIZER_REPORTS) $(ARGS)
 
-valgrind: ## run memcheck over one worker that reads and one that writes, for 500 and 1,000 mixed requests
+valgrind: ### run one reading and one writing worker under memcheck, for 500 and 1,000 mixed requests
 	@scripts/install-deps build run database client valgrind
 	@MAKE=$(MAKE) scripts/build programs $(BUILD)/story_tests
 	@scripts/run-valgrind $(ARGS)
 
 SECONDS = 60
-fuzz: ## look for inputs that break a parser, SECONDS for each fuzzer (60) or for one (TARGET); the corpora grow
+fuzz: ### search for inputs that break a parser, SECONDS (60) for each fuzzer or for TARGET alone; extend the corpora
 	@scripts/install-deps build fuzz
 	@MAKE=$(MAKE) scripts/build BUILD=build-fuzz fuzzers
 	@scripts/fuzz run $(SECONDS) $(TARGET)
 
-fuzz-coverage: ## print which branches of the parsers the corpora take
+fuzz-coverage: ### print which branches of the parsers the corpora reach
 	@scripts/install-deps build fuzz
 	@MAKE=$(MAKE) scripts/build BUILD=build-coverage build-coverage/fuzz-replay
 	@scripts/fuzz coverage
 
-servers: ## run all tests on Debian unstable's MySQL and Debian 13's MariaDB, which are fetched into /var/tmp (ARGS: one of them)
+servers: ### run all tests on Debian unstable's MySQL and Debian 13's MariaDB, fetched to /var/tmp (ARGS: mysql or mariadb)
 	@scripts/install-deps
 	@MAKE=$(MAKE) scripts/build programs tests npm
 	@scripts/other-servers $(ARGS)
 
-previous: ## run an earlier release's stories on the tables of this checkout (REF: which one; the last tag if none)
+previous: ### run an earlier release's stories on the tables of this checkout (REF: the release; default: the last tag)
 	@scripts/previous $(if $(REF),--ref $(REF)) $(ARGS)
 
-mutants: ## plant small faults in a copy of the source, one at a time, and tell which of them the tests catch (ARGS: some of them)
+mutants: ### plant small faults in a copy of the source, one at a time; report which the tests catch (ARGS: names of faults)
 	@scripts/install-deps
 	@MAKE=$(MAKE) scripts/build programs tests npm
 	@scripts/mutants $(ARGS)
 
-# What it builds serves for measuring only; the programs are built as always.
-bench: ## measure beside ceilings and a peer: a table, build/bench/results.json and plots (40 minutes; QUICK=1: under 5)
+bench: ## measure speed beside upper bounds and a peer; write build/bench/results.json and plots (40 minutes; QUICK=1: 5)
 	@scripts/install-deps build run database bench
 	@MAKE=$(MAKE) scripts/build programs bench-programs
 	@scripts/bench $(if $(filter-out 0 no,$(QUICK)),--quick) $(ARGS)
 
 bench-programs: $(BENCH)
 
-tidy: ## check the sources with clang-tidy; the list of checks is in .clang-tidy
-	@scripts/install-deps build tidy
-	@MAKE=$(MAKE) scripts/build tidied
-
-contract: ## print every rule of the API with the stories that show it
+contract: ### print every rule of the API with the stories that show it
 	@scripts/install-deps build
 	@MAKE=$(MAKE) scripts/build $(BUILD)/story_tests
 	@TEST_CONTRACT=/dev/stdout $(BUILD)/story_tests --run_test=contract --report_level=no --log_level=error
 
-fresh: ## try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (needs root, debootstrap)
+fresh: ### try `make run` and `make test` on a minimal Debian 12 (ARGS=13: 13), as root and as a user with sudo (root only)
 	@scripts/fresh-root $(ARGS)
 
-guide: ## run the guide's commands of installation on minimal Debians, 12 and 13, by package and from source (root; ARGS: 12 or 13)
+guide: ### run the guide's installation commands on minimal Debians, by package and from source (root only; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/run-guide $(ARGS)
 
-lines: ## count the lines of src/, by file
+lines: ### count the lines of each file in src/
 	@find src -name '*.h' -o -name '*.cc' | xargs wc -l | sort -n
 
-clean: ## delete what was built
+clean: ## delete everything that was built
 	rm -rf build build-asan build-fuzz build-coverage
 
-help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.* *## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+help: ## list the usual targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+
+help-all: ## list the other targets
+	@sed -n 's/^\([a-z-]*\):[^#]*### \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 $(BUILD)/mailboxd: $(BUILD)/obj/src/mailboxd/main.o $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
@@ -189,13 +197,13 @@ $(BUILD)/obj/%.o: %.cc Makefile
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
 $(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -Itests -DBOOST_TEST_DYN_LINK
-# The tests' own code need not be fast, and half of the time to `make test` was compiling it.
+# Not optimised: the tests need not be fast, and compiling them took half of the time until `make test` began.
 ifneq ($(filter build build-asan,$(BUILD)),)
 $(BUILD)/obj/tests/%.o: OUR_CPPFLAGS += -U_FORTIFY_SOURCE
 $(BUILD)/obj/tests/%.o: CXXFLAGS = -O0 -g1
 endif
 
-# The headers that most tests include, compiled once. Measured for one story: 5.9 s of processor time without it, 3.9 s with it.
+# The headers that most tests include, compiled once. Compiling one story takes 3.9 s of processor time with it, 5.9 s without.
 PRECOMPILED = $(BUILD)/obj/precompiled/common.h
 $(PRECOMPILED).gch: tests/support/common.h Makefile
 	@mkdir -p $(@D)
@@ -216,14 +224,14 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.cc Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CXXFLAGS) $(CXXFLAGS) -c -o $@ $<
 
-# As the lock file has it. No package's own scripts are run.
+# Installs the versions of the lock file. Packages' own scripts do not run.
 $(BUILD)/npm/installed: tests/npm/package.json tests/npm/package-lock.json tests/npm/.npmrc
 	@mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
 
-# Only what is fuzzed: no database, no FastCGI.
+# Linked with the parsers only: no database, no FastCGI.
 $(BUILD)/fuzz/%: tests/fuzz/libfuzzer.cc $(BUILD)/obj/tests/fuzz/%_fuzz.o \
                  $(call objects_of,tests/fuzz/targets.cc $(PARSERS))
 	@mkdir -p $(@D)
@@ -233,7 +241,7 @@ $(BUILD)/fuzz/%: tests/fuzz/libfuzzer.cc $(BUILD)/obj/tests/fuzz/%_fuzz.o \
 $(BUILD)/fuzz-replay: $(call objects_of,tests/fuzz/replay.cc tests/fuzz/targets.cc $(FUZZ_TARGETS) $(PARSERS))
 	$(CXX) $(CXXFLAGS) $(OUR_CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES)
 
-# What a file of its own says is well stays said until it, a header or the list of checks changes.
+# A source that passed is checked again only when it, a header or .clang-tidy changes.
 TIDIED = $(patsubst %.cc,$(BUILD)/tidy/%.ok,$(MAINS) $(SOURCES) $(UNIT_TESTS) $(STORY_TESTS) $(wildcard tests/figures/*.cc) tests/torture/main.cc)
 tidied: $(TIDIED)
 $(BUILD)/tidy/%.ok: %.cc .clang-tidy $(shell find src tests -name "*.h")
@@ -253,7 +261,7 @@ $(patsubst %,$(BUILD)/gen/%.cc,migrations lookups grants): $(BUILD)/gen/%.cc: sc
 
 # --- Installing, and packages ----------------------------------------------------------------------------------------
 
-# Where `make install` puts what: PREFIX is chosen, DESTDIR comes in front of all of it for whoever makes a package.
+# Where `make install` installs. DESTDIR is put in front of every path, for making packages.
 PREFIX     = /usr/local
 SYSCONFDIR = /etc
 DESTDIR    =
@@ -265,8 +273,8 @@ ROTATE = $(DESTDIR)$(SYSCONFDIR)/logrotate.d
 
 .PHONY: install deb deb-all deb-test deb-units deb-upgrade
 
-# A configuration that is there stays. The units name the programs' place, and nginx's files where they are.
-install: programs ## install into PREFIX (/usr/local) and the configuration into /etc/mailboxd, behind DESTDIR
+# Keeps an existing configuration. Writes PREFIX into the units and into nginx's files.
+install: programs ## install below PREFIX (/usr/local), the configuration in /etc/mailboxd; DESTDIR is put in front of both
 	install -d $(SBIN) $(CONF) $(LIB)/systemd/system $(LIB)/sysusers.d
 	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 postfix sql/migrations)
 	install -d $(addprefix $(SHARE)/man/man,5 7 8) $(SHARE)/doc/mailboxctl
@@ -289,37 +297,37 @@ install: programs ## install into PREFIX (/usr/local) and the configuration into
 	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 
-deb: ## write build/deb/mailbox*.deb, packages for the Debian that this is, and let lintian judge them
+deb: ## build the packages build/deb/mailbox*.deb for this machine's Debian and check them with lintian
 	@scripts/install-deps build deb
 	@scripts/deb
 
-deb-all: ## the same for Debian 12 and 13, into build/deb/debian-12 and -13 (needs root, the network; ARGS: 12 or 13)
+deb-all: ### build the packages for Debian 12 and 13 in build/deb/debian-12 and -13 (root only, network; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/deb-roots build $(ARGS)
 
-deb-test: ## install, upgrade, remove and purge the packages of deb-all in fresh Debian 12 and 13 (root; ARGS: 12 or 13)
+deb-test: ### install, upgrade, remove and purge the packages of deb-all in fresh Debians 12 and 13 (root only; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/deb-roots test $(ARGS)
 
-deb-units: ## what systemd and nginx make of the packages of deb-all, in Debian 12 and 13 that run (root; ARGS: 12 or 13)
+deb-units: ### test the packages' units and nginx files under a running systemd, Debian 12 and 13 (root only; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/deb-roots units $(ARGS)
 
-deb-upgrade: ## upgrade the packages of deb-all under load, in Debian 12 and 13 whose systemd runs (root; ARGS: 12 or 13)
+deb-upgrade: ### upgrade the packages of deb-all under load and a running systemd, Debian 12 and 13 (root only; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/deb-roots upgrade $(ARGS)
 
-# --- Builds of another kind, each in a folder of its own -------------------------------------------------------------
+# --- Builds with other flags, each in a folder of its own -------------------------------------------------------------
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-# Fortified functions and their checks would take the place of the sanitizers'.
+# Fortified functions would hide errors from the sanitizers, because their own checks come first.
 CHECKED = -U_FORTIFY_SOURCE -D_GLIBCXX_ASSERTIONS
-# The programs have its name in them, so each checkout has one of its own.
+# The programs contain this name, so each checkout has its own.
 SANITIZER_REPORTS = /var/tmp/mailboxd-reports-$(shell id -u)-$(firstword $(shell echo $(CURDIR) | cksum))
 
 ifeq ($(BUILD),build-asan)
 CXXFLAGS = -O1 -g1
-# GCC 12 with these sanitizers takes the insides of std::regex for uninitialized.
+# With these sanitizers, GCC 12 wrongly reports uninitialised variables inside std::regex.
 OUR_CXXFLAGS += $(CHECKED) $(SANITIZERS) -Wno-maybe-uninitialized
 OUR_LDFLAGS  += $(SANITIZERS) -Wl,--wrap=_exit
 tests: $(BUILD)/faults
@@ -329,7 +337,7 @@ $(PROGRAMS) $(TESTS) $(BUILD)/faults: $(call objects_of,tests/sanitizers/options
 $(call objects_of,tests/sanitizers/options.cc): OUR_CPPFLAGS += -DSANITIZER_REPORTS='"$(SANITIZER_REPORTS)"'
 endif
 
-# libFuzzer comes with clang only.
+# Only clang has libFuzzer.
 ifneq ($(filter build-fuzz build-coverage,$(BUILD)),)
 CXX = clang++-14
 CXXFLAGS = -O1 -g

@@ -5,6 +5,7 @@
 # Environment: TEST_STACK, scripts/stack; SOURCES, the checkout; BACKUPS, a folder in place of /var/backups.
 set -euo pipefail
 
+# shellcheck disable=SC2034  # for the files that are sourced
 DIR=$1 BLOCK=$2 ROOT=$SOURCES MYSQLD='' PROGRAM=on-stack
 # shellcheck source=/dev/null
 for part in parts mariadb mailboxd nginx mail dovecot janitor postfix; do . "$ROOT/scripts/lib/$part.sh"; done
