@@ -133,7 +133,7 @@ void check_server(db::Connection& connection, const Config& config)
             << error.what() << '\n';
     }
     for (const auto& each : server::shortfalls(connection, config))
-        std::cout << "note: " << each.says << '\n';
+        std::cout << "note: " << each.message << '\n';
 }
 
 // Runs -t, after the configuration was read. Checks what else a start needs: groups, folders,
