@@ -6,6 +6,7 @@
 
 #include "base/config.h"
 #include "db/connection.h"
+#include "db/session.h"
 
 namespace check {
 

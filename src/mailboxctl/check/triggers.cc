@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "db/connection.h"
+#include "db/transaction.h"
 
 namespace check {
 namespace {
