@@ -15,19 +15,20 @@
 
 namespace json {
 
-// An object's members. Names are literals; std::monostate is written as null.
 struct Written {
     std::string json;  // a value that another function of this module wrote
 };
+// The value of a member. std::monostate is written as null.
 using Value = std::variant<std::monostate, std::int64_t, std::string, bool, Written>;
+// The members of an object. Their names must outlive it; they are literals.
 using Members = std::vector<std::pair<const char*, Value>>;
 // Returns the object, with a line end.
 std::string object(const Members& members);
 // Returns the text as a JSON string, without a line end.
 std::string quoted(std::string_view text);
 
-// A value that was read: the members of an object or array (an array's have no names), or the text
-// of a string or number.
+// A value that was read. An object or an array has members, and those of an array have no names. A
+// string or a number has its text.
 struct Member;
 struct Node {
     std::string text;
@@ -49,8 +50,8 @@ public:
     ~Document();
 
     bool is_array() const;
-    // Returns the document itself, or the elements if it is an array. The texts live as long as the
-    // document.
+    // Returns the elements if the document is an array, otherwise the document itself as the only
+    // element. The texts live as long as the document.
     struct Object {
         bool is_object = false;
         // Name and text; no text if the value is not a string.

@@ -43,7 +43,7 @@ struct Error : std::runtime_error {
     Remedy remedy;
     int number;  // the error number of the server or of its client library; 0: none
 };
-// No connection could be made, so the server was asked for nothing.
+// No connection could be made, so no statement was sent.
 struct Unreached : Error {
     using Error::Error;
 };
@@ -56,8 +56,8 @@ struct DuplicateKey : std::runtime_error {
 
 using Null = std::monostate;
 using Value = std::variant<Null, std::int64_t, std::string_view>;
-// The values of a statement's question marks: a list in braces, or a vector. Refers to them, so
-// they must outlive it.
+// The values of a statement's question marks: a list in braces, or a vector. The list or vector
+// must outlive this object, which only refers to it.
 class Values {
 public:
     Values(std::initializer_list<Value> values)
@@ -104,7 +104,7 @@ public:
         expect_columns(sizeof...(Columns));
         return read_in_order<Columns...>(std::index_sequence_for<Columns...>{});
     }
-    // Returns the first row. Empty if there is none. For an answer that next() was not called on.
+    // Returns the first row. Empty if there is none. Call it instead of next(), not after it.
     template <typename... Columns>
     std::optional<typename Row<Columns...>::type> first()
     {
@@ -157,8 +157,8 @@ inline constexpr std::string_view kMakeRoutines =
 
 class Connection {
 public:
-    // Runs on a new connection. Throws Error if the database is not as the program needs it; the
-    // connection is not made then.
+    // Checks a new connection. Throws Error if the database does not have what the program needs.
+    // The constructor of Connection then throws that error.
     using Check = void (*)(Connection&);
     // Connects, and sets READ COMMITTED and strict mode. Throws Unreached.
     Connection(const Config::Database& database, const std::string& password, const Config& config,

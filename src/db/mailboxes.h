@@ -3,7 +3,7 @@
 // Every function of Store is one operation of the API. It leaves the tables consistent, because
 // Postfix and Dovecot read them at any moment. Arguments are values of mail/, so they are valid.
 // Expected outcomes are return values. Throws db::Error if the database could not be asked or did
-// not answer; nothing was changed then, unless it is InDoubt.
+// not answer. Nothing was changed then, except perhaps if the error is InDoubt.
 #pragma once
 
 #include <chrono>
@@ -46,14 +46,14 @@ struct Emptied {
 void end_sessions(db::Connection& connection, std::int64_t domain_id,
                   const mailbox::Address& address);
 
-// The same for the sessions of all mailboxes. It is one row, because of a million mailboxes few
-// have a session. It must be the last statement of its transaction, so that its time is the time of
-// the change, however long that takes.
+// The same for the sessions of all mailboxes. Writes a single row, because only a few of a million
+// mailboxes have a session. Call it as the last statement of the transaction: the row's time is the
+// time of the change, and a transaction can take long.
 void end_all_sessions(db::Connection& connection);
 
-// Within the caller's transaction, before the domain's mailboxes with ids above `after` and up to
-// `last` are deleted: locks them and keeps what is needed to restore them. `with_domain`: they are
-// restored together with their domain.
+// Within the caller's transaction: locks the domain's mailboxes with ids above `after` and up to
+// `last`, and keeps what is needed to restore them. Call it before they are deleted. `with_domain`:
+// they are restored together with their domain.
 enum class Goes { alone, with_domain };
 void keep_deleted(db::Connection& connection, const std::string& domain, std::int64_t domain_id,
                   std::int64_t after, std::int64_t last, std::string_view by,
@@ -66,7 +66,7 @@ using db::InDoubt;
 
 class Store {
 public:
-    // `longest_doubt`: for how long the outcome of a lost COMMIT is asked for.
+    // `longest_doubt`: how long to ask the database for the outcome of a lost COMMIT.
     explicit Store(db::Session& session,
                    std::chrono::milliseconds longest_doubt = std::chrono::seconds{10})
         : session_{session}, longest_doubt_{longest_doubt}
@@ -74,21 +74,21 @@ public:
     }
 
     // Returns what the key may do in the domain. Empty if there is no such key or its secret is
-    // wrong. Then nothing of the domain was read, here or in list(): the time of an answer tells
-    // nothing about it.
+    // wrong. In these cases neither this function nor list() reads anything of the domain, so the
+    // response time reveals nothing about it.
     std::optional<grants::Grant> grant(const api_key::Key& key, std::string_view domain);
 
-    // Returns whether any account has the domain: for the log, never for an answer.
+    // Returns whether any account has the domain. Only for the log: an answer must not reveal it.
     bool has_domain(std::string_view domain);
 
-    // These three are as in list.h.
+    // Return what the functions of the same name in list.h return.
     std::optional<GrantedListing> list(const api_key::Key& key, const mailbox::Domain& domain,
                                        const Page& page);
     bool confirm(const api_key::Key& key, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
-    // Returns what create() would return now, without changing anything. To be asked before the
-    // passwords are hashed, because that costs more than all the rest.
+    // Returns what create() would return now, without changing anything. Call it before the
+    // passwords are hashed, because hashing costs more than all the rest.
     Created foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses);
     bool has_mailbox(const grants::Grant& grant, const mailbox::Address& address);
 
@@ -101,8 +101,8 @@ public:
                             std::string_view password_hash, const Actor& actor);
     Changed remove(const grants::Grant& grant, const mailbox::Address& address, const Actor& actor);
     // Removes the mailboxes that the domain has now, as remove() does. Each transaction removes
-    // some hundred of them, so none lasts long. None begins after `last_begin`, or after one that
-    // failed; what was committed before that stays.
+    // a few hundred of them, so none lasts long. No transaction begins after `last_begin`, or after
+    // one that failed. Mailboxes that were removed before that stay removed.
     Emptied remove_all(const grants::Grant& grant, const mailbox::Domain& domain,
                        const Actor& actor, std::chrono::steady_clock::time_point last_begin);
 

@@ -42,12 +42,13 @@ private:
     std::string unicode_;  // empty if the text was ASCII
 };
 
-// Returns why a domain of this name must not be added; empty if it may. Mail servers elsewhere must
-// be able to send to it, and it must not be a reserved word. Only adding a domain checks this:
-// parse() still accepts such a name, so a domain from before this rule keeps working.
+// Returns the reason why a domain of this name must not be added; empty if it may be added. Mail
+// servers elsewhere must be able to send to it, and it must not be a reserved word. Only adding a
+// domain checks this: parse() still accepts such a name, so a domain from before this rule keeps
+// working.
 std::string_view obstacle_to_hosting(const Domain& domain);
-// True for a reserved word, which paths of the API or maps of Postfix use themselves. Such a domain
-// disturbs other domains, too.
+// Returns whether the name is a reserved word: one that stands in the API's paths or in Postfix's
+// maps. A domain with such a name disturbs other domains, too.
 bool is_word(const Domain& domain);
 
 class Address {
@@ -83,7 +84,7 @@ enum class As { mailbox, credentials };
 enum class State { active, no_login, disabled };
 // Returns the state's text in the tables.
 std::string_view text(State state);
-// Returns the state of such a text. Throws std::logic_error for any other text.
+// Returns the state that has this text. Throws std::logic_error for any other text.
 State state_of(std::string_view text);
 // Returns the state that applies after `wanted` was requested. Suspending never weakens: `disabled`
 // stays `disabled` when no_login is requested. Only `active` ends a suspension.

@@ -1,6 +1,6 @@
 // janitor.h - the command `janitor`: does what the service leaves for later. It ends sessions that
-// are no longer allowed, removes what can no longer be restored, and counts sizes that are in
-// doubt.
+// are no longer allowed, removes what can no longer be restored, and recounts mailboxes
+// whose size is in doubt.
 //
 // Runs as the mail store's owner and with a database user of its own. The service never waits for
 // it. It may be stopped at any time: the tables hold what is to be done, and every step can be

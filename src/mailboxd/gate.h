@@ -47,7 +47,7 @@ struct Job {
     Descriptor reports;     // to the gate; closing it ends the job
     Clock::time_point arrived;
     Clock::time_point deadline;
-    std::string progress;  // from the report that paused it; empty: the job is new
+    std::string progress;  // what the report that paused the job contained; empty: a new job
 };
 
 // The next job; empty if another worker was faster. `is_over` means that the gate has ended and no
@@ -62,7 +62,7 @@ Received receive(int worker_end);
 struct Report {
     enum class Kind : std::uint8_t {
         hashed,  // all hashes are made
-        paused,  // it waits for its next turn, and gets `progress` back then
+        paused,  // the job waits for its next turn; Job::progress is then what was reported
         ended,
     };
     Kind kind;
@@ -73,8 +73,8 @@ struct Report {
 // Returns false if the gate has ended.
 bool send(int reports, const Report& report, std::string_view progress = {});
 
-// Returns how many workers belong to a gate: as many as are configured, plus one that serves only
-// accounts that have no other. So no account can occupy all of them.
+// Returns how many workers belong to a gate: as many as are configured, plus one. The last idle
+// worker serves only an account that no other worker is serving, so no account can occupy them all.
 unsigned workers_of(const Config& config);
 
 // Returns how long ago nginx had received the whole request, according to its $msec; 0 if `msec` is

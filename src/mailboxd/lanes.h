@@ -41,7 +41,8 @@ public:
     void add(Change change);
 
     // Takes out the change that is to be served next and counts it as running. Returns empty if no
-    // change waits, or none may run now. The last idle worker serves only a lane that has no other.
+    // change waits, or none may run now. The last idle worker takes only a change of a lane that no
+    // other worker is serving.
     std::optional<Change> take_next(Clock::time_point now);
     // Notes that the running change makes no more hashes.
     void stop_hashing(Id id);
@@ -50,11 +51,11 @@ public:
 
     // Takes out a waiting change. Returns false if no such change waits.
     bool remove(Id id);
-    // Takes out the waiting changes that can no longer be done before their deadlines. While
-    // nothing runs, only those whose deadline has passed.
+    // Takes out the waiting changes that can no longer be done before their deadlines. If no change
+    // is running, takes out only those whose deadline has passed.
     std::vector<Id> take_late(Clock::time_point now);
-    // Takes out the newest change of the lane that waits for most hashes, if more changes wait than
-    // may. Returns empty otherwise.
+    // If more changes wait than Limits::waiting, takes out the newest change of the lane that waits
+    // for most hashes. Returns empty otherwise.
     std::optional<Id> take_surplus();
     // Moves a waiting or running change to another lane.
     void move(Id id, const std::string& lane, Clock::time_point now);

@@ -1,8 +1,8 @@
 // dovecot.h - Dovecot's sessions, users and counts of mail, through doveadm's HTTP API.
 //
 // The API listens on loopback or on its own socket. Each call is one request on one connection,
-// with a deadline. Throws Failed with Dovecot's answer, or if there was none; Unasked if Dovecot
-// could not be asked at all.
+// with a deadline. Throws Failed if Dovecot answers with an error or does not answer, and Unasked
+// if no question reached Dovecot.
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,7 @@ namespace dovecot {
 struct Failed : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
-// A right is missing, or another program listens there.
+// This process has no right to use the socket, or another program listens there.
 struct Unasked : Failed {
     using Failed::Failed;
 };
@@ -36,14 +36,15 @@ struct Session {
 
 class Client {
 public:
-    // Reads the key now, because this process may lose the right to. Throws Config::Problems.
+    // Reads the key now, because this process may later lose the right to read it. Throws
+    // Config::Problems.
     explicit Client(const Config& config, std::chrono::seconds deadline = std::chrono::seconds{10});
 
     std::vector<Session> sessions() const;
     // Ends the sessions of these users. A name with * or ? would match other users, too.
     void kick(const std::vector<std::string>& users) const;
-    // Returns what userdb says about an address or, for a service such as imap, about a login's
-    // name: values by the names of their fields. Empty if userdb does not know it.
+    // Returns the fields that userdb has for a name. The name is an address or, for a service such
+    // as imap, the name of a login. Empty if userdb does not know it.
     std::optional<std::map<std::string, std::string>> user(const std::string& name,
                                                            const std::string& service = {}) const;
 
