@@ -18,13 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string contents(const fs::path& path)
-{
-    std::ifstream stream{path};
-    BOOST_TEST_REQUIRE(stream.good(), path);
-    return {std::istreambuf_iterator<char>{stream}, {}};
-}
-
 // Returns what a block of the guide writes into this file.
 std::string written_to(const std::string& file)
 {
