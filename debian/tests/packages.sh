@@ -24,6 +24,14 @@ not() { ! "$@"; }
 property() { systemctl show --property "$2" --value "$1"; }
 process_of() { property "$1" MainPID; }
 
+# fetch_packages: downloads the packages under test into new/, unless scripts/deb-roots has put them there.
+fetch_packages()
+{
+    [[ ! -d new ]] || return 0
+    mkdir new
+    (cd new && apt-get -q download mailboxd mailboxctl)
+}
+
 # make_previous: the packages of new/ once more in old/, with a lower version and another comment in the configuration.
 make_previous()
 {
