@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034,SC2154  # key is for who reads this file, log is theirs
-# packages.sh - what those share that try the packages.
+# shellcheck disable=SC2034,SC2154  # the scripts that include this file use key and set log
+# packages.sh - functions that the tests of the packages share.
 #
-# Expects say, and for expect log, a file for what a command said.
+# Expects the function say. expect also needs log, the path of a file for a command's output.
 
-# expect WHAT COMMAND...: the command holds; where it does not, all ends.
+# expect WHAT COMMAND...: runs the command and prints WHAT. If the command fails, prints its output
+# and ends the test.
 expect()
 {
     local what=$1
@@ -20,11 +21,13 @@ expect()
 
 not() { ! "$@"; }
 
-# property UNIT NAME; the number of a unit's main process, 0 where none runs.
+# property UNIT NAME: prints a property of a unit. process_of prints the id of its main process; 0
+# if none runs.
 property() { systemctl show --property "$2" --value "$1"; }
 process_of() { property "$1" MainPID; }
 
-# fetch_packages: downloads the packages under test into new/, unless scripts/deb-roots has put them there.
+# fetch_packages: downloads the packages under test into new/, unless scripts/deb-roots has put them
+# there.
 fetch_packages()
 {
     [[ ! -d new ]] || return 0
@@ -32,7 +35,8 @@ fetch_packages()
     (cd new && apt-get -q download mailboxd mailboxctl)
 }
 
-# make_previous: the packages of new/ once more in old/, with a lower version and another comment in the configuration.
+# make_previous: writes the packages of new/ to old/, with a lower version and one more comment in
+# the configuration.
 make_previous()
 {
     local package tree version
@@ -52,8 +56,8 @@ make_previous()
 
 secret() { head -c 18 /dev/urandom | base64; }
 
-# set_up: as the operator does it, the database with its users, the tables, the configuration, an nginx in front, a tenant,
-# whose key is in `key` afterwards.
+# set_up: sets up the service as an operator does: the database with its users, the tables, the
+# configuration, nginx and an account with a domain. Stores the account's API key in `key`.
 set_up()
 {
     local user password
@@ -71,7 +75,7 @@ set_up()
     mailboxctl migrate --db-user mailboxd_migrate --db-password-file /root/migrate-password
     mariadb mailboxd </usr/share/mailboxd/sql/grants.sql
     mailboxd -t
-    # Of the janitor, whose Dovecot is absent.
+    # For the janitor. It runs here without a Dovecot.
     install -o vmail -m 400 /root/janitor-password /etc/mailboxd/janitor-db-password
     secret | install -o vmail -m 400 /dev/stdin /etc/mailboxd/doveadm-key
     install -d -o vmail -g vmail -m 700 /srv/mail
