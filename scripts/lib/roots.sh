@@ -1,40 +1,42 @@
 # shellcheck shell=bash
-# roots.sh - minimal Debians of other releases in folders of their own, for what has to be tried on them.
+# roots.sh - creates minimal Debians of several releases in directories ("roots"), and runs commands
+# in them.
 #
-# Expects PLACE, the folder that they are in, say and die. Needs root and debootstrap; what runs in a root runs in
-# namespaces of its own, so that nothing that is started or mounted there survives it.
+# Expects say, die and PLACE, the directory of the roots. Needs root and debootstrap. A command in a
+# root runs in its own namespaces, so no process and no mount survives it.
 
 declare -gA SUITES=([12]=bookworm [13]=trixie)
 
-# From where this machine has its own packages: the archive that apt's configuration names for a release we know.
+# Prints the archive that apt uses on this machine, if it is one of Debian 12 or 13.
 mirror()
 {
     # shellcheck disable=SC2016  # apt's own variables
     apt-get indextargets --format '$(RELEASE) $(SITE)' | sed -n 's/^\(bookworm\|trixie\) //p' | head -n 1
 }
 
-# make_base RELEASE [PACKAGE,...]: a minimal one, and with these packages, made once, at $PLACE/base-RELEASE.
+# make_base RELEASE [PACKAGE,...]: creates a minimal Debian with these packages in
+# $PLACE/base-RELEASE, unless it exists.
 make_base()
 {
     local base="$PLACE/base-$1"
     [[ ! -f $base/.complete ]] || return 0
-    say "Making a minimal Debian $1 in $base."
+    say "Creating a minimal Debian $1 in $base."
     mkdir -p "$PLACE"
     rm -rf "$base"
     # shellcheck disable=SC2046  # no mirror: debootstrap's own default
     debootstrap --variant=minbase ${2:+"--include=$2"} "${SUITES[$1]}" "$base" $(mirror) >"$base.log" 2>&1 ||
-        die "debootstrap failed; $base.log tells why."
+        die "debootstrap failed; see $base.log."
     : >"$base/.complete"
 }
 
-# copy_root FROM TO: a fresh copy that reaches the archives as this machine does.
+# copy_root FROM TO: replaces TO by a copy of FROM that uses the DNS and the proxy of this machine.
 copy_root()
 {
     rm -rf "$2"
     cp -a "$1" "$2"
     cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
     find /etc/apt/apt.conf.d -name '*proxy*' -exec cp {} "$2/etc/apt/apt.conf.d/" \;
-    # npm by the authorities that it trusts here, in a file that no package of the root's writes.
+    # Lets npm trust the same certificate authorities as here. No package writes to this path.
     local authorities
     authorities=$(npm config get cafile 2>/dev/null) || true
     if [[ -f $authorities ]]; then
@@ -43,7 +45,7 @@ copy_root()
     fi
 }
 
-# in_root TREE COMMAND...
+# in_root TREE COMMAND...: runs a command in a root, with this machine's network.
 in_root()
 {
     local tree=$1
@@ -55,9 +57,9 @@ in_root()
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"' - "$tree" "$@"
 }
 
-# boot_root TREE: its own service manager as the first process, in namespaces of its own and a group of processes of its
-# own, with nothing but loopback for a network. Into `booted`, the number of that process; it and all that it started end
-# with end_root.
+# boot_root TREE: starts the root's systemd as process 1 of new namespaces and in a new control
+# group. Its only network is loopback. Stores the process id of systemd in `booted`. end_root ends
+# systemd and everything that it has started.
 boot_root()
 {
     local tree=$1 state i
@@ -68,7 +70,8 @@ boot_root()
         cd "$tree"
         mount -t proc proc proc
         mount -t sysfs -o ro sysfs sys
-        # A group below the one that all is in, which is the top for what is started in it.
+        # Creates a control group below the current one. It is the top group for everything in the
+        # root.
         mount -t cgroup2 cgroup2 sys/fs/cgroup
         mkdir "sys/fs/cgroup/$2"
         echo 0 >"sys/fs/cgroup/$2/cgroup.procs"
@@ -91,7 +94,7 @@ boot_root()
     ' </dev/null >"$tree.boot" 2>&1 &
     unsharing=$!
     for ((i = 0; i < 600; i++)); do
-        kill -0 "$unsharing" 2>/dev/null || die "Its service manager did not start; $tree.boot tells why."
+        kill -0 "$unsharing" 2>/dev/null || die "systemd did not start in $tree; see $tree.boot."
         booted=$(cat "/proc/$unsharing/task/$unsharing/children" 2>/dev/null) || true
         booted=${booted%% *}
         if [[ -n $booted ]]; then
@@ -100,16 +103,17 @@ boot_root()
         fi
         sleep 0.1
     done
-    die "Its service manager is not ready after a minute (${state:-no answer}); $tree.boot may tell why."
+    die "systemd in $tree is not ready after a minute (${state:-no answer}); see $tree.boot."
 }
 
+# in_booted COMMAND...: runs a command in the root that boot_root has started.
 in_booted()
 {
     nsenter --target "$booted" --mount --pid --net --uts --ipc --cgroup --root --wd -- /usr/bin/env -i HOME=/root TERM=dumb \
         LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
-# Its first process takes all others with it, and who started it goes when the last is gone.
+# Kills process 1 of the root, which ends all others. `unshare` ends after the last of them.
 end_root()
 {
     kill -KILL "${booted:-$unsharing}" 2>/dev/null || true
