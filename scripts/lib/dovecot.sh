@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# dovecot.sh - a Dovecot of the stack's own: IMAP, POP3 and LMTP over the mailboxes, all of it as one unprivileged user.
+# dovecot.sh - runs the stack's own Dovecot: IMAP, POP3 and LMTP for the mailboxes, as one
+# unprivileged user.
 #
-# The project's files for Dovecot are included as an operator would include them, those for 2.3 or for 2.4; ports, paths and
-# users are added here, and nothing else (a story compares the two). Nothing of the system's Dovecot is read.
+# The configuration includes the project's files for Dovecot 2.3 or 2.4 as an operator includes
+# them. It adds only ports, paths and users; a story checks this. It reads no file of the system's
+# Dovecot.
 #
-# Expects DIR, ROOT, DB_SOCKET, DB_NAME and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
-# DOVECOT_CONF, dovecot_configure, dovecot_start (2 if a port was taken), dovecot_reload, dovecot_stop.
+# Expects DIR, ROOT, DB_SOCKET, DB_NAME, the ports, and the functions of mailboxd.sh and mail.sh.
+# Provides DOVECOT_CONF, dovecot_configure, dovecot_start (returns 2 if another program has a port),
+# dovecot_reload and dovecot_stop.
 
 DOVECOT_CONF="$DIR/dovecot/dovecot.conf"
 
@@ -14,7 +17,7 @@ dovecot_configure()
     local user group file files release folder="$DIR/dovecot"
     user=$(mail_os_user)
     group=$(id -gn "$user")
-    tls_certificate || die "The certificate could not be made; $DIR/log/tls.log tells why."
+    tls_certificate || die "The certificate could not be created; see $DIR/log/tls.log."
     mkdir -p "$folder" "$folder/run" "$folder/state" "$DIR/mail"
     chmod 755 "$folder" "$folder/run"
     chmod 700 "$folder/state" "$DIR/mail"
@@ -40,8 +43,8 @@ dovecot_configure()
 # Dovecot 2.3 and 2.4 need different configurations; few settings have the same name in both.
 dovecot_is_24() { [[ $(dovecot --version) != 2.3.* ]]; }
 
-# dovecot_template FILE USER GROUP: prints the template: ports, paths and users only. All processes run as one user, so none
-# has a chroot.
+# dovecot_template FILE USER GROUP: prints the template with ports, paths and users filled in. No
+# process has a chroot, because all run as one user.
 dovecot_template()
 {
     fill_in "$ROOT/scripts/templates/$1" DIR "$DIR" USER "$2" GROUP "$3" UID "$(id -u "$2")" GID "$(id -g "$2")" \
@@ -52,7 +55,8 @@ dovecot_template()
 dovecot_start()
 {
     local as=()
-    # One that was killed leaves it behind, and whoever has its number meanwhile would be taken for it.
+    # A killed Dovecot leaves this file. Dovecot would take another process with the same id for the
+    # running master.
     rm -f "$DIR/dovecot/run/master.pid"
     if ((EUID == 0)); then as=(setpriv --reuid=dovecot --regid=dovecot --clear-groups); fi
     part_start dovecot "${as[@]}" "$(type -P dovecot)" -F -c "$DOVECOT_CONF"
@@ -60,13 +64,13 @@ dovecot_start()
     part_await dovecot 1 dovecot_answers
 }
 
-# True when a port was taken between our look and its start.
+# True if another program took a port before Dovecot opened it.
 dovecot_lost_a_port()
 {
     tail -c "+${part_log_start[dovecot]:-1}" "$DIR/log/dovecot.log" 2>/dev/null | grep 'Address already in use' >/dev/null
 }
 
-# Its own word first: what answers might be another stack's that was faster.
+# Checks Dovecot's log first, because another stack's Dovecot may answer on these ports.
 dovecot_answers()
 {
     tail -c "+${part_log_start[dovecot]:-1}" "$DIR/log/dovecot.log" 2>/dev/null | grep 'starting up for' >/dev/null &&

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# guide.sh - the operator's guide as one text.
+# guide.sh - prints the operator's guide as one text.
 
-# guide_text ROOT: docs/guide.md, then the pages of its table of contents, in that order.
+# guide_text ROOT: prints docs/guide.md and then the pages of its table of contents, in that order.
 guide_text()
 {
     local docs=$1/docs page

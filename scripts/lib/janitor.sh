@@ -1,7 +1,9 @@
 # shellcheck shell=bash
-# janitor.sh - mailboxctl janitor, beside Dovecot: it ends sessions and removes what was deleted long enough ago.
+# janitor.sh - runs `mailboxctl janitor` beside Dovecot: it ends sessions and removes mail that was
+# deleted long enough ago.
 #
-# Expects DIR and what mailboxd.sh gives. As root it takes on the mail store's user by itself (store_user).
+# Expects DIR and the variables and functions of mailboxd.sh. If root starts the janitor, it changes
+# to the owner of the mail (store_user).
 
 janitor_start()
 {

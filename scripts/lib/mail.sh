@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# mail.sh - what Dovecot and Postfix share: ports, a certificate, the project's files with their places filled in.
+# mail.sh - what Dovecot and Postfix share: ports, a user, a certificate.
 #
 # Expects DIR and the functions of parts.sh and nginx.sh.
 
-# Where each of them listens, on 127.0.0.1, if nobody else does; otherwise on the next free port.
+# The preferred ports on 127.0.0.1. If a port is in use, mail_choose_ports takes the next free one.
 readonly MAIL_PORTS=(SMTP_PORT=8025 SUBMISSION_PORT=8587 SUBMISSIONS_PORT=8465 LMTP_PORT=8024 IMAP_PORT=8143
     IMAPS_PORT=8993 POP3_PORT=8110 POP3S_PORT=8995 DOVEADM_PORT=8098)
 
-# A part that runs keeps its ports.
+# Chooses the ports of parts that do not run. A running part keeps its ports.
 mail_choose_ports()
 {
     local entry name port chosen=' ' part
@@ -26,10 +26,11 @@ mail_choose_ports()
     done
 }
 
-# As root there is the user that came with Dovecot; it owns the store, too.
+# Prints the user that Dovecot runs as and that owns the mail: the user of Debian's Dovecot if we
+# are root, otherwise ourselves.
 mail_os_user() { if ((EUID == 0)); then echo dovecot; else id -un; fi; }
 
-# A certificate that nobody vouches for, so that what speaks TLS can be tried.
+# Creates a self-signed certificate for TLS, unless it exists.
 tls_certificate()
 {
     [[ -s $DIR/tls/key.pem && -s $DIR/tls/cert.pem ]] && return
@@ -46,7 +47,7 @@ tls_certificate()
 
 as_root() { if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi; }
 
-# greets PORT TEXT: true if what listens there begins with the text.
+# greets PORT TEXT: true if the server on the port sends a first line that begins with the text.
 greets()
 {
     local line=

@@ -1,10 +1,12 @@
 # shellcheck shell=bash
-# mailboxd.sh - the service itself: its programs, its configuration, its tables, and something to begin with.
+# mailboxd.sh - installs, configures and starts the service, and creates its tables and sample data.
 #
-# Everything runs from copies in DIR: other users of the system (nobody, www-data) need not read the checkout.
+# All programs run from copies in DIR, because the users nobody and www-data may be unable to read
+# the checkout.
 #
-# Expects DIR, ROOT, BUILD (the built programs), WORKERS and the functions of mariadb.sh, and perhaps MAILBOXD_UNDER, a
-# program with its arguments to run mailboxd with (scripts/run-valgrind).
+# Expects DIR, ROOT, BUILD (the directory of the built programs), WORKERS and the functions of
+# mariadb.sh. MAILBOXD_UNDER, if set, is a program with arguments that runs mailboxd
+# (scripts/run-valgrind).
 
 SOCKET="$DIR/run/mailboxd.sock"
 WRITE_SOCKET="$DIR/run/mailboxd-write.sock"
@@ -16,7 +18,7 @@ ACCOUNT=demo
 
 readonly DB_USERS=(mailboxd_api mailboxd_ctl mailboxd_migrate mailboxd_postfix mailboxd_dovecot mailboxd_janitor)
 
-# What it tells besides its result goes to a log, and to the user only if it fails.
+# Runs mailboxctl. Its stderr goes to a log, which is printed only if the command fails.
 mailboxctl()
 {
     local status=0
@@ -40,11 +42,13 @@ mailboxd_configure()
     write_file 600 "$MAILBOXD_CONF" < <(mailboxd_configuration)
     secret_file mailboxd_api
     secret_file mailboxd_postfix
-    # The latter for Postfix's policy service (sql/postfix/mailboxd-master.cf), which is the same user here.
+    # Postfix's policy service (sql/postfix/mailboxd-master.cf) needs the last file. It runs as the
+    # same user here.
     give_to_service "$MAILBOXD_CONF" "$DIR/secrets/mailboxd_api" "$DIR/secrets/mailboxd_postfix"
 }
 
-# The master reads both again when it is told to reload, and has long dropped root's rights then.
+# Gives files to the service's user: the master reads them again at a reload, when it no longer has
+# root's rights.
 give_to_service()
 {
     ((EUID != 0)) || chown nobody "$@"
@@ -65,14 +69,14 @@ mailboxd_configuration()
     fi
 }
 
-# secret_file NAME: makes DIR/secrets/NAME with a random password, if there is none yet.
+# secret_file NAME: creates DIR/secrets/NAME with a random password, unless it exists.
 secret_file()
 {
     local file="$DIR/secrets/$1"
     [[ -s $file ]] || write_file 600 "$file" < <(head -c 24 /dev/urandom | base64 | tr '+/' '-_')
 }
 
-# Database, users, tables, rights: made, or brought to this release's state.
+# Creates the database, its users, tables and grants, or updates them to this release.
 mailboxd_prepare_database()
 {
     local user password
@@ -100,12 +104,13 @@ mailboxd_start()
 
 mailboxd_listens() { [[ -S $SOCKET && -S $WRITE_SOCKET ]]; }
 
-# What runs is answered first: longer than its own stop_grace.
+# Waits longer than stop_grace, because the service first answers the running requests.
 mailboxd_stop() { part_stop mailboxd TERM:45; }
 
+# lists NAME TYPE: true if `mailboxctl TYPE list` has the name.
 lists() { mailboxctl "$2" list | grep -wF -- "$1" >/dev/null; }
 
-# The account, the domain with its postmaster@, and the key, each if it is not there yet.
+# Creates the account, the domain with its postmaster@, and the API key, unless they exist.
 mailboxd_add_samples()
 {
     lists "$ACCOUNT" account || mailboxctl account add "$ACCOUNT" >/dev/null || return
@@ -123,7 +128,8 @@ mailboxd_add_key()
     write_file 600 "$DIR/secrets/api_key" <<<"$key"
 }
 
-# Asks nginx for the samples' first page, with the key; the status into API_STATUS, 000 if there was no answer.
+# Requests the first page of the sample domain from nginx, with the key. Stores the status in
+# API_STATUS; 000 if there is no answer.
 api_ask()
 {
     API_STATUS=$(printf 'user = "api:%s"\n' "$(<"$DIR/secrets/api_key")" |
@@ -133,5 +139,5 @@ api_ask()
 
 api_answers() { api_ask; [[ $API_STATUS == 200 ]]; }
 
-# Also when it does not know the key, which is then another matter.
+# True if the API answers, even if it does not know the key.
 api_decides() { api_ask; [[ $API_STATUS == 200 || $API_STATUS == 401 ]]; }

@@ -1,17 +1,20 @@
 # shellcheck shell=bash
-# mariadb.sh - a private database server in DIR: MariaDB from Debian, or the program given by MYSQLD.
+# mariadb.sh - runs a private database server in DIR: Debian's MariaDB, or the program that MYSQLD
+# names.
 #
-# It listens on DIR/run/db/mysql.sock only. Its one administrator is the user of the operating system who runs this,
-# recognised by the socket, without a password; nobody else gets in without one.
+# The server listens on DIR/run/db/mysql.sock only. Its only administrator is the system user who
+# runs this script. The server recognises this user by the socket, without a password. Every other
+# user needs a password.
 #
-# Expects DIR, MYSQLD (empty for Debian's), and perhaps DB_MORE_SETTINGS, lines for its configuration. Gives DB_SOCKET,
-# DB_ADMIN_USER, db_start, db_stop, db_client.
+# Expects DIR and MYSQLD (empty for Debian's MariaDB). DB_MORE_SETTINGS, if set, is added to the
+# configuration. Provides DB_SOCKET, DB_ADMIN_USER, db_start, db_stop and db_client.
 
 DB_SOCKET="$DIR/run/db/mysql.sock"
 DB_ADMIN_USER=$(id -un)
 
-# As root the server has a user of its own where there is one; it refuses to be root unless told so by name. What was
-# created by one user stays with that one.
+# Prints the system user that the server runs as: the owner of an existing database; otherwise
+# mysql, if we are root and that user exists; otherwise ourselves. The server runs as root only if
+# its settings name root.
 db_os_user()
 {
     if [[ -d $DIR/mariadb/data ]]; then
@@ -27,7 +30,8 @@ db_program() { type -P "${MYSQLD:-mariadbd}"; }
 
 db_is_mariadb() { [[ $("$(db_program)" --no-defaults --version 2>/dev/null) == *MariaDB* ]]; }
 
-# The client, as the administrator. Whatever ~/.my.cnf says is for other servers.
+# Runs the client as the administrator. Ignores ~/.my.cnf, because its settings are for other
+# servers.
 db_client()
 {
     "$(type -P mariadb mysql | head -n 1)" --no-defaults --default-character-set=utf8mb4 --connect-timeout=5 \
@@ -35,14 +39,15 @@ db_client()
         --socket="$DB_SOCKET" --user="$DB_ADMIN_USER" "$@"
 }
 
-# A table is read: a server that only accepts connections, or answers `select 1`, may not be ready.
+# Reads a table, because a server that accepts connections or answers `select 1` may not be ready
+# yet.
 db_answers() { db_client -e 'SELECT COUNT(*) FROM mysql.user' </dev/null >/dev/null 2>&1; }
 
 db_start()
 {
     local program new="$DIR/mariadb/data.new" data="$DIR/mariadb/data"
     [[ $DB_ADMIN_USER =~ ^[A-Za-z0-9._-]+$ ]] ||
-        die "The user name '$DB_ADMIN_USER' cannot be an administrator's name in the database."
+        die "The database cannot have an administrator named '$DB_ADMIN_USER'; run this as a user whose name has only letters, digits, '.', '_' and '-'."
     program=$(db_program) || die "There is no server program ${MYSQLD:-mariadbd}."
 
     mkdir -p "$DIR/mariadb/tmp" "$DIR/run/db"
@@ -50,7 +55,8 @@ db_start()
     if ((EUID == 0)); then chown "$(db_os_user):" "$DIR/mariadb/tmp"; fi
     db_write_settings
     if [[ ! -d $data ]]; then
-        # Made aside, so that an interrupted attempt does not look like a database.
+        # Creates the data under another name, so an interrupted attempt does not look like a
+        # database.
         rm -rf "$new"
         mkdir -m 700 "$new"
         if ((EUID == 0)); then chown "$(db_os_user):" "$new" "$DIR/run/db"; fi
@@ -64,7 +70,8 @@ db_start()
 
 db_stop()
 {
-    # A TERM during its start makes MariaDB wait for a connection before it ends; so it may finish that first.
+    # Waits until MariaDB has started, because after a TERM during its start it ends only after the
+    # next connection.
     ! part_runs mariadb || wait_until 10 holds_or_ended mariadb db_answers || true
     part_stop mariadb TERM:60
 }
@@ -93,7 +100,7 @@ db_create()
 db_create_mariadb()
 {
     local installer=mariadb-install-db arguments=() tree=${MYSQLD%/*bin/*} found
-    # A program that was unpacked somewhere brings its own installer and its own tree.
+    # A server that is unpacked in its own directory has its own installer there.
     if [[ $MYSQLD == */*bin/* ]]; then
         for found in "$tree"/{scripts,bin}/mariadb-install-db; do
             if [[ -x $found ]]; then
@@ -102,15 +109,16 @@ db_create_mariadb()
             fi
         done
     fi
-    # Named from within its parent, since the installer splits a name that has a space.
+    # Runs in the parent directory, because the installer splits a path that has a space.
     interruptible env -C "$(dirname "$1")" TMPDIR="$DIR/mariadb/tmp" \
         "$installer" --no-defaults "${arguments[@]}" --user="$(db_os_user)" --datadir="./$(basename "$1")" \
         --auth-root-authentication-method=socket --auth-root-socket-user="$DB_ADMIN_USER" \
         --skip-test-db --skip-name-resolve --innodb-buffer-pool-size=32M
 }
 
-# A genuine MySQL begins with a root without password. It first listens inside its folder, which nobody else may enter;
-# there its users get what MariaDB's have: the user of the operating system, recognised by the socket.
+# A new MySQL has a root user without a password. So the first start listens in the data directory,
+# which no other user may enter. There the users get the same login as MariaDB's: by the socket, as
+# the system user of that name.
 db_create_mysql()
 {
     local first="$1/first.sock" name done=yes

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# nginx.sh - an nginx of the stack's own in front of the service, on 127.0.0.1:PORT.
+# nginx.sh - runs the stack's own nginx in front of the service, on 127.0.0.1:PORT.
 #
-# Its configuration is made in DIR/nginx around the project's snippets; nothing of the system's nginx is read.
+# The configuration in DIR/nginx includes the project's snippets. It reads no file of the system's
+# nginx.
 #
-# Expects DIR, ROOT (the checkout), SOCKET and WRITE_SOCKET. Gives port_is_free, nginx_configure, nginx_start, nginx_stop.
+# Expects DIR, ROOT (the checkout), SOCKET and WRITE_SOCKET. Provides port_is_free, nginx_configure,
+# nginx_start and nginx_stop.
 
 port_is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -36,24 +38,27 @@ nginx_main_configuration()
 # nginx_servers PORT: prints the servers. scripts/bench replaces this function.
 nginx_servers() { fill_in "$ROOT/scripts/templates/nginx-servers.conf" DIR "$DIR" PORT "$1"; }
 
-# True when the port was taken between our look and nginx's.
+# True if another program took the port before nginx opened it.
 nginx_lost_the_port()
 {
     tail -c "+${part_log_start[nginx]:-1}" "$DIR/log/nginx.log" 2>/dev/null | grep 'still could not bind' >/dev/null
 }
 
-# nginx_has_the_port CHECK...: what answers might be another stack's that was faster. It names its process once it has it.
+# nginx_has_the_port CHECK...: true if the check succeeds and our nginx has the port. nginx writes
+# its process id only after it has opened the port. Without that test, another stack's nginx could
+# pass the check.
 nginx_has_the_port() { [[ -s $DIR/run/nginx.pid ]] && "$@"; }
 
-# nginx_start CHECK...: true once it runs and the check succeeds; 2 if another program has the port.
+# nginx_start CHECK...: starts nginx and waits until the check succeeds. Returns 2 if another
+# program has the port.
 nginx_start()
 {
     rm -f "$DIR/run/nginx.pid" "$DIR/run/health.sock"
-    # -e: else it opens a log under /var/log before it reads anything.
+    # Without -e, nginx opens a log in /var/log before it reads the configuration.
     part_start nginx "$(type -P nginx)" -e "$DIR/log/nginx.log" -p "$DIR/nginx" -c "$DIR/nginx/nginx.conf"
     if wait_until 20 holds_or_ended nginx nginx_has_the_port "$@" && ! part_runs nginx && nginx_lost_the_port; then return 2; fi
     part_await nginx 1 nginx_has_the_port "$@"
 }
 
-# QUIT: what is asked is answered first.
+# After QUIT, nginx answers the running requests before it ends.
 nginx_stop() { part_stop nginx QUIT:10 TERM:5; }

@@ -1,19 +1,20 @@
 # shellcheck shell=bash
-# parts.sh - the long-running programs of a stack: started, recognised, stopped.
+# parts.sh - starts, recognises and stops the long-running programs of a stack.
 #
-# A part is a program in a session of its own: Ctrl-C does not reach it past us, and whatever it forks is found again by
-# the session. DIR/run/NAME.part remembers the process, with its start time and the machine's boot, so that a number that
-# meanwhile belongs to another program is never taken for ours.
+# A part is a program in its own session. Ctrl-C therefore reaches only this script, and the session
+# identifies the processes that the part forks. DIR/run/NAME.part holds the process id, the start
+# time and the boot id, because another program may get the same process id later.
 #
-# Expects DIR, the stack's directory; DIR/run and DIR/log exist.
+# Expects DIR, the stack's directory, with the directories DIR/run and DIR/log.
 
-readonly EVERY=0.05    # seconds between two looks while waiting
+readonly EVERY=0.05    # seconds between two checks of wait_until
 
 say() { printf '%s: %s\n' "${PROGRAM:-stack}" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# Fields of /proc/PID/stat behind the name (which may hold spaces and parentheses) into `stat`:
-# stat[0] state, stat[1] parent, stat[3] session, stat[19] start time. False if there is no such process.
+# read_stat PID: reads the fields of /proc/PID/stat after the name into `stat`. The name may contain
+# spaces and parentheses. stat[0] is the state, stat[1] the parent, stat[3] the session, stat[19]
+# the start time. False if there is no such process.
 read_stat()
 {
     local line
@@ -23,7 +24,8 @@ read_stat()
 
 boot_id() { cat /proc/sys/kernel/random/boot_id; }
 
-# The process of a part into `pid`; false if it does not run. A zombie nobody reaps does not run.
+# part_pid NAME: stores the process id of a part in `pid`. False if the part does not run. A zombie
+# does not run.
 part_pid()
 {
     local start boot
@@ -35,10 +37,11 @@ part_pid()
 
 part_runs() { local pid; part_pid "$1"; }
 
-# Whether it belongs to what is being started: PARTS lists that, where a script has such a choice.
+# has_part NAME: true if PARTS lists the part. Only scripts that choose their parts set PARTS.
 has_part() { [[ " ${PARTS[*]-} " == *" $1 "* ]]; }
 
-# All processes of a part into `pids`: its own first, and what it has forked, also when itself is gone already.
+# part_processes NAME: stores the ids of all processes of a part in `pids`: the first process, if it
+# still runs, and then those that it has forked.
 part_processes()
 {
     local leader pid start boot entry
@@ -46,7 +49,8 @@ part_processes()
     pids=()
     { read -r leader start boot <"$DIR/run/$1.part"; } 2>/dev/null || return 0
     [[ $boot == "$(boot_id)" ]] || return 0
-    # A number is not given again while a session bears it. If another process has it, none of ours is left.
+    # The kernel does not reuse a process id while a session has it. If another process has it, none
+    # of ours is left.
     if read_stat "$leader"; then
         [[ ${stat[19]} == "$start" ]] || return 0
         [[ ${stat[0]} == [ZX] ]] || pids+=("$leader")
@@ -68,16 +72,16 @@ close_descriptors()
     done
 }
 
-# part_start NAME COMMAND...: starts it in the background with nothing of ours but its log: not our terminal, pipes,
-# environment, folder or signal settings (a background job of a script would otherwise ignore SIGINT, and so would
-# its children).
+# part_start NAME COMMAND...: starts a part in the background. It writes to its log and inherits
+# nothing else: not our terminal, pipes, environment, directory or signal settings. With our signal
+# settings, a background job and its children would ignore SIGINT.
 part_start()
 {
     local name=$1
     local -a stat
     shift
     part_log_start[$name]=$(($(stat -c %s "$DIR/log/$name.log" 2>/dev/null || echo 0) + 1))
-    hold_signals    # between the start and its record nothing may get lost
+    hold_signals    # until the process is recorded, because on_exit stops only recorded parts
     (
         umask 022
         cd "$DIR" || exit
@@ -92,15 +96,16 @@ part_start()
     release_signals
 }
 
-# Open files for a part: what the system allows us, within reason.
+# The limit of open files for a part: our hard limit, at most 65536.
 FILES=$(ulimit -H -n)
 if [[ $FILES == unlimited ]] || ((FILES > 65536)); then FILES=65536; fi
 
-PARTS_STARTED=()               # by this run of the script
-declare -A part_log_start=()   # where in its log the part's present life begins, in bytes
+PARTS_STARTED=()               # the parts that this run of the script has started
+declare -A part_log_start=()   # part → first byte of its log since its last start
 
-# part_stop NAME SIGNAL:SECONDS...: each signal in turn until all its processes are gone, and KILL in the end. A signal is
-# repeated every second, since a program that is only just starting may miss one.
+# part_stop NAME SIGNAL:SECONDS...: sends each signal in turn until all processes of the part are
+# gone, and KILL last. Repeats a signal every second, because a program that is just starting may
+# miss one. False if a process is left.
 part_stop()
 {
     local name=$1 step second
@@ -117,7 +122,8 @@ part_stop()
     return 1
 }
 
-# The first process tells the others; only where it is gone, or does not listen, they hear it from us.
+# part_signal NAME SIGNAL: sends a signal to the first process of a part, which ends the others.
+# Sends it to all processes if the first is gone or the signal is KILL.
 part_signal()
 {
     local pids
@@ -125,13 +131,13 @@ part_signal()
     ((${#pids[@]})) || return 0
     if [[ $2 != KILL ]] && part_runs "$1"; then pids=("${pids[0]}"); fi
     kill "-$2" "${pids[@]}" 2>/dev/null || true
-    kill -CONT "${pids[@]}" 2>/dev/null || true    # one that is halted would not hear it
+    kill -CONT "${pids[@]}" 2>/dev/null || true    # a stopped process would not handle the signal
 }
 
 part_is_gone() { local pids; part_processes "$1"; ((${#pids[@]} == 0)); }
 
-# part_await NAME SECONDS CHECK...: until the check succeeds; false, with the reason said, if the part ends before or
-# takes too long.
+# part_await NAME SECONDS CHECK...: waits until the check succeeds. If the part ends first or takes
+# too long, prints the reason and the end of its log, and returns false.
 part_await()
 {
     local name=$1 seconds=$2
@@ -147,9 +153,10 @@ part_await()
     return 1
 }
 
+# holds_or_ended NAME CHECK...: true if the check succeeds or the part has ended.
 holds_or_ended() { "${@:2}" || ! part_runs "$1"; }
 
-# The last lines of what a part said since it was started here.
+# part_log_tail NAME [LINES]: prints the last lines of a part's log since its start.
 part_log_tail()
 {
     local log="$DIR/log/$1.log"
@@ -157,7 +164,7 @@ part_log_tail()
     tail -c "+${part_log_start[$1]:-1}" "$log" 2>/dev/null | tail -n "${2:-20}" | sed 's/^/    /' >&2
 }
 
-# wait_until SECONDS CHECK...: looks again and again; false when the time is over.
+# wait_until SECONDS CHECK...: repeats the check until it succeeds; false after the time.
 wait_until()
 {
     local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
@@ -168,7 +175,8 @@ wait_until()
     done
 }
 
-# write_file MODE PATH: what comes on stdin, in one step and only if it differs from what is there; then CHANGED tells so.
+# write_file MODE PATH: replaces a file by stdin, atomically. If the content differs from the old
+# one, sets CHANGED to yes; otherwise the file stays as it is.
 write_file()
 {
     local new="$2.new"
@@ -183,8 +191,9 @@ write_file()
     fi
 }
 
-# fill_in FILE NAME VALUE...: prints the file with each @NAME@ replaced by its value. Comments are printed as they are,
-# because a file that everybody may read must not get a password through a comment.
+# fill_in FILE NAME VALUE...: prints the file with each @NAME@ replaced by its value. Comments are
+# printed as they are, because a file that everybody may read must not get a password through a
+# comment.
 fill_in()
 {
     local line i
@@ -198,7 +207,8 @@ fill_in()
 
 # --- Signals and cleaning up -------------------------------------------------------------------------------------------
 
-# Ctrl-C, TERM and HUP end the script through its EXIT trap. While they are held they are only noted.
+# HUP, INT (Ctrl-C) and TERM end the script through its EXIT trap. Between hold_signals and
+# release_signals they are only noted.
 signals_held=0 signal_noted='' waiting_for=''
 
 on_signal()
@@ -228,8 +238,9 @@ release_signals()
     if [[ -n $signal_noted ]]; then on_signal "$signal_noted"; fi
 }
 
-# interruptible COMMAND...: for what takes long. The shell hears a signal only between two commands, but at once while it
-# waits for one in the background. That one has a process group of its own, so that nothing of it outlives us.
+# interruptible COMMAND...: runs a long command so that a signal interrupts it. The shell handles
+# signals only between two commands, but at once while it waits for a command in the background. The
+# command gets its own process group, so that we can end all its processes. Its stdin is /dev/null.
 interruptible()
 {
     local status=0
@@ -246,7 +257,7 @@ end_what_we_wait_for()
 {
     local group groups=$waiting_for
     waiting_for=
-    # The process itself, too: it may not have got as far as to its own group.
+    # Signals the process itself too, because it may not have created its group yet.
     for group in $groups; do kill "$group" -- "-$group" 2>/dev/null; done
     for group in $groups; do
         wait_until 10 group_is_gone "$group" || kill -KILL -- "-$group" 2>/dev/null

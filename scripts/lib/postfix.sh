@@ -1,18 +1,20 @@
 # shellcheck shell=bash
-# postfix.sh - a Postfix of the stack's own: mail in, and mail from those who have logged in. Mail to anywhere else ends
-# here; nothing leaves the machine.
+# postfix.sh - runs the stack's own Postfix: it receives mail for the mailboxes, and takes mail from
+# users who have logged in. It discards mail to other domains, so no mail leaves the machine.
 #
-# It is configured as the guide configures a new Postfix: Debian's own files, and those of sql/postfix. What is added
-# here are ports and paths, that nothing leaves the machine, and shorter times to wait; a test compares the two. Nothing
-# of the system's Postfix is read. Postfix has to be started by root and insists that its files are root's, so that an
-# ordinary user's stack uses sudo for it, and only for it.
+# The configuration is the guide's configuration of a new Postfix: Debian's files and those of
+# sql/postfix. It adds only ports and paths, the discarding of mail, and shorter waiting times; a
+# test checks this. It reads no file of the system's running configuration. Postfix must be started
+# by root and requires that root owns its files. An ordinary user's stack therefore uses sudo for
+# Postfix, and only for Postfix.
 #
-# Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN and the functions of mailboxd.sh and mail.sh, with the ports chosen. Gives
-# POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (2 if a port was taken), postfix_reload, postfix_stop.
+# Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN, the ports, and the functions of mailboxd.sh and
+# mail.sh. Provides POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (returns 2 if
+# another program has a port), postfix_reload and postfix_stop.
 
 POSTFIX_CONF="$DIR/postfix/etc"
 
-# The files that main.cf and master.cf lead to.
+# Prints the names of the files that main.cf and master.cf refer to.
 postfix_files()
 {
     local file
@@ -24,19 +26,19 @@ postfix_files()
     done
 }
 
-# Why there can be no Postfix here, as the rest of a sentence; nothing if there can.
+# Prints why Postfix cannot run here, as the rest of a sentence. Prints nothing if it can.
 postfix_obstacle()
 {
     local other
     if [[ -z $(type -P postfix) ]]; then
         other=$(other_mailer)
-        [[ -z $other ]] || echo "$other is installed, which Postfix would replace"
+        [[ -z $other ]] || echo "$other is installed, and Postfix would replace it"
     elif ((EUID != 0)) && ! sudo -v 2>/dev/null; then
-        echo "Postfix has to be started by root, and sudo does not let us"
+        echo "Postfix must be started by root, and sudo refuses to do that"
     fi
 }
 
-# Another package than Postfix that is the system's mailer.
+# Prints the package of the system's mailer, if it is not Postfix.
 other_mailer()
 {
     # shellcheck disable=SC2016
@@ -44,7 +46,7 @@ other_mailer()
         awk '$1 == "installed" && $2 != "postfix" && / mail-transport-agent(,| |$)/ && !found { print $2; found = 1 }'
 }
 
-# Made aside, and put in its place by root only if it differs.
+# Writes the configuration to a new directory. Root replaces the old files only if they differ.
 postfix_configure()
 {
     local file new="$DIR/postfix.new"
@@ -77,7 +79,7 @@ postfix_file()
 {
     local retry='' discard='' version
     version=$(postconf -d -h mail_version)
-    # As the guide's `fill` does it.
+    # The guide's `fill` sets the same values.
     if dpkg --compare-versions "$version" ge 3.9; then retry='retry_interval = 2'; fi
     if dpkg --compare-versions "$version" lt 3.10; then discard='chunking, silent-discard'; fi
     fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" DISCARD "$discard" \
@@ -88,7 +90,8 @@ postfix_file()
         SUBMISSION "127.0.0.1:$SUBMISSION_PORT" SUBMISSIONS "127.0.0.1:$SUBMISSIONS_PORT" SUBMISSION_TLS may
 }
 
-# A file of Debian's, from where Debian 12 has it, or Debian 13.
+# postfix_of_debian NAME: prints a file of Debian's Postfix. Debian 12 and 13 have it in different
+# directories.
 postfix_of_debian()
 {
     local place file
@@ -100,13 +103,14 @@ postfix_of_debian()
             fi
         done
     done
-    die "Debian's $1 of Postfix is not there."
+    die "Debian's $1 for Postfix was not found; reinstall the package postfix."
 }
 
-# Who counts what is sent: not root, and not Postfix's own user, which spawn(8) refuses.
+# Prints the user of the policy service, which counts sent mail. spawn(8) refuses root and Postfix's
+# own user.
 postfix_policy_user() { if ((EUID == 0)); then echo nobody; else id -un; fi; }
 
-# The last line about a setting counts, so that each is there once, as by `postconf -e`.
+# Prints main.cf. Each setting occurs once, with its last value, as after `postconf -e`.
 postfix_main_configuration()
 {
     {
@@ -119,8 +123,9 @@ postfix_main_configuration()
         END { print "# Made by scripts/stack."; for (i = 1; i <= count; i++) print value[names[i]] }'
 }
 
-# As the guide has it: smtp outside its chroot, because the database's socket is there; reports by the service that
-# shows addresses in them.
+# Prints master.cf as the guide describes it: smtp runs without a chroot, because the database's
+# socket is outside of it. Bounces and other reports use the cleanup service mailboxd-bounces, which
+# replaces the names inside Dovecot.
 postfix_master_configuration()
 {
     echo "# Made by scripts/stack."
@@ -131,8 +136,9 @@ postfix_master_configuration()
     postfix_file mailboxd-master.cf
 }
 
-# Postfix shares a port with another Postfix without a word (SO_REUSEPORT): so one at a time looks whether its ports are
-# free, and starts. The lock is the program itself, so it leaves nothing behind.
+# Takes a lock, checks that the ports are free, and starts Postfix. The lock is needed because two
+# instances of Postfix can open the same port without an error (SO_REUSEPORT). The lock file is the
+# program itself, so no file is left over.
 postfix_start()
 {
     local lock port status=0
@@ -148,7 +154,8 @@ postfix_start()
     part_await postfix 30 postfix_answers
 }
 
-# It puts itself into the background, in a session of its own, whose first process it names in its spool.
+# Starts Postfix and records its first process. Postfix runs in the background in its own session,
+# and writes the id of the first process to its spool.
 postfix_start_alone()
 {
     local pid start port
@@ -159,9 +166,9 @@ postfix_start_alone()
     if ! as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" start \
         </dev/null >"$DIR/log/postfix-start.log" 2>&1; then
         release_signals
-        # It does not say so when another program was faster with a port.
+        # Checks the ports again, because Postfix does not report that another program has one.
         for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT"; do port_is_free "$port" || return 2; done
-        say "Postfix did not start; $DIR/log/postfix-start.log and postfix.log may tell why."
+        say "Postfix did not start; see $DIR/log/postfix-start.log and $DIR/log/postfix.log."
         part_log_tail postfix
         return 1
     fi
@@ -198,8 +205,8 @@ postfix_stop()
     rm -f "$DIR/run/postfix.part"
 }
 
-# Once it is down: what is in the queue stays there; if nothing is, an ordinary user's stack keeps nothing that only root
-# could delete.
+# Deletes the files of a stopped Postfix if the queue is empty, because an ordinary user could not
+# delete root's files. Keeps a queue with mail.
 postfix_tidy()
 {
     ((EUID != 0)) && [[ -d $DIR/postfix ]] || return 0
