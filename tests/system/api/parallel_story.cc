@@ -74,8 +74,8 @@ BOOST_FIXTURE_TEST_CASE(one_of_100_creations_of_a_name_succeeds, story::Story,
                         *shows("status: 409 mailbox exists, on POST"))
 {
     const auto who = tenant();
-    const auto answers =
-        http::send_all(stack.server(), std::vector<http::Request>(100, creation(who, "alice")));
+    const auto answers = http::send_all_patiently(
+        stack.server(), std::vector<http::Request>(100, creation(who, "alice")));
     auto counts = statuses(answers);
     BOOST_TEST(counts[200] == 1);
     BOOST_TEST(counts[409] == 99);
@@ -96,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(a_hundred_names_are_a_hundred_mailboxes, story::Story,
     for (int i = 0; i < 100; ++i) {
         requests.push_back(creation(who, "user" + std::to_string(i)));
     }
-    auto counts = statuses(http::send_all(stack.server(), requests));
+    auto counts = statuses(http::send_all_patiently(stack.server(), requests));
     BOOST_TEST(counts[200] == 100);
     const auto names = answers::page(list(who)).names();
     BOOST_TEST(names.size() == 100U);
@@ -108,7 +108,7 @@ BOOST_FIXTURE_TEST_CASE(one_of_50_deletions_succeeds, story::Story,
 {
     const auto who = tenant();
     create(who, "alice");
-    auto counts = statuses(http::send_all(
+    auto counts = statuses(http::send_all_patiently(
         stack.server(),
         std::vector<http::Request>(50, request(who, "DELETE", who.mailbox("alice")))));
     BOOST_TEST(counts[200] == 1);
@@ -156,7 +156,7 @@ BOOST_DATA_TEST_CASE_F(story::Story, the_allowance_holds_against_a_crowd, data::
     for (int i = 0; i < kCrowd; ++i) {
         requests.push_back(creation(i % 2 == 0 ? who : other, "user" + std::to_string(i)));
     }
-    const auto answers = http::send_all(stack.server(), requests);
+    const auto answers = http::send_all_patiently(stack.server(), requests);
     auto counts = statuses(answers);
     BOOST_TEST(counts[200] == 100);
     BOOST_TEST(counts[409] == 100);
@@ -219,7 +219,7 @@ BOOST_FIXTURE_TEST_CASE(a_crowd_of_everything, story::Story,
             request(who, "PUT", who.mailbox(name), http::form({{"password", "Looking-Glass"}})));
         requests.push_back(request(who, "GET", who.mailboxes()));
     }
-    const auto answers = http::send_all(stack.server(), requests);
+    const auto answers = http::send_all_patiently(stack.server(), requests);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const auto& answer = answers[i];
         const int refused = i % 4 == 0 ? 409 : 404;

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -510,6 +511,27 @@ std::vector<Answer> send_all(const Server& server, const std::vector<Request>& r
         if (error) {
             std::rethrow_exception(error);
         }
+    }
+    return answers;
+}
+
+std::vector<Answer> send_all_patiently(const Server& server, const std::vector<Request>& requests)
+{
+    const auto last_begin = std::chrono::steady_clock::now() + std::chrono::minutes{2};
+    auto answers = send_all(server, requests);
+    while (std::chrono::steady_clock::now() < last_begin) {
+        std::vector<std::size_t> places;
+        std::vector<Request> again;
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            if (answers[i].status != 503
+                || answers[i].body.find("Too many changes are waiting") == std::string::npos)
+                continue;
+            places.push_back(i);
+            again.push_back(requests[i]);
+        }
+        if (again.empty()) break;
+        const auto answered = send_all(server, again);
+        for (std::size_t i = 0; i < places.size(); ++i) answers[places[i]] = answered[i];
     }
     return answers;
 }

@@ -126,4 +126,9 @@ private:
 // Sends all requests at once, each on its own connection and thread.
 std::vector<Answer> send_all(const Server& server, const std::vector<Request>& requests);
 
+// The same, but repeats each request that was refused because too many changes were waiting: such
+// an answer says that nothing was changed and asks to try again, and a busy machine has reason for
+// it. Gives up repeating after two minutes.
+std::vector<Answer> send_all_patiently(const Server& server, const std::vector<Request>& requests);
+
 }  // namespace http

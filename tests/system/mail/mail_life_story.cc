@@ -236,7 +236,7 @@ struct Away : mail::Breaking {
                 }
                 requests.push_back(request);
             }
-            for (const auto& answer : http::send_all(stack.server(), requests)) {
+            for (const auto& answer : http::send_all_patiently(stack.server(), requests)) {
                 BOOST_TEST(answer.status == 200, answers::text(answer));
             }
         }
