@@ -1,8 +1,10 @@
-// openapi.js DOCUMENT [EXCHANGES [all]] - judges the OpenAPI document: by a linter, and by what the stories saw.
+// openapi.js DOCUMENT [EXCHANGES [all]] - checks the OpenAPI document with a linter and against the
+// answers that the stories got.
 //
-// EXCHANGES has a line of JSON for each answer (tests/system/http.cc). Each has to be one that the document describes:
-// its path, method and status, the headers, and the body by its schema. With `all`, when every story ran, nothing may be
-// described that no story saw. Prints what is wrong; ends with 1 if something is.
+// EXCHANGES is a file with a line of JSON for each answer (tests/system/harness/http.cc). The
+// document must describe each answer: path, method, status, headers, and the body by its schema.
+// With `all`, every story ran, and each response in the document must have occurred. Prints the
+// problems. The exit code is 1 if there are any.
 'use strict';
 
 const fs = require('fs');
@@ -12,7 +14,7 @@ const { lint, createConfig } = require('@redocly/openapi-core');
 
 const [file, exchanges, extent] = process.argv.slice(2);
 const document = JSON.parse(fs.readFileSync(file, 'utf8'));
-const problems = new Map();  // and how often
+const problems = new Map();  // problem → number of times
 const complain = problem => problems.set(problem, (problems.get(problem) || 0) + 1);
 
 // --- the linter -----------------------------------------------------------------------
@@ -20,7 +22,8 @@ const complain = problem => problems.set(problem, (problems.get(problem) || 0) +
 const kRules = {
     extends: ['recommended-strict'],
     rules: {
-        // /domains/mailboxes are the mailboxes of a domain called domains, as they were before there were others.
+        // /domains/mailboxes matches two paths: /{domain}/mailboxes, which is the older one, and
+        // /domains/{domain}. It lists the mailboxes of a domain named "domains".
         'no-ambiguous-paths': 'off',
         'no-invalid-media-type-examples': 'error',
         'no-invalid-schema-examples': 'error',
@@ -32,8 +35,9 @@ const kRules = {
     },
 };
 
-// A generated client must talk to where the document came from. And a validator that many tools contain refuses variables
-// with a description, so there are none.
+// The URLs of servers must be relative, because a generated client must use the server that the
+// document came from. They must have no variables, because a common validator refuses variables
+// with a description.
 function judge_servers() {
     for (const { servers } of [document, ...Object.values(document.paths)]) {
         for (const server of servers || []) {
@@ -49,7 +53,7 @@ async function judge_document() {
     }
 }
 
-// --- what is described ------------------------------------------------------------------
+// --- the document ----------------------------------------------------------------------
 
 const resolved = value => value.$ref === undefined ? value
     : resolved(value.$ref.slice(2).split('/').reduce((part, name) => part[name], document));
@@ -59,7 +63,7 @@ ajv.addSchema({ $id: 'document', components: document.components }, 'document', 
 ajv.addVocabulary(['components']);
 const validators = new Map();
 
-// References are the document's own, so they are led there.
+// Returns the compiled validator of a schema. Its references point into the document.
 function validator(schema) {
     const text = JSON.stringify(schema).replaceAll('"#/components/', '"document#/components/');
     if (!validators.has(text)) validators.set(text, ajv.compile(JSON.parse(text)));
@@ -68,8 +72,9 @@ function validator(schema) {
 
 const kMethods = ['get', 'head', 'post', 'put', 'delete', 'patch', 'options', 'trace'];
 
-// What stands in front of a path. The paths answer without a version, too; that server is not in the document, because its
-// URL is "/", of which and a path many generators make "//".
+// Returns the prefixes of a path. The empty prefix is for paths without a version. The document
+// does not list that server, because its URL is "/", and many generators then create paths that
+// begin with "//".
 const prefixes_of = item => [...(item.servers || document.servers).map(server => server.url), ''];
 
 const paths = Object.entries(document.paths).map(([pattern, item]) => ({
@@ -80,7 +85,8 @@ const paths = Object.entries(document.paths).map(([pattern, item]) => ({
 
 const decoded = part => { try { return decodeURIComponent(part); } catch { return part; } };
 
-// The path that a target is of, as the service finds it; the first one counts.
+// Returns the first path in the document that matches a request target, as the service does;
+// undefined if there is none.
 function path_of(target) {
     const whole = target.split('?')[0];
     for (const path of paths) {
@@ -96,11 +102,13 @@ function path_of(target) {
     return undefined;
 }
 
-// --- what was seen ----------------------------------------------------------------------
+// --- the answers -----------------------------------------------------------------------
 
-const seen = new Set();  // of responses: the shared ones by their name, the others by path and method; with the status
+// The responses that occurred: the name of a shared response, or method and path, followed by the
+// status.
+const seen = new Set();
 
-// What it is not of what is described; nothing where it is.
+// Returns how an answer differs from the described response; undefined if it does not.
 function difference(exchange, response) {
     for (const [name, reference] of Object.entries(response.headers || {})) {
         const header = resolved(reference);
@@ -113,12 +121,13 @@ function difference(exchange, response) {
     const described = response.content[exchange.headers['content-type']];
     if (described === undefined) return `is ${exchange.headers['content-type']}`;
     let body;
-    try { body = JSON.parse(exchange.body); } catch { return 'is no JSON'; }
+    try { body = JSON.parse(exchange.body); } catch { return 'is not JSON'; }
     const validate = validator(described.schema);
     return validate(body) ? undefined : ajv.errorsText(validate.errors) + ': ' + exchange.body.trim().slice(0, 200);
 }
 
-// By the status alone: of paths and methods that there are not. nginx answers some before there is a path.
+// The shared responses by status. They apply to unknown paths and methods, and to answers that
+// nginx sends before it looks at the path.
 const kShared = new Map(Object.values(document.paths).flatMap(item => Object.values(item)).flatMap(operation => Object.entries(operation.responses || {}))
     .filter(([, response]) => response.$ref !== undefined).map(([status, response]) => [status, response.$ref]));
 
@@ -126,19 +135,19 @@ function judge(exchange) {
     const path = path_of(exchange.target);
     const method = exchange.method.toLowerCase();
     const operation = path && kMethods.includes(method) ? path.item[method] : undefined;
-    const place = operation ? `${exchange.method} ${path.pattern}` : path ? `a method that ${path.pattern} does not have` : 'a path that there is not';
+    const place = operation ? `${exchange.method} ${path.pattern}` : path ? `unknown method of ${path.pattern}` : 'unknown path';
     const response = operation ? operation.responses[exchange.status] : { $ref: kShared.get(String(exchange.status)) };
     if (response === undefined || (response.$ref === undefined && !operation)) {
-        return complain(`${place}: nothing says that it can be ${exchange.status}: ${exchange.body.trim().slice(0, 200)}`);
+        return complain(`${place}: the document has no response ${exchange.status}: ${exchange.body.trim().slice(0, 200)}`);
     }
     seen.add(`${response.$ref || place} ${exchange.status}`);
     const found = difference(exchange, resolved(response));
     if (found !== undefined) complain(`${place}: ${exchange.status} ${found}`);
 }
 
-// What else nginx serves beside the API: the health of the service, settings for mail programs, the site in whose midst
-// the API is. None of it is of the document. (That the API's own answers are JSON and have the header is what the stories'
-// client looks at in each.)
+// True for answers that nginx sends and that are not part of the API: health, settings of mail
+// programs, and a surrounding site. The document does not describe them. The stories' client checks
+// that each answer of the API is JSON and has the header.
 const is_beside = exchange => /^\/(healthz|readyz)/.test(exchange.target)
     || (exchange.headers['content-type'] !== 'application/json' && exchange.headers['x-request-id'] === undefined);
 
@@ -147,14 +156,14 @@ async function judge_exchanges() {
     for await (const line of readline.createInterface({ input: fs.createReadStream(exchanges) })) {
         const exchange = JSON.parse(line);
         if (exchange.target.split('?')[0] === '/openapi.json' && [200, 412].includes(exchange.status)) {
-            if (exchange.method === 'GET' && exchange.status === 200 && exchange.body !== fs.readFileSync(file, 'utf8')) complain('/openapi.json is another one');
+            if (exchange.method === 'GET' && exchange.status === 200 && exchange.body !== fs.readFileSync(file, 'utf8')) complain('/openapi.json is not this document');
             continue;
         }
         if (is_beside(exchange)) continue;
         judge(exchange);
         ++count;
     }
-    if (count === 0) complain('no answer was seen');
+    if (count === 0) complain('there are no answers');
     return count;
 }
 
@@ -163,7 +172,7 @@ function judge_coverage() {
         for (const method of kMethods.filter(name => item[name])) {
             for (const [status, response] of Object.entries(item[method].responses)) {
                 const name = `${response.$ref || `${method.toUpperCase()} ${pattern}`} ${status}`;
-                if (!seen.has(name)) complain(`no story saw ${name}`);
+                if (!seen.has(name)) complain(`no story got ${name}`);
             }
         }
     }
@@ -171,8 +180,8 @@ function judge_coverage() {
 
 (async () => {
     await judge_document();
-    let text = 'the document is well';
-    if (exchanges) text += `, and so are ${await judge_exchanges()} answers`;
+    let text = 'the document has no problems';
+    if (exchanges) text += ` and describes ${await judge_exchanges()} answers`;
     if (extent === 'all') judge_coverage();
     for (const [problem, times] of problems) console.log(`openapi: ${problem}${times > 1 ? ` (${times} times)` : ''}`);
     if (problems.size === 0) console.log(`openapi: ${text}.`);
