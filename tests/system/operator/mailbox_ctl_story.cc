@@ -209,7 +209,7 @@ const Refused kRefused[] = {
     {"to restore under an empty name",
      {"mailbox", "restore", "{alice}", "--as", ""},
      1,
-     {"mailboxctl: an empty text is not an address"}},
+     {"mailboxctl: an empty text is not a valid address"}},
     {"to erase nothing", {"erase", "@"}, 1, {"mailboxctl: an empty text is not a domain name"}},
     {"to erase in no domain",
      {"erase", "x@"},

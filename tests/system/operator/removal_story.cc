@@ -44,7 +44,7 @@ struct Removals : story::Story {
     {
         Strings all;
         for (
-            const std::string query :
+            const std::string& query :
             {"SELECT CONCAT_WS(' ', 'domain', account_id, name, state, on_duplicate, allow_delete_all, COALESCE(max_mailboxes, '-'),"
              " COALESCE(quota_bytes, '-'), mailboxes, created_at) FROM domain WHERE id = "
                  + id,

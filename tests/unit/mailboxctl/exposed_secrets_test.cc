@@ -65,4 +65,12 @@ BOOST_FIXTURE_TEST_CASE(in_a_file_that_another_one_names, Folder)
     BOOST_TEST(find() == "nothing");
 }
 
+// A log may hold whatever a client sent.
+BOOST_FIXTURE_TEST_CASE(a_long_path_is_read_to_its_end, Folder)
+{
+    write("table", "a long secret");
+    write("conf/log", "GET /" + std::string(500'000, 'a') + "/b " + (root / "table").string());
+    BOOST_TEST(find() == "table key");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
