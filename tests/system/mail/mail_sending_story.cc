@@ -133,7 +133,7 @@ BOOST_FIXTURE_TEST_CASE(check_and_why_notice_that_nobody_can_send, Sending)
     stack.sql("GRANT UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost'");
     BOOST_TEST(answer.starts_with("451 4.3.0 "), answer);
     BOOST_TEST(check.exit == 1);
-    BOOST_TEST(check.out.find("WRONG    Postfix: what a mailbox sends cannot be counted")
+    BOOST_TEST(check.out.find("WRONG    Postfix: what mailboxes send cannot be counted")
                    != std::string::npos,
                check.out);
     BOOST_TEST(why.exit == 1);
