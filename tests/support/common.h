@@ -2,7 +2,8 @@
 // the Makefile).
 //
 // Every test still includes what it uses; this file only saves time.
-#pragma once
+//
+// Without an include guard, because only the compiler's option -include names this file.
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
