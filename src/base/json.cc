@@ -41,12 +41,9 @@ void add(cJSON* object, const char* name, std::int64_t number)
     cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(std::to_string(number).c_str()));
 }
 
-// Leaves out the line end that our functions append to a whole answer.
 void add_written(cJSON* object, const char* name, const Written& value)
 {
-    auto text = value.json;
-    if (text.ends_with('\n')) text.pop_back();
-    cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(text.c_str()));
+    cJSON_AddItemToObjectCS(object, name, cJSON_CreateRaw(value.json.c_str()));
 }
 
 std::string printed(const cJSON* value)
@@ -54,12 +51,12 @@ std::string printed(const cJSON* value)
     const std::unique_ptr<char, decltype(&std::free)> text{cJSON_PrintUnformatted(value),
                                                            &std::free};
     if (!text) throw std::bad_alloc{};
-    return std::string{text.get()} + "\n";
+    return text.get();
 }
 
 }  // namespace
 
-std::string object(const Members& members)
+Written value_of(const Members& members)
 {
     const auto value = new_object();
     for (const auto& [name, member] : members) {
@@ -72,15 +69,18 @@ std::string object(const Members& members)
             add_written(value.get(), name, *written);
         else cJSON_AddItemToObjectCS(value.get(), name, cJSON_CreateNull());
     }
-    return printed(value.get());
+    return {printed(value.get())};
+}
+
+std::string object(const Members& members)
+{
+    return value_of(members).json + '\n';
 }
 
 std::string quoted(std::string_view text)
 {
     const Tree value{cJSON_CreateString(std::string{text}.c_str())};
-    auto quoted = printed(value.get());
-    quoted.pop_back();  // the line end
-    return quoted;
+    return printed(value.get());
 }
 
 namespace {

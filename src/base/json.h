@@ -15,14 +15,17 @@
 
 namespace json {
 
+// A value that is JSON already, without a line end.
 struct Written {
-    std::string json;  // a value that another function of this module wrote
+    std::string json;
 };
 // The value of a member. std::monostate is written as null.
 using Value = std::variant<std::monostate, std::int64_t, std::string, bool, Written>;
 // The members of an object. Their names must outlive it; they are literals.
 using Members = std::vector<std::pair<const char*, Value>>;
-// Returns the object, with a line end.
+// Returns the object as a value for another object.
+Written value_of(const Members& members);
+// Returns the object as a whole answer, with a line end.
 std::string object(const Members& members);
 // Returns the text as a JSON string, without a line end.
 std::string quoted(std::string_view text);

@@ -159,12 +159,6 @@ void widen(std::vector<std::size_t>& widths, const std::vector<std::string>& row
         widths[i] = std::max(widths[i], strings::characters(row[i]));
 }
 
-std::string without_line_end(std::string text)
-{
-    text.pop_back();
-    return text;
-}
-
 }  // namespace
 
 void print(const admin::Table& table)
@@ -193,7 +187,7 @@ void Listing::add(std::vector<json::Value> row)
         for (std::size_t i = 0; i < names_.size(); ++i)
             members.emplace_back(names_[i], std::move(row[i]));
         std::cout << (std::exchange(is_first_, false) ? "\n" : ",\n")
-                  << without_line_end(json::object(members));
+                  << json::value_of(members).json;
         if (!std::cout) throw OutputLost{};
         return;
     }

@@ -47,8 +47,8 @@ void Report::print() const
 void Report::print_json(const std::string& asked, const mailbox::Address& address) const
 {
     const auto object = [](const json::Members& members) {
-        auto text = json::object(members);
-        text.resize(text.size() - 2);  // the bracket and the line end
+        auto text = json::value_of(members).json;
+        text.pop_back();  // the closing bracket
         return text;
     };
     json::Members members{{"asked", asked}, {"mailbox", address.text()}};

@@ -144,13 +144,13 @@ namespace {
 // and `spam_action` is disabled because there is no spam filter.
 json::Written members_of(const mailbox::Hosted& domain)
 {
-    return {json::object({{"name", domain.name},
-                          {"state", std::string{domain.is_active ? "active" : "disabled"}},
-                          {"is_disabled", !domain.is_active},
-                          {"created_at", date(domain.created_at)},
-                          {"type", std::string{"custom"}},
-                          {"wildcard", false},
-                          {"spam_action", std::string{"disabled"}}})};
+    return json::value_of({{"name", domain.name},
+                           {"state", std::string{domain.is_active ? "active" : "disabled"}},
+                           {"is_disabled", !domain.is_active},
+                           {"created_at", date(domain.created_at)},
+                           {"type", std::string{"custom"}},
+                           {"wildcard", false},
+                           {"spam_action", std::string{"disabled"}}});
 }
 
 }  // namespace
@@ -166,7 +166,6 @@ std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& item
     for (const auto& item : items) {
         if (array.size() > 1) array += ',';
         array += members_of(item).json;
-        array.pop_back();  // the newline
     }
     return json::object({{"total_count", total}, {"items", json::Written{array + "]"}}});
 }
