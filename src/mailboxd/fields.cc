@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <limits>
 #include <set>
@@ -71,16 +70,13 @@ std::int64_t number(const Fields& fields, std::string_view name, std::int64_t fa
 {
     const auto* given = only(fields, name);
     if (given == nullptr) return fallback;
-    const auto text = given->text();
-    std::uint64_t value = 0;  // unsigned, so that -0 is not a number
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()
-        || value > static_cast<std::uint64_t>(greatest)) {
+    const auto value = strings::whole_number(given->text(), static_cast<std::uint64_t>(greatest));
+    if (!value) {
         throw Error(400, name == "limit" ? "bad_limit" : "bad_skip",
                     "'" + std::string{name} + "' parameter must be a whole number from 0 to "
                         + std::to_string(greatest));
     }
-    return static_cast<std::int64_t>(value);
+    return static_cast<std::int64_t>(*value);
 }
 
 [[noreturn]] void refuse_missing(std::string_view parameter)
