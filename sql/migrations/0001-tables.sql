@@ -179,8 +179,9 @@ CREATE TABLE IF NOT EXISTS session_end (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB;
 
--- Who changed what, written with the change. The service chooses the primary key. If a COMMIT
--- gets no answer, it looks for that key to find out whether the transaction was committed.
+-- One row for each change: who made it, and what it was, written in the same transaction. The
+-- service chooses the primary key. If a COMMIT gets no answer, it looks for that key to find out
+-- whether the transaction was committed.
 CREATE TABLE IF NOT EXISTS audit_log (
     at            BIGINT NOT NULL,                 -- microseconds since 1970
     id            BIGINT NOT NULL,                 -- random

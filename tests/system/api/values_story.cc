@@ -68,7 +68,7 @@ const requests::Value kGoodMailboxes[] = {
     {"digits", "0123456789", {}},
     {"the seed's own example", "bob.bar", {}},
     {"every character that is allowed", "a._-$&'=^`{|}~", {}},
-    {"a hyphen behind", "alice-", {}},
+    {"a hyphen at the end", "alice-", {}},
     {"what SQL would take for a wildcard", "a_b", {}},
 };
 

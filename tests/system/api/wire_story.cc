@@ -69,7 +69,7 @@ const Client kClients[] = {
       "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "content-length: 0\r\n", ""}},
 
-    {"mailgun-js 0.4 to 0.6: a question mark with nothing behind it",
+    {"mailgun-js 0.4 to 0.6: a question mark with nothing after it",
      "Host: x\r\nAuthorization: Basic {login}\r\nConnection: close\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1", kForm, kBoth},
      {"GET /v2/{domain}/mailboxes? HTTP/1.1", "", ""},
@@ -139,7 +139,7 @@ const Client kClients[] = {
       "password=abc123"},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.0", "", ""}},
 
-    {"WWW::Mailgun: Perl's LWP, with a slash behind the collection",
+    {"WWW::Mailgun: Perl's LWP, with a slash after the collection",
      "TE: deflate,gzip;q=0.3\r\nConnection: TE, close\r\nAuthorization: Basic {login}\r\nHost: x\r\nUser-Agent: libwww-perl/6.05\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1", multipart("xYzZY"), parts("xYzZY", kBothFields)},
      {"GET /v2/{domain}/mailboxes/ HTTP/1.1", "", ""},
@@ -147,7 +147,7 @@ const Client kClients[] = {
       parts("xYzZY", kNewPassword)},
      {"DELETE /v2/{domain}/mailboxes/alice HTTP/1.1", "", ""}},
 
-    {"Typesafe.Mailgun: .NET, basic in lower case, no line's end behind the last boundary, a DELETE of no parts",
+    {"Typesafe.Mailgun: .NET, basic in lower case, no line's end after the last boundary, a DELETE of no parts",
      "Authorization: basic {login}\r\nHost: x\r\nConnection: Keep-Alive\r\n",
      {"POST /v2/{domain}/mailboxes HTTP/1.1",
       multipart("0f8fad5bd9cb469fa16570867728950e") + "Expect: 100-continue\r\n",

@@ -262,7 +262,7 @@ const Refused kRefused[] = {
      {"key revoke {id}"}},
     {"a living key with a typing error", {"audit", "{key}a"}, 1, {"key revoke {id}"}},
     {"a living key in capitals", {"audit", "{KEY}"}, 1, {"key revoke {id}"}},
-    {"a living key behind a command that is none", {"keys", "{key}"}, 1, {"key revoke {id}"}},
+    {"a living key after a command that is none", {"keys", "{key}"}, 1, {"key revoke {id}"}},
     {"a living key beside --help", {"audit", "{key}", "--help"}, 1, {"key revoke {id}"}},
     {"two histories", {"audit", "{domain}", "{alice}"}, 2, {"usage"}},
 };

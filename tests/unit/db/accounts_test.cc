@@ -392,7 +392,7 @@ const Size kSizes[] = {
     {"a sign", "+1", 0},
     {"below nothing", "-1", 0},
     {"space", " 1", 0},
-    {"space behind", "1 ", 0},
+    {"space at the end", "1 ", 0},
 };
 
 BOOST_DATA_TEST_CASE_F(Furnished, a_domain_is_set, data::make(kSettings), setting)

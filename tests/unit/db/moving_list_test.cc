@@ -133,7 +133,7 @@ const Change kChanges[] =
      [](Moving& domain) {
     domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);
      }},
-    {"one is added behind the end",
+    {"one is added after the end",
      {5, 140},
      [](Moving& domain) {
     domain.other.create(domain.may, {domain.mailbox("new")}, domain.actor);

@@ -238,7 +238,7 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_needs_its_domain, Alice)
     BOOST_CHECK_THROW(database.execute("DELETE FROM domain WHERE id = ?", {domain_id}), db::Error);
 }
 
-// What is removed can be restored, so each of its columns is kept, except those that are named
+// A removed domain can be restored, so each of its columns is kept, except those that are named
 // here: they get new values.
 struct Kept : support::Row {
     const char* table;

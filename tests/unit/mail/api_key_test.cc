@@ -49,8 +49,9 @@ const Header kHeaders[] = {
     {"scheme in lower case", "basic " + base64(kPair)},
     {"scheme in capitals", "BASIC " + base64(kPair)},
     {"several spaces", "Basic   " + base64(kPair)},
-    {"spaces behind", header(kPair) + "  "},
-    {"spaces and tabs behind, which are not the value's (RFC 9110 5.5)", header(kPair) + " \t "},
+    {"spaces at the end", header(kPair) + "  "},
+    {"spaces and tabs at the end, which are not the value's (RFC 9110 5.5)",
+     header(kPair) + " \t "},
 };
 
 const Header kBadHeaders[] = {

@@ -272,7 +272,7 @@ const Refused kOthers[] = {
     {"too short a password", {"PUT", "/alice", kForm, "password=abcd"}, "400 bad_password"},
     {"not there", {"PUT", "/bob", kForm, ""}, "404 mailbox_not_found"},
     {"not there to delete", {"DELETE", "/bob"}, "404 mailbox_not_found"},
-    {"a slash behind a login", {"DELETE", "/alice/"}, "404 not_found"},
+    {"a slash after a login", {"DELETE", "/alice/"}, "404 not_found"},
     {"two slashes", {"DELETE", "//"}, "404 not_found"},
     {"more than a login", {"GET", "/alice/x"}, "404 not_found"},
     {"all, which the domain does not allow", {"DELETE", ""}, "405 method_not_allowed"},

@@ -67,7 +67,7 @@ const Case kCases[] = {
      {kMade},
      {{"alice", there("three")}},
      "not with that password"},
-    {"refused for want of a database, and there",
+    {"refused because there was no database, yet created",
      {{step(Action::create, {"alice"}, "one"), Meaning::untouched}},
      {{"alice", there("one")}},
      "alice is there"},
