@@ -77,6 +77,24 @@ dovecot_answers()
         greets "$IMAP_PORT" '* OK' && greets "$POP3_PORT" '+OK' && greets "$LMTP_PORT" 220
 }
 
-dovecot_reload() { part_signal dovecot HUP; }
+# Replaces all helper processes. Waits until no new connection can reach a process from before: a
+# helper whose database connection was lost would keep its client waiting for up to a minute.
+dovecot_reload()
+{
+    local pids before
+    before=$(dovecot_socket)
+    part_processes_named dovecot lmtp quota-status
+    part_signal dovecot HUP
+    wait_until 30 dovecot_has_new_sockets "$before" || say "Dovecot did not reload within 30 s; see $DIR/log/dovecot.log."
+    await_end "${pids[@]}"
+}
+
+# A reload recreates the sockets.
+dovecot_socket() { stat -c '%i %y' "$DIR/dovecot/run/auth-userdb" 2>/dev/null; }
+dovecot_has_new_sockets()
+{
+    local now
+    now=$(dovecot_socket) && [[ $now != "$1" ]]
+}
 
 dovecot_stop() { part_stop dovecot TERM:20; }

@@ -56,3 +56,29 @@ greets()
     exec {CONNECTION}>&-
     [[ $line == "$2"* ]]
 }
+
+# part_processes_named PART NAME...: stores the ids of the part's processes with these names in
+# `pids`.
+part_processes_named()
+{
+    local pid name named=()
+    part_processes "$1"
+    shift
+    for pid in "${pids[@]}"; do
+        if { read -r name <"/proc/$pid/comm"; } 2>/dev/null && [[ " $* " == *" $name "* ]]; then named+=("$pid"); fi
+    done
+    pids=("${named[@]}")
+}
+
+# await_end PID...: waits until these processes of before a reload have ended. A process with an
+# open connection ends later, so the wait is short.
+await_end()
+{
+    wait_until 5 have_ended "$@" || true
+}
+
+have_ended()
+{
+    local pid
+    for pid in "$@"; do [[ ! -d /proc/$pid ]] || return 1; done
+}

@@ -180,11 +180,20 @@ postfix_start_alone()
     release_signals
 }
 
+# Replaces all processes except the master. Waits until no new connection can reach a process from
+# before: after one error, Postfix before 3.9 does not ask the database again for a minute.
 postfix_reload()
 {
+    local pids begin
+    begin=$(stat -c %s "$DIR/log/postfix.log" 2>/dev/null || echo 0)
+    part_processes_named postfix smtpd lmtp proxymap cleanup trivial-rewrite
     as_root env -i PATH="$PATH" LANG=C.UTF-8 "$(type -P postfix)" -c "$POSTFIX_CONF" reload \
         </dev/null >"$DIR/log/postfix-start.log" 2>&1
+    wait_until 30 postfix_has_reloaded "$begin" || say "Postfix did not reload within 30 s; see $DIR/log/postfix.log."
+    await_end "${pids[@]}"
 }
+
+postfix_has_reloaded() { tail -c "+$(($1 + 1))" "$DIR/log/postfix.log" | grep 'reload -- version' >/dev/null; }
 
 postfix_answers() { greets "$SMTP_PORT" 220 && greets "$SUBMISSION_PORT" 220; }
 
