@@ -5,20 +5,25 @@
 --
 -- If the programs run on another machine than the database, replace localhost throughout.
 
--- mailboxd: exactly what its statements in src/db do.
+-- mailboxd: what its statements in src/db do. It changes accounts, domains and keys for the operator's API keys.
 GRANT SELECT ON schema_version TO 'mailboxd_api'@'localhost';
-GRANT SELECT (id, max_mailboxes, creations), UPDATE (creations) ON account TO 'mailboxd_api'@'localhost';
-GRANT SELECT (id, hash, account_id, account_state, domain_id, read_only, addresses, expires_at, revoked_at, good_until)
-    ON api_key TO 'mailboxd_api'@'localhost';
-GRANT SELECT, UPDATE (mailboxes, last_id) ON domain TO 'mailboxd_api'@'localhost';
-GRANT SELECT, DELETE, UPDATE (password, generation),
-    INSERT (domain_id, id, local_part, created_at, storage_id, password)
+GRANT SELECT, INSERT, UPDATE, DELETE ON account TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON api_key TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON domain TO 'mailboxd_api'@'localhost';
+GRANT SELECT, DELETE, UPDATE (password, generation, state, quota_bytes),
+    INSERT (domain_id, id, local_part, created_at, size_bytes, state, storage_id, password, generation, quota_bytes)
     ON mailbox TO 'mailboxd_api'@'localhost';
+GRANT SELECT (storage_id, messages) ON mailbox_usage TO 'mailboxd_api'@'localhost';
+GRANT SELECT (storage_id, last_login, last_delivery) ON mailbox_activity TO 'mailboxd_api'@'localhost';
 -- The whole row: MariaDB requires that for INSERT … ON DUPLICATE KEY UPDATE on a table with a foreign key.
 GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_api'@'localhost';
-GRANT INSERT ON deleted_mailbox TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE (state), DELETE ON deleted_mailbox TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE (state), DELETE ON suspended_name TO 'mailboxd_api'@'localhost';
+GRANT INSERT, SELECT (id, account_id, name, state, max_mailboxes, quota_bytes, deleted_at) ON deleted_domain TO 'mailboxd_api'@'localhost';
+GRANT INSERT, SELECT (id, revoked_at), UPDATE (revoked_at) ON deleted_key TO 'mailboxd_api'@'localhost';
 GRANT INSERT (storage_id, since) ON session_end TO 'mailboxd_api'@'localhost';
-GRANT SELECT (at, id), INSERT ON audit_log TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT ON audit_log TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE (answer), DELETE ON idempotent_request TO 'mailboxd_api'@'localhost';
 
 -- mailboxctl: changes the rows of every table, but no table itself.
 GRANT SELECT ON schema_version TO 'mailboxd_ctl'@'localhost';
@@ -74,5 +79,6 @@ GRANT SELECT (username, storage_id, bytes, messages, doubtful_at), INSERT (usern
 GRANT SELECT (id, expires_at, revoked_at), DELETE ON api_key TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (at, id), DELETE ON audit_log TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT, DELETE ON mailbox_range TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (created_at), DELETE ON idempotent_request TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, deleted_at), DELETE ON deleted_domain TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (domain_id), DELETE ON suspended_name TO 'mailboxd_janitor'@'localhost';
