@@ -177,6 +177,7 @@ const std::map<std::string, Take>& settings()
         {"argon2_memory_kib",
          take(&Config::argon2_memory_kib, std::size_t{8}, std::size_t{4} << 20)},
         {"argon2_passes", take(&Config::argon2_passes, 1U, 100U)},
+        {"mail_host", take(&Config::mail_host)},
         {"store", take_path(&Config::store)},
         {"store_user", take(&Config::store_user)},
         {"doveadm", take_doveadm},

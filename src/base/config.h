@@ -75,6 +75,9 @@ struct Config {
     std::size_t argon2_memory_kib = 19'456;
     unsigned argon2_passes = 2;
 
+    // The name of the mail server, for the DNS records of a domain; empty: they have no MX.
+    std::string mail_host;
+
     // For mailboxctl, which works on the mail itself.
     std::string store;       // the mail store's folder
     std::string store_user;  // its owner, the user to become if started as root; empty: stay root

@@ -49,6 +49,61 @@ std::string base64(std::string_view bytes)
     return text;
 }
 
+std::string hmac(std::string_view key, std::string_view text)
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, data(key), key.size());
+    crypto_auth_hmacsha256_update(&state, data(text), text.size());
+    std::string code(crypto_auth_hmacsha256_BYTES, '\0');
+    crypto_auth_hmacsha256_final(&state, reinterpret_cast<unsigned char*>(code.data()));
+    wipe(reinterpret_cast<char*>(&state), sizeof state);
+    return code;
+}
+
+namespace {
+
+static_assert(crypto_auth_hmacsha256_BYTES == crypto_secretbox_KEYBYTES);
+
+std::string key_for_sealing(std::string_view secret)
+{
+    return hmac(secret, "key for sealing");
+}
+
+}  // namespace
+
+std::string sealed(std::string_view secret, std::string_view text)
+{
+    auto key = key_for_sealing(secret);
+    std::string box(crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + text.size(), '\0');
+    auto* const bytes = reinterpret_cast<unsigned char*>(box.data());
+    randombytes_buf(bytes, crypto_secretbox_NONCEBYTES);
+    crypto_secretbox_easy(bytes + crypto_secretbox_NONCEBYTES, data(text), text.size(), bytes,
+                          data(std::string_view{key}));
+    wipe(key);
+    return base64(box);
+}
+
+std::optional<std::string> opened(std::string_view secret, std::string_view sealed)
+{
+    constexpr std::size_t kOverhead = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
+    std::string box(sealed.size(), '\0');
+    auto* const bytes = reinterpret_cast<unsigned char*>(box.data());
+    std::size_t size = 0;
+    if (sodium_base642bin(bytes, box.size(), sealed.data(), sealed.size(), nullptr, &size, nullptr,
+                          sodium_base64_VARIANT_ORIGINAL)
+            != 0
+        || size < kOverhead)
+        return std::nullopt;
+    auto key = key_for_sealing(secret);
+    std::string text(size - kOverhead, '\0');
+    const auto failed = crypto_secretbox_open_easy(
+        reinterpret_cast<unsigned char*>(text.data()), bytes + crypto_secretbox_NONCEBYTES,
+        size - crypto_secretbox_NONCEBYTES, bytes, data(std::string_view{key}));
+    wipe(key);
+    if (failed != 0) return std::nullopt;
+    return text;
+}
+
 static_assert(crypto_shorthash_KEYBYTES == 16 && crypto_shorthash_BYTES == sizeof(std::uint64_t));
 
 KeyedHash::KeyedHash()

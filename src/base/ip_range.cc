@@ -14,6 +14,7 @@ namespace ip_range {
 namespace {
 
 constexpr int kMappedBits = 96;
+constexpr std::array<unsigned char, 12> kMapping{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
 // Returns an address as 16 bytes, IPv4 mapped into IPv6 (RFC 4291 2.5.5.2). Sets `bits_before` to
 // the number of bits that the mapping adds: 96 or 0.
@@ -38,6 +39,7 @@ struct Range {
 
 std::optional<Range> parse_range(std::string_view text)
 {
+    if (text.find('\0') != std::string_view::npos) return std::nullopt;  // inet_pton ends there
     const auto slash = text.find('/');
     int bits_before = 0;
     const auto address = parse_address(std::string{text.substr(0, slash)}, bits_before);
@@ -81,6 +83,21 @@ bool is_in_ranges(std::string_view client, std::string_view ranges)
 bool is_range(std::string_view range)
 {
     return parse_range(range).has_value();
+}
+
+bool is_range_in_ranges(std::string_view range, std::string_view ranges)
+{
+    const auto inner = parse_range(range);
+    if (!inner) return false;
+    const int bits_before = std::equal(kMapping.begin(), kMapping.end(), inner->bytes.begin())
+                                    && inner->bits >= kMappedBits
+                                ? kMappedBits
+                                : 0;
+    const auto all = strings::words(ranges, " ");
+    return std::any_of(all.begin(), all.end(), [&](const std::string& each) {
+        const auto outer = parse_range(each);
+        return outer && outer->bits <= inner->bits && contains(*outer, inner->bytes, bits_before);
+    });
 }
 
 }  // namespace ip_range

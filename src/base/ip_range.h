@@ -10,4 +10,7 @@ bool is_in_ranges(std::string_view client, std::string_view ranges);
 // True if `range` is an address or address/bits.
 bool is_range(std::string_view range);
 
+// True if every address of `range` is in one of the space-separated ranges.
+bool is_range_in_ranges(std::string_view range, std::string_view ranges);
+
 }  // namespace ip_range

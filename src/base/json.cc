@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -230,16 +231,34 @@ bool Document::is_array() const
     return cJSON_IsArray(tree_->tree.get()) != 0;
 }
 
+namespace {
+
+// Returns the digits of a whole number that a double holds exactly, and otherwise a text that no
+// reader takes for a whole number.
+std::string text_of_number(double number)
+{
+    constexpr double kExact = 9'007'199'254'740'992;  // 2^53
+    const bool is_whole = number >= -kExact && number <= kExact && number == std::floor(number);
+    return is_whole ? std::to_string(static_cast<std::int64_t>(number)) : std::to_string(number);
+}
+
+}  // namespace
+
 std::vector<Document::Object> Document::objects() const
 {
     const auto members = [](const cJSON* value) {
         Object object{.is_object = cJSON_IsObject(value) != 0, .members = {}};
         if (!object.is_object) return object;
         for (const cJSON* member = value->child; member != nullptr; member = member->next) {
-            const bool is_string = cJSON_IsString(member) != 0;
-            object.members.emplace_back(
-                member->string,
-                is_string ? std::optional<std::string_view>{member->valuestring} : std::nullopt);
+            Object::Member found{
+                .name = member->string, .text = {}, .scalar = {}, .is_list = false};
+            if (cJSON_IsString(member) != 0) found.text = member->valuestring;
+            else if (cJSON_IsBool(member) != 0)
+                found.scalar = cJSON_IsTrue(member) != 0 ? "true" : "false";
+            else if (cJSON_IsNumber(member) != 0)
+                found.scalar = text_of_number(member->valuedouble);
+            else if (cJSON_IsNull(member) == 0) found.is_list = true;
+            object.members.push_back(std::move(found));
         }
         return object;
     };

@@ -57,8 +57,13 @@ public:
     // element. The texts live as long as the document.
     struct Object {
         bool is_object = false;
-        // Name and text; no text if the value is not a string.
-        std::vector<std::pair<std::string_view, std::optional<std::string_view>>> members;
+        struct Member {
+            std::string_view name;
+            std::optional<std::string_view> text;  // empty if the value is not a string
+            std::string scalar;    // of a number, true or false: as it is written in a form
+            bool is_list = false;  // the value is an array or an object
+        };
+        std::vector<Member> members;
     };
     std::vector<Object> objects() const;
 
