@@ -21,6 +21,7 @@ void check_account_name(const std::string& name)
     if (name.empty() || name.size() > 64 || name.find_first_not_of(kAllowed) != std::string::npos
         || name[0] == '-') {
         throw Refused(
+            "bad_name",
             "an account's name has 1 to 64 letters, digits, dots, hyphens or underscores");
     }
 }
@@ -34,14 +35,38 @@ void check_no_actor(db::Connection& connection, const std::string& name)
     };
     if (std::any_of(audit::kActors.begin(), audit::kActors.end(), is_name)) {
         throw Refused(
+            "bad_name",
             "an account cannot be called " + name
-            + ": the audit log uses that name for who made a change; choose another name");
+                + ": the audit log uses that name for who made a change; choose another name");
     }
     if (connection.query(kKey, {name}).next()) {
         throw Refused(
+            "bad_name",
             "an account cannot be called " + name
-            + ": a key has that id, and the audit log would show both; choose another name");
+                + ": a key has that id, and the audit log would show both; choose another name");
     }
+}
+
+void check_new_name(db::Connection& connection, const std::string& name)
+{
+    check_account_name(name);
+    check_no_actor(connection, name);
+}
+
+[[noreturn]] void refuse_existing(const std::string& name)
+{
+    throw Refused("account_exists", "there is an account " + name + " already");
+}
+
+[[noreturn]] void refuse_unknown_account()
+{
+    throw Refused("account_not_found", "there is no such account",
+                  "mailboxctl account list shows what there is");
+}
+
+db::Value value_of(const Limit& limit)
+{
+    return limit ? db::Value{*limit} : db::Value{};
 }
 
 }  // namespace
@@ -61,59 +86,181 @@ std::string last_moment(std::int64_t expires_at)
     return time_text(expires_at == 0 ? 0 : expires_at - 1);
 }
 
-std::string_view action_of(mailbox::State state)
-{
-    switch (state) {
-    case mailbox::State::active: return "resume";
-    case mailbox::State::no_login: return "suspend";
-    case mailbox::State::disabled: return "disable";
-    }
-    throw std::logic_error("no state");
-}
-
 std::int64_t parse_size(const std::string& text)
 {
     if (const auto size = Config::size(text)) return *size;
-    throw Refused("'" + text + "' is not a size; use 500M, 2G or a number of bytes, at most 1024T");
+    throw Refused("bad_parameter",
+                  "'" + text + "' is not a size; use 500M, 2G or a number of bytes, at most 1024T");
 }
 
-db::Value number_or_none(const std::string& setting, const std::string& value)
+Limit limit_of(const std::string& setting, const std::string& value)
 {
-    if (value == "none") return db::Null{};
+    if (value == "none") return {};
     const auto number = strings::whole_number(value, std::numeric_limits<std::uint32_t>::max());
-    if (!number) throw Refused(setting + " is a whole number from 0 to 4294967295, or none");
+    if (!number)
+        throw Refused("bad_parameter",
+                      setting + " is a whole number from 0 to 4294967295, or none");
     return static_cast<std::int64_t>(*number);
 }
 
-void Admin::audit(std::string_view action, std::string_view domain, std::string_view what)
+Limit quota_of(const std::string& value)
 {
-    audit::write(connection_, {}, 0, {std::string{audit::kOperator}}, action, domain, what);
+    if (value == "none") return {};
+    return parse_size(value);
 }
+
+store::Quota quota_of_mailbox(const std::string& value)
+{
+    if (value == "default") return {};
+    if (value == "none") return store::kNoQuota;
+    return parse_size(value);
+}
+
+// --- accounts ---------------------------------------------------------------------------
 
 constexpr char kAccountId[] = "SELECT id FROM account WHERE name = ?";
 
 std::int64_t Admin::account_id(const std::string& name)
 {
     check_account_name(name);
-    if (const auto id = connection_.query(kAccountId, {name}).first<std::int64_t>()) return *id;
-    throw Refused("there is no account " + name + "; mailboxctl account list shows what there is");
+    if (const auto id = connection().query(kAccountId, {name}).first<std::int64_t>()) return *id;
+    throw Refused("account_not_found", "there is no account " + name,
+                  "mailboxctl account list shows what there is");
+}
+
+namespace {
+
+// The sums come from the domains' rows, so they cost as much as the account has domains.
+constexpr db::Text kAccountColumns{
+    "SELECT a.id, a.name, a.state, a.max_mailboxes, a.max_domains, a.created_at, a.updated_at, COUNT(d.id),"
+    " CAST(COALESCE(SUM(d.mailboxes), 0) AS SIGNED), CAST(COALESCE(SUM(d.size_bytes), 0) AS SIGNED)"};
+constexpr char kWithDomains[] = " LEFT JOIN domain d ON d.account_id = a.id";
+constexpr char kOneRowEach[] =
+    " GROUP BY a.id, a.name, a.state, a.max_mailboxes, a.max_domains, a.created_at, a.updated_at";
+
+constexpr auto kAccount =
+    kAccountColumns + " FROM account a" + kWithDomains + " WHERE a.id = ?" + kOneRowEach;
+
+Account account_of(const db::Rows& rows)
+{
+    Account account;
+    std::string state;
+    std::tie(account.id, account.name, state, account.max_mailboxes, account.max_domains,
+             account.created_at, account.updated_at, account.domains, account.mailboxes,
+             account.size_bytes) =
+        rows.read<std::int64_t, std::string, std::string, Limit, std::int64_t, std::int64_t,
+                  std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
+    account.state = mailbox::state_of(state);
+    return account;
+}
+
+}  // namespace
+
+std::optional<Account> Admin::find_account(std::int64_t id)
+{
+    auto rows = connection().query(kAccount, {id});
+    if (!rows.next()) return std::nullopt;
+    return account_of(rows);
+}
+
+namespace {
+
+// The page is chosen before the sums are made, so only its accounts are summed up. A prefix has no
+// wildcard, because a name has neither % nor \\; the service escapes _.
+constexpr db::Text kSelectedAccounts{
+    " FROM account WHERE name LIKE ? AND (? < 0 OR (state = 'active') = ?)"};
+constexpr auto kCountAccounts = db::Text{"SELECT COUNT(*)"} + kSelectedAccounts;
+template <std::size_t size>
+constexpr auto accounts_statement(const char (&order)[size])
+{
+    return kAccountColumns + " FROM (SELECT *" + kSelectedAccounts + " ORDER BY " + order
+           + " LIMIT ? OFFSET ?) a" + kWithDomains + kOneRowEach + " ORDER BY a." + order;
+}
+constexpr auto kByName = accounts_statement("name");
+constexpr auto kByNameDescending = accounts_statement("name DESC");
+
+// Returns the pattern for LIKE that matches what begins with the text.
+std::string pattern_of_prefix(std::string_view text)
+{
+    std::string pattern;
+    for (const char c : text) {
+        if (c == '%' || c == '_' || c == '\\') pattern += '\\';
+        pattern += c;
+    }
+    return pattern + "%";
+}
+
+}  // namespace
+
+AccountPage Admin::accounts(const AccountSelection& selection)
+{
+    const auto pattern = pattern_of_prefix(selection.prefix);
+    const std::int64_t wanted = selection.is_active ? std::int64_t{*selection.is_active} : -1;
+    AccountPage page;
+    page.total = connection().query(kCountAccounts, {pattern, wanted, wanted}).only<std::int64_t>();
+    const auto values = {db::Value{pattern}, db::Value{wanted}, db::Value{wanted},
+                         db::Value{selection.limit}, db::Value{selection.skip}};
+    const bool is_descending = selection.order == AccountSelection::Order::by_name_descending;
+    auto rows = is_descending ? connection().query(kByNameDescending, values)
+                              : connection().query(kByName, values);
+    while (rows.next()) page.items.push_back(account_of(rows));
+    return page;
 }
 
 constexpr char kInsertAccount[] =
-    "INSERT INTO account (name, created_at) VALUES (?, UNIX_TIMESTAMP())";
+    "INSERT INTO account (name, max_mailboxes, max_domains, created_at, updated_at)"
+    " VALUES (?, ?, ?, UNIX_TIMESTAMP(), UNIX_TIMESTAMP())";
 
-void Admin::add_account(const std::string& name)
+Account Admin::add_account(const AccountSettings& settings, const Last<Account>& last)
 {
-    check_account_name(name);
-    check_no_actor(connection_, name);
+    const auto name = settings.name.value_or("");
+    check_new_name(connection(), name);
+    std::optional<Account> made;
     try {
-        db::in_transaction(connection_, [&] {
-            connection_.execute(kInsertAccount, {name});
+        transaction([&] {
+            connection().execute(kInsertAccount,
+                                 {name, value_of(settings.max_mailboxes.value_or(Limit{})),
+                                  settings.max_domains.value_or(0)});
             audit("account-add", "", name);
+            made = find_account(account_id(name));
+            if (last) last(connection(), made.value());
         });
     } catch (const db::DuplicateKey&) {
-        throw Refused("there is an account " + name + " already");
+        refuse_existing(name);
     }
+    return made.value();
+}
+
+std::int64_t Admin::add_account(const std::string& name)
+{
+    AccountSettings settings;
+    settings.name = name;
+    return add_account(settings).id;
+}
+
+constexpr char kLockAccount[] = "SELECT name FROM account WHERE id = ? FOR UPDATE";
+constexpr char kSetAccount[] =
+    "UPDATE account SET name = ?, max_mailboxes = ?, max_domains = ?, updated_at = UNIX_TIMESTAMP() WHERE id = ?";
+
+Account Admin::change_account(std::int64_t id, const AccountSettings& settings)
+{
+    if (settings.name) check_new_name(connection(), *settings.name);
+    std::optional<Account> changed;
+    try {
+        transaction([&] {
+            if (connection().query(kLockAccount, {id}).count() == 0) refuse_unknown_account();
+            const auto before = find_account(id).value();
+            connection().execute(kSetAccount,
+                                 {settings.name.value_or(before.name),
+                                  value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
+                                  settings.max_domains.value_or(before.max_domains), id});
+            audit("account-set", "", settings.name.value_or(before.name));
+            changed = find_account(id);
+        });
+    } catch (const db::DuplicateKey&) {
+        refuse_existing(*settings.name);
+    }
+    return changed.value();
 }
 
 constexpr char kAccounts[] =
@@ -124,7 +271,7 @@ constexpr char kAccounts[] =
 Table Admin::accounts()
 {
     Table table{{"ACCOUNT", "STATE", "DOMAINS", "MAILBOXES", "ALLOWANCE", "CREATED"}};
-    auto rows = connection_.query(kAccounts);
+    auto rows = connection().query(kAccounts);
     while (rows.next()) {
         const auto [name, state, domains, mailboxes, allowance, created_at] =
             rows.read<std::string, std::string, std::string, std::string, std::string,
@@ -160,16 +307,16 @@ Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
         if (max_mailboxes) add("max_mailboxes", *max_mailboxes);
     };
     if (domain == 0) {
-        auto settings = connection_.query(kAccountSettings, {account});
+        auto settings = connection().query(kAccountSettings, {account});
         if (!settings.next()) return found;
         const auto [name, state, max_mailboxes] =
             settings.read<std::string, std::string, Setting>();
         found.account = name;
         add_common(state, max_mailboxes);
-        auto names = connection_.query(kDomainNames, {account});
+        auto names = connection().query(kDomainNames, {account});
         while (names.next()) found.domains.push_back(names.read<std::string>());
     } else {
-        auto settings = connection_.query(kDomainSettings, {domain});
+        auto settings = connection().query(kDomainSettings, {domain});
         if (!settings.next()) return found;
         const auto [name, state, max_mailboxes, on_duplicate, allows_delete_all, quota_bytes] =
             settings.read<std::string, std::string, Setting, std::string, bool, Setting>();
@@ -180,7 +327,7 @@ Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
         if (quota_bytes) add("quota_bytes", *quota_bytes);
     }
     std::tie(found.mailboxes, found.bytes, found.keys, found.domain_keys) =
-        connection_
+        connection()
             .query(kMailAndKeys, {account, domain, domain, account, domain, domain, account, domain,
                                   account, domain, domain})
             .only<std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
@@ -200,58 +347,90 @@ Admin::Contents Admin::contents_of_domain(const mailbox::Domain& domain)
 constexpr char kDomainsOfAccount[] = "SELECT id, name FROM domain WHERE account_id = ?";
 constexpr char kDeleteKeysOfAccount[] = "DELETE FROM api_key WHERE account_id = ?";
 constexpr char kDeleteAccount[] = "DELETE FROM account WHERE id = ?";
+// A domain has a postmaster from its beginning. One that never got mail is nothing to ask about.
+constexpr char kUsedMailboxesOfAccount[] =
+    "SELECT COUNT(*) FROM domain d JOIN mailbox m ON m.domain_id = d.id"
+    " WHERE d.account_id = ? AND NOT (m.local_part = 'postmaster' AND m.size_bytes = 0)";
 
-Admin::Contents Admin::remove_account(const std::string& name)
+void Admin::refuse_if_any(std::int64_t mailboxes, const std::string& of)
 {
-    const auto id = account_id(name);
+    if (mailboxes == 0) return;
+    throw Refused(
+        "has_mailboxes",
+        of + " has " + std::to_string(mailboxes) + (mailboxes == 1 ? " mailbox" : " mailboxes")
+            + ", which would be deleted, too; nothing was changed. Add with_mailboxes=yes to delete all of it",
+        "", Refused::Outcome::said);
+}
+
+Admin::Contents Admin::remove_account(std::int64_t id, Mailboxes mailboxes)
+{
     Contents removed;
-    db::in_transaction(connection_, [&] {
+    transaction([&] {
+        const auto name = connection().query(kLockAccount, {id}).first<std::string>();
+        if (!name) refuse_unknown_account();
         removed = contents(id, 0);
-        auto domains = connection_.query(kDomainsOfAccount, {id});
+        if (mailboxes == Mailboxes::must_not_exist)
+            refuse_if_any(connection().query(kUsedMailboxesOfAccount, {id}).only<std::int64_t>(),
+                          "the account " + *name);
+        auto domains = connection().query(kDomainsOfAccount, {id});
         while (domains.next()) {
             const auto [domain_id, domain] = domains.read<std::int64_t, std::string>();
             empty_and_delete_domain(domain_id, domain);
         }
-        connection_.execute(kDeleteKeysOfAccount, {id});
-        connection_.execute(kDeleteAccount, {id});
-        audit("account-remove", "", name);
-        store::end_all_sessions(connection_);
+        connection().execute(kDeleteKeysOfAccount, {id});
+        connection().execute(kDeleteAccount, {id});
+        audit("account-remove", "", *name);
+        store::end_all_sessions(connection());
     });
     return removed;
 }
 
-constexpr char kSetMaxOfAccount[] = "UPDATE account SET max_mailboxes = ? WHERE id = ?";
+Admin::Contents Admin::remove_account(const std::string& name)
+{
+    return remove_account(account_id(name), Mailboxes::may_be_removed);
+}
 
 void Admin::set_account(const std::string& name, const std::string& setting,
                         const std::string& value)
 {
-    const auto id = account_id(name);
-    if (setting != "max_mailboxes")
+    AccountSettings settings;
+    if (setting == "max_mailboxes") {
+        settings.max_mailboxes = limit_of(setting, value);
+    } else if (setting == "max_domains") {
+        settings.max_domains = limit_of(setting, value);
+        if (!*settings.max_domains)
+            throw Refused("max_domains is a whole number; 0: the account's keys can add none");
+    } else {
         throw Refused("an account has no setting " + setting
                       + "; mailboxctl account set --help lists them");
-    db::in_transaction(connection_, [&] {
-        connection_.execute(kSetMaxOfAccount, {number_or_none(setting, value), id});
-        audit("account-set", "", name);
-    });
+    }
+    change_account(account_id(name), settings);
 }
 
-constexpr char kAccountState[] = "SELECT state FROM account WHERE id = ? FOR UPDATE";
-constexpr char kSetAccountState[] = "UPDATE account SET state = ? WHERE id = ?";
+constexpr char kAccountState[] = "SELECT name, state FROM account WHERE id = ? FOR UPDATE";
+constexpr char kSetAccountState[] =
+    "UPDATE account SET state = ?, updated_at = UNIX_TIMESTAMP() WHERE id = ?";
 
-mailbox::State Admin::set_account_state(const std::string& name, mailbox::State wanted)
+mailbox::State Admin::set_account_state(std::int64_t id, mailbox::State wanted)
 {
-    const auto id = account_id(name);
     auto state = wanted;
-    db::in_transaction(connection_, [&] {
-        auto rows = connection_.query(kAccountState, {id});
-        if (!rows.next()) throw Refused("the account " + name + " was removed just now");
-        state = mailbox::after(mailbox::state_of(rows.read<std::string>()), wanted);
-        if (state != mailbox::State::active) store::end_all_sessions(connection_);
+    transaction([&] {
+        const auto before =
+            connection().query(kAccountState, {id}).first<std::string, std::string>();
+        if (!before) refuse_unknown_account();
+        const auto& [name, state_before] = *before;
+        state = mailbox::after(mailbox::state_of(state_before), wanted);
+        if (state != mailbox::State::active) store::end_all_sessions(connection());
         if (state != wanted) return;
-        connection_.execute(kSetAccountState, {mailbox::text(state), id});
+        connection().execute(kSetAccountState, {mailbox::text(state), id});
         audit("account-" + std::string{action_of(state)}, "", name);
     });
     return state;
+}
+
+mailbox::State Admin::set_account_state(const std::string& name, mailbox::State wanted)
+{
+    return set_account_state(account_id(name), wanted);
 }
 
 }  // namespace admin

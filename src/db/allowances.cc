@@ -16,7 +16,9 @@ std::string sentence(const Created& refused)
 {
     switch (refused.outcome) {
     case Created::Outcome::already_exists:
-        return "Mailbox already exists: " + refused.existing->text();
+        return "Mailbox already exists: " + refused.address->text();
+    case Created::Outcome::name_is_suspended:
+        return "The operator has suspended this name: " + refused.address->text();
     case Created::Outcome::domain_is_full:
         return "The domain's allowance is used up: max_mailboxes is "
                + std::to_string(refused.allowance) + ".";
@@ -33,8 +35,9 @@ namespace {
 
 constexpr char kReserve[] =
     "UPDATE domain SET mailboxes = mailboxes + ?, last_id = last_id + ? WHERE id = ?";
-constexpr char kReserved[] = "SELECT d.mailboxes, d.last_id, d.max_mailboxes, a.max_mailboxes"
-                             " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+constexpr char kReserved[] =
+    "SELECT d.mailboxes, d.last_id, EXISTS (SELECT 1 FROM suspended_name s WHERE s.domain_id = d.id), d.max_mailboxes, a.max_mailboxes"
+    " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 // If an account has a limit, creations in all its domains wait for each other.
 constexpr char kTakeTurn[] =
     "UPDATE account SET creations = creations + 1 WHERE id = (SELECT account_id FROM domain WHERE id = ?)";
@@ -51,10 +54,10 @@ std::optional<Reserved> reserve(db::Connection& connection, std::int64_t domain_
 {
     if (connection.execute(kReserve, {count, count, domain_id}) == 0) return std::nullopt;
     Reserved reserved;
-    std::tie(reserved.mailboxes, reserved.last_id, reserved.max_of_domain,
-             reserved.max_of_account) =
+    std::tie(reserved.mailboxes, reserved.last_id, reserved.has_suspended_names,
+             reserved.max_of_domain, reserved.max_of_account) =
         connection.query(kReserved, {domain_id})
-            .only<std::int64_t, std::int64_t, std::optional<std::int64_t>,
+            .only<std::int64_t, std::int64_t, bool, std::optional<std::int64_t>,
                   std::optional<std::int64_t>>();
     return reserved;
 }
@@ -89,48 +92,83 @@ namespace {
 template <std::size_t names>
 constexpr auto kForeseeNames =
     db::Text{
-        "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
-        " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = ? AND m.local_part IN ("}
+        "SELECT d.mailboxes, d.max_mailboxes, a.max_mailboxes, EXISTS (SELECT 1 FROM suspended_name s WHERE s.domain_id = d.id),"
+        " m.local_part FROM domain d JOIN account a ON a.id = d.account_id"
+        " LEFT JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = d.id AND m.local_part IN ("}
     + db::places<names>() + ") WHERE d.id = ?";
 
-// The last name is repeated to fill the places that are left over.
-struct Foreseen {
+template <std::size_t names>
+constexpr auto kSuspendedNames =
+    db::Text{"SELECT local_part FROM suspended_name FORCE INDEX (PRIMARY) WHERE local_part IN ("}
+    + db::places<names>() + ") AND domain_id = ?";
+
+// A statement about some names and a domain, for up to so many names.
+struct AboutNames {
     std::size_t names;
     db::Statement statement;
 };
-constexpr std::array<Foreseen, 3> kForesee{
+using Statements = std::array<AboutNames, 3>;
+constexpr Statements kForesee{
     {{1, kForeseeNames<1>}, {10, kForeseeNames<10>}, {100, kForeseeNames<100>}}};
+constexpr Statements kFindSuspended{
+    {{1, kSuspendedNames<1>}, {10, kSuspendedNames<10>}, {100, kSuspendedNames<100>}}};
+
+// Runs the shortest statement that has a place for each name. The last name is repeated to fill the
+// places that are left over.
+db::Rows ask(db::Connection& connection, const Statements& statements,
+             const std::vector<mailbox::Address>& addresses, std::int64_t domain_id)
+{
+    const auto* const fitting =
+        std::find_if(statements.begin(), std::prev(statements.end()),
+                     [&](const auto& each) { return each.names >= addresses.size(); });
+    std::vector<db::Value> values;
+    for (std::size_t i = 0; i < fitting->names; ++i)
+        values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
+    values.emplace_back(domain_id);
+    return connection.query(fitting->statement, values);
+}
 
 }  // namespace
+
+std::optional<mailbox::Address> first_suspended(db::Connection& connection, std::int64_t domain_id,
+                                                const std::vector<mailbox::Address>& addresses)
+{
+    auto rows = ask(connection, kFindSuspended, addresses, domain_id);
+    std::set<std::string> suspended;
+    while (rows.next()) suspended.insert(rows.read<std::string>());
+    const auto first =
+        std::find_if(addresses.begin(), addresses.end(), [&](const mailbox::Address& each) {
+            return suspended.contains(each.local_part());
+        });
+    return first == addresses.end() ? std::nullopt : std::optional{*first};
+}
 
 Created foresee(db::Connection& connection, const grants::Grant& grant,
                 const std::vector<mailbox::Address>& addresses)
 {
-    const auto* const fitting =
-        std::find_if(kForesee.begin(), std::prev(kForesee.end()),
-                     [&](const auto& each) { return each.names >= addresses.size(); });
-    std::vector<db::Value> values{grant.domain_id};
-    for (std::size_t i = 0; i < fitting->names; ++i)
-        values.emplace_back(addresses.at(std::min(i, addresses.size() - 1)).local_part());
-    values.emplace_back(grant.domain_id);
-    auto rows = connection.query(fitting->statement, values);
+    auto rows = ask(connection, kForesee, addresses, grant.domain_id);
     if (rows.count() == 0) return {Created::Outcome::no_such_domain};
     std::int64_t mailboxes = 0;
     std::optional<std::int64_t> of_domain, of_account;
+    bool has_suspended_names = false;
     std::set<std::string> existing;
     while (rows.next()) {
         std::string name;
-        std::tie(mailboxes, of_domain, of_account, name) =
-            rows.read<std::int64_t, std::optional<std::int64_t>, std::optional<std::int64_t>,
+        std::tie(mailboxes, of_domain, of_account, has_suspended_names, name) =
+            rows.read<std::int64_t, std::optional<std::int64_t>, std::optional<std::int64_t>, bool,
                       std::string>();
         existing.insert(std::move(name));
+    }
+    if (has_suspended_names) {
+        if (auto name = first_suspended(connection, grant.domain_id, addresses))
+            return {.outcome = Created::Outcome::name_is_suspended, .address = name};
     }
     const auto exists = [&](const mailbox::Address& address) {
         return existing.contains(address.local_part());
     };
     const auto first = std::find_if(addresses.begin(), addresses.end(), exists);
     if (first != addresses.end() && !grant.domain_updates_duplicates)
-        return {.outcome = Created::Outcome::already_exists, .existing = *first};
+        return {.outcome = Created::Outcome::already_exists, .address = *first};
     const auto added = static_cast<std::int64_t>(addresses.size())
                        - std::count_if(addresses.begin(), addresses.end(), exists);
     if (added == 0) return {};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "db/connection.h"
+#include "mail/address.h"
 
 namespace audit {
 
@@ -32,6 +33,9 @@ struct Id {
     std::int64_t id;  // a transaction's rows count up from here; below 2^62, so that they have room
 };
 
+// Returns the log's word for a change to this state.
+std::string_view action_of(mailbox::State state);
+
 // Writes the row that has this number in its transaction. `what` is a local part, or what was
 // changed if that is not an address.
 void write(db::Connection& connection, const Id& id, std::size_t number, const Actor& actor,
@@ -45,6 +49,20 @@ struct Entry {
     std::string domain;
     std::string what;
 };
+
+// Which entries a caller of the API asks for, and whose he may see.
+struct Selection {
+    std::int64_t account_id = 0;  // only what concerns this account; 0: everything
+    std::int64_t domain_id = 0;   // only what concerns this domain of the account; 0: all of it
+    std::string domain;           // empty: any
+    std::string what;             // a local part; empty: any
+    std::string actor;            // a key's id; empty: any
+    std::int64_t since = 0;       // microseconds since 1970
+    std::int64_t limit = 100;
+};
+// Returns the newest entries, the newest first. An account sees what was done in its domains since
+// it has them, and what its keys did. It does not see the addresses of other callers.
+std::vector<Entry> selected(db::Connection& connection, const Selection& selection);
 
 // These return the newest entries, at most `limit`, in the order in which they were written.
 // of_name: a domain's, a key's or an account's name; the changes to it, in it and by it.

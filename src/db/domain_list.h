@@ -1,4 +1,4 @@
-// domain_list.h - pages of the domains that a key may see. Throws db::Error.
+// domain_list.h - pages of domains. Throws db::Error.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,15 @@ namespace store {
 // Which domains are listed, and in which order.
 struct Selection {
     enum class Order { as_added, by_name, by_name_descending };
-    std::string part_of_name;  // in lower case; empty: any
-    std::string state;         // active or disabled; empty: any; no domain has another one
+    std::string begin_of_name;  // in lower case; empty: any
+    std::string state;          // active or disabled; empty: any; no domain has another one
     Order order = Order::as_added;
+};
+
+// Whose domains are listed.
+struct Whose {
+    std::int64_t account_id = 0;  // 0: of all accounts, for the operator
+    std::int64_t domain_id = 0;   // this one alone; 0: all
 };
 
 struct Domains {
@@ -25,8 +31,7 @@ struct Domains {
     std::vector<mailbox::Hosted> items;
 };
 
-// Returns a page of the selected domains that the key may see. Does not check the key.
-Domains domains(db::Connection& connection, std::string_view key_id, const Page& page,
+Domains domains(db::Connection& connection, const Whose& whose, const Page& page,
                 const Selection& selection);
 
 }  // namespace store

@@ -9,16 +9,41 @@
 #include "db/mailboxes.h"
 #include "db/skip_index.h"
 #include "db/transaction.h"
+#include "mail/api_key.h"
 #include "mail/unicode.h"
 
 namespace admin {
+namespace {
+
+constexpr char kDetails[] =
+    "SELECT d.id, d.account_id, a.name, d.name, d.state, d.on_duplicate = 'update', d.allow_delete_all, d.max_mailboxes,"
+    " d.quota_bytes, d.mailboxes, d.size_bytes, d.created_at"
+    " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+
+[[noreturn]] void refuse_unknown_domain(const std::string& name)
+{
+    throw Refused("domain_not_found", "there is no domain " + name,
+                  "mailboxctl domain list shows what there is");
+}
+
+db::Value value_of(const Limit& limit)
+{
+    return limit ? db::Value{*limit} : db::Value{};
+}
+
+std::string_view text_of_duplicates(bool are_updated)
+{
+    return are_updated ? "update" : "reject";
+}
+
+}  // namespace
 
 constexpr char kDomain[] =
     "SELECT d.id, a.name FROM domain d JOIN account a ON a.id = d.account_id WHERE d.name = ?";
 
 std::optional<Admin::Domain> Admin::find_domain(const std::string& name)
 {
-    auto rows = connection_.query(kDomain, {name});
+    auto rows = connection().query(kDomain, {name});
     if (!rows.next()) return std::nullopt;
     auto [id, account] = rows.read<std::int64_t, std::string>();
     return Domain{id, std::move(account)};
@@ -31,7 +56,7 @@ std::vector<Admin::Suspended> Admin::suspended_above_mailbox(const std::string& 
 {
     const auto active = mailbox::text(mailbox::State::active);
     std::vector<Suspended> found;
-    auto rows = connection_.query(kStates, {domain});
+    auto rows = connection().query(kStates, {domain});
     if (!rows.next()) return found;
     const auto [account, of_account, of_domain] =
         rows.read<std::string, std::string, std::string>();
@@ -50,35 +75,180 @@ std::vector<Admin::Suspended> Admin::suspended_above_domain(const std::string& d
 std::int64_t Admin::domain_id(const std::string& name)
 {
     if (const auto found = find_domain(name)) return found->id;
-    throw Refused("there is no domain " + name + "; mailboxctl domain list shows what there is");
+    refuse_unknown_domain(name);
+}
+
+std::optional<DomainDetails> Admin::domain_details(std::int64_t id)
+{
+    auto rows = connection().query(kDetails, {id});
+    if (!rows.next()) return std::nullopt;
+    DomainDetails found;
+    std::string state;
+    std::tie(found.id, found.account_id, found.account, found.name, state, found.updates_duplicates,
+             found.allows_delete_all, found.max_mailboxes, found.quota_bytes, found.mailboxes,
+             found.size_bytes, found.created_at) =
+        rows.read<std::int64_t, std::int64_t, std::string, std::string, std::string, bool, bool,
+                  Limit, Limit, std::int64_t, std::int64_t, std::int64_t>();
+    found.state = mailbox::state_of(state);
+    return found;
 }
 
 constexpr char kInsertDomain[] =
-    "INSERT INTO domain (account_id, name, unicode_name, quota_bytes, created_at) VALUES (?, ?, ?, NULLIF(?, 0), UNIX_TIMESTAMP())";
+    "INSERT INTO domain (account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, created_at)"
+    " SELECT id, ?, ?, ?, ?, ?, ?, ?, UNIX_TIMESTAMP() FROM account WHERE id = ?";
+constexpr char kMaxDomains[] = "SELECT max_domains FROM account WHERE id = ? FOR UPDATE";
+constexpr char kCountDomains[] = "SELECT COUNT(*) FROM domain WHERE account_id = ?";
+constexpr char kInsertPostmaster[] =
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
+    " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?)";
+
+// The account's row is locked until the transaction ends, so two requests cannot both take the last
+// place.
+void Admin::check_max_domains(std::int64_t account_id)
+{
+    const auto most = connection().query(kMaxDomains, {account_id}).first<std::int64_t>();
+    if (most && connection().query(kCountDomains, {account_id}).only<std::int64_t>() < *most)
+        return;
+    throw Refused("allowance_used_up",
+                  "the account's allowance of domains is used up: max_domains is "
+                      + std::to_string(most.value_or(0)));
+}
+
+constexpr char kFormer[] =
+    "SELECT id, state, max_mailboxes, quota_bytes FROM deleted_domain WHERE name = ? AND account_id = ?"
+    " ORDER BY deleted_at DESC, id DESC LIMIT 1";
+constexpr char kKeepNames[] =
+    "INSERT INTO suspended_name (domain_id, local_part, state) SELECT ?, local_part, state FROM suspended_name WHERE domain_id = ?";
+
+// An account that removes its domain and adds it again must not get rid of what the operator has
+// decided about it: state, limits and suspended names. They are known as long as the removed domain
+// can be restored. Returns the id that the domain had; 0: the account had none of that name.
+std::int64_t Admin::keep_decisions(const mailbox::Domain& domain, std::int64_t account_id,
+                                   DomainSettings& settings)
+{
+    const auto former = connection()
+                            .query(kFormer, {domain.name(), account_id})
+                            .first<std::int64_t, std::string, Limit, Limit>();
+    if (!former) return 0;
+    const auto& [id, state, max_mailboxes, quota_bytes] = *former;
+    settings.state = mailbox::state_of(state);
+    settings.max_mailboxes = max_mailboxes;
+    settings.quota_bytes = quota_bytes;
+    return id;
+}
+
+void Admin::add_postmaster(std::int64_t domain_id, const mailbox::Domain& domain,
+                           const std::string& password_hash)
+{
+    const auto postmaster = mailbox::Address::parse("postmaster", domain);
+    std::int64_t id = 0;
+    const auto place = store::take_place(connection(), domain_id, id);
+    if (place.outcome != store::Created::Outcome::yes)
+        throw Refused("allowance_used_up", store::sentence(place));
+    connection().execute(kInsertPostmaster, {domain_id, id, postmaster.local_part(),
+                                             api_key::random_hex(16), password_hash});
+    audit("create", domain.name(), postmaster.local_part());
+}
+
+DomainDetails Admin::add_domain(const mailbox::Domain& domain, std::int64_t account_id,
+                                const DomainSettings& settings, const std::string& postmaster,
+                                MaxDomains max_domains, const Last<DomainDetails>& last)
+{
+    if (const auto why = mailbox::obstacle_to_hosting(domain); !why.empty()) {
+        throw Refused(
+            "bad_name",
+            domain.text() + " cannot be added: " + std::string{why}
+                + "; nothing was changed. Give the part of its mail addresses after the @",
+            "", Refused::Outcome::said);
+    }
+    const auto unicode_name = unicode::u_labels(domain.name());
+    std::optional<DomainDetails> made;
+    try {
+        transaction([&] {
+            auto kept = settings;
+            std::int64_t former = 0;
+            if (max_domains == MaxDomains::asked) {
+                check_max_domains(account_id);
+                former = keep_decisions(domain, account_id, kept);
+            }
+            const auto added = connection().execute(
+                kInsertDomain,
+                {domain.name(), unicode_name ? db::Value{*unicode_name} : db::Value{},
+                 mailbox::text(kept.state.value_or(mailbox::State::active)),
+                 text_of_duplicates(kept.updates_duplicates.value_or(false)),
+                 std::int64_t{kept.allows_delete_all.value_or(false)},
+                 value_of(kept.max_mailboxes.value_or(Limit{})),
+                 value_of(kept.quota_bytes.value_or(Limit{})), account_id});
+            if (added == 0) throw Refused("account_not_found", "there is no such account");
+            audit("domain-add", domain.name(), "");
+            const auto id = domain_id(domain.name());
+            if (former != 0) connection().execute(kKeepNames, {id, former});
+            if (!postmaster.empty()) add_postmaster(id, domain, postmaster);
+            made = domain_details(id);
+            if (last) last(connection(), made.value());
+        });
+    } catch (const db::DuplicateKey&) {
+        throw Refused("domain_exists", "there is a domain " + domain.text() + " already");
+    }
+    return made.value();
+}
 
 std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string& account,
                                std::int64_t quota_bytes)
 {
-    if (const auto why = mailbox::obstacle_to_hosting(domain); !why.empty()) {
-        throw Refused(
-            domain.text() + " cannot be added: " + std::string{why}
-                + "; nothing was changed. Give the part of its mail addresses after the @",
-            Refused::Outcome::said);
-    }
-    const auto account_number = account_id(account);
-    try {
-        db::in_transaction(connection_, [&] {
-            const auto unicode_name = unicode::u_labels(domain.name());
-            connection_.execute(kInsertDomain,
-                                {account_number, domain.name(),
-                                 unicode_name ? db::Value{*unicode_name} : db::Value{},
-                                 quota_bytes});
-            audit("domain-add", domain.name(), "");
-        });
-    } catch (const db::DuplicateKey&) {
-        throw Refused("there is a domain " + domain.text() + " already");
-    }
-    return domain_id(domain.name());
+    DomainSettings settings;
+    if (quota_bytes != 0) settings.quota_bytes = quota_bytes;
+    return add_domain(domain, account_id(account), settings).id;
+}
+
+constexpr char kSetPassword[] =
+    "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
+
+void Admin::set_postmaster(std::int64_t domain_id, const std::string& domain,
+                           const std::string& password_hash)
+{
+    const auto postmaster =
+        mailbox::Address::parse("postmaster", mailbox::Domain::parse(domain).value());
+    if (connection().execute(kSetPassword, {password_hash, domain_id, postmaster.local_part()})
+        == 0)
+        throw Refused("mailbox_not_found", "there is no mailbox " + postmaster.text());
+    store::end_sessions(connection(), domain_id, postmaster);
+    audit("password", domain, postmaster.local_part());
+}
+
+constexpr char kLockDomainRow[] = "SELECT name FROM domain WHERE id = ? FOR UPDATE";
+constexpr char kSetDomain[] =
+    "UPDATE domain SET state = ?, on_duplicate = ?, allow_delete_all = ?, max_mailboxes = ?, quota_bytes = ? WHERE id = ?";
+
+// A change of the state has its own word in the audit log, as with mailboxctl domain suspend.
+DomainDetails Admin::change_domain(std::int64_t id, const DomainSettings& settings,
+                                   const std::string& postmaster)
+{
+    std::optional<DomainDetails> changed;
+    transaction([&] {
+        if (connection().query(kLockDomainRow, {id}).count() == 0)
+            throw Refused("domain_not_found", "there is no such domain");
+        const auto before = domain_details(id).value();
+        const auto state =
+            settings.state ? mailbox::after(before.state, *settings.state) : before.state;
+        connection().execute(
+            kSetDomain,
+            {mailbox::text(state),
+             text_of_duplicates(settings.updates_duplicates.value_or(before.updates_duplicates)),
+             std::int64_t{settings.allows_delete_all.value_or(before.allows_delete_all)},
+             value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
+             value_of(settings.quota_bytes.value_or(before.quota_bytes)), id});
+        if (settings.max_mailboxes || settings.quota_bytes || settings.updates_duplicates
+            || settings.allows_delete_all)
+            audit("domain-set", before.name, "");
+        if (settings.state && state != before.state)
+            audit("domain-" + std::string{action_of(state)}, before.name, "");
+        if (!postmaster.empty()) set_postmaster(id, before.name, postmaster);
+        changed = domain_details(id);
+        if (settings.state && state != mailbox::State::active)
+            store::end_all_sessions(connection());
+    });
+    return changed.value();
 }
 
 constexpr char kDomains[] =
@@ -88,7 +258,7 @@ constexpr char kDomains[] =
 Table Admin::domains()
 {
     Table table{{"DOMAIN", "ACCOUNT", "STATE", "MAILBOXES", "ALLOWANCE", "QUOTA", "CREATED"}};
-    auto rows = connection_.query(kDomains);
+    auto rows = connection().query(kDomains);
     while (rows.next()) {
         const auto [name, account, state, mailboxes, allowance, quota, created_at] =
             rows.read<std::string, std::string, std::string, std::string, std::string, std::string,
@@ -102,40 +272,38 @@ constexpr char kAllNames[] = "SELECT name FROM domain ORDER BY name";
 
 std::vector<std::string> Admin::domain_names()
 {
-    auto rows = connection_.query(kAllNames);
+    auto rows = connection().query(kAllNames);
     std::vector<std::string> names;
     while (rows.next()) names.push_back(rows.read<std::string>());
     return names;
 }
 
-constexpr char kSetOnDuplicate[] = "UPDATE domain SET on_duplicate = ? WHERE id = ?";
-constexpr char kSetAllowDeleteAll[] = "UPDATE domain SET allow_delete_all = ? WHERE id = ?";
-constexpr char kSetMaxMailboxes[] = "UPDATE domain SET max_mailboxes = ? WHERE id = ?";
-constexpr char kSetQuota[] = "UPDATE domain SET quota_bytes = ? WHERE id = ?";
-
 void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting,
                        const std::string& value)
 {
-    const auto id = domain_id(domain.name());
-    db::in_transaction(connection_, [&] {
-        if (setting == "on_duplicate") {
-            if (value != "reject" && value != "update")
-                throw Refused("on_duplicate is reject or update");
-            connection_.execute(kSetOnDuplicate, {value, id});
-        } else if (setting == "allow_delete_all") {
-            if (value != "yes" && value != "no") throw Refused("allow_delete_all is yes or no");
-            connection_.execute(kSetAllowDeleteAll, {std::int64_t{value == "yes"}, id});
-        } else if (setting == "max_mailboxes") {
-            connection_.execute(kSetMaxMailboxes, {number_or_none(setting, value), id});
-        } else if (setting == "quota_bytes") {
-            connection_.execute(kSetQuota,
-                                {value == "none" ? db::Value{} : db::Value{parse_size(value)}, id});
-        } else {
-            throw Refused("a domain has no setting " + setting
-                          + "; mailboxctl domain set --help lists them");
-        }
-        audit("domain-set", domain.name(), "");
-    });
+    change_domain(domain_id(domain.name()), setting_of_domain(setting, value));
+}
+
+DomainSettings setting_of_domain(const std::string& setting, const std::string& value)
+{
+    DomainSettings settings;
+    if (setting == "on_duplicate") {
+        if (value != "reject" && value != "update")
+            throw Refused("bad_parameter", "on_duplicate is reject or update");
+        settings.updates_duplicates = value == "update";
+    } else if (setting == "allow_delete_all") {
+        if (value != "yes" && value != "no")
+            throw Refused("bad_parameter", "allow_delete_all is yes or no");
+        settings.allows_delete_all = value == "yes";
+    } else if (setting == "max_mailboxes") {
+        settings.max_mailboxes = limit_of(setting, value);
+    } else if (setting == "quota_bytes") {
+        settings.quota_bytes = quota_of(value);
+    } else {
+        throw Refused("a domain has no setting " + setting
+                      + "; mailboxctl domain set --help lists them");
+    }
+    return settings;
 }
 
 constexpr char kDomainState[] = "SELECT state FROM domain WHERE id = ? FOR UPDATE";
@@ -145,13 +313,13 @@ mailbox::State Admin::set_domain_state(const mailbox::Domain& domain, mailbox::S
 {
     const auto id = domain_id(domain.name());
     auto state = wanted;
-    db::in_transaction(connection_, [&] {
-        auto rows = connection_.query(kDomainState, {id});
-        if (!rows.next()) throw Refused("the domain " + domain.name() + " was removed just now");
-        state = mailbox::after(mailbox::state_of(rows.read<std::string>()), wanted);
-        if (state != mailbox::State::active) store::end_all_sessions(connection_);
+    transaction([&] {
+        const auto before = connection().query(kDomainState, {id}).first<std::string>();
+        if (!before) throw Refused("the domain " + domain.name() + " was removed just now");
+        state = mailbox::after(mailbox::state_of(*before), wanted);
+        if (state != mailbox::State::active) store::end_all_sessions(connection());
         if (state != wanted) return;
-        connection_.execute(kSetDomainState, {mailbox::text(state), id});
+        connection().execute(kSetDomainState, {mailbox::text(state), id});
         audit("domain-" + std::string{action_of(state)}, domain.name(), "");
     });
     return state;
@@ -161,7 +329,7 @@ constexpr char kMailboxesOfDomain[] = "SELECT mailboxes FROM domain WHERE id = ?
 
 std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 {
-    return connection_.query(kMailboxesOfDomain, {domain_id(domain.name())}).only<std::int64_t>();
+    return connection().query(kMailboxesOfDomain, {domain_id(domain.name())}).only<std::int64_t>();
 }
 
 // Locks the index entry of the name and then the row, in the order of the triggers that run with a
@@ -173,32 +341,41 @@ constexpr char kKeepDomain[] =
     " SELECT d.id, a.id, a.name, d.name, d.unicode_name, d.state, d.on_duplicate, d.allow_delete_all, d.max_mailboxes, d.quota_bytes, d.last_id,"
     " d.created_at, UNIX_TIMESTAMP() FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 constexpr char kKeepKeys[] =
-    "INSERT INTO deleted_key (id, hash, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at)"
-    " SELECT id, hash, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at FROM api_key WHERE domain_id = ?";
+    "INSERT INTO deleted_key (id, hash, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at, revoked_at)"
+    " SELECT id, hash, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at, revoked_at FROM api_key WHERE domain_id = ?";
 constexpr char kDeleteMailboxes[] = "DELETE FROM mailbox WHERE domain_id = ?";
 constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
 
 void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
 {
-    connection_.execute(kLockDomain, {name});  // from here on no mailbox is added
-    connection_.execute(kKeepDomain, {id});
-    connection_.execute(kKeepKeys, {id});
-    store::keep_deleted(connection_, name, id, 0, std::numeric_limits<std::int64_t>::max(),
-                        audit::kOperator, store::Goes::with_domain);
-    connection_.execute(kDeleteMailboxes, {id});
-    connection_.execute(kDeleteDomain, {id});
+    connection().execute(kLockDomain, {name});  // from here on no mailbox is added
+    connection().execute(kKeepDomain, {id});
+    connection().execute(kKeepKeys, {id});
+    store::keep_deleted(connection(), name, id, 0, std::numeric_limits<std::int64_t>::max(),
+                        transactions_.actor().key_id, store::Goes::with_domain);
+    connection().execute(kDeleteMailboxes, {id});
+    connection().execute(kDeleteDomain, {id});
     audit("domain-remove", name, "");
 }
 
-Admin::Contents Admin::remove_domain(const mailbox::Domain& domain)
+constexpr char kUsedMailboxes[] =
+    "SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND NOT (local_part = 'postmaster' AND size_bytes = 0)";
+
+Admin::Contents Admin::remove_domain(const mailbox::Domain& domain, Mailboxes mailboxes,
+                                     std::int64_t meant)
 {
-    const auto id = domain_id(domain.name());
     Contents removed;
-    db::in_transaction(connection_, [&] {
-        connection_.execute(kLockDomain, {domain.name()});
+    transaction([&] {
+        if (connection().execute(kLockDomain, {domain.name()}) == 0)
+            refuse_unknown_domain(domain.name());
+        const auto id = domain_id(domain.name());
+        if (meant != 0 && id != meant) refuse_unknown_domain(domain.name());
+        if (mailboxes == Mailboxes::must_not_exist)
+            refuse_if_any(connection().query(kUsedMailboxes, {id}).only<std::int64_t>(),
+                          "the domain " + domain.name());
         removed = contents(0, id);
         empty_and_delete_domain(id, domain.name());
-        store::end_all_sessions(connection_);
+        store::end_all_sessions(connection());
     });
     return removed;
 }
@@ -215,7 +392,7 @@ constexpr char kRemoved[] =
 
 std::vector<Admin::Removed> Admin::removed_domains(const std::string& name)
 {
-    auto rows = connection_.query(kRemoved, {name});
+    auto rows = connection().query(kRemoved, {name});
     std::vector<Removed> found;
     while (rows.next()) {
         Removed each;
@@ -286,19 +463,21 @@ constexpr char kForgetMailboxes[] =
 constexpr char kSetCount[] =
     "UPDATE domain SET mailboxes = ?, last_id = GREATEST(last_id, ?) WHERE id = ?";
 constexpr char kBringKeys[] =
-    "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, created_at, expires_at, revoked_at)"
-    " SELECT k.id, k.hash, a.id, a.state, k.domain_id, k.read_only, k.addresses, k.label, k.created_at, k.expires_at, k.revoked_at"
+    "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, kind, user_name, created_at,"
+    " expires_at, revoked_at)"
+    " SELECT k.id, k.hash, a.id, a.state, k.domain_id, k.read_only, k.addresses, k.label, k.kind, k.user_name, k.created_at,"
+    " k.expires_at, k.revoked_at"
     " FROM deleted_key k JOIN account a ON a.id = ? WHERE k.domain_id = ?";
 constexpr char kForgetDomain[] = "DELETE FROM deleted_domain WHERE id = ?";  // and its keys
 
 void Admin::restore_mailboxes(const Removed& removed)
 {
     const auto count = static_cast<std::int64_t>(
-        connection_.query(kLockMailboxes, {removed.name, removed.id}).count());
-    connection_.execute(kBringMailboxes, {removed.name, removed.id});
-    connection_.execute(kForgetMailboxes, {removed.name, removed.id});
-    skip_index::fill(connection_, removed.id, count);
-    connection_.execute(kSetCount, {count, count, removed.id});
+        connection().query(kLockMailboxes, {removed.name, removed.id}).count());
+    connection().execute(kBringMailboxes, {removed.name, removed.id});
+    connection().execute(kForgetMailboxes, {removed.name, removed.id});
+    skip_index::fill(connection(), removed.id, count);
+    connection().execute(kSetCount, {count, count, removed.id});
 }
 
 constexpr char kTakeTurn[] =
@@ -310,8 +489,8 @@ constexpr char kAllowance[] =
 // If an account has a limit, creations in all its domains wait for each other.
 void Admin::take_allowance(std::int64_t account, const std::string& name, const std::string& domain)
 {
-    if (connection_.execute(kTakeTurn, {account}) == 0) return;
-    auto rows = connection_.query(kAllowance, {account});
+    if (connection().execute(kTakeTurn, {account}) == 0) return;
+    auto rows = connection().query(kAllowance, {account});
     if (!rows.next()) return;
     const auto [allowed, mailboxes] = rows.read<std::int64_t, std::int64_t>();
     if (mailboxes <= allowed) return;
@@ -331,9 +510,9 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
     auto removed = restorable(domain.name(), id, grace);
     const auto other = account.empty() ? 0 : account_id(account);
     try {
-        db::in_transaction(connection_, [&] {
+        transaction([&] {
             const auto own =
-                connection_.query(kAccountName, {removed.account_id}).first<std::string>();
+                connection().query(kAccountName, {removed.account_id}).first<std::string>();
             if (own && other != 0 && other != removed.account_id) {
                 throw Refused("the domain " + domain.name() + " belongs to the account " + *own
                               + ", which is there; it comes back to that one only");
@@ -344,16 +523,16 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
                     + " belonged to was removed, too; --account NAME"
                       " brings the domain back into another one (mailboxctl account add NAME makes one)");
             }
-            if (connection_.query(kLockRemoved, {removed.id}).count() == 0) {
+            if (connection().query(kLockRemoved, {removed.id}).count() == 0) {
                 throw Refused("the domain " + domain.name()
                               + " cannot be restored any more: just now it was restored or erased");
             }
             const auto to = own ? removed.account_id : other;
             removed.account = own.value_or(account);
-            connection_.execute(kBringDomain, {to, removed.id});
+            connection().execute(kBringDomain, {to, removed.id});
             restore_mailboxes(removed);
-            connection_.execute(kBringKeys, {to, removed.id});
-            connection_.execute(kForgetDomain, {removed.id});
+            connection().execute(kBringKeys, {to, removed.id});
+            connection().execute(kForgetDomain, {removed.id});
             take_allowance(to, removed.account, domain.name());
             audit("domain-restore", domain.name(), "");
         });

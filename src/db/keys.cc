@@ -1,5 +1,9 @@
 // keys.cc - what admin::Admin does to API keys; accounts.h declares it.
 
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
 #include "base/crypto.h"
 #include "base/ip_range.h"
 #include "base/strings.h"
@@ -11,84 +15,169 @@ namespace admin {
 namespace {
 
 // A label fits its column and one line of a listing.
-void check_label(const std::string& label)
+void check_label(const std::string& label, const std::string& name)
 {
     constexpr std::size_t kLongest = 100;
     if (!strings::is_utf8(label) || strings::has_control_character(label)
         || strings::characters(label) > kLongest) {
         throw Refused(
-            "a key's label has at most 100 characters, in UTF-8, and no line end or other control character");
+            "bad_parameter",
+            "a key's " + name
+                + " has at most 100 characters, in UTF-8, and no line end or other control character");
     }
-}
-
-std::string or_dash(std::string text)
-{
-    return text.empty() ? "-" : std::move(text);
 }
 
 }  // namespace
 
 constexpr char kDomainOfAccount[] = "SELECT id FROM domain WHERE name = ? AND account_id = ?";
 constexpr char kInsertKey[] =
-    "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, created_at, expires_at)"
-    " SELECT ?, UNHEX(?), id, state, ?, ?, ?, ?, UNIX_TIMESTAMP(), ? FROM account WHERE id = ?";
+    "INSERT INTO api_key (id, hash, account_id, account_state, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at)"
+    " SELECT ?, UNHEX(?), id, state, ?, ?, ?, ?, ?, ?, UNIX_TIMESTAMP(), ? FROM account WHERE id = ?";
+constexpr char kInsertOperatorKey[] =
+    "INSERT INTO api_key (id, hash, account_id, read_only, addresses, label, kind, user_name, created_at, expires_at)"
+    " VALUES (?, UNHEX(?), NULL, ?, ?, ?, ?, ?, UNIX_TIMESTAMP(), ?)";
 
-api_key::Key Admin::add_key(const NewKey& wanted)
+namespace {
+
+// Returns the ranges as their column has them.
+std::string checked_ranges(const std::vector<std::string>& addresses)
 {
-    check_label(wanted.label);
-    const auto account = account_id(wanted.account);
-    db::Value domain;
-    if (wanted.domain) {
-        auto rows = connection_.query(kDomainOfAccount, {wanted.domain->name(), account});
-        if (!rows.next())
-            throw Refused("account " + wanted.account + " has no domain " + wanted.domain->name());
-        domain = rows.read<std::int64_t>();
-    }
-    std::string ranges;
-    for (const auto& range : wanted.addresses) {
+    for (const auto& range : addresses) {
         if (!ip_range::is_range(range))
-            throw Refused(range
-                          + " is not an address or range such as 192.0.2.0/24 or 2001:db8::/32");
-        ranges += (ranges.empty() ? "" : " ") + range;
+            throw Refused(
+                "bad_parameter",
+                range + " is not an address or range such as 192.0.2.0/24 or 2001:db8::/32");
     }
+    auto ranges = strings::joined(addresses, " ");
     constexpr std::size_t kLongestRanges = 1000;
     if (ranges.size() > kLongestRanges)
         throw Refused(
+            "bad_parameter",
             "the addresses of a key have at most 1000 characters together, with a space between; add a second key, or a wider range");
+    return ranges;
+}
+
+db::Value or_null(const std::string& text)
+{
+    return text.empty() ? db::Value{} : db::Value{text};
+}
+
+db::Value or_null(std::int64_t number)
+{
+    return number == 0 ? db::Value{} : db::Value{number};
+}
+
+}  // namespace
+
+constexpr char kLockAccount[] = "SELECT id FROM account WHERE id = ? FOR UPDATE";
+constexpr char kCountKeys[] =
+    "SELECT COUNT(*) FROM api_key WHERE account_id = ? AND revoked_at IS NULL";
+
+// A key may create keys, so their number needs an end.
+void Admin::check_number_of_keys(std::int64_t account_id)
+{
+    constexpr std::int64_t kMostKeys = 1000;
+    connection().query(kLockAccount, {account_id});
+    if (connection().query(kCountKeys, {account_id}).only<std::int64_t>() < kMostKeys) return;
+    throw Refused("allowance_used_up",
+                  "an account has at most " + std::to_string(kMostKeys)
+                      + " keys that are not revoked; delete those that nobody uses");
+}
+
+api_key::Key Admin::add_key(const NewKey& wanted, const Last<api_key::Key>& last)
+{
+    check_label(wanted.label, "label");
+    check_label(wanted.user_name, "user_name");
+    const auto ranges = checked_ranges(wanted.addresses);
+    const bool is_of_operator = wanted.account_id == 0;
+    if (is_of_operator && (ranges.empty() || wanted.domain))
+        throw std::logic_error("a key of the operator has addresses and no domain");
     auto key = api_key::Key::generate();
     const auto hex = crypto::hex(key.sha256());
     const auto id = key.id();
-    db::in_transaction(connection_, [&] {
-        connection_.execute(kInsertKey,
-                            {id, hex, domain, std::int64_t{wanted.is_read_only},
-                             ranges.empty() ? db::Value{} : db::Value{ranges}, wanted.label,
-                             wanted.expires_at == 0 ? db::Value{} : db::Value{wanted.expires_at},
-                             account});
+    transaction([&] {
+        if (!is_of_operator) check_number_of_keys(wanted.account_id);
+        db::Value domain;
+        if (wanted.domain) {
+            const auto found =
+                connection()
+                    .query(kDomainOfAccount, {wanted.domain->name(), wanted.account_id})
+                    .first<std::int64_t>();
+            if (!found)
+                throw Refused("domain_not_found",
+                              "the account has no domain " + wanted.domain->name());
+            domain = *found;
+        }
+        const std::int64_t is_read_only{wanted.is_read_only};
+        const auto expires_at = or_null(wanted.expires_at);
+        const auto added =
+            is_of_operator
+                ? connection().execute(kInsertOperatorKey,
+                                       {id, hex, is_read_only, ranges, wanted.label, wanted.kind,
+                                        wanted.user_name, expires_at})
+                : connection().execute(kInsertKey, {id, hex, domain, is_read_only, or_null(ranges),
+                                                    wanted.label, wanted.kind, wanted.user_name,
+                                                    expires_at, wanted.account_id});
+        if (added == 0) throw Refused("account_not_found", "there is no such account");
         audit("key-add", "", id);
+        if (last) last(connection(), key);
     });
     return key;
 }
 
-constexpr char kKeys[] =
-    "SELECT k.id, a.name, d.name, IF(k.read_only, 'read', 'read-write'), k.addresses, k.created_at, k.expires_at,"
-    " k.revoked_at, k.label"
-    " FROM api_key k JOIN account a ON a.id = k.account_id LEFT JOIN domain d ON d.id = k.domain_id"
-    " WHERE ? IN ('', a.name) ORDER BY a.name, k.created_at, k.id";
+namespace {
+
+constexpr db::Text kKeyColumns{
+    "SELECT k.id, k.account_id, a.name, d.name, k.read_only, k.addresses, k.label, k.kind, k.user_name, k.created_at, k.expires_at,"
+    " k.revoked_at"
+    " FROM api_key k LEFT JOIN account a ON a.id = k.account_id LEFT JOIN domain d ON d.id = k.domain_id"};
+constexpr auto kKeys = kKeyColumns + " ORDER BY a.name, k.created_at, k.id";
+constexpr auto kKeysOfAccount = kKeyColumns + " WHERE k.account_id = ? ORDER BY k.created_at, k.id";
+constexpr auto kKey =
+    kKeyColumns
+    + " WHERE k.id = ? AND k.revoked_at IS NULL AND COALESCE(k.expires_at > UNIX_TIMESTAMP(), TRUE)";
+
+KeyDetails key_of(const db::Rows& rows)
+{
+    KeyDetails key;
+    std::tie(key.id, key.account_id, key.account, key.domain, key.is_read_only, key.addresses,
+             key.label, key.kind, key.user_name, key.created_at, key.expires_at, key.revoked_at) =
+        rows.read<std::string, std::int64_t, std::string, std::optional<std::string>, bool,
+                  std::string, std::string, std::string, std::string, std::int64_t, std::int64_t,
+                  std::int64_t>();
+    return key;
+}
+
+}  // namespace
+
+std::vector<KeyDetails> Admin::keys(std::int64_t account_id)
+{
+    auto rows = account_id == 0 ? connection().query(kKeys)
+                                : connection().query(kKeysOfAccount, {account_id});
+    std::vector<KeyDetails> found;
+    while (rows.next()) found.push_back(key_of(rows));
+    return found;
+}
+
+std::optional<KeyDetails> Admin::find_key(const std::string& id)
+{
+    auto rows = connection().query(kKey, {id});
+    if (!rows.next()) return std::nullopt;
+    return key_of(rows);
+}
 
 Table Admin::keys(const std::string& account)
 {
-    if (!account.empty()) account_id(account);
     Table table{
         {"KEY", "ACCOUNT", "DOMAIN", "MAY", "FROM", "CREATED", "EXPIRES", "REVOKED", "LABEL"}};
-    auto rows = connection_.query(kKeys, {account});
-    while (rows.next()) {
-        const auto [id, name, domain, rights, addresses, created_at, expires_at, revoked_at,
-                    label] = rows.read<std::string, std::string, std::optional<std::string>,
-                                       std::string, std::optional<std::string>, std::int64_t,
-                                       std::int64_t, std::int64_t, std::string>();
-        table.push_back({id, name, domain.value_or("all"), rights, addresses.value_or("anywhere"),
-                         time_text(created_at), last_moment(expires_at), time_text(revoked_at),
-                         or_dash(label)});
+    for (const auto& key : keys(account.empty() ? 0 : account_id(account))) {
+        const bool is_of_operator = key.account_id == 0;
+        const std::string what = is_of_operator ? "everything" : "read-write";
+        table.push_back({key.id, is_of_operator ? "-" : key.account, key.domain.value_or("all"),
+                         key.is_read_only ? "read" : what,
+                         key.addresses.empty() ? "anywhere" : key.addresses,
+                         time_text(key.created_at), last_moment(key.expires_at),
+                         time_text(key.revoked_at), key.label.empty() ? "-" : key.label});
     }
     return table;
 }
@@ -102,13 +191,12 @@ constexpr char kRevokeDeletedKey[] =
 
 void Admin::revoke_key(const std::string& id)
 {
-    db::in_transaction(connection_, [&] {
+    transaction([&] {
         const auto revoked =
-            connection_.execute(kRevokeKey, {id}) + connection_.execute(kRevokeDeletedKey, {id});
+            connection().execute(kRevokeKey, {id}) + connection().execute(kRevokeDeletedKey, {id});
         if (revoked == 0) {
-            throw Refused(
-                "there is no key " + id
-                + " that is in force; mailboxctl key list shows them by their first column");
+            throw Refused("key_not_found", "there is no key " + id + " that is in force",
+                          "mailboxctl key list shows them by their first column");
         }
         audit("key-revoke", "", id);
     });

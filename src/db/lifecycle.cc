@@ -3,25 +3,18 @@
 #include <algorithm>
 #include <tuple>
 
+#include "db/allowances.h"
 #include "db/audit.h"
-#include "db/mailboxes.h"
-#include "db/transaction.h"
+#include "db/mailbox_search.h"
 
 namespace life {
 namespace {
 
 [[noreturn]] void refuse_absent(const mailbox::Address& address)
 {
-    throw admin::Refused("there is no mailbox " + address.text() + "; mailboxctl mailbox list "
-                         + address.domain()
-                         + " shows what there is, and with --deleted what there was");
-}
-
-void write_audit(db::Connection& connection, std::string_view action,
-                 const mailbox::Address& address)
-{
-    audit::write(connection, {}, 0, {std::string{audit::kOperator}}, action, address.domain(),
-                 address.local_part());
+    throw admin::Refused(kNotFound, "there is no mailbox " + address.text(),
+                         "mailboxctl mailbox list " + address.domain()
+                             + " shows what there is, and with --deleted what there was");
 }
 
 Mailbox mailbox_of(const db::Rows& rows)
@@ -64,9 +57,10 @@ std::optional<Mailbox> find(db::Connection& connection, const mailbox::Address& 
 
 namespace {
 
-constexpr db::Text kDeleted{
+constexpr db::Text kAllDeleted{
     "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, purged_at IS NOT NULL,"
-    " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox WHERE domain = ?"};
+    " UNIX_TIMESTAMP() - deleted_at, domain_id, state FROM deleted_mailbox"};
+constexpr auto kDeleted = kAllDeleted + " WHERE domain = ?";
 constexpr db::Text kLastFirst{
     " ORDER BY deleted_at DESC, domain_id DESC, created_at DESC, storage_id"};
 constexpr auto kDeletedOfDomain = kDeleted + kLastFirst;
@@ -100,48 +94,76 @@ std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address&
         connection.query(kDeletedOfAddress, {address.domain(), address.local_part()}));
 }
 
-// A new generation ends the open sessions of a suspended mailbox for good: after a resume their
-// users must log in again. (If its domain or account is suspended instead, sessions that the
-// janitor has not ended before the resume go on.)
-constexpr char kState[] =
-    "SELECT state FROM mailbox WHERE domain_id = ? AND local_part = ? FOR UPDATE";
-constexpr char kSetState[] =
-    "UPDATE mailbox SET state = ?, generation = generation + IF(? = 'active', 0, 1) WHERE domain_id = ? AND local_part = ?";
+namespace {
 
-constexpr char kLockDomain[] = "UPDATE domain SET last_id = last_id WHERE id = ?";
-constexpr char kNameState[] =
-    "SELECT state FROM suspended_name WHERE domain_id = ? AND local_part = ? FOR UPDATE";
-constexpr char kSetNameState[] =
-    "UPDATE suspended_name SET state = ? WHERE domain_id = ? AND local_part = ?";
-constexpr char kForgetName[] = "DELETE FROM suspended_name WHERE domain_id = ? AND local_part = ?";
-constexpr char kResumeDeleted[] =
-    "UPDATE deleted_mailbox SET state = 'active' WHERE domain = ? AND local_part = ? AND domain_id = ? AND purged_at IS NULL";
-
-// Locks the domain first, as the service does, so that the mailbox is neither added nor deleted
-// meanwhile.
-Set set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State wanted)
+// A page and its total are read in one statement, so from one view. An empty page is a row with the
+// total alone.
+//
+// A page of all deleted mailboxes is one range of an index in its order, and the total is counted
+// in the index. A page of those with a prefix reads and sorts what the prefix matches.
+constexpr db::Text kOfDomain{
+    " FROM deleted_mailbox FORCE INDEX (deleted_mailbox_domain)"
+    " WHERE domain_id = ? AND purged_at IS NULL AND deleted_at > UNIX_TIMESTAMP() - ?"};
+constexpr db::Text kOfPrefix{
+    " FROM deleted_mailbox FORCE INDEX (deleted_mailbox_address)"
+    " WHERE domain_id = ? AND purged_at IS NULL AND deleted_at > UNIX_TIMESTAMP() - ?"
+    " AND domain = ? AND local_part >= ? AND local_part < ?"};
+template <std::size_t length>
+constexpr auto page_statement(const db::Text<length>& which)
 {
-    const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
-    const auto& name = address.local_part();
-    Set set;
-    db::in_transaction(connection, [&] {
-        connection.execute(kLockDomain, {domain_id});
-        const auto of_mailbox = connection.query(kState, {domain_id, name}).first<std::string>();
-        const auto of_name = connection.query(kNameState, {domain_id, name}).first<std::string>();
-        set.has_mailbox = of_mailbox.has_value();
-        if (!of_mailbox && !of_name) refuse_absent(address);
-        set.state = mailbox::after(mailbox::state_of(of_mailbox ? *of_mailbox : *of_name), wanted);
-        const auto text = mailbox::text(set.state);
-        const bool is_active = set.state == mailbox::State::active;
-        if (!is_active) store::end_sessions(connection, domain_id, address);
-        if (set.state != wanted) return;
-        connection.execute(kSetState, {text, text, domain_id, name});
-        if (is_active) connection.execute(kForgetName, {domain_id, name});
-        else connection.execute(kSetNameState, {text, domain_id, name});
-        if (is_active) connection.execute(kResumeDeleted, {address.domain(), name, domain_id});
-        write_audit(connection, admin::action_of(set.state), address);
-    });
-    return set;
+    return db::Text{
+               "SELECT total.count, p.storage_id, p.local_part, p.size_bytes, p.created_at, p.deleted_at, p.deleted_by,"
+               " UNIX_TIMESTAMP() - p.deleted_at, p.domain_id, p.state FROM (SELECT COUNT(*) AS count"}
+           + which
+           + ") total LEFT JOIN ("
+             "SELECT storage_id, local_part, size_bytes, created_at, deleted_at, deleted_by, domain_id, state"
+           + which
+           + " ORDER BY deleted_at DESC, storage_id DESC LIMIT ? OFFSET ?) p ON TRUE"
+             " ORDER BY p.deleted_at DESC, p.storage_id DESC";
+}
+constexpr auto kPageOfDomain = page_statement(kOfDomain);
+constexpr auto kPageOfPrefix = page_statement(kOfPrefix);
+
+db::Rows page_rows(db::Connection& connection, const Restorable& which, const store::Page& page)
+{
+    const std::int64_t grace = which.grace.count();
+    const auto id = which.domain_id;
+    if (which.prefix.empty())
+        return connection.query(kPageOfDomain, {id, grace, id, grace, page.limit, page.skip});
+    const auto range = store::range_of_prefix(which.prefix);
+    return connection.query(kPageOfPrefix,
+                            {id, grace, which.domain, range.first, range.end, id, grace,
+                             which.domain, range.first, range.end, page.limit, page.skip});
+}
+
+}  // namespace
+
+DeletedPage deleted(db::Connection& connection, const Restorable& which, const store::Page& page)
+{
+    DeletedPage found;
+    auto rows = page_rows(connection, which, page);
+    while (rows.next()) {
+        Deleted each;
+        std::tie(found.total, each.storage_id, each.local_part, each.size_bytes, each.created_at,
+                 each.deleted_at, each.deleted_by, each.age, each.domain_id, each.state) =
+            rows.read<std::int64_t, std::string, std::string, std::int64_t, std::int64_t,
+                      std::int64_t, std::string, std::int64_t, std::int64_t, std::string>();
+        if (!each.storage_id.empty()) found.items.push_back(std::move(each));
+    }
+    return found;
+}
+
+constexpr auto kDeletedById =
+    kAllDeleted
+    + " WHERE storage_id = ? AND domain_id = ? AND purged_at IS NULL AND deleted_at > UNIX_TIMESTAMP() - ?";
+
+std::optional<Deleted> find_deleted(db::Connection& connection, const Restorable& which,
+                                    const std::string& storage_id)
+{
+    const std::int64_t grace = which.grace.count();
+    auto found = deleted_of(connection.query(kDeletedById, {storage_id, which.domain_id, grace}));
+    if (found.empty()) return std::nullopt;
+    return std::move(found.front());
 }
 
 constexpr char kSuspended[] =
@@ -176,19 +198,50 @@ std::optional<std::string> suspended_without_mailbox(db::Connection& connection,
         .first<std::string>();
 }
 
-constexpr char kSetQuota[] =
-    "UPDATE mailbox SET quota_bytes = ? WHERE domain_id = ? AND local_part = ?";
+// --- changing -------------------------------------------------------------------------
 
-void set_quota(db::Connection& connection, const mailbox::Address& address,
-               std::optional<std::int64_t> bytes)
+void Changes::write(std::string_view action, const mailbox::Address& address)
 {
-    const auto domain_id = admin::Admin{connection}.domain_id(address.domain());
-    const auto value = bytes ? db::Value{*bytes} : db::Value{};
-    db::in_transaction(connection, [&] {
-        if (connection.execute(kSetQuota, {value, domain_id, address.local_part()}) == 0)
-            refuse_absent(address);
-        write_audit(connection, "quota", address);
+    transactions_.write(action, address.domain(), address.local_part());
+}
+
+std::optional<store::StateSet> Changes::change(std::int64_t domain_id,
+                                               const mailbox::Address& address,
+                                               const store::MailboxSettings& settings)
+{
+    std::optional<store::StateSet> set;
+    transactions_.run([&] {
+        // So the mailbox is neither added nor deleted meanwhile.
+        if (settings.state) store::lock_domain(connection(), domain_id);
+        if (settings.password_hash) {
+            if (!store::set_password(connection(), domain_id, address, *settings.password_hash))
+                refuse_absent(address);
+            write("password", address);
+        }
+        if (settings.quota_bytes) {
+            if (!store::set_quota(connection(), domain_id, address, *settings.quota_bytes))
+                refuse_absent(address);
+            write("quota", address);
+        }
+        if (settings.state) {
+            set = store::set_state(connection(), domain_id, address, *settings.state);
+            if (!set) refuse_absent(address);
+            if (set->is_as_wanted) write(audit::action_of(set->state), address);
+        }
     });
+    return set;
+}
+
+store::StateSet Changes::set_state(const mailbox::Address& address, mailbox::State wanted)
+{
+    const auto domain_id = admin::Admin{connection()}.domain_id(address.domain());
+    return change(domain_id, address, {.state = wanted}).value();
+}
+
+void Changes::set_quota(const mailbox::Address& address, const store::Quota& quota)
+{
+    const auto domain_id = admin::Admin{connection()}.domain_id(address.domain());
+    change(domain_id, address, {.quota_bytes = quota});
 }
 
 // --- restoring ------------------------------------------------------------------------
@@ -202,34 +255,41 @@ Deleted restorable(db::Connection& connection, const Restoring& wanted, std::chr
     auto all = deleted(connection, wanted.address);
     if (all.empty() && find(connection, wanted.address)) {
         throw admin::Refused(
+            kNotFound,
             text
-            + " is there already: it was restored or created meanwhile, and no deleted one is kept");
+                + " is there already: it was restored or created meanwhile, and no deleted one is kept");
     }
     if (all.empty()) {
         throw admin::Refused(
+            kNotFound,
             text
-            + " cannot be restored, because nothing is kept of it: it never was there, or its mail is removed already (mailboxctl audit ADDRESS shows which); only a backup of the mail store can have its mail");
+                + " cannot be restored, because nothing is kept of it: it never was there, or its mail is removed already",
+            "mailboxctl audit ADDRESS shows which; only a backup of the mail store can have its mail");
     }
     const auto found = std::find_if(all.begin(), all.end(), [&](const Deleted& each) {
         return wanted.storage_id.empty() ? !each.is_purged : each.storage_id == wanted.storage_id;
     });
     if (found == all.end() && !wanted.storage_id.empty()) {
-        throw admin::Refused("no deleted mailbox " + text + " has the storage_id "
-                             + wanted.storage_id + "; mailboxctl mailbox list "
-                             + wanted.address.domain() + " --deleted shows those that there are");
+        throw admin::Refused(
+            kNotFound, "no deleted mailbox " + text + " has the storage_id " + wanted.storage_id,
+            "mailboxctl mailbox list " + wanted.address.domain()
+                + " --deleted shows those that there are");
     }
     const auto& chosen = found == all.end() ? all.front() : *found;
     const auto of_then = text + ", deleted at " + admin::time_text(chosen.deleted_at) + ", ";
     if (chosen.is_purged) {
         throw admin::Refused(
+            kNotFound,
             of_then
-            + "cannot be restored: its mail is being removed; only a backup of the mail store can have it");
+                + "cannot be restored: its mail is being removed; only a backup of the mail store can have it");
     }
     if (chosen.age >= grace.count()) {
         throw admin::Refused(
+            kNotFound,
             of_then + "cannot be restored: that was possible for "
-            + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
-            + " days (deleted_for), and the janitor removes its mail; a longer deleted_for keeps what it has not removed yet");
+                + std::to_string(std::chrono::duration_cast<std::chrono::days>(grace).count())
+                + " days (deleted_for), and the janitor removes its mail",
+            "a longer deleted_for keeps what it has not removed yet");
     }
     return chosen;
 }
@@ -241,10 +301,11 @@ std::int64_t domain_for(db::Connection& connection, const Restoring& wanted, con
     const auto domain = admin::Admin{connection}.find_domain(name);
     if (!domain) {
         throw admin::Refused(
-            "the domain " + name + " was removed; mailboxctl domain restore " + name
-            + " brings all of it back for as"
-              " long as deleted_for says. To bring back this mailbox alone: mailboxctl domain add "
-            + name + " --account NAME, then restore it with --of-removed-domain");
+            "domain_not_found", "the domain " + name + " was removed",
+            "mailboxctl domain restore " + name
+                + " brings all of it back for as"
+                  " long as deleted_for says. To bring back this mailbox alone: mailboxctl domain add "
+                + name + " --account NAME, then restore it with --of-removed-domain");
     }
     if (domain->id != chosen.domain_id && !wanted.is_of_removed_domain) {
         throw admin::Refused(
@@ -268,40 +329,44 @@ constexpr char kForgetDeleted[] = "DELETE FROM deleted_mailbox WHERE storage_id 
 
 }  // namespace
 
-Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace)
+Deleted Changes::restore(const Restoring& wanted, std::chrono::seconds grace)
 {
-    auto chosen = restorable(connection, wanted, grace);
-    const auto domain_id = domain_for(connection, wanted, chosen);
     const auto name = wanted.name.value_or(wanted.address);
-    db::in_transaction(connection, [&] {
+    std::optional<Deleted> restored;
+    transactions_.run([&] {
+        auto chosen = restorable(connection(), wanted, grace);
+        const auto domain_id = domain_for(connection(), wanted, chosen);
         std::int64_t id = 0;
-        const auto place = store::take_place(connection, domain_id, id);
+        const auto place = store::take_place(connection(), domain_id, id);
+        if (place.outcome == store::Created::Outcome::no_such_domain)
+            throw admin::Refused("domain_not_found", store::sentence(place));
         if (place.outcome != store::Created::Outcome::yes) {
-            throw admin::Refused(
-                store::sentence(place)
-                    + " Nothing was restored; mailboxctl domain list and account list show the allowances",
-                admin::Refused::Outcome::said);
+            throw admin::Refused("allowance_used_up",
+                                 store::sentence(place) + " Nothing was restored",
+                                 "mailboxctl domain list and account list show the allowances",
+                                 admin::Refused::Outcome::said);
         }
         try {
-            if (connection.execute(kRestore, {domain_id, id, name.local_part(), chosen.storage_id})
+            if (connection().execute(kRestore,
+                                     {domain_id, id, name.local_part(), chosen.storage_id})
                 == 0) {
                 throw admin::Refused(
+                    kNotFound,
                     wanted.address.text()
-                    + " cannot be restored any more: just now the removal of its mail began, or it was restored");
+                        + " cannot be restored any more: just now the removal of its mail began, or it was restored");
             }
         } catch (const db::DuplicateKey&) {
-            throw admin::Refused(
-                "there is a mailbox " + name.text()
-                + " already; restored beside it, with --as NAME, it gets another name");
+            throw admin::Refused("mailbox_exists", "there is a mailbox " + name.text() + " already",
+                                 "restored beside it, with --as NAME, it gets another name");
         }
-        connection.execute(kForgetDeleted, {chosen.storage_id});
-        const auto now = connection.query(kStateNow, {chosen.storage_id}).first<std::string>();
+        connection().execute(kForgetDeleted, {chosen.storage_id});
+        const auto now = connection().query(kStateNow, {chosen.storage_id}).first<std::string>();
         if (now) chosen.state = *now;
-        if (name.local_part() != wanted.address.local_part())
-            write_audit(connection, "restore-as", wanted.address);
-        write_audit(connection, "restore", name);
+        if (name.local_part() != wanted.address.local_part()) write("restore-as", wanted.address);
+        write("restore", name);
+        restored = std::move(chosen);
     });
-    return chosen;
+    return restored.value();
 }
 
 }  // namespace life

@@ -1,18 +1,24 @@
-// lifecycle.h - the operator's operations on a mailbox, beyond those of the API: show, suspend and
-// restore it, set its quota.
+// lifecycle.h - what becomes of a mailbox after it was created, by mailboxctl or over HTTP: show,
+// suspend and restore it, set its quota.
 //
-// Every change and its row in audit_log are one transaction. Throws admin::Refused if the operator
-// has to do something else first, and db::Error if the database could not be asked.
+// Every change and its rows in audit_log are one transaction. Throws admin::Refused if the change
+// is refused; nothing was changed then. Throws db::Error if the database could not be asked.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "db/accounts.h"
+#include "db/audited_transactions.h"
 #include "db/connection.h"
+#include "db/list.h"
+#include "db/mailbox_settings.h"
 #include "mail/address.h"
 
 namespace life {
@@ -23,7 +29,7 @@ struct Mailbox {
     std::string local_part;
     std::string state;
     std::int64_t size_bytes = 0;
-    std::optional<std::int64_t> quota_bytes;  // its own; 0: no limit; empty: the domain's
+    store::Quota quota_bytes;
     std::int64_t created_at = 0;
     std::string storage_id;
     std::int64_t last_login = 0;
@@ -52,6 +58,24 @@ std::optional<Mailbox> find(db::Connection& connection, const mailbox::Address& 
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Domain& domain);
 std::vector<Deleted> deleted(db::Connection& connection, const mailbox::Address& address);
 
+// The deleted mailboxes that can still be restored into a domain. Those of a removed domain that
+// had the same name are not among them.
+struct Restorable {
+    std::int64_t domain_id = 0;
+    std::string domain;
+    std::string prefix;            // of the local part; empty: any
+    std::chrono::seconds grace{};  // how long a deleted mailbox can be restored
+};
+struct DeletedPage {
+    std::int64_t total = 0;
+    std::vector<Deleted> items;
+};
+// Returns a page, the last deleted first.
+DeletedPage deleted(db::Connection& connection, const Restorable& which, const store::Page& page);
+// Returns the one with this storage_id, whatever `prefix` is. Empty if there is none.
+std::optional<Deleted> find_deleted(db::Connection& connection, const Restorable& which,
+                                    const std::string& storage_id);
+
 // A suspended name. A suspension belongs to the name within its domain: it stays when the mailbox
 // is deleted, and a mailbox that gets the name later is suspended, too (by the triggers of
 // 0005-suspended-names.sql).
@@ -69,19 +93,6 @@ std::int64_t suspended_without_mailbox(db::Connection& connection, std::int64_t 
 std::optional<std::string> suspended_without_mailbox(db::Connection& connection,
                                                      const mailbox::Address& address);
 
-// Sets the state of a mailbox, or of a suspended name that has no mailbox. Returns the state that
-// is in force afterwards, by the rules of mailbox::after(). Ends the open sessions unless that is
-// `active`. `active` ends the suspension of the name's deleted mailboxes, too. A request that would
-// weaken the state changes nothing and is not audited.
-struct Set {
-    mailbox::State state = mailbox::State::active;
-    bool has_mailbox = true;
-};
-Set set_state(db::Connection& connection, const mailbox::Address& address, mailbox::State wanted);
-// Sets the quota; for its values see Mailbox.
-void set_quota(db::Connection& connection, const mailbox::Address& address,
-               std::optional<std::int64_t> bytes);
-
 struct Restoring {
     mailbox::Address address;     // before the deletion
     std::string storage_id = {};  // which of the mailboxes with it; empty: the last deleted
@@ -92,10 +103,43 @@ struct Restoring {
     bool is_of_removed_domain = false;
 };
 
-// Restores a deleted mailbox with its mail and settings. The audit log gets `restore` with the new
-// name and, if the old one is different, `restore-as` with the old one. Logins from before the
-// deletion stay ended. Returns the deleted mailbox with the state that it has now: the stricter of
-// its own and its name's.
-Deleted restore(db::Connection& connection, const Restoring& wanted, std::chrono::seconds grace);
+// The code of a refusal because there is no such mailbox, or no such deleted one.
+inline constexpr std::string_view kNotFound = "mailbox_not_found";
+
+class Changes {
+public:
+    // For mailboxctl: the operator acts on this connection.
+    explicit Changes(db::Connection& connection) : transactions_{connection} {}
+    // For the service: `actor` makes one change; see audit::Transactions.
+    Changes(db::Repetition& how, const audit::Id& id, const audit::Actor& actor,
+            std::function<void(db::Connection&)> first = {},
+            std::function<void(db::Connection&)> last = {})
+        : transactions_{how, id, actor, std::move(first), std::move(last)}
+    {
+    }
+
+    // Sets everything that is given, in one transaction. A state may be given to a suspended name
+    // that has no mailbox, if nothing else is given; store::set_state() says how. A request that
+    // would weaken the state leaves it as it is, and writes no row for it. Throws Refused
+    // kNotFound if there is no such mailbox. Returns the state that is in force
+    // afterwards, if one was given.
+    std::optional<store::StateSet> change(std::int64_t domain_id, const mailbox::Address& address,
+                                          const store::MailboxSettings& settings);
+    // The same for a single setting. These find the domain by its name.
+    store::StateSet set_state(const mailbox::Address& address, mailbox::State wanted);
+    void set_quota(const mailbox::Address& address, const store::Quota& quota);
+
+    // Restores a deleted mailbox with its mail and settings. The audit log gets `restore` with the
+    // new name and, if the old one is different, `restore-as` with the old one. Logins from before
+    // the deletion stay ended. Returns the deleted mailbox with the state that it has now: the
+    // stricter of its own and its name's.
+    Deleted restore(const Restoring& wanted, std::chrono::seconds grace);
+
+private:
+    db::Connection& connection() { return transactions_.connection(); }
+    void write(std::string_view action, const mailbox::Address& address);
+
+    audit::Transactions transactions_;
+};
 
 }  // namespace life

@@ -83,6 +83,18 @@ constexpr char kPage[] =
     " WHERE domain_id = ? AND id >= ? ORDER BY domain_id, id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
     " WHERE d.id = ? ORDER BY m.id";
 
+// The same with the details of each mailbox. The two tables that Dovecot writes are read by their
+// unique keys, for the mailboxes of the page only.
+constexpr char kDetailedPage[] =
+    "SELECT m.local_part, m.created_at, m.size_bytes, u.messages, m.quota_bytes, m.state, a.last_login, a.last_delivery,"
+    " d.mailboxes, d.last_id"
+    " FROM domain d LEFT JOIN (SELECT domain_id, id, local_part, created_at, size_bytes, quota_bytes, state, storage_id"
+    " FROM mailbox FORCE INDEX (PRIMARY)"
+    " WHERE domain_id = ? AND id >= ? ORDER BY domain_id, id LIMIT ? OFFSET ?) m ON m.domain_id = d.id"
+    " LEFT JOIN mailbox_usage u FORCE INDEX (mailbox_usage_storage) ON u.storage_id = m.storage_id"
+    " LEFT JOIN mailbox_activity a FORCE INDEX (PRIMARY) ON a.storage_id = m.storage_id"
+    " WHERE d.id = ? ORDER BY m.id";
+
 bool is_current(const Position& position, std::int64_t domain_id, std::int64_t total,
                 std::int64_t last_id)
 {
@@ -91,22 +103,53 @@ bool is_current(const Position& position, std::int64_t domain_id, std::int64_t t
                && position.last_id == last_id);
 }
 
-// Empty if the position is from before the domain's last change.
-std::optional<Listing> page_from(db::Connection& connection, std::int64_t domain_id,
-                                 const Page& page, const Position& position)
+// These add the row's mailbox, if it has one, and set the total. They return the domain's last id.
+std::int64_t take_row(const db::Rows& rows, Listing& listing)
 {
-    auto rows = connection.query(
-        kPage, {domain_id, position.first_id, page.limit, position.offset, domain_id});
-    Listing listing;
+    auto [local_part, created_at, size_bytes, total, last_id] =
+        rows.read<std::optional<std::string>, std::int64_t, std::int64_t, std::int64_t,
+                  std::int64_t>();
+    listing.total = total;
+    if (local_part) listing.items.push_back({std::move(*local_part), created_at, size_bytes});
+    return last_id;
+}
+
+std::int64_t take_row(const db::Rows& rows, DetailedListing& listing)
+{
+    Details item;
+    std::int64_t last_id = 0;
+    std::tie(item.local_part, item.created_at, item.size_bytes, item.messages, item.quota_bytes,
+             item.state, item.last_login, item.last_delivery, listing.total, last_id) =
+        rows.read<std::string, std::int64_t, std::int64_t, std::int64_t, Quota, std::string,
+                  std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
+    if (!item.local_part.empty()) listing.items.push_back(std::move(item));
+    return last_id;
+}
+
+constexpr db::Statement statement_for(const Listing&)
+{
+    return kPage;
+}
+constexpr db::Statement statement_for(const DetailedListing&)
+{
+    return kDetailedPage;
+}
+
+// Empty if the position is from before the domain's last change.
+template <typename Found>
+std::optional<Found> page_from(db::Connection& connection, std::int64_t domain_id, const Page& page,
+                               const Position& position)
+{
+    Found listing;
+    auto rows = connection.query(statement_for(listing), {domain_id, position.first_id, page.limit,
+                                                          position.offset, domain_id});
     while (rows.next()) {
-        auto [local_part, created_at, size_bytes, total, last_id] =
-            rows.read<std::optional<std::string>, std::int64_t, std::int64_t, std::int64_t,
-                      std::int64_t>();
+        const auto last_id = take_row(rows, listing);
         // A position after everything stays one unless the domain has grown that far.
-        const bool is_after_all = position.first_id == kAfterEverything && total <= page.skip;
-        if (!is_after_all && !is_current(position, domain_id, total, last_id)) return std::nullopt;
-        listing.total = total;
-        if (local_part) listing.items.push_back({std::move(*local_part), created_at, size_bytes});
+        const bool is_after_all =
+            position.first_id == kAfterEverything && listing.total <= page.skip;
+        if (!is_after_all && !is_current(position, domain_id, listing.total, last_id))
+            return std::nullopt;
     }
     return listing;
 }
@@ -159,18 +202,33 @@ std::optional<GrantedListing> Lists::list(db::Connection& connection, std::int64
 
 // Position and page are read by two statements. If the domain changed between them, both are read
 // again. After a few times the page is read by stepping over all that is skipped, in one statement.
-Listing Lists::page(db::Connection& connection, std::int64_t connections, std::int64_t domain_id,
-                    const mailbox::Domain& domain, const Page& page)
+template <typename Found>
+Found Lists::current_page(db::Connection& connection, std::int64_t connections,
+                          std::int64_t domain_id, const mailbox::Domain& domain, const Page& page)
 {
     constexpr int kTries = 3;
     for (int i = 0; i < kTries; ++i) {
         const auto position = position_of(connections, domain, page.skip, [&] {
             return connection.query(kRanges, {domain.name()});
         });
-        if (auto found = page_from(connection, domain_id, page, position)) return *std::move(found);
+        if (auto found = page_from<Found>(connection, domain_id, page, position))
+            return *std::move(found);
         ranges_ = {};
     }
-    return page_from(connection, domain_id, page, Position{.offset = page.skip}).value();
+    return page_from<Found>(connection, domain_id, page, Position{.offset = page.skip}).value();
+}
+
+Listing Lists::page(db::Connection& connection, std::int64_t connections, std::int64_t domain_id,
+                    const mailbox::Domain& domain, const Page& page)
+{
+    return current_page<Listing>(connection, connections, domain_id, domain, page);
+}
+
+DetailedListing Lists::details(db::Connection& connection, std::int64_t connections,
+                               std::int64_t domain_id, const mailbox::Domain& domain,
+                               const Page& page)
+{
+    return current_page<DetailedListing>(connection, connections, domain_id, domain, page);
 }
 
 // The server finds both rows by their primary keys before it plans anything: this costs a fraction

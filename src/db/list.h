@@ -7,9 +7,11 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "db/connection.h"
+#include "db/mailbox_settings.h"
 #include "db/skip_index.h"
 #include "mail/address.h"
 #include "mail/api_key.h"
@@ -26,6 +28,24 @@ struct Page {
 struct Listing {
     std::int64_t total = 0;
     std::vector<mailbox::Mailbox> items;
+};
+
+// A mailbox with everything that the keys of its domain may see. Times are seconds since 1970; 0 is
+// never.
+struct Details {
+    std::string local_part;
+    std::int64_t created_at = 0;
+    std::int64_t size_bytes = 0;
+    std::int64_t messages = 0;
+    Quota quota_bytes;
+    std::string state;
+    std::int64_t last_login = 0;
+    std::int64_t last_delivery = 0;
+};
+
+struct DetailedListing {
+    std::int64_t total = 0;
+    std::vector<Details> items;
 };
 
 // Identifies the content of a domain: its row, and the number of the row's last change. A list of
@@ -56,8 +76,15 @@ public:
     // Returns a page, which may be empty, without asking for a key.
     Listing page(db::Connection& connection, std::int64_t connections, std::int64_t domain_id,
                  const mailbox::Domain& domain, const Page& page);
+    // The same page, with the details of each mailbox.
+    DetailedListing details(db::Connection& connection, std::int64_t connections,
+                            std::int64_t domain_id, const mailbox::Domain& domain,
+                            const Page& page);
 
 private:
+    template <typename Found>
+    Found current_page(db::Connection& connection, std::int64_t connections, std::int64_t domain_id,
+                       const mailbox::Domain& domain, const Page& page);
     template <typename ReadRanges>
     skip_index::Position position_of(std::int64_t connections, const mailbox::Domain& domain,
                                      std::int64_t skip, ReadRanges read_ranges);

@@ -37,20 +37,7 @@ void write_audit(db::Connection& connection, const audit::Id& audit, std::size_t
     audit::write(connection, audit, number, actor, action, address.domain(), address.local_part());
 }
 
-constexpr char kUpdatePassword[] =
-    "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
-
 }  // namespace
-
-constexpr char kEndSessions[] =
-    "INSERT INTO session_end (storage_id, since)"
-    " SELECT storage_id, UNIX_TIMESTAMP() FROM mailbox WHERE domain_id = ? AND local_part = ?";
-
-void end_sessions(db::Connection& connection, std::int64_t domain_id,
-                  const mailbox::Address& address)
-{
-    connection.execute(kEndSessions, {domain_id, address.local_part()});
-}
 
 constexpr char kEndAllSessions[] =
     "INSERT INTO session_end (storage_id, since) VALUES ('', UNIX_TIMESTAMP())";
@@ -81,22 +68,6 @@ std::int64_t schema_version(db::Connection& connection)
     return connection.query(kSchemaVersion).only<std::int64_t>();
 }
 
-// Reads, and reads once more if the connection turns out to be lost: the server may have closed it
-// because it was idle. Does not repeat a read that waited for a server that hangs.
-template <typename Read>
-auto Store::reading(Read read)
-{
-    for (int attempt = 1;; ++attempt) {
-        try {
-            return read(session_.connection());
-        } catch (const db::Error& error) {
-            if (error.remedy != db::Remedy::give_up) session_.drop();
-            if (error.remedy == db::Remedy::give_up || attempt == 2 || session_.is_given_up())
-                throw;
-        }
-    }
-}
-
 template <typename Work>
 auto Store::transaction(const audit::Id& audit, Work work)
 {
@@ -106,36 +77,48 @@ auto Store::transaction(const audit::Id& audit, Work work)
 }
 
 // Finds key and domain by unique keys, in one row. Does not find a domain of another account, or
-// one that the key is not for.
+// one that the key is not for. A key of the operator has no account and finds every domain.
 constexpr char kGrant[] =
     "SELECT k.addresses, UNIX_TIMESTAMP(), k.expires_at, k.revoked_at IS NOT NULL, k.read_only,"
     " k.account_state = 'active', d.id, d.state = 'active', d.on_duplicate = 'update',"
-    " d.allow_delete_all, d.created_at, k.account_id"
+    " d.allow_delete_all, COALESCE(k.account_id, d.account_id), k.account_id IS NULL, k.domain_id"
     " FROM api_key k FORCE INDEX (PRIMARY) LEFT JOIN domain d FORCE INDEX (domain_name)"
-    " ON d.account_id = k.account_id AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
+    " ON d.account_id = COALESCE(k.account_id, d.account_id) AND d.name = ? AND d.id = COALESCE(k.domain_id, d.id)"
+    " AND ? IN (0, d.account_id)"
     " WHERE k.id = ? AND k.hash = ?";
 
-std::optional<grants::Grant> Store::grant(const api_key::Key& key, std::string_view domain)
+std::optional<grants::Grant> Store::grant(const api_key::Key& key, std::string_view domain,
+                                          std::int64_t on_behalf_of)
 {
     const auto id = key.id();
-    return reading([&](db::Connection& connection) -> std::optional<grants::Grant> {
-        auto rows = connection.query(kGrant, {domain, id, key.sha256()});
+    return db::reading(session_, [&](db::Connection& connection) -> std::optional<grants::Grant> {
+        auto rows = connection.query(kGrant, {domain, on_behalf_of, id, key.sha256()});
         if (!rows.next()) return std::nullopt;
         grants::Grant grant;
         std::tie(grant.key_addresses, grant.now, grant.key_expires_at, grant.key_is_revoked,
                  grant.key_is_read_only, grant.account_is_active, grant.domain_id,
                  grant.domain_is_active, grant.domain_updates_duplicates,
-                 grant.domain_may_be_emptied, grant.domain_created_at, grant.account_id) =
+                 grant.domain_may_be_emptied, grant.account_id, grant.key_is_of_operator,
+                 grant.key_domain_id) =
             rows.read<std::string, std::int64_t, std::int64_t, bool, bool, bool, std::int64_t, bool,
-                      bool, bool, std::int64_t, std::int64_t>();
+                      bool, bool, std::int64_t, bool, std::int64_t>();
         return grant;
     });
 }
 
-Domains Store::domains(std::string_view key_id, const Page& page, const Selection& selection)
+Domains Store::domains(const Whose& whose, const Page& page, const Selection& selection)
 {
-    return reading([&](db::Connection& connection) {
-        return store::domains(connection, key_id, page, selection);
+    return db::reading(session_, [&](db::Connection& connection) {
+        return store::domains(connection, whose, page, selection);
+    });
+}
+
+constexpr char kHasAccount[] = "SELECT 1 FROM account WHERE id = ?";
+
+bool Store::has_account(std::int64_t id)
+{
+    return db::reading(session_, [&](db::Connection& connection) {
+        return connection.query(kHasAccount, {id}).count() > 0;
     });
 }
 
@@ -143,7 +126,7 @@ constexpr char kHasDomain[] = "SELECT 1 FROM domain WHERE name = ?";
 
 bool Store::has_domain(std::string_view domain)
 {
-    return reading([&](db::Connection& connection) {
+    return db::reading(session_, [&](db::Connection& connection) {
         return connection.query(kHasDomain, {domain}).count() > 0;
     });
 }
@@ -151,78 +134,111 @@ bool Store::has_domain(std::string_view domain)
 std::optional<GrantedListing> Store::list(const api_key::Key& key, const mailbox::Domain& domain,
                                           const Page& page)
 {
-    return reading([&](db::Connection& connection) {
+    return db::reading(session_, [&](db::Connection& connection) {
         return lists_.list(connection, session_.connections(), key, domain, page);
     });
 }
 
 bool Store::confirm(const api_key::Key& key, const Version& version)
 {
-    return reading(
-        [&](db::Connection& connection) { return store::confirm(connection, key, version); });
+    return db::reading(session_, [&](db::Connection& connection) {
+        return store::confirm(connection, key, version);
+    });
 }
 
 Listing Store::page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page)
 {
-    return reading([&](db::Connection& connection) {
+    return db::reading(session_, [&](db::Connection& connection) {
         return lists_.page(connection, session_.connections(), domain_id, domain, page);
     });
 }
 
+DetailedListing Store::details(std::int64_t domain_id, const mailbox::Domain& domain,
+                               const Page& page)
+{
+    return db::reading(session_, [&](db::Connection& connection) {
+        return lists_.details(connection, session_.connections(), domain_id, domain, page);
+    });
+}
+
 constexpr char kInsertMailbox[] =
-    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password)"
-    " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?)";
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password, quota_bytes, state)"
+    " VALUES (?, ?, ?, UNIX_TIMESTAMP(), ?, ?, ?, ?)";
 constexpr char kGiveBack[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE id = ?";
 
+// A mailbox that is suspended from the beginning has that in the audit log, too: mailboxctl why
+// reads there since when it is.
 Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
-                      const Actor& actor)
+                      const Actor& actor, const Steps& steps, SuspendedNames suspended_names)
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) -> Created {
+        if (steps.first) steps.first(connection);
+        const auto domain_id = grant.domain_id;
         const auto count = static_cast<std::int64_t>(mailboxes.size());
-        const auto reserved = reserve(connection, grant.domain_id, count);
+        const auto reserved = reserve(connection, domain_id, count);
         if (!reserved) return {Created::Outcome::no_such_domain};
+        if (reserved->has_suspended_names && suspended_names == SuspendedNames::refused) {
+            std::vector<mailbox::Address> addresses;
+            for (const auto& each : mailboxes) addresses.push_back(each.address);
+            if (auto name = first_suspended(connection, domain_id, addresses))
+                return {.outcome = Created::Outcome::name_is_suspended, .address = name};
+        }
         auto id = reserved->last_id - count;
 
         Created done;
-        for (const auto& [address, password_hash] : mailboxes) {
-            const auto number = done.created + done.updated;
+        std::size_t audited = 0;
+        for (const auto& [address, password_hash, quota, state] : mailboxes) {
+            const auto write = [&, &about = address](std::string_view action) {
+                write_audit(connection, audit, audited++, actor, action, about);
+            };
+            const auto first_state = state.value_or(mailbox::State::active);
             try {
-                connection.execute(kInsertMailbox, {grant.domain_id, ++id, address.local_part(),
-                                                    api_key::random_hex(16), password_hash});
+                connection.execute(kInsertMailbox,
+                                   {domain_id, ++id, address.local_part(), api_key::random_hex(16),
+                                    password_hash, value_of(quota.value_or(Quota{})),
+                                    mailbox::text(first_state)});
                 ++done.created;
-                skip_index::add(connection, grant.domain_id, id);
-                write_audit(connection, audit, number, actor, "create", address);
+                skip_index::add(connection, domain_id, id);
+                write("create");
+                if (quota) write("quota");
+                if (first_state != mailbox::State::active) write(audit::action_of(first_state));
             } catch (const db::DuplicateKey&) {
                 if (!grant.domain_updates_duplicates)
-                    return {.outcome = Created::Outcome::already_exists, .existing = address};
-                connection.execute(kUpdatePassword,
-                                   {password_hash, grant.domain_id, address.local_part()});
-                end_sessions(connection, grant.domain_id, address);
+                    return {.outcome = Created::Outcome::already_exists, .address = address};
+                set_password(connection, domain_id, address, password_hash);
                 ++done.updated;
-                write_audit(connection, audit, number, actor, "password", address);
+                write("password");
+                if (quota && set_quota(connection, domain_id, address, *quota)) write("quota");
+                if (!state) continue;
+                const auto set = set_state(connection, domain_id, address, *state);
+                if (set && set->is_as_wanted) write(audit::action_of(*state));
             }
         }
         const auto updated = static_cast<std::int64_t>(done.updated);
-        if (updated > 0) connection.execute(kGiveBack, {updated, grant.domain_id});
-        if (done.created == 0) return done;
-        const auto allowed =
-            check_allowances(connection, grant.domain_id, *reserved, reserved->mailboxes - updated);
-        return is_done(allowed) ? done : allowed;
+        if (updated > 0) connection.execute(kGiveBack, {updated, domain_id});
+        if (done.created > 0) {
+            const auto allowed =
+                check_allowances(connection, domain_id, *reserved, reserved->mailboxes - updated);
+            if (!is_done(allowed)) return allowed;
+        }
+        if (steps.last) steps.last(connection);
+        return done;
     });
 }
 
 Created Store::foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses)
 {
-    return reading(
-        [&](db::Connection& connection) { return store::foresee(connection, grant, addresses); });
+    return db::reading(session_, [&](db::Connection& connection) {
+        return store::foresee(connection, grant, addresses);
+    });
 }
 
 constexpr char kHasMailbox[] = "SELECT 1 FROM mailbox WHERE domain_id = ? AND local_part = ?";
 
 bool Store::has_mailbox(const grants::Grant& grant, const mailbox::Address& address)
 {
-    return reading([&](db::Connection& connection) {
+    return db::reading(session_, [&](db::Connection& connection) {
         return connection.query(kHasMailbox, {grant.domain_id, address.local_part()}).count() > 0;
     });
 }
@@ -232,12 +248,8 @@ Changed Store::change_password(const grants::Grant& grant, const mailbox::Addres
 {
     const audit::Id audit;
     return transaction(audit, [&](db::Connection& connection) {
-        if (connection.execute(kUpdatePassword,
-                               {password_hash, grant.domain_id, address.local_part()})
-            == 0) {
+        if (!set_password(connection, grant.domain_id, address, password_hash))
             return Changed::no_such_mailbox;
-        }
-        end_sessions(connection, grant.domain_id, address);
         write_audit(connection, audit, 0, actor, "password", address);
         return Changed::yes;
     });
@@ -305,7 +317,7 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
                           const Actor& actor, std::chrono::steady_clock::time_point last_begin)
 {
     const auto id = grant.domain_id;
-    const auto last_id = reading([&](db::Connection& connection) {
+    const auto last_id = db::reading(session_, [&](db::Connection& connection) {
         return connection.query(kLastId, {id}).first<std::int64_t>().value_or(0);
     });
     Emptied emptied;
@@ -346,7 +358,7 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
 
 std::int64_t Store::schema_version()
 {
-    return reading(store::schema_version);
+    return db::reading(session_, store::schema_version);
 }
 
 }  // namespace store

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "db/domain_list.h"
 #include "db/grants.h"
 #include "db/list.h"
+#include "db/mailbox_settings.h"
 #include "db/session.h"
 #include "db/transaction.h"
 #include "mail/address.h"
@@ -32,23 +34,27 @@ using audit::Actor;
 struct NewMailbox {
     mailbox::Address address;
     std::string password_hash;
+    std::optional<Quota> quota_bytes = {};     // empty: its domain's
+    std::optional<mailbox::State> state = {};  // empty: active
 };
 
 enum class Changed { yes, no_such_mailbox };
+
+// What a caller adds to a change's transaction: its first and its last step. Empty: nothing.
+struct Steps {
+    std::function<void(db::Connection&)> first = {};
+    std::function<void(db::Connection&)> last = {};
+};
 
 struct Emptied {
     std::int64_t removed = 0;
     bool is_all = false;  // false: the time was up, and some are left
 };
 
-// Within the caller's transaction: asks the janitor to end the mailbox's open sessions. For a
-// mailbox that gets a new password, is suspended or is deleted.
-void end_sessions(db::Connection& connection, std::int64_t domain_id,
-                  const mailbox::Address& address);
-
-// The same for the sessions of all mailboxes. Writes a single row, because only a few of a million
-// mailboxes have a session. Call it as the last statement of the transaction: the row's time is the
-// time of the change, and a transaction can take long.
+// Within the caller's transaction: as end_sessions(), for the sessions of all mailboxes. Writes a
+// single row, because only a few of a million mailboxes have a session. Call it as the last
+// statement of the transaction: the row's time is the time of the change, and a transaction can
+// take long.
 void end_all_sessions(db::Connection& connection);
 
 // Within the caller's transaction: locks the domain's mailboxes with ids above `after` and up to
@@ -76,8 +82,11 @@ public:
     // Returns what the key may do in the domain. Empty if there is no such key or its secret is
     // wrong. In these cases neither this function nor list() reads anything of the domain, so the
     // response time reveals nothing about it.
-    std::optional<grants::Grant> grant(const api_key::Key& key, std::string_view domain);
+    // `on_behalf_of`: the account whose domains alone the request concerns; 0: any.
+    std::optional<grants::Grant> grant(const api_key::Key& key, std::string_view domain,
+                                       std::int64_t on_behalf_of = 0);
 
+    bool has_account(std::int64_t id);
     // Returns whether any account has the domain. Only for the log: an answer must not reveal it.
     bool has_domain(std::string_view domain);
 
@@ -87,6 +96,9 @@ public:
     bool confirm(const api_key::Key& key, const Version& version);
     Listing page(std::int64_t domain_id, const mailbox::Domain& domain, const Page& page);
 
+    DetailedListing details(std::int64_t domain_id, const mailbox::Domain& domain,
+                            const Page& page);
+
     // Returns what create() would return now, without changing anything. Call it before the
     // passwords are hashed, because hashing costs more than all the rest.
     Created foresee(const grants::Grant& grant, const std::vector<mailbox::Address>& addresses);
@@ -94,9 +106,11 @@ public:
 
     // The changes. Each throws InDoubt if it cannot find out whether the change was made.
 
-    // Creates all of the mailboxes or none.
+    // Creates all of the mailboxes or none. Where the domain allows that, an existing one gets the
+    // password, and the quota and state that are given.
     Created create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
-                   const Actor& actor);
+                   const Actor& actor, const Steps& steps = {},
+                   SuspendedNames suspended_names = SuspendedNames::refused);
     Changed change_password(const grants::Grant& grant, const mailbox::Address& address,
                             std::string_view password_hash, const Actor& actor);
     Changed remove(const grants::Grant& grant, const mailbox::Address& address, const Actor& actor);
@@ -106,14 +120,16 @@ public:
     Emptied remove_all(const grants::Grant& grant, const mailbox::Domain& domain,
                        const Actor& actor, std::chrono::steady_clock::time_point last_begin);
 
-    // Returns a page of the selected domains that the key may see. Does not check the key.
-    Domains domains(std::string_view key_id, const Page& page, const Selection& selection = {});
+    // Returns a page of the selected domains. Does not check a key.
+    Domains domains(const Whose& whose, const Page& page, const Selection& selection = {});
 
     std::int64_t schema_version();
 
+    // The worker's session, for the operations that accounts.h declares.
+    db::Session& session() { return session_; }
+    std::chrono::milliseconds longest_doubt() const { return longest_doubt_; }
+
 private:
-    template <typename Read>
-    auto reading(Read read);
     template <typename Work>
     auto transaction(const audit::Id& audit, Work work);
 

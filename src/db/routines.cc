@@ -100,8 +100,10 @@ void make(db::Connection& connection, const Routine& routine, bool is_there)
 
 constexpr char kMendSizes[] =
     "UPDATE mailbox m JOIN mailbox_usage u ON u.storage_id = m.storage_id SET m.size_bytes = u.bytes WHERE m.size_bytes <> u.bytes";
-constexpr char kNewVersions[] =
-    "UPDATE domain SET version = 0";  // the trigger gives each another number
+// Gives each domain another version, too, by its trigger.
+constexpr char kMendSums[] =
+    "UPDATE domain d SET d.version = 0, d.size_bytes ="
+    " (SELECT COALESCE(SUM(m.size_bytes), 0) FROM mailbox m WHERE m.domain_id = d.id LOCK IN SHARE MODE)";
 
 bool is_denied(const db::Error& error)
 {
@@ -174,7 +176,7 @@ std::size_t restore(db::Connection& connection, std::ostream& progress)
     }
     if (has_made_trigger) {
         connection.execute(kMendSizes);
-        connection.execute(kNewVersions);
+        connection.execute(kMendSums);
     }
     return count;
 }

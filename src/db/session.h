@@ -94,4 +94,19 @@ private:
     std::chrono::steady_clock::time_point not_before_{};
 };
 
+// Reads, and reads once more if the connection turns out to be lost: the server may have closed it
+// because it was idle. Does not repeat a read that waited for a server that hangs.
+template <typename Read>
+auto reading(Session& session, Read read)
+{
+    for (int attempt = 1;; ++attempt) {
+        try {
+            return read(session.connection());
+        } catch (const Error& error) {
+            if (error.remedy != Remedy::give_up) session.drop();
+            if (error.remedy == Remedy::give_up || attempt == 2 || session.is_given_up()) throw;
+        }
+    }
+}
+
 }  // namespace db

@@ -45,11 +45,13 @@ bool is_label(std::string_view label)
 
 // Words that paths and maps use themselves. All are single labels and would be refused for that
 // reason, but they have their own sentence because a domain of such a name harms others.
-constexpr std::array<std::string_view, 7> kWords{
-    "mailboxes", "domains", "credentials",
-    "v2",        "v3",      "v4",  // mailboxd/handlers.cc, mailboxd/http.cc, nginx/
-    "mailboxd",                    // the transport in sql/postfix/mailboxd-master.cf
-};
+constexpr std::array kWords = std::to_array<std::string_view>({
+    // mailboxd/routes.cc, nginx/
+    "mailboxes", "deleted",     "restore", "domains", "credentials", "verify", "tracking",
+    "accounts",  "subaccounts", "enable",  "disable", "keys",        "usage",  "audit",
+    "v",         "v1",          "v2",      "v3",      "v4",          "v5",
+    "mailboxd",  // the transport in sql/postfix/mailboxd-master.cf
+});
 
 // RFC 6761 keeps these out of the DNS. `check` asks about a name in `invalid`, because no mailbox
 // can have it.

@@ -84,6 +84,13 @@ std::optional<Key> Key::from_header(std::string_view authorization)
     return pair.starts_with(kUser) ? parse(pair.substr(kUser.size())) : std::nullopt;
 }
 
+bool is_id(std::string_view text)
+{
+    constexpr std::size_t kLength = 10;
+    return text.size() == kLength
+           && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string_view::npos;
+}
+
 std::string random_base32(std::size_t length)
 {
     std::string text(length, '\0');

@@ -32,6 +32,9 @@ private:
     std::string sha256_;
 };
 
+// Returns whether the text has the form of a key's public part.
+bool is_id(std::string_view text);
+
 std::string random_base32(std::size_t length);  // 5 random bits per character
 std::string random_hex(std::size_t bytes);
 
