@@ -37,31 +37,18 @@ int domain_add(const Call& call)
 {
     const auto domain = call.domain(call.arguments[0]);
     const auto postmaster = mailbox::Address::parse("postmaster", domain);
-    auto session = call.session();
-    grants::Grant grant;
-    grant.domain_id = admin::Admin{session.connection()}.add_domain(domain, call.text("account"),
-                                                                    call.config.domain_quota);
+    const bool has_postmaster = !call.has("no-postmaster");
+    const auto password = password::generate(postmaster, call.config);
+    auto connection = call.connect();
+    admin::Admin admin{connection};
+    const auto account = admin.account_id(call.text("account"));
+    admin::DomainSettings settings;
+    if (call.config.domain_quota != 0) settings.quota_bytes = call.config.domain_quota;
+    admin.add_domain(domain, account, settings,
+                     has_postmaster ? password::hash(password.text(), call.config) : "");
     std::cerr << "Domain " << domain.text() << " added. Next: mailboxctl key add --account "
               << call.text("account") << '\n';
-    if (call.has("no-postmaster")) return 0;
-    const auto password = password::generate(postmaster, call.config);
-    const auto without_postmaster = [&](const std::string& why) {
-        return std::runtime_error(
-            "the domain " + domain.text() + " was added, but it has no " + postmaster.text() + ": "
-            + why + " Mail servers expect that address. Create it: mailboxctl mailbox add "
-            + postmaster.text());
-    };
-    const auto done = [&] {
-        try {
-            return store::Store{session}.create(
-                grant, {{postmaster, password::hash(password.text(), call.config)}},
-                {std::string{audit::kOperator}});
-        } catch (const db::Error& error) {
-            throw without_postmaster(std::string{error.what()} + ".");
-        }
-    }();
-    if (done.outcome != store::Created::Outcome::yes)
-        throw without_postmaster(store::sentence(done));
+    if (!has_postmaster) return 0;
     std::cerr << "The password of its postmaster is shown only once:\n";
     std::cout << "mailbox: " << postmaster.text() << "\npassword: " << password.text() << '\n';
     return 0;

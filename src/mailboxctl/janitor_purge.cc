@@ -86,6 +86,8 @@ constexpr char kDeleteRate[] =
     "DELETE FROM submission_rate WHERE storage_id = ? AND since <= UNIX_TIMESTAMP() - ?";
 constexpr char kDeleteSendingRates[] =
     "DELETE FROM sending_rate WHERE since <= UNIX_TIMESTAMP() - ? ORDER BY since LIMIT 1000";
+constexpr char kDeleteAnswers[] =
+    "DELETE FROM idempotent_request WHERE created_at <= UNIX_TIMESTAMP() - ? ORDER BY created_at LIMIT 1000";
 constexpr char kOldKeys[] =
     "SELECT id FROM api_key WHERE revoked_at <= UNIX_TIMESTAMP() - ? OR expires_at <= UNIX_TIMESTAMP() - ? LIMIT 1000";
 constexpr char kDeleteKey[] = "DELETE FROM api_key WHERE id = ?";
@@ -134,12 +136,16 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
         [&](const db::Rows& old) {
         return connection.execute(kDeleteRate, {old.read<std::string>(), kLongestSpan});
         });
-    while (purged.is_complete) {
-        const auto deleted = connection.execute(kDeleteSendingRates, {kHour});
-        if (deleted == 0) break;
-        purged.rows["sending_rate"] += static_cast<std::int64_t>(deleted);
-        purged.is_complete = Clock::now() < end;
-    }
+    const auto in_thousands = [&](const char* table, const auto& remove) {
+        while (purged.is_complete) {
+            const auto deleted = remove();
+            if (deleted == 0) return;
+            purged.rows[table] += static_cast<std::int64_t>(deleted);
+            purged.is_complete = Clock::now() < end;
+        }
+    };
+    in_thousands("sending_rate", [&] { return connection.execute(kDeleteSendingRates, {kHour}); });
+    in_thousands("idempotent_request", [&] { return connection.execute(kDeleteAnswers, {kDay}); });
     one_by_one(
         "api_key",
         [&] {

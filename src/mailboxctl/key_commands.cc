@@ -21,15 +21,18 @@ using command::WrongUsage;
 po::options_description key_add_options()
 {
     po::options_description options;
-    options.add_options()("account", po::value<std::string>()->value_name("NAME")->required(),
-                          "the account that owns the key; required")(
+    options.add_options()("account", po::value<std::string>()->value_name("NAME"),
+                          "the account that owns the key")(
+        "operator", "create a key that may do everything, for every account")(
         "domain", po::value<std::string>()->value_name("DOMAIN"),
         "restrict the key to one domain")("read-only", "allow the key to list only")(
         "expires", po::value<std::string>()->value_name("DAYS|DATE"),
         "number of days, or the last day (YYYY-MM-DD, UTC) on which the key is valid")(
         "from", po::value<std::vector<std::string>>()->value_name("RANGE")->composing(),
         "IP address or range from which the key may be used; can be repeated")(
-        "label", po::value<std::string>()->value_name("TEXT"), "a note that key list shows");
+        "addresses", po::value<std::vector<std::string>>()->value_name("RANGE")->composing(),
+        "the same as --from")("label", po::value<std::string>()->value_name("TEXT"),
+                              "a note that key list shows");
     return options;
 }
 
@@ -53,19 +56,41 @@ std::int64_t expiry(const std::string& text)
     return last;
 }
 
+// A key of the operator shares its paths with customers' keys, so nginx cannot keep strangers from
+// trying it. It therefore always has addresses.
+std::vector<std::string> addresses(const Call& call)
+{
+    std::vector<std::string> ranges;
+    for (const char* option : {"from", "addresses"}) {
+        if (!call.has(option)) continue;
+        for (const auto& text : call.options[option].as<std::vector<std::string>>()) {
+            for (auto& range : strings::words(text, " ,")) ranges.push_back(std::move(range));
+        }
+    }
+    if (ranges.empty() && call.has("operator")) return {"127.0.0.1", "::1"};
+    return ranges;
+}
+
 int key_add(const Call& call)
 {
-    admin::NewKey wanted{.account = call.text("account"),
+    if (call.has("operator") == call.has("account"))
+        throw WrongUsage("give either --account NAME or --operator");
+    if (call.has("operator") && call.has("domain"))
+        throw WrongUsage("--domain is for the key of an account; a key with --operator is for all");
+    admin::NewKey wanted{.account_id = 0,
                          .domain = {},
                          .is_read_only = call.has("read-only"),
                          .expires_at = call.has("expires") ? expiry(call.text("expires")) : 0,
-                         .addresses = call.has("from")
-                                          ? call.options["from"].as<std::vector<std::string>>()
-                                          : std::vector<std::string>{},
+                         .addresses = addresses(call),
                          .label = call.text("label")};
     if (call.has("domain")) wanted.domain = call.domain(call.text("domain"));
     auto connection = call.connect();
-    const auto key = admin::Admin{connection}.add_key(wanted);
+    admin::Admin admin{connection};
+    if (call.has("account")) wanted.account_id = admin.account_id(call.text("account"));
+    const auto key = admin.add_key(wanted);
+    if (call.has("operator"))
+        std::cerr << "It may do everything, for every account, from "
+                  << strings::joined(wanted.addresses, ", ") << ". ";
     if (wanted.expires_at != 0)
         std::cerr << "Valid through " << admin::last_moment(wanted.expires_at) << ". ";
     std::cerr
@@ -111,7 +136,10 @@ std::vector<command::Command> commands()
         {"key add",
          {},
          "create an API key and print it once",
-         "Only the key goes to standard output. Clients send it as the password of the user api (HTTP Basic).",
+         "Only the key goes to standard output. Clients send it as the password of the user api (HTTP Basic).\n"
+         "A key of an account may change its mailboxes and create further keys that may no more than it; with --read-only it\n"
+         "may list only. A key with --operator may do everything that mailboxctl can, for every account, over HTTP. It works\n"
+         "from the given addresses only, by default from this machine (127.0.0.1 and ::1).",
          key_add_options,
          key_add,
          Prints::secret},

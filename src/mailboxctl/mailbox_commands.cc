@@ -184,7 +184,8 @@ int mailbox_add(const Call& call)
     Operator as_operator{call};
     const auto grant = as_operator.grant(address);
     const auto done =
-        as_operator.store.create(grant, {{address, new_hash(call, address)}}, as_operator.actor);
+        as_operator.store.create(grant, {{address, new_hash(call, address)}}, as_operator.actor, {},
+                                 store::SuspendedNames::accepted);
     if (done.outcome != store::Created::Outcome::yes) throw admin::Refused(store::sentence(done));
     command::tell(call,
                   "Mailbox " + address.text() + " added."
@@ -255,7 +256,7 @@ int mailbox_restore(const Call& call)
     if (call.has("as"))
         wanted.name = name = call.address_in(call.text("as"), wanted.address.domain());
     auto connection = call.connect();
-    const auto was = life::restore(connection, wanted, call.config.deleted_for);
+    const auto was = life::Changes{connection}.restore(wanted, call.config.deleted_for);
     command::tell(call,
                   "Mailbox " + name.text() + " restored as it was when it was deleted, at "
                       + admin::time_text(was.deleted_at) + ": " + std::to_string(was.size_bytes)
@@ -272,11 +273,9 @@ int mailbox_quota(const Call& call)
 {
     const auto address = call.address(call.arguments[0]);
     const auto& text = call.arguments[1];
-    std::optional<std::int64_t> bytes;
-    if (text == "none") bytes = 0;
-    else if (text != "default") bytes = admin::parse_size(text);
+    const auto bytes = admin::quota_of_mailbox(text);
     auto connection = call.connect();
-    life::set_quota(connection, address, bytes);
+    life::Changes{connection}.set_quota(address, bytes);
     command::tell(call, "Quota of " + address.text() + ": " + text,
                   {{"mailbox", address.text()}, {"quota_bytes", size_value(bytes)}});
     return 0;
@@ -293,7 +292,7 @@ int set_state(const Call& call, State state)
 {
     const auto address = call.address(call.arguments[0]);
     auto connection = call.connect();
-    const auto now = life::set_state(connection, address, state);
+    const auto now = life::Changes{connection}.set_state(address, state);
     const auto above = admin::Admin{connection}.suspended_above_mailbox(address.domain());
     const auto what =
         (now.has_mailbox ? "Mailbox " : "There is no mailbox now. The name ") + address.text();

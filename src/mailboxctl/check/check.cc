@@ -55,6 +55,7 @@ Result examine(Item item, Installation& of)
     case Item::durability: return durability(of.ctl);
     case Item::triggers: return triggers(of.config, of.ctl);
     case Item::names: return names(of.ctl);
+    case Item::operator_keys: return operator_keys(of.ctl);
     case Item::counters: return counters(of.ctl);
     case Item::ranges: return ranges(of.ctl);
     case Item::sizes: return sizes(of.ctl);

@@ -17,6 +17,10 @@ constexpr char kWrongCounters[] =
     "SELECT d.name, d.mailboxes, (SELECT COUNT(*) FROM mailbox m WHERE m.domain_id = d.id) AS counted"
     " FROM domain d HAVING counted <> d.mailboxes LIMIT 1";
 
+constexpr char kWrongSums[] =
+    "SELECT d.name, d.size_bytes, (SELECT CAST(COALESCE(SUM(m.size_bytes), 0) AS SIGNED) FROM mailbox m WHERE m.domain_id = d.id) AS counted"
+    " FROM domain d HAVING counted <> d.size_bytes LIMIT 1";
+
 constexpr char kNames[] =
     "SELECT name, 'account' FROM account UNION ALL SELECT name, 'domain' FROM domain";
 
@@ -79,10 +83,51 @@ Result names(DatabaseUser& ctl)
     return found;
 }
 
+constexpr char kOperatorKeys[] =
+    "SELECT id, addresses FROM api_key WHERE account_id IS NULL AND revoked_at IS NULL"
+    " AND COALESCE(expires_at > UNIX_TIMESTAMP(), TRUE) ORDER BY id";
+
+Result operator_keys(DatabaseUser& ctl)
+{
+    auto rows = ctl.connection().query(kOperatorKeys);
+    while (rows.next()) {
+        const auto [id, addresses] = rows.read<std::string, std::string>();
+        const auto ranges = strings::words(addresses);
+        const bool is_of_all = std::any_of(ranges.begin(), ranges.end(),
+                                           [](const auto& each) { return each.ends_with("/0"); });
+        if (!ranges.empty() && !is_of_all) continue;
+        return wrong(
+            "the key " + id
+            + " of the operator may be used from any address, so whoever learns it can do everything from "
+              "anywhere: mailboxctl key add --operator --addresses RANGE creates another, then mailboxctl "
+              "key revoke "
+            + id);
+    }
+    return ok();
+}
+
+namespace {
+
+Result sums(DatabaseUser& ctl)
+{
+    auto rows = ctl.connection().query(kWrongSums);
+    if (!rows.next()) return ok();
+    const auto [name, sum, counted] = rows.read<std::string, std::string, std::string>();
+    return wrong(
+        "domain " + name + " says that its mailboxes have " + sum + " bytes, and they have "
+        + counted
+        + ", because someone changed the tables by hand or a trigger is missing: "
+          "UPDATE domain d SET d.size_bytes = (SELECT COALESCE(SUM(m.size_bytes), 0) FROM mailbox m"
+          " WHERE m.domain_id = d.id LOCK IN SHARE MODE) WHERE d.name = '"
+        + name + "'");
+}
+
+}  // namespace
+
 Result counters(DatabaseUser& ctl)
 {
     auto rows = ctl.connection().query(kWrongCounters);
-    if (!rows.next()) return ok();
+    if (!rows.next()) return sums(ctl);
     const auto [name, counter, counted] = rows.read<std::string, std::string, std::string>();
     return wrong(
         "domain " + name + " counts " + counter + " mailboxes and has " + counted

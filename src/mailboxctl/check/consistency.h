@@ -12,6 +12,8 @@ namespace check {
 // domains that lack their Unicode form.
 Result names(DatabaseUser& ctl);
 // Each domain's number of mailboxes.
+// Whether each key of the operator is bound to addresses, as mailboxctl makes them.
+Result operator_keys(DatabaseUser& ctl);
 Result counters(DatabaseUser& ctl);
 // The counts by which a list finds its place for a large skip.
 Result ranges(DatabaseUser& ctl);

@@ -29,7 +29,7 @@ struct Key {
     const char* table;
     const char* columns;
 };
-constexpr std::array<Key, 14> kUniqueKeys{{{"account", "name"},
+constexpr std::array<Key, 15> kUniqueKeys{{{"account", "name"},
                                            {"domain", "name"},
                                            {"domain", "unicode_name"},
                                            {"api_key", "id"},
@@ -42,7 +42,8 @@ constexpr std::array<Key, 14> kUniqueKeys{{{"account", "name"},
                                            {"submission_rate", "storage_id"},
                                            {"sending_rate", "kind, name"},
                                            {"deleted_mailbox", "storage_id"},
-                                           {"audit_log", "at, id"}}};
+                                           {"audit_log", "at, id"},
+                                           {"idempotent_request", "key_id, name"}}};
 
 constexpr char kEngines[] =
     "SELECT table_name, COALESCE(engine, 'none') FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'";

@@ -26,6 +26,7 @@ const char* name(Item item)
     case Item::durability: return "durability";
     case Item::triggers: return "triggers";
     case Item::names: return "names";
+    case Item::operator_keys: return "keys of the operator";
     case Item::counters: return "counters";
     case Item::ranges: return "ranges";
     case Item::sizes: return "sizes";

@@ -27,6 +27,7 @@ enum class Item {
     durability,
     triggers,
     names,
+    operator_keys,
     counters,
     ranges,
     sizes,
@@ -40,13 +41,13 @@ enum class Item {
 
 // All items, in the order of the output.
 inline constexpr std::array kItems{
-    Item::secrets,        Item::sockets,        Item::service_user,   Item::ctl_user,
-    Item::schema,         Item::server,         Item::service_rights, Item::ctl_rights,
-    Item::dovecot_rights, Item::postfix_rights, Item::service,        Item::tables,
-    Item::janitor_user,   Item::janitor_rights, Item::janitor,        Item::durability,
-    Item::triggers,       Item::names,          Item::counters,       Item::ranges,
-    Item::sizes,          Item::dovecot,        Item::postfix,        Item::postfix_settings,
-    Item::kernel,         Item::certificates,   Item::mail_store};
+    Item::secrets,          Item::sockets,        Item::service_user,   Item::ctl_user,
+    Item::schema,           Item::server,         Item::service_rights, Item::ctl_rights,
+    Item::dovecot_rights,   Item::postfix_rights, Item::service,        Item::tables,
+    Item::janitor_user,     Item::janitor_rights, Item::janitor,        Item::durability,
+    Item::triggers,         Item::names,          Item::operator_keys,  Item::counters,
+    Item::ranges,           Item::sizes,          Item::dovecot,        Item::postfix,
+    Item::postfix_settings, Item::kernel,         Item::certificates,   Item::mail_store};
 static_assert(kItems.size() == static_cast<std::size_t>(Item::mail_store) + 1);
 
 // Returns the name that is printed.

@@ -43,11 +43,13 @@ constexpr char kStoreSize[] =
     "INSERT INTO mailbox_usage (username, bytes, messages) VALUES (CONCAT(?, '@', ?), ?, 1)";
 constexpr char kChangeSize[] = "UPDATE mailbox_usage SET bytes = ? WHERE storage_id = ?";
 constexpr char kEffect[] =
-    "SELECT COALESCE(MAX(m.size_bytes), -1), COALESCE(MAX(d.version), 0) FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE m.storage_id = ?";
+    "SELECT COALESCE(MAX(m.size_bytes), -1), COALESCE(MAX(d.version), 0), COALESCE(MAX(d.size_bytes), 0)"
+    " FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE m.storage_id = ?";
 
 struct Effect {
     std::int64_t size = 0;
     std::int64_t version = 0;
+    std::int64_t sum = 0;  // of the domain
 };
 
 // Stores a size as Dovecot does: first a new row, then a change of it. Dovecot's user cannot see
@@ -68,24 +70,34 @@ Result size_triggers(const Config& config, DatabaseUser& ctl)
     std::string id, domain;
     std::tie(id, domain) = mailbox.read<std::string, std::string>();
     const auto effect = [&] {
-        const auto [size, version] = reader.query(kEffect, {id}).only<std::int64_t, std::int64_t>();
-        return Effect{size, version};
+        const auto [size, version, sum] =
+            reader.query(kEffect, {id}).only<std::int64_t, std::int64_t, std::int64_t>();
+        return Effect{size, version, sum};
     };
     writer.run("SET SESSION foreign_key_checks = 0");  // kMoveAway makes a name without a mailbox
     const db::Transaction writing{writer};
     writer.execute(kMoveAway, {id});
     const auto before = effect();
+    writer.run("SAVEPOINT moved_away");
     writer.execute(kStoreSize, {id, domain, before.size + 1});
+    const auto grown = effect();
+    writer.run("ROLLBACK TO SAVEPOINT moved_away");
+    // A new size changes the version by the domain's sum, too. The same size does so only by the
+    // triggers that lock the domain first.
+    writer.execute(kStoreSize, {id, domain, before.size});
     const auto stored = effect();
+    writer.execute(kChangeSize, {before.size, id});
+    const auto repeated = effect();
     writer.execute(kChangeSize, {before.size + 2, id});
     const auto changed = effect();
     if (before.size < 0 || stored.size < 0 || changed.size < 0)
         return ok();  // the mailbox was deleted meanwhile
     for (const auto& [name, works] :
          {std::pair{"mailbox_usage_inserts", stored.version != before.version},
-          {"mailbox_usage_inserted", stored.size == before.size + 1},
-          {"mailbox_usage_updates", changed.version != stored.version},
-          {"mailbox_usage_updated", changed.size == before.size + 2}}) {
+          {"mailbox_usage_inserted", grown.size == before.size + 1},
+          {"mailbox_usage_updates", repeated.version != stored.version},
+          {"mailbox_usage_updated", changed.size == before.size + 2},
+          {"mailbox_sized", changed.sum == before.sum + 2}}) {
         if (!works) return missing(name);
     }
     return ok();
@@ -94,7 +106,9 @@ Result size_triggers(const Config& config, DatabaseUser& ctl)
 constexpr char kSuspend[] =
     "INSERT INTO suspended_name (domain_id, local_part, state) VALUES (?, '(check)', 'disabled')";
 constexpr char kAdd[] =
-    "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 0, '(check)', 0, '(check)', '')";
+    "INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, storage_id, password)"
+    " VALUES (?, 0, '(check)', 0, 1, '(check)', '')";
+constexpr char kSum[] = "SELECT size_bytes FROM domain WHERE id = ?";
 constexpr char kRemove[] = "DELETE FROM mailbox WHERE domain_id = ? AND local_part = '(check)'";
 constexpr char kAdded[] =
     "SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part = '(check)' AND state = 'disabled'";
@@ -112,15 +126,20 @@ Result name_triggers(DatabaseUser& ctl)
     const auto number = [&](db::Statement statement) {
         return connection.query(statement, {id}).only<std::int64_t>();
     };
+    const auto sum = number(kSum);
     connection.execute(kSuspend, {id});
     connection.execute(kAdd, {id});
+    const bool is_added = number(kSum) == sum + 1;
     const bool is_suspended = number(kAdded) == 1;
     const bool is_taken = number(kNamed) == 0;
     connection.execute(kRemove, {id});
     const bool is_kept = number(kNamed) == 1;
+    const bool is_subtracted = number(kSum) == sum;
     for (const auto& [name, works] : {std::pair{"mailbox_inserts", is_suspended},
                                       {"mailbox_inserted", is_taken},
-                                      {"mailbox_deleted", is_kept}}) {
+                                      {"mailbox_deleted", is_kept},
+                                      {"mailbox_size_added", is_added},
+                                      {"mailbox_size_taken", is_subtracted}}) {
         if (!works) return missing(name);
     }
     return ok();
