@@ -12,7 +12,7 @@ OUR_CPPFLAGS = -MMD -MP -Isrc -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(LIBRARY_CF
 OUR_CXXFLAGS = -std=c++20 -Wall -Wextra -Wconversion -Wshadow -fPIE -fstack-protector-strong
 OUR_LDFLAGS  = -pie -Wl,-z,relro,-z,now
 LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libsodium libidn2))
-LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium libidn2) -lunistring -lmysqlcppconn -lboost_program_options
+LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium libidn2) -lunistring -lresolv -lmysqlcppconn -lboost_program_options
 CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl)
 TEST_LIBRARIES = -lboost_unit_test_framework
 
@@ -67,6 +67,7 @@ run: ## start mailboxd with database, nginx, Dovecot and Postfix; print commands
 # First the packages, because compiling needs their headers. run-tests reads MYSQLD and DB_URL from the environment.
 test: ## build and run all tests (MYSQLD=PROGRAM or DB_URL=URL: on another database server; see scripts/run-tests --help)
 	@scripts/install-deps $(if $(DB_URL),build) $(if $(MYSQLD),build run client mail smtp npm)
+	@$(if $(DB_URL),,scripts/install-deps integrations)
 	@MAKE=$(MAKE) scripts/build programs tests $(if $(DB_URL),,npm)
 	@scripts/run-tests $(ARGS)
 

@@ -1,9 +1,12 @@
 #include "mailboxd/admission.h"
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "base/strings.h"
 #include "mail/unicode.h"
 #include "mailboxd/http.h"
 
@@ -26,9 +29,55 @@ api_key::Key key_in(std::string_view authorization)
     return *std::move(key);
 }
 
-void admit_to_account(const api::Exchange& exchange)
+void refuse_unknown_account(std::string_view id)
 {
-    check_key(exchange.store.grant(exchange.key, ""), exchange.request.client);
+    throw http::Error(404, "account_not_found", "Account not found: " + std::string{id});
+}
+
+namespace {
+
+// Returns the number of the account that the header names. Empty if there is no header; -1, which
+// no account has, if the header is not a number.
+std::optional<std::int64_t> on_behalf_of(const api::Exchange& exchange)
+{
+    const auto text = exchange.request.on_behalf_of;
+    if (text.empty()) return std::nullopt;
+    const auto number = strings::whole_number(text, std::numeric_limits<std::uint32_t>::max());
+    if (!number || *number == 0) return -1;
+    return static_cast<std::int64_t>(*number);
+}
+
+void check_purpose(const grants::Grant& grant, Purpose purpose)
+{
+    if (purpose == Purpose::write && grant.key_is_read_only)
+        throw http::Error(403, "read_only", "This key may only read.");
+}
+
+}  // namespace
+
+Caller admit_to_account(const api::Exchange& exchange, Purpose purpose)
+{
+    auto grant = exchange.store.grant(exchange.key, "");
+    check_key(grant, exchange.request.client);
+    Caller caller{.grant = *std::move(grant), .account_id = 0};
+    caller.account_id = caller.grant.account_id;
+    if (const auto wanted = on_behalf_of(exchange)) {
+        const bool is_seen = caller.is_operator() ? exchange.store.has_account(*wanted)
+                                                  : *wanted == caller.account_id;
+        if (!is_seen) refuse_unknown_account(exchange.request.on_behalf_of);
+        caller.account_id = *wanted;
+    }
+    check_purpose(caller.grant, purpose);
+    exchange.turn.set_account(caller.account_id);
+    return caller;
+}
+
+Caller admit_operator(const api::Exchange& exchange, Purpose purpose)
+{
+    auto caller = admit_to_account(exchange, purpose);
+    if (!caller.is_operator())
+        throw http::Error(403, "operator_only", "This needs a key of the operator.");
+    return caller;
 }
 
 // A text that is not a domain name is looked up as the empty name, which no domain has.
@@ -37,7 +86,8 @@ Admitted admit(const api::Exchange& exchange, Purpose purpose)
     const auto& text = exchange.match.domain;
     auto domain = mailbox::Domain::parse(text);
     const std::string_view name = domain ? std::string_view{domain->name()} : "";
-    auto grant = exchange.store.grant(exchange.key, name);
+    const auto wanted = on_behalf_of(exchange);
+    auto grant = exchange.store.grant(exchange.key, name, wanted.value_or(0));
     if (grant && grant->domain_id == 0)
         exchange.trace.detail =
             exchange.store.has_domain(name) ? "foreign-domain" : "unknown-domain";

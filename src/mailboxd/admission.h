@@ -24,9 +24,23 @@ struct Admitted {
 // not well-formed.
 api_key::Key key_in(std::string_view authorization);
 
-// Admits a request that concerns the key's account and no domain in particular. Throws http::Error
-// 401 or 403.
-void admit_to_account(const api::Exchange& exchange);
+// A caller with a valid key, and the account that the request concerns.
+struct Caller {
+    grants::Grant grant;
+    std::int64_t account_id = 0;  // 0: all accounts; for the operator only
+    bool is_operator() const { return grant.key_is_of_operator; }
+};
+
+// Admits a request that concerns accounts, domains or keys as such. The account is the key's own;
+// the operator's is the one that X-Mailgun-On-Behalf-Of names. Throws http::Error 401 or 403, and
+// 404 if the header names no account, or one that the key may not see.
+Caller admit_to_account(const api::Exchange& exchange, Purpose purpose);
+
+// Admits a key of the operator only. Throws http::Error 401, 403 or 404.
+Caller admit_operator(const api::Exchange& exchange, Purpose purpose);
+
+// Throws the refusal for an account that the caller may not see, or that does not exist.
+[[noreturn]] void refuse_unknown_account(std::string_view id);
 
 // Admits a request to the domain in its path, and charges its work to the key's account. Throws
 // http::Error 401, 403 or 404. After a 404 the trace says what the answer must not: whether the

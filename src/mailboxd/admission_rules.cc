@@ -33,7 +33,7 @@ void check(const std::optional<grants::Grant>& grant, std::string_view client,
         throw http::Error(404, "domain_not_found", "Domain not found: " + std::string{domain});
     if (purpose == Purpose::read) return;
     if (grant->key_is_read_only) throw http::Error(403, "read_only", "This key may only read.");
-    if (!grant->domain_is_active)
+    if (!grant->domain_is_active && !grant->key_is_of_operator)
         throw http::Error(403, "suspended",
                           "The domain is suspended: its mailboxes can be listed, not changed.");
 }

@@ -155,11 +155,6 @@ json::Written members_of(const mailbox::Hosted& domain)
 
 }  // namespace
 
-std::string domain(const mailbox::Hosted& domain)
-{
-    return json::object({{"domain", members_of(domain)}});
-}
-
 std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items)
 {
     std::string array = "[";

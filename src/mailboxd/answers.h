@@ -24,7 +24,6 @@ std::string listing(std::int64_t total, const std::vector<mailbox::Mailbox>& ite
 // stored nowhere else.
 using Logins = std::vector<std::pair<std::string, std::string_view>>;
 std::string generated(std::string_view message, const Logins& logins);
-std::string domain(const mailbox::Hosted& domain);
 std::string domains(std::int64_t total, const std::vector<mailbox::Hosted>& items);
 
 // Returns a date in the original's form of RFC 2822 3.3: `Tue, 27 Sep 2011 20:24:22 GMT`.

@@ -1,10 +1,14 @@
 #include "mailboxd/api.h"
 
+#include <cctype>
 #include <exception>
+#include <stdexcept>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/log.h"
+#include "db/accounts.h"
 #include "mailboxd/admission.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/handlers.h"
@@ -34,6 +38,26 @@ http::Response refusal(int status, std::string_view message, std::string_view co
             .extra_header = header_for(status, code, trace.route)};
 }
 
+// The status of a refusal by db/accounts.h. A refusal that only mailboxctl can meet has no code, so
+// it would be a fault of ours here.
+int status_of(std::string_view code)
+{
+    if (code.empty()) throw std::logic_error("a refusal for mailboxctl");
+    if (code.ends_with("_not_found")) return 404;
+    if (code.starts_with("bad_")) return 400;
+    return 409;
+}
+
+// Returns the sentence as the API's begin. A name at the beginning stays as it is written.
+std::string capitalized(std::string text)
+{
+    for (const std::string_view word : {"a ", "an ", "the ", "there ", "another "}) {
+        if (text.starts_with(word))
+            text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    }
+    return text;
+}
+
 }  // namespace
 
 // A wrong method is refused only after the key has been read, so a caller without a key gets 401.
@@ -49,7 +73,12 @@ http::Response Api::answer(http::Raw raw, Trace& trace, turn::Turn& turn)
     const auto key = admission::key_in(request.authorization);
     trace.key_id = key.id();
     const auto operation = routes::operation_of(match);
-    return handlers::handle(operation, {request, match, key, config_, store_, pages_, turn, trace});
+    try {
+        return handlers::handle(operation,
+                                {request, match, key, config_, store_, pages_, turn, trace});
+    } catch (const admin::Refused& refused) {
+        throw http::Error(status_of(refused.code), refused.code, capitalized(refused.sentence));
+    }
 }
 
 http::Response Api::serve(http::Raw raw, Trace& trace, turn::Turn& turn)

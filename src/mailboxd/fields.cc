@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
-#include <limits>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,6 +9,7 @@
 #include "base/strings.h"
 #include "mail/password.h"
 #include "mailboxd/form.h"
+#include "mailboxd/provisioning_fields.h"
 
 namespace fields {
 namespace {
@@ -24,21 +23,6 @@ using mailbox::Domain;
 constexpr std::size_t kMaxMailboxesAtOnce = 100;
 
 // --- one parameter ----------------------------------------------------------------------
-
-// The parameter's value; nullptr if it is not given.
-const Secret* only(const Fields& fields, std::string_view name)
-{
-    const Secret* found = nullptr;
-    for (const auto& [field, value] : fields) {
-        if (field != name) continue;
-        if (found != nullptr) {
-            throw Error(400, "bad_parameter",
-                        "'" + std::string{name} + "' parameter is given more than once");
-        }
-        found = &value;
-    }
-    return found;
-}
 
 // All values of the parameter, in order.
 std::vector<std::string_view> all(const Fields& fields, std::string_view name)
@@ -63,20 +47,6 @@ std::string quoted(std::string_view name)
     const bool can_be_shown = !name.empty() && name.size() <= kMaxLength && strings::is_utf8(name)
                               && !strings::has_control_character(name);
     return can_be_shown ? "'" + std::string{name} + "'" : "a";
-}
-
-std::int64_t number(const Fields& fields, std::string_view name, std::int64_t fallback,
-                    std::int64_t greatest)
-{
-    const auto* given = only(fields, name);
-    if (given == nullptr) return fallback;
-    const auto value = strings::whole_number(given->text(), static_cast<std::uint64_t>(greatest));
-    if (!value) {
-        throw Error(400, name == "limit" ? "bad_limit" : "bad_skip",
-                    "'" + std::string{name} + "' parameter must be a whole number from 0 to "
-                        + std::to_string(greatest));
-    }
-    return static_cast<std::int64_t>(*value);
 }
 
 [[noreturn]] void refuse_missing(std::string_view parameter)
@@ -166,9 +136,10 @@ Fields of_query(const Request& request)
     Fields fields;
     http::parse_urlencoded(request.query, "query string", fields);
     form::join_arrays(fields, As::credentials);
-    if (has(fields, "password")) {
+    for (const std::string name : {"password", "smtp_password"}) {
+        if (!has(fields, name)) continue;
         throw Error(400, "password_in_url",
-                    "'password' parameter must be in the body: URLs are logged");
+                    "'" + name + "' parameter must be in the body: URLs are logged");
     }
     return fields;
 }
@@ -178,13 +149,6 @@ Fields of_list(const Request& request)
     auto fields = of_query(request);
     for (auto& field : form::parse(request)) fields.push_back(std::move(field));
     return fields;
-}
-
-store::Page page(const Fields& fields, const Config& config)
-{
-    return {
-        number(fields, "limit", std::min<std::int64_t>(100, config.max_limit), config.max_limit),
-        number(fields, "skip", 0, std::numeric_limits<std::int64_t>::max())};
 }
 
 store::Selection selection(const Fields& fields)
@@ -204,7 +168,7 @@ store::Selection selection(const Fields& fields)
                                           [](char c) { return (c & 0x80) == 0; });
         // A whole domain name in Unicode is searched in the form that the tables have.
         const auto domain = is_ascii ? std::nullopt : Domain::parse(part->text());
-        selection.part_of_name = domain ? domain->name() : strings::lower_case(part->text());
+        selection.begin_of_name = domain ? domain->name() : strings::lower_case(part->text());
     }
     if (const auto* state = only(fields, "state")) {
         selection.state = state->text();
@@ -251,15 +215,18 @@ void check_password(std::string_view text, const Address& owner, const Config& c
 NewMailboxes new_mailboxes(const Request& request, const Domain& domain, As as,
                            const Config& config)
 {
-    NewMailboxes wanted{.body = of_body(request, as), .addresses = {}, .passwords = {}};
+    NewMailboxes wanted{
+        .body = of_body(request, as), .addresses = {}, .passwords = {}, .settings = {}};
     const auto parameter = used_name(wanted.body, as);
     const auto names = all(wanted.body, parameter);
     if (names.empty()) refuse_missing(parameter);
     wanted.passwords = all(wanted.body, "password");
     // `system` is a parameter of the original.
     if (wanted.passwords.empty())
-        check_password_may_be_missing(request, wanted.body, as, {"mailbox", "login", "system"});
+        check_password_may_be_missing(request, wanted.body, as,
+                                      {"mailbox", "login", "system", "quota_bytes", "state"});
     check_counts(names.size(), wanted.passwords.size(), parameter);
+    wanted.settings = mailbox_settings(wanted.body, names.size());
     std::set<std::string> seen;
     for (std::size_t i = 0; i < names.size(); ++i) {
         auto parsed = address(names[i], domain, parameter);
@@ -274,13 +241,21 @@ NewMailboxes new_mailboxes(const Request& request, const Domain& domain, As as,
     return wanted;
 }
 
-NewPassword new_password(const Request& request, const Address& address, const Domain& domain,
-                         As as)
+MailboxChange mailbox_change(const Request& request, const Address& address, const Domain& domain,
+                             As as)
 {
+    using Password = MailboxChange::Password;
     const auto body = of_mailbox(request, address, domain, as);
-    if (const auto* given = only(body, "password")) return {Secret{given->text()}, true};
-    check_password_may_be_missing(request, body, as, {"mailbox", "login"});
-    return {Secret{}, false};
+    MailboxChange change;
+    change.settings = mailbox_settings(body);
+    if (const auto* given = only(body, "password")) {
+        change.password = Password::given;
+        change.given_password = Secret{given->text()};
+    } else if (!change.settings.quota_bytes && !change.settings.state) {
+        check_password_may_be_missing(request, body, as, {"mailbox", "login"});
+        change.password = Password::made;
+    }
+    return change;
 }
 
 Fields of_mailbox(const Request& request, const Address& address, const Domain& domain, As as)

@@ -12,19 +12,15 @@
 #include "db/mailboxes.h"
 #include "mail/address.h"
 #include "mailboxd/http.h"
+#include "mailboxd/parameters.h"
 
 namespace fields {
-
-using http::Fields;
 
 // Returns the fields of the query string. Throws if one is a password: proxies log URLs.
 Fields of_query(const http::Request& request);
 
 // Returns the parameters of a list, which stand in the query string or in the body of a GET.
 Fields of_list(const http::Request& request);
-
-// Returns the page that a list's parameters ask for.
-store::Page page(const Fields& fields, const Config& config);
 
 // Returns the selection that the original documents for its list of domains. Its
 // `include_subaccounts` changes nothing, because accounts have no subaccounts here.
@@ -45,17 +41,20 @@ struct NewMailboxes {
     Fields body;  // the passwords refer to it
     std::vector<mailbox::Address> addresses;
     std::vector<std::string_view> passwords;  // one for each address; empty: the service makes them
+    std::vector<store::MailboxSettings> settings;  // one for each address, without the password
 };
 NewMailboxes new_mailboxes(const http::Request& request, const mailbox::Domain& domain,
                            mailbox::As as, const Config& config);
 
-// The password that a PUT asks for.
-struct NewPassword {
-    Secret text;
-    bool is_given;  // false: the service makes it
+// What a PUT asks for. Throws 400 if that is nothing.
+struct MailboxChange {
+    enum class Password { stays, given, made };
+    Password password = Password::stays;
+    Secret given_password;
+    store::MailboxSettings settings;  // without the password
 };
-NewPassword new_password(const http::Request& request, const mailbox::Address& address,
-                         const mailbox::Domain& domain, mailbox::As as);
+MailboxChange mailbox_change(const http::Request& request, const mailbox::Address& address,
+                             const mailbox::Domain& domain, mailbox::As as);
 
 // Refuses a request about the mailbox in the path that names another mailbox in a parameter,
 // because the caller may mean that one. Returns the fields of the body.

@@ -1,6 +1,7 @@
 #include "mailboxd/form.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -20,20 +21,32 @@ namespace {
 
 enum class Wanted { any, all };
 
+// The parameters that an object of an array may have or not.
+constexpr std::array<std::string_view, 2> kSettings{"quota_bytes", "state"};
+
+bool is_setting(std::string_view name)
+{
+    return std::find(kSettings.begin(), kSettings.end(), name) != kSettings.end();
+}
+
 void take_object(const json::Document::Object& object, Wanted wanted, http::Fields& fields,
                  mailbox::As as)
 {
     if (!object.is_object)
         refuse_json("The JSON body must be an object, or on POST an array of objects.");
     std::set<std::string_view> names;
-    for (const auto& [name, text] : object.members) {
+    for (const auto& [name, text, scalar, is_list] : object.members) {
         const bool is_ours = name == "mailbox" || name == "password"
                              || (name == "login" && as == mailbox::As::credentials);
         if (!names.insert(name).second) {
             refuse_json("The JSON body has a member twice: '" + std::string{name} + "'.");
         }
         if (is_ours && !text) refuse_json("'" + std::string{name} + "' must be a JSON string.");
-        fields.emplace_back(name, Secret{is_ours ? *text : std::string_view{}});
+        if (is_setting(name) && !text && scalar.empty())
+            refuse_json("'" + std::string{name} + "' must be a JSON string or number.");
+        // A list is named as in a form, so that no reader takes it for one value.
+        fields.emplace_back(std::string{name} + (is_list ? "[]" : ""),
+                            Secret{text ? *text : std::string_view{scalar}});
     }
     if (wanted == Wanted::any) return;
     if (as == mailbox::As::mailbox) {
@@ -41,6 +54,29 @@ void take_object(const json::Document::Object& object, Wanted wanted, http::Fiel
             refuse_json("Each object of the JSON array must have 'mailbox' and 'password'.");
     } else if (names.count("mailbox") + names.count("login") == 0) {
         refuse_json("Each object of the JSON array must have 'login'.");
+    }
+}
+
+// Writes the settings of an array's objects anew, so that there are as many of each as objects: an
+// empty one where an object does not have it. A setting that no object has stays away.
+void fill_settings(const std::vector<json::Document::Object>& objects, http::Fields& fields)
+{
+    std::erase_if(fields, [](const auto& field) { return is_setting(field.first); });
+    for (const auto setting : kSettings) {
+        http::Fields all;
+        bool is_given = false;
+        for (const auto& object : objects) {
+            const auto found =
+                std::find_if(object.members.begin(), object.members.end(),
+                             [&](const auto& member) { return member.name == setting; });
+            const bool has_it = found != object.members.end();
+            is_given = is_given || has_it;
+            const std::string_view value =
+                !has_it ? std::string_view{} : found->text.value_or(found->scalar);
+            all.emplace_back(setting, Secret{value});
+        }
+        if (!is_given) continue;
+        for (auto& field : all) fields.push_back(std::move(field));
     }
 }
 
@@ -54,7 +90,9 @@ void parse_json(std::string_view text, Arrays arrays, http::Fields& fields, mail
     if (document->is_array() && arrays == Arrays::refused)
         refuse_json("The JSON body must be an object here.");
     const auto wanted = document->is_array() ? Wanted::all : Wanted::any;
-    for (const auto& object : document->objects()) take_object(object, wanted, fields, as);
+    const auto objects = document->objects();
+    for (const auto& object : objects) take_object(object, wanted, fields, as);
+    if (wanted == Wanted::all) fill_settings(objects, fields);
 }
 
 namespace {
@@ -211,7 +249,8 @@ void parse_multipart(std::string_view body, std::string_view boundary_text, http
 // Empty for all other fields.
 std::string_view repeatable_parameter(std::string_view name, mailbox::As as)
 {
-    for (const std::string_view parameter : {"mailbox", "password", "login"}) {
+    for (const std::string_view parameter :
+         {"mailbox", "password", "login", "quota_bytes", "state"}) {
         if (parameter == "login" && as != mailbox::As::credentials) continue;
         if (name == parameter || (name.starts_with(parameter) && name[parameter.size()] == '['))
             return parameter;
@@ -275,6 +314,9 @@ void join_arrays(http::Fields& fields, mailbox::As as)
     if (!has_numbers) return;
     std::optional<std::vector<std::size_t>> expected;
     for (auto& [parameter, repeated] : all) {
+        // One setting may be for all mailboxes.
+        if (is_setting(parameter) && repeated.numbered.empty() && repeated.places.size() == 1)
+            continue;
         if (repeated.numbered.size() != repeated.places.size()) {
             refuse_array(
                 "'" + std::string{parameter}

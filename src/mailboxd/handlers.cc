@@ -11,10 +11,21 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "db/mailbox_search.h"
 #include "mail/password.h"
+#include "mailboxd/account_handlers.h"
 #include "mailboxd/admission.h"
 #include "mailboxd/answers.h"
+#include "mailboxd/change.h"
+#include "mailboxd/deleted_handlers.h"
+#include "mailboxd/domain_handlers.h"
 #include "mailboxd/fields.h"
+#include "mailboxd/key_handlers.h"
+#include "mailboxd/mailbox_handlers.h"
+#include "mailboxd/once.h"
+#include "mailboxd/provisioning_answers.h"
+#include "mailboxd/provisioning_fields.h"
+#include "mailboxd/report_handlers.h"
 
 namespace handlers {
 namespace {
@@ -25,16 +36,6 @@ using http::Error;
 using http::Response;
 using mailbox::Address;
 using mailbox::As;
-
-store::Actor actor(const Exchange& exchange)
-{
-    return {exchange.key.id(), exchange.request.client};
-}
-
-[[noreturn]] void refuse_missing_mailbox(const Address& address)
-{
-    throw Error(404, "mailbox_not_found", "Mailbox not found: " + address.text());
-}
 
 // --- list -------------------------------------------------------------------------------
 
@@ -50,6 +51,7 @@ std::optional<Response> granted_listing(const Exchange& exchange, const pages::L
     const auto* kept = exchange.pages.find(request);
     if (kept != nullptr && exchange.store.confirm(exchange.key, kept->version))
         return Response{.body = kept->body};
+    if (!request.prefix.empty()) return std::nullopt;
     const auto found = exchange.store.list(exchange.key, request.domain, request.page);
     if (!found) return std::nullopt;
     auto response = listing(found->listing, request.domain, request.as);
@@ -57,12 +59,40 @@ std::optional<Response> granted_listing(const Exchange& exchange, const pages::L
     return response;
 }
 
+// Lists the mailboxes that a prefix matches. The page is kept if Store::confirm() can confirm it,
+// which is not so for a key with conditions.
+Response matches(const Exchange& exchange, const grants::Grant& grant,
+                 const pages::ListRequest& request)
+{
+    const auto found = db::reading(exchange.store.session(), [&](db::Connection& connection) {
+        return store::search(connection, grant.domain_id, request.prefix, request.page);
+    });
+    auto response = listing(found.listing, request.domain, request.as);
+    const bool has_conditions = grant.key_is_of_operator || !grant.key_addresses.empty();
+    if (!has_conditions && exchange.request.on_behalf_of.empty())
+        exchange.pages.keep({.request = request, .version = found.version, .body = response.body});
+    return response;
+}
+
+Response detailed_listing(const Exchange& exchange, const grants::Grant& grant,
+                          const pages::ListRequest& request)
+{
+    auto& store = exchange.store;
+    const auto found = request.prefix.empty()
+                           ? store.details(grant.domain_id, request.domain, request.page)
+                           : db::reading(store.session(),
+                                         [&](db::Connection& connection) {
+        return store::search_details(connection, grant.domain_id, request.prefix, request.page);
+                             });
+    return {.body = answers::detailed_listing(found, request.domain.text(), request.as)};
+}
+
 // Before a wrong parameter is refused, the key is checked: a caller without a valid key learns only
 // that.
-store::Page page_of(const Exchange& exchange)
+fields::Selected selected(const Exchange& exchange)
 {
     try {
-        return fields::page(fields::of_list(exchange.request), exchange.config);
+        return fields::selected(fields::of_list(exchange.request), exchange.config);
     } catch (const Error&) {
         admission::admit(exchange, Purpose::read);
         throw;
@@ -71,17 +101,26 @@ store::Page page_of(const Exchange& exchange)
 
 Response list_mailboxes(const Exchange& exchange)
 {
-    const auto page = page_of(exchange);
-    const auto as = exchange.match.path->as;
-    if (auto named = mailbox::Domain::parse(exchange.match.domain)) {
-        auto answer = granted_listing(exchange, {.key_sha256 = exchange.key.sha256(),
-                                                 .domain = *std::move(named),
-                                                 .as = as,
-                                                 .page = page});
-        if (answer) return *std::move(answer);
+    const auto [page, prefix, has_details] = selected(exchange);
+    const auto request_for = [&](mailbox::Domain domain) {
+        return pages::ListRequest{.key_sha256 = exchange.key.sha256(),
+                                  .domain = std::move(domain),
+                                  .as = exchange.match.path->as,
+                                  .page = page,
+                                  .prefix = prefix,
+                                  .has_details = has_details};
+    };
+    auto named = mailbox::Domain::parse(exchange.match.domain);
+    // The common case does not look at the header.
+    if (named && !has_details && exchange.request.on_behalf_of.empty()) {
+        if (auto answer = granted_listing(exchange, request_for(*std::move(named))))
+            return *std::move(answer);
     }
     const auto [grant, domain] = admission::admit(exchange, Purpose::read);
-    return listing(exchange.store.page(grant.domain_id, domain, page), domain, as);
+    const auto request = request_for(domain);
+    if (has_details) return detailed_listing(exchange, grant, request);
+    if (!prefix.empty()) return matches(exchange, grant, request);
+    return listing(exchange.store.page(grant.domain_id, domain, page), domain, request.as);
 }
 
 // --- create -----------------------------------------------------------------------------
@@ -91,6 +130,8 @@ void expect_created(const Exchange& exchange, const store::Created& done)
     switch (done.outcome) {
     case store::Created::Outcome::already_exists:
         throw Error(409, "mailbox_exists", store::sentence(done));
+    case store::Created::Outcome::name_is_suspended:
+        throw Error(403, "suspended", store::sentence(done));
     case store::Created::Outcome::domain_is_full:
     case store::Created::Outcome::account_is_full:
         throw Error(409, "allowance_used_up", store::sentence(done));
@@ -124,13 +165,12 @@ std::vector<Secret> generated_passwords(const Exchange& exchange,
 
 // Hashes the passwords, which is the expensive part: it waits for its turn before each hash. After
 // a pause, goes on after the last hash that was made.
-std::vector<store::NewMailbox> hashed(const Exchange& exchange,
-                                      const std::vector<Address>& addresses,
+std::vector<store::NewMailbox> hashed(const Exchange& exchange, const fields::NewMailboxes& wanted,
                                       const std::vector<std::string_view>& passwords,
                                       bool are_generated)
 {
     auto& turn = exchange.turn;
-    const auto count = addresses.size();
+    const auto count = wanted.addresses.size();
     while (turn.hashes().size() < count) {
         const auto next = turn.hashes().size();
         turn.wait_for_hash(count - next);
@@ -142,9 +182,25 @@ std::vector<store::NewMailbox> hashed(const Exchange& exchange,
     std::vector<store::NewMailbox> mailboxes;
     for (std::size_t i = 0; i < count; ++i) {
         const auto& made = turn.hashes()[i];
-        mailboxes.push_back({addresses[i], made.substr(0, made.find(kBeforePassword))});
+        mailboxes.push_back({.address = wanted.addresses[i],
+                             .password_hash = made.substr(0, made.find(kBeforePassword)),
+                             .quota_bytes = wanted.settings[i].quota_bytes,
+                             .state = wanted.settings[i].state});
     }
     return mailboxes;
+}
+
+// `generated`: the passwords that the service made; empty: the caller sent his own.
+std::string created(const std::vector<Address>& addresses, const std::vector<Secret>& generated,
+                    As as)
+{
+    const auto message = "Created " + std::to_string(addresses.size())
+                         + (as == As::credentials ? " credentials pair(s)" : " mailboxes");
+    if (generated.empty()) return answers::message(message);
+    answers::Logins logins;
+    for (std::size_t i = 0; i < generated.size(); ++i)
+        logins.emplace_back(addresses[i].text(), generated[i].text());
+    return answers::generated(message, logins);
 }
 
 // A request that the tables would refuse is refused before the hashing.
@@ -153,58 +209,28 @@ Response create_mailboxes(const Exchange& exchange)
     const auto as = exchange.match.path->as;
     const auto [grant, domain] = admission::admit(exchange, Purpose::write);
     const auto wanted = fields::new_mailboxes(exchange.request, domain, as, exchange.config);
+    for (const auto& settings : wanted.settings) check_settings_are_allowed(grant, settings);
     const bool are_generated = wanted.passwords.empty();
     const auto generated =
         are_generated ? generated_passwords(exchange, wanted.addresses) : std::vector<Secret>{};
     auto passwords = wanted.passwords;
     for (const auto& password : generated) passwords.push_back(password.text());
-    if (exchange.turn.hashes().empty())
-        expect_created(exchange, exchange.store.foresee(grant, wanted.addresses));
-    const auto mailboxes = hashed(exchange, wanted.addresses, passwords, are_generated);
-    expect_created(exchange, exchange.store.create(grant, mailboxes, actor(exchange)));
-    const auto message = "Created " + std::to_string(wanted.addresses.size())
-                         + (as == As::credentials ? " credentials pair(s)" : " mailboxes");
-    if (!are_generated) return {.body = answers::message(message)};
-    answers::Logins logins;
-    for (std::size_t i = 0; i < generated.size(); ++i)
-        logins.emplace_back(wanted.addresses[i].text(), generated[i].text());
-    return {.body = answers::generated(message, logins)};
+    return once::answered(exchange, wanted.body, [&](const once::Once& once) -> Response {
+        if (exchange.turn.hashes().empty())
+            expect_created(exchange, exchange.store.foresee(grant, wanted.addresses));
+        const auto mailboxes = hashed(exchange, wanted, passwords, are_generated);
+        const auto body = created(wanted.addresses, generated, as);
+        expect_created(
+            exchange,
+            exchange.store.create(
+                grant, mailboxes, api::actor_of(exchange),
+                {.first = [&](db::Connection& connection) { once.claim(connection); },
+                 .last = [&](db::Connection& connection) { once.keep(connection, body); }}));
+        return {.body = body};
+    });
 }
 
-// --- change and delete ------------------------------------------------------------------
-
-Response change_password(const Exchange& exchange)
-{
-    const auto as = exchange.match.path->as;
-    const auto [grant, domain] = admission::admit(exchange, Purpose::write);
-    const auto address = fields::address_in_path(exchange.match.mailbox, domain, as);
-    auto password = fields::new_password(exchange.request, address, domain, as);
-    if (!password.is_given) password.text = password::generate(address, exchange.config);
-    fields::check_password(password.text.text(), address, exchange.config);
-    if (!exchange.store.has_mailbox(grant, address)) refuse_missing_mailbox(address);
-    exchange.turn.wait_for_hash(1);
-    const auto hash = password::hash(password.text.text(), exchange.config);
-    exchange.turn.end_hashing();
-    if (exchange.store.change_password(grant, address, hash, actor(exchange))
-        == store::Changed::no_such_mailbox)
-        refuse_missing_mailbox(address);
-    constexpr std::string_view kChanged = "Password changed";
-    if (password.is_given) return {.body = answers::message(kChanged)};
-    return {.body = answers::generated(kChanged, {{address.text(), password.text.text()}})};
-}
-
-Response delete_mailbox(const Exchange& exchange)
-{
-    const auto as = exchange.match.path->as;
-    const auto [grant, domain] = admission::admit(exchange, Purpose::write);
-    const auto address = fields::address_in_path(exchange.match.mailbox, domain, as);
-    fields::of_mailbox(exchange.request, address, domain, as);
-    if (exchange.store.remove(grant, address, actor(exchange)) == store::Changed::no_such_mailbox)
-        refuse_missing_mailbox(address);
-    const auto* const message =
-        as == As::credentials ? "Credentials have been deleted" : "Mailbox has been deleted";
-    return {.body = answers::deleted(message, address.text())};
-}
+// --- delete all -------------------------------------------------------------------------
 
 // Works only where the domain allows it. A slash after the collection may be a login that was left
 // empty, so it must not delete everything. The deletion may begin transactions for half of the
@@ -216,7 +242,7 @@ Response delete_all_mailboxes(const Exchange& exchange)
     fields::expect_none(exchange.request, exchange.match.path->as);
     const auto last_begin = std::chrono::steady_clock::now()
                             + std::chrono::milliseconds{exchange.config.request_deadline} / 2;
-    const auto done = exchange.store.remove_all(grant, domain, actor(exchange), last_begin);
+    const auto done = exchange.store.remove_all(grant, domain, api::actor_of(exchange), last_begin);
     if (!done.is_all) {
         throw Error(
             503, "not_finished",
@@ -227,24 +253,6 @@ Response delete_all_mailboxes(const Exchange& exchange)
                                   {"count", done.removed}})};
 }
 
-// --- domains ----------------------------------------------------------------------------
-
-Response list_domains(const Exchange& exchange)
-{
-    admission::admit_to_account(exchange);
-    const auto given = fields::of_list(exchange.request);
-    const auto page = fields::page(given, exchange.config);
-    const auto domains = exchange.store.domains(exchange.key.id(), page, fields::selection(given));
-    return {.body = answers::domains(domains.total, domains.items)};
-}
-
-Response show_domain(const Exchange& exchange)
-{
-    const auto [grant, domain] = admission::admit(exchange, Purpose::read);
-    return {.body =
-                answers::domain({domain.text(), grant.domain_created_at, grant.domain_is_active})};
-}
-
 }  // namespace
 
 http::Response handle(routes::Operation operation, const api::Exchange& exchange)
@@ -253,11 +261,31 @@ http::Response handle(routes::Operation operation, const api::Exchange& exchange
     switch (operation) {
     case Operation::list_mailboxes: return list_mailboxes(exchange);
     case Operation::create_mailboxes: return create_mailboxes(exchange);
-    case Operation::change_password: return change_password(exchange);
+    case Operation::show_mailbox: return show_mailbox(exchange);
+    case Operation::change_mailbox: return change_mailbox(exchange);
     case Operation::delete_mailbox: return delete_mailbox(exchange);
     case Operation::delete_all_mailboxes: return delete_all_mailboxes(exchange);
+    case Operation::list_deleted: return list_deleted(exchange);
+    case Operation::restore_mailbox: return restore_mailbox(exchange);
     case Operation::list_domains: return list_domains(exchange);
     case Operation::show_domain: return show_domain(exchange);
+    case Operation::create_domain: return create_domain(exchange);
+    case Operation::change_domain: return change_domain(exchange);
+    case Operation::verify_domain: return verify_domain(exchange);
+    case Operation::delete_domain: return delete_domain(exchange);
+    case Operation::show_tracking: return show_tracking(exchange);
+    case Operation::list_accounts: return list_accounts(exchange);
+    case Operation::create_account: return create_account(exchange);
+    case Operation::delete_account: return delete_account(exchange);
+    case Operation::show_account: return show_account(exchange);
+    case Operation::change_account: return change_account(exchange);
+    case Operation::disable_account: return disable_account(exchange);
+    case Operation::enable_account: return enable_account(exchange);
+    case Operation::list_keys: return list_keys(exchange);
+    case Operation::create_key: return create_key(exchange);
+    case Operation::delete_key: return delete_key(exchange);
+    case Operation::show_usage: return show_usage(exchange);
+    case Operation::show_audit: return show_audit(exchange);
     }
     throw std::logic_error("a route without a handler");
 }

@@ -53,6 +53,7 @@ std::string_view reason(int status)
     case 409: return "Conflict";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
+    case 422: return "Unprocessable Content";
     case 503: return "Service Unavailable";
     case 504: return "Gateway Timeout";
     default: return "Internal Server Error";
@@ -71,7 +72,9 @@ Request parse(Raw raw)
             raw.content_encoding,
             decoded_path(raw.target.substr(0, question)),
             raw.target.substr(std::min(question + 1, raw.target.size())),
-            std::move(raw.body)};
+            std::move(raw.body),
+            raw.on_behalf_of,
+            raw.idempotency_key};
 }
 
 Secret percent_decoded(std::string_view text, Plus plus, std::string_view where)

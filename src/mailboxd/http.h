@@ -34,6 +34,8 @@ struct Raw {
     std::string_view content_encoding = {};
     std::string_view client;  // REMOTE_ADDR
     Secret body;
+    std::string_view on_behalf_of = {};     // X-Mailgun-On-Behalf-Of
+    std::string_view idempotency_key = {};  // Idempotency-Key
 };
 
 using Fields = std::vector<std::pair<std::string, Secret>>;
@@ -47,6 +49,8 @@ struct Request {
     std::vector<std::string> path;  // decoded segments, at least one
     std::string_view query;         // as the client sent it, without the question mark
     Secret body;
+    std::string_view on_behalf_of;     // the id of an account; empty: the header is missing
+    std::string_view idempotency_key;  // empty: the header is missing
 };
 
 // Throws Error 400 if the path is not absolute, or if a segment has invalid percent-encoding,

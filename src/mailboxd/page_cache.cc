@@ -30,7 +30,8 @@ std::int64_t Pages::size(const Kept& page)
     constexpr std::int64_t kOverhead = 200;
     const auto& request = page.request;
     const auto texts = request.key_sha256.size() + request.domain.name().size()
-                       + request.domain.text().size() + page.body.capacity();
+                       + request.domain.text().size() + request.prefix.size()
+                       + page.body.capacity();
     return static_cast<std::int64_t>(texts) + kOverhead;
 }
 

@@ -25,6 +25,11 @@ struct ListRequest {
     mailbox::Domain domain;  // with the spelling that the answer repeats
     mailbox::As as;
     store::Page page;
+    std::string prefix = {};  // of the local part; empty: any
+    // Whether it shows the details of each mailbox. Such a page is never kept: logins, deliveries
+    // and quotas change without a new version of the domain. It is a member all the same, so that
+    // no request with details finds a page without them.
+    bool has_details = false;
 
     auto operator<=>(const ListRequest&) const = default;
 };

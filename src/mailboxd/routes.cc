@@ -33,11 +33,12 @@ Path row(std::string_view pattern, Versions versions, As as, std::vector<Method>
 // The original's base was /v2 and later /v3. Its clients request domains under /v4 too.
 const Versions kOfMailboxes{"v2", "v3"};
 const Versions kOfDomains{"v2", "v3", "v4"};
+const Versions kNone;  // the version is part of the pattern
 
 // What a request's segments say if they fit a pattern.
 struct Fit {
     std::string domain;
-    std::string mailbox;
+    std::string item;
     bool has_trailing_slash = false;
 };
 
@@ -59,7 +60,7 @@ std::optional<Fit> fit(std::string_view pattern, Segments::const_iterator begin,
         if (segment == end || segment->empty() || (is_collection && part != *segment))
             return std::nullopt;
         if (part == "<domain>") fit.domain = *segment;
-        else if (!is_collection) fit.mailbox = *segment;
+        else if (!is_collection) fit.item = *segment;
         ++segment;
     }
     fit.has_trailing_slash = is_collection && end - segment == 1 && segment->empty();
@@ -90,15 +91,43 @@ const std::vector<Path>& all()
         row("/<domain>/mailboxes", kOfMailboxes, As::mailbox,
             {{"GET", Operation::list_mailboxes}, {"POST", Operation::create_mailboxes}}),
         row("/<domain>/mailboxes/<mailbox>", kOfMailboxes, As::mailbox,
-            {{"PUT", Operation::change_password}, {"DELETE", Operation::delete_mailbox}}),
+            {{"GET", Operation::show_mailbox},
+             {"PUT", Operation::change_mailbox},
+             {"DELETE", Operation::delete_mailbox}}),
+        row("/<domain>/deleted", kOfMailboxes, As::mailbox, {{"GET", Operation::list_deleted}}),
+        row("/<domain>/deleted/<id>/restore", kOfMailboxes, As::mailbox,
+            {{"POST", Operation::restore_mailbox}}),
         row("/domains/<domain>/credentials", kOfDomains, As::credentials,
             {{"GET", Operation::list_mailboxes},
              {"POST", Operation::create_mailboxes},
              {"DELETE", Operation::delete_all_mailboxes, In::some_domains}}),
         row("/domains/<domain>/credentials/<login>", kOfDomains, As::credentials,
-            {{"PUT", Operation::change_password}, {"DELETE", Operation::delete_mailbox}}),
-        row("/domains", kOfDomains, As::credentials, {{"GET", Operation::list_domains}}),
-        row("/domains/<domain>", kOfDomains, As::credentials, {{"GET", Operation::show_domain}}),
+            {{"PUT", Operation::change_mailbox}, {"DELETE", Operation::delete_mailbox}}),
+        row("/domains", kOfDomains, As::credentials,
+            {{"GET", Operation::list_domains}, {"POST", Operation::create_domain}}),
+        row("/domains/<domain>", kOfDomains, As::credentials,
+            {{"GET", Operation::show_domain},
+             {"PUT", Operation::change_domain},
+             {"DELETE", Operation::delete_domain}}),
+        row("/domains/<domain>/verify", kOfDomains, As::credentials,
+            {{"PUT", Operation::verify_domain}}),
+        row("/domains/<domain>/tracking", kOfDomains, As::credentials,
+            {{"GET", Operation::show_tracking}}),
+        row("/v5/accounts/subaccounts", kNone, As::mailbox,
+            {{"GET", Operation::list_accounts},
+             {"POST", Operation::create_account},
+             {"DELETE", Operation::delete_account}}),
+        row("/v5/accounts/subaccounts/<id>", kNone, As::mailbox,
+            {{"GET", Operation::show_account}, {"PUT", Operation::change_account}}),
+        row("/v5/accounts/subaccounts/<id>/disable", kNone, As::mailbox,
+            {{"POST", Operation::disable_account}}),
+        row("/v5/accounts/subaccounts/<id>/enable", kNone, As::mailbox,
+            {{"POST", Operation::enable_account}}),
+        row("/v1/keys", kNone, As::mailbox,
+            {{"GET", Operation::list_keys}, {"POST", Operation::create_key}}),
+        row("/v1/keys/<id>", kNone, As::mailbox, {{"DELETE", Operation::delete_key}}),
+        row("/v1/usage", kNone, As::mailbox, {{"GET", Operation::show_usage}}),
+        row("/v1/audit", kNone, As::mailbox, {{"GET", Operation::show_audit}}),
     };
     return paths;
 }
@@ -113,7 +142,7 @@ Match find(const std::vector<std::string>& path, std::string_view method)
         const auto at = std::find_if(methods.begin(), methods.end(),
                                      [&](const Method& each) { return each.name == name; });
         return {&candidate, at == methods.end() ? nullptr : &*at, std::move(found->domain),
-                std::move(found->mailbox), found->has_trailing_slash};
+                std::move(found->item), found->has_trailing_slash};
     }
     throw http::Error(404, "not_found", "Not found");
 }

@@ -15,11 +15,31 @@ namespace routes {
 enum class Operation {
     list_mailboxes,
     create_mailboxes,
-    change_password,
+    show_mailbox,
+    change_mailbox,
     delete_mailbox,
     delete_all_mailboxes,
+    list_deleted,
+    restore_mailbox,
     list_domains,
     show_domain,
+    create_domain,
+    change_domain,
+    verify_domain,
+    delete_domain,
+    show_tracking,
+    list_accounts,
+    create_account,
+    delete_account,
+    show_account,
+    change_account,
+    disable_account,
+    enable_account,
+    list_keys,
+    create_key,
+    delete_key,
+    show_usage,
+    show_audit,
 };
 
 struct Method {
@@ -47,7 +67,7 @@ struct Match {
     const Path* path;      // never nullptr
     const Method* method;  // nullptr: the path does not have the request's method
     std::string domain;    // the segment for <domain>; empty: the pattern has none
-    std::string mailbox;   // the segment for <mailbox> or <login>; empty: the pattern has none
+    std::string item;  // the segment for <mailbox>, <login> or <id>; empty: the pattern has none
     bool has_trailing_slash;
 };
 

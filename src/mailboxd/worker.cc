@@ -398,7 +398,9 @@ private:
                            .content_type = parameter(request, "CONTENT_TYPE"),
                            .content_encoding = parameter(request, "HTTP_CONTENT_ENCODING"),
                            .client = parameter(request, "REMOTE_ADDR"),
-                           .body = std::move(body)},
+                           .body = std::move(body),
+                           .on_behalf_of = parameter(request, "HTTP_X_MAILGUN_ON_BEHALF_OF"),
+                           .idempotency_key = parameter(request, "HTTP_IDEMPOTENCY_KEY")},
                           trace, turn);
     }
 
