@@ -84,7 +84,7 @@ api_key::Key add_key(Database& database, const std::string& account)
 {
     auto connection = database.connect();
     admin::NewKey wanted;
-    wanted.account = account;
+    wanted.account_id = admin::Admin{connection}.account_id(account);
     return admin::Admin{connection}.add_key(wanted);
 }
 

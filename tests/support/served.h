@@ -38,6 +38,8 @@ struct Call {
     std::string type{};
     std::string body{};
     std::string encoding{};
+    std::string on_behalf_of{};
+    std::string idempotency_key{};
 };
 
 // Returns for example `200 {...}`, without the newline that every body ends with.
@@ -76,7 +78,9 @@ struct Served : database::Tenant {
                              .content_type = call.type,
                              .content_encoding = call.encoding,
                              .client = client,
-                             .body = Secret{call.body}},
+                             .body = Secret{call.body},
+                             .on_behalf_of = call.on_behalf_of,
+                             .idempotency_key = call.idempotency_key},
                             trace, turn);
     }
     http::Response serve(const Call& call) { return serve(call, basic("api:" + key.text())); }

@@ -146,7 +146,7 @@ const Suspension kSuspensions[] = {
 
 BOOST_DATA_TEST_CASE_F(House, a_mailbox_changes_its_state, data::make(kSuspensions), row)
 {
-    life::set_state(connection, address("alice"), row.state);
+    life::Changes{connection}.set_state(address("alice"), row.state);
     BOOST_TEST(of_alice() == row.text + (row.ends_sessions ? " 2 -" : " 1 -"));
     BOOST_TEST(session_ends("alice") == (row.ends_sessions ? 1 : 0));
     BOOST_TEST(changes() == (Strings{row.action + " alice"}), per_element());
@@ -156,11 +156,10 @@ BOOST_DATA_TEST_CASE_F(House, a_mailbox_changes_its_state, data::make(kSuspensio
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_that_is_not_there_has_no_state, House)
 {
-    BOOST_CHECK_THROW(life::set_state(connection, address("carol"), State::disabled),
+    BOOST_CHECK_THROW(life::Changes{connection}.set_state(address("carol"), State::disabled),
                       admin::Refused);
     BOOST_CHECK_THROW(
-        life::set_state(
-            connection,
+        life::Changes{connection}.set_state(
             mailbox::Address::parse("alice", mailbox::Domain::parse("absent.example").value()),
             State::disabled),
         admin::Refused);
@@ -171,14 +170,14 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_that_is_not_there_has_no_state, House)
 
 BOOST_FIXTURE_TEST_CASE(a_mailbox_gets_a_quota, House)
 {
-    life::set_quota(connection, address("alice"), 4096);
+    life::Changes{connection}.set_quota(address("alice"), 4096);
     BOOST_TEST(of_alice() == "active 1 4096");
-    life::set_quota(connection, address("alice"), 0);
+    life::Changes{connection}.set_quota(address("alice"), 0);
     BOOST_TEST(of_alice() == "active 1 0");
-    life::set_quota(connection, address("alice"), std::nullopt);
+    life::Changes{connection}.set_quota(address("alice"), std::nullopt);
     BOOST_TEST(of_alice() == "active 1 -");
     BOOST_TEST(changes() == (Strings{"quota alice", "quota alice", "quota alice"}), per_element());
-    BOOST_CHECK_THROW(life::set_quota(connection, address("carol"), 1), admin::Refused);
+    BOOST_CHECK_THROW(life::Changes{connection}.set_quota(address("carol"), 1), admin::Refused);
 }
 
 // --- restoring ------------------------------------------------------------------------
@@ -237,7 +236,8 @@ struct Restoring : House {
                 return sentence.find(word) != std::string::npos;
             });
         };
-        BOOST_CHECK_EXCEPTION(life::restore(connection, wanted, kGrace), admin::Refused, has_words);
+        BOOST_CHECK_EXCEPTION(life::Changes{connection}.restore(wanted, kGrace), admin::Refused,
+                              has_words);
         BOOST_TEST(everything() == before, per_element());
     }
     life::Restoring alice() const { return {.address = address("alice")}; }
@@ -264,7 +264,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restoring)
         " quota_bytes = 7 WHERE storage_id = ?",
         {id});
     deleted("alice");
-    const auto was = life::restore(connection, alice(), kGrace);
+    const auto was = life::Changes{connection}.restore(alice(), kGrace);
     BOOST_TEST(was.storage_id == id);
     BOOST_TEST(was.state == "no_login");
     BOOST_TEST(was.size_bytes == 5);
@@ -282,7 +282,7 @@ BOOST_FIXTURE_TEST_CASE(all_of_it_comes_back, Restoring)
 BOOST_FIXTURE_TEST_CASE(without_a_quota_of_its_own, Restoring)
 {
     deleted("alice");
-    life::restore(connection, alice(), kGrace);
+    life::Changes{connection}.restore(alice(), kGrace);
     BOOST_TEST(of_alice() == "active 2 -");
 }
 
@@ -292,7 +292,7 @@ BOOST_FIXTURE_TEST_CASE(again_and_again, Restoring)
     std::int64_t last = generation("alice");
     for (int i = 0; i < 3; ++i) {
         deleted("alice");
-        life::restore(connection, alice(), kGrace);
+        life::Changes{connection}.restore(alice(), kGrace);
         BOOST_TEST(generation("alice") > last);
         last = generation("alice");
     }
@@ -309,7 +309,7 @@ BOOST_FIXTURE_TEST_CASE(beside_another_of_that_name, Restoring)
     wanted.name = address("bob");
     check_refused(wanted, {address("bob").text(), "already"});
     wanted.name = address("alice-old");
-    life::restore(connection, wanted, kGrace);
+    life::Changes{connection}.restore(wanted, kGrace);
     BOOST_TEST(storage_id("alice") == young);
     BOOST_TEST(storage_id("alice-old") == old);
     BOOST_TEST(password("alice-old") == "{PLAIN}first");
@@ -328,14 +328,14 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_several_or_the_one_that_is_named, Restoring)
     database.execute("UPDATE deleted_mailbox SET purged_at = 1 WHERE storage_id = ?", {ids[2]});
     auto wanted = alice();
     wanted.name = address("one");
-    BOOST_TEST(life::restore(connection, wanted, kGrace).storage_id == ids[1]);
+    BOOST_TEST(life::Changes{connection}.restore(wanted, kGrace).storage_id == ids[1]);
     wanted.name = address("two");
     wanted.storage_id = std::string(32, '0');
     check_refused(wanted, {wanted.storage_id, "--deleted"});
     wanted.storage_id = ids[2];
     check_refused(wanted, {"being removed"});
     wanted.storage_id = ids[0];
-    BOOST_TEST(life::restore(connection, wanted, kGrace).storage_id == ids[0]);
+    BOOST_TEST(life::Changes{connection}.restore(wanted, kGrace).storage_id == ids[0]);
     check_counters();
 }
 
@@ -351,7 +351,7 @@ BOOST_FIXTURE_TEST_CASE(the_last_of_two_domains, Restoring)
     database.execute(
         "UPDATE deleted_mailbox SET deleted_at = UNIX_TIMESTAMP(), created_at = IF(storage_id = ?, 2, 1) WHERE domain = ?",
         {former, domain.name()});
-    BOOST_TEST(life::restore(connection, alice(), kGrace).storage_id == present);
+    BOOST_TEST(life::Changes{connection}.restore(alice(), kGrace).storage_id == present);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_cannot_be_restored, Restoring)
@@ -367,7 +367,7 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_restored, Restoring)
 BOOST_FIXTURE_TEST_CASE(to_the_last_second_of_the_grace, Restoring)
 {
     deleted("alice", kGraceSeconds - 60);
-    life::restore(connection, alice(), kGrace);
+    life::Changes{connection}.restore(alice(), kGrace);
     BOOST_TEST(of_alice() == "active 2 -");
 }
 
@@ -377,7 +377,7 @@ BOOST_DATA_TEST_CASE_F(Restoring, an_allowance_is_kept, data::make({"domain", "a
     allow(whose, 1);
     check_refused(alice(), {std::string{whose} + "'s allowance is used up: max_mailboxes is 1."});
     allow(whose, 2);
-    life::restore(connection, alice(), kGrace);
+    life::Changes{connection}.restore(alice(), kGrace);
     check_counters();
 }
 
@@ -392,12 +392,12 @@ BOOST_FIXTURE_TEST_CASE(a_domain_that_was_removed, Restoring)
     check_refused(alice(), {stranger, "--of-removed-domain"});
     auto wanted = alice();
     wanted.is_of_removed_domain = true;
-    life::restore(connection, wanted, kGrace);
+    life::Changes{connection}.restore(wanted, kGrace);
     BOOST_TEST(storage_id("alice") == id);
     check_counters();
     // From here on it belongs to the new domain.
     deleted("alice");
-    life::restore(connection, alice(), kGrace);
+    life::Changes{connection}.restore(alice(), kGrace);
     BOOST_TEST(storage_id("alice") == id);
 }
 
@@ -412,7 +412,7 @@ BOOST_FIXTURE_TEST_CASE(while_the_janitor_begins_to_remove_it, Restoring)
         support::Process restoring{[&] {
             auto its_own = database.connect();
             try {
-                life::restore(its_own, alice(), kGrace);
+                life::Changes{its_own}.restore(alice(), kGrace);
             } catch (const admin::Refused& refused) {
                 return std::string_view{refused.what()}.find("just now") != std::string_view::npos
                            ? 1

@@ -195,7 +195,7 @@ BOOST_FIXTURE_TEST_CASE(a_narrowed_key_sees_its_domain_only, Tenant)
     const auto second = mailbox::Domain::parse(support::unique("d") + ".example").value();
     admin.add_domain(second, account);
     admin::NewKey wanted;
-    wanted.account = account;
+    wanted.account_id = admin::Admin{connection}.account_id(account);
     wanted.domain = domain;
     const auto narrow = admin.add_key(wanted);
     create({"alice"});
@@ -370,8 +370,8 @@ BOOST_DATA_TEST_CASE_F(Tenant, all_are_created_or_none, data::make({0, 1, 2}), p
     wanted.insert(wanted.begin() + place, "taken");
     const auto done = create(wanted);
     BOOST_TEST(done.outcome == Outcome::already_exists);
-    BOOST_TEST_REQUIRE(done.existing.has_value());
-    BOOST_TEST(done.existing->text() == address("taken").text());
+    BOOST_TEST_REQUIRE(done.address.has_value());
+    BOOST_TEST(done.address->text() == address("taken").text());
     check_nothing_was_changed({"taken"}, 1);
     BOOST_TEST(password("taken") == "{PLAIN}first");
 }

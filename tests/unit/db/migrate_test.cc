@@ -41,7 +41,7 @@ struct Empty {
         for (
             auto& line : database.column(
                 "SELECT CONCAT_WS(' ', event_object_table, trigger_name, action_timing, event_manipulation, action_statement)"
-                " FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name")) {
+                " FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY BINARY trigger_name")) {
             all.push_back(std::move(line));
         }
         for (
@@ -149,7 +149,7 @@ BOOST_FIXTURE_TEST_CASE(an_empty_database_gets_all, Empty)
     std::sort(triggers.begin(), triggers.end());
     BOOST_TEST(
         database.column(
-            "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY trigger_name")
+            "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY BINARY trigger_name")
             == triggers,
         boost::test_tools::per_element());
     BOOST_TEST(database.number("SELECT MAX(version) FROM schema_version")

@@ -5,6 +5,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include "db/transaction.h"
 #include "support/database.h"
 #include "support/support.h"
 
@@ -154,6 +155,23 @@ BOOST_FIXTURE_TEST_CASE(the_list_shows_the_size, Alice)
     BOOST_TEST(listing.items[1].size_bytes == 77);
 }
 
+// A transaction that has locked the mailbox must not wait for the domain: another one may have
+// locked the domain, and wait for the mailbox.
+BOOST_FIXTURE_TEST_CASE(a_change_of_no_size_does_not_wait_for_the_domain, Alice)
+{
+    auto holder = database.connect();
+    db::Transaction transaction{holder};
+    holder.execute("UPDATE domain SET last_id = last_id WHERE id = ?", {domain_id});
+    auto changer = database.connect();
+    changer.run("SET SESSION innodb_lock_wait_timeout = 1");
+    BOOST_CHECK_NO_THROW(
+        changer.execute("UPDATE mailbox SET generation = generation + 1 WHERE domain_id = ?",
+                        {domain_id}));
+    BOOST_CHECK_THROW(changer.execute("UPDATE mailbox SET size_bytes = 1 WHERE domain_id = ?",
+                                      {domain_id}),
+                      db::Error);
+}
+
 BOOST_FIXTURE_TEST_CASE(usage_of_nobody_fails, Alice)
 {
     const auto ghost = std::string(32, '0') + "@" + domain.name();
@@ -247,7 +265,7 @@ struct Kept : support::Row {
 };
 
 const Kept kKept[] = {
-    {"a domain", "domain", "deleted_domain", "mailboxes version"},
+    {"a domain", "domain", "deleted_domain", "mailboxes size_bytes version"},
     {"a key of a domain", "api_key", "deleted_key", "account_id account_state good_until"},
     {"a mailbox", "mailbox", "deleted_mailbox", "id"},
 };

@@ -19,6 +19,7 @@
 #include <sstream>
 #include <thread>
 
+#include "db/accounts.h"
 #include "db/migrate.h"
 #include "db/rights.h"
 #include "support/database.h"
@@ -156,7 +157,7 @@ BOOST_FIXTURE_TEST_CASE(rights_that_nobody_needs_are_told, House)
         return std::find(of_service.begin(), of_service.end(), right) != of_service.end();
     };
     for (const char* right :
-         {"DELETE on audit_log", "SELECT (action) on audit_log", "UPDATE (state) on account"})
+         {"DELETE on audit_log", "UPDATE (local_part) on mailbox", "DELETE on mailbox_usage"})
         BOOST_TEST(has_right(right), right);
     for (const char* right : {"DELETE on mailbox", "SELECT (at) on audit_log",
                               "SELECT (password) on mailbox", "UPDATE (creations) on account"})
@@ -323,7 +324,8 @@ BOOST_FIXTURE_TEST_CASE(triggers_that_are_lost_are_missed, House)
                == version);
 }
 
-const std::string kOfNames[] = {"mailbox_inserts", "mailbox_inserted", "mailbox_deleted"};
+const std::string kOfNames[] = {"mailbox_inserts", "mailbox_inserted", "mailbox_deleted",
+                                "mailbox_size_added", "mailbox_size_taken"};
 
 BOOST_DATA_TEST_CASE_F(House, triggers_of_names_too, data::make(kOfNames), trigger)
 {
@@ -339,7 +341,7 @@ BOOST_DATA_TEST_CASE_F(House, triggers_of_names_too, data::make(kOfNames), trigg
 }
 
 const std::string kOfSizes[] = {"mailbox_usage_inserts", "mailbox_usage_inserted",
-                                "mailbox_usage_updates", "mailbox_usage_updated"};
+                                "mailbox_usage_updates", "mailbox_usage_updated", "mailbox_sized"};
 
 // Whether or not the mailbox has had a size.
 BOOST_DATA_TEST_CASE_F(House, triggers_of_sizes_too,
@@ -365,6 +367,24 @@ BOOST_DATA_TEST_CASE_F(House, triggers_of_sizes_too,
     BOOST_TEST(has(wrong(config), "WRONG    triggers: the trigger " + trigger + " is missing, "),
                all);
     BOOST_TEST(rows() == before);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_key_of_the_operator_has_addresses, House)
+{
+    auto connection = database.connect();
+    admin::Admin admin{connection};
+    admin::NewKey wanted;
+    wanted.addresses = {"192.0.2.0/24"};
+    const auto id = admin.add_key(wanted).id();
+    BOOST_TEST(wrong() == "");
+    for (const std::string ranges : {"", "192.0.2.1 0.0.0.0/0", "::/0"}) {
+        database.execute("UPDATE api_key SET addresses = NULLIF(?, '') WHERE id = ?", {ranges, id});
+        BOOST_TEST(
+            has(wrong(), "WRONG    keys of the operator: the key " + id + " of the operator "),
+            all);
+    }
+    admin.revoke_key(id);
+    BOOST_TEST(wrong() == "");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_size_is_what_dovecot_told, House)

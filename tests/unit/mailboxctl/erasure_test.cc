@@ -202,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, Fixture)
     BOOST_TEST((counts(of_alice) == hers));
     auto connection = database.connect();
     admin::NewKey narrow;
-    narrow.account = account;
+    narrow.account_id = admin::Admin{connection}.account_id(account);
     narrow.domain = domain;
     admin::Admin{connection}.add_key(narrow);
     erasure::Erasure of_all{its_session, all()};
@@ -308,10 +308,10 @@ BOOST_DATA_TEST_CASE_F(Fixture, stopped_and_run_again, data::make({1, 2, 3}), st
         erasure::Erasure stopped{its_session, alice()};
         stopped.lock_out();
         auto connection = database.connect();
-        BOOST_CHECK_THROW(life::restore(connection,
-                                        {.address = address("alice"), .name = address("x")},
-                                        std::chrono::days{7}),
-                          admin::Refused);
+        BOOST_CHECK_THROW(
+            life::Changes{connection}.restore({.address = address("alice"), .name = address("x")},
+                                              std::chrono::days{7}),
+            admin::Refused);
         maildir::Store mail{config.store};
         if (steps >= 2) BOOST_TEST(stopped.remove_mail(mail).files == 2);
         // The janitor may have removed the rows of mailboxes without mail in the meantime.

@@ -98,14 +98,14 @@ const Change kChanges[] =
     {"a suspension",
      [](Sessions& house) {
     auto connection = house.db().connect();
-    life::set_state(connection, house.address("alice"), mailbox::State::no_login);
+    life::Changes{connection}.set_state(house.address("alice"), mailbox::State::no_login);
      },
      true, false},
     {"a suspension and its end",
      [](Sessions& house) {
     auto connection = house.db().connect();
-    life::set_state(connection, house.address("alice"), mailbox::State::disabled);
-    life::set_state(connection, house.address("alice"), mailbox::State::active);
+    life::Changes{connection}.set_state(house.address("alice"), mailbox::State::disabled);
+    life::Changes{connection}.set_state(house.address("alice"), mailbox::State::active);
      },
      true, false},
     {"a domain's suspension",
@@ -136,7 +136,7 @@ const Change kChanges[] =
     {"a quota",
      [](Sessions& house) {
     auto connection = house.db().connect();
-    life::set_quota(connection, house.address("alice"), 1);
+    life::Changes{connection}.set_quota(house.address("alice"), 1);
      },
      false, false},
     };

@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_SUITE(pages)
 BOOST_AUTO_TEST_CASE(requests_that_differ_in_one_member_have_different_pages)
 {
     const auto asked = request("key");
-    const auto& [key_sha256, name, as, list_page] = asked;
+    const auto& [key_sha256, name, as, list_page, prefix, has_details] = asked;
     const auto& [limit, skip] = list_page;
     const std::vector<ListRequest> others{
         {"another", name, as, list_page},
@@ -52,6 +52,8 @@ BOOST_AUTO_TEST_CASE(requests_that_differ_in_one_member_have_different_pages)
         {key_sha256, name, mailbox::As::credentials, list_page},
         {key_sha256, name, as, {limit + 1, skip}},
         {key_sha256, name, as, {limit, skip + 1}},
+        {key_sha256, name, as, list_page, "a"},
+        {key_sha256, name, as, list_page, prefix, !has_details},
     };
     Pages kept{10'000};
     kept.keep({.request = asked, .version = {7, 1}, .body = "body"});

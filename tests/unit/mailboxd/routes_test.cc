@@ -36,6 +36,8 @@ constexpr char kMailboxes[] = "/<domain>/mailboxes";
 constexpr char kMailbox[] = "/<domain>/mailboxes/<mailbox>";
 constexpr char kCredentials[] = "/domains/<domain>/credentials";
 constexpr char kCredential[] = "/domains/<domain>/credentials/<login>";
+constexpr char kDeleted[] = "/<domain>/deleted";
+constexpr char kRestore[] = "/<domain>/deleted/<id>/restore";
 constexpr char kDomains[] = "/domains";
 constexpr char kDomain[] = "/domains/<domain>";
 
@@ -52,6 +54,9 @@ const Target kTargets[] = {
     {"credentials", "/domains/e.org/credentials", kCredentials, "e.org"},
     {"credentials in v4", "/v4/domains/e.org/credentials/", kCredentials, "e.org"},
     {"a login", "/v2/domains/e.org/credentials/alice", kCredential, "e.org", "alice"},
+    {"deleted mailboxes", "/v3/e.org/deleted/", kDeleted, "e.org"},
+    {"a domain named like a version has deleted ones", "/v3/deleted", kDeleted, "v3"},
+    {"a deleted mailbox", "/e.org/deleted/0123/restore", kRestore, "e.org", "0123"},
     {"domains", "/domains", kDomains},
     {"domains in v3", "/v3/domains/", kDomains},
     {"domains in v4", "/v4/domains", kDomains},
@@ -78,6 +83,8 @@ const char* const kNotFound[] = {"/",
                                  "/e.org/mailboxes//",
                                  "/e.org/mailboxes/alice/",
                                  "/e.org/Mailboxes",
+                                 "/e.org/deleted/0123",
+                                 "/v4/e.org/deleted",
                                  "/domains/e.org/",
                                  "/domains//credentials"};
 
@@ -90,7 +97,7 @@ BOOST_DATA_TEST_CASE(a_path_that_is_served, data::make(kTargets), row)
     const auto match = found(row.target);
     BOOST_TEST(match.path->pattern == row.pattern);
     BOOST_TEST(match.domain == row.domain);
-    BOOST_TEST(match.mailbox == row.mailbox);
+    BOOST_TEST(match.item == row.mailbox);
     BOOST_TEST(match.has_trailing_slash == row.target.ends_with('/'));
 }
 
@@ -118,11 +125,13 @@ BOOST_AUTO_TEST_CASE(a_method_starts_its_operation)
 BOOST_AUTO_TEST_CASE(allow_names_the_methods_that_every_domain_has)
 {
     BOOST_TEST(routes::allow_header(kMailboxes) == "Allow: GET, HEAD, POST");
-    BOOST_TEST(routes::allow_header(kMailbox) == "Allow: PUT, DELETE");
+    BOOST_TEST(routes::allow_header(kMailbox) == "Allow: GET, HEAD, PUT, DELETE");
     BOOST_TEST(routes::allow_header(kCredentials) == "Allow: GET, HEAD, POST");
     BOOST_TEST(routes::allow_header(kCredential) == "Allow: PUT, DELETE");
-    BOOST_TEST(routes::allow_header(kDomains) == "Allow: GET, HEAD");
-    BOOST_TEST(routes::allow_header(kDomain) == "Allow: GET, HEAD");
+    BOOST_TEST(routes::allow_header(kDeleted) == "Allow: GET, HEAD");
+    BOOST_TEST(routes::allow_header(kRestore) == "Allow: POST");
+    BOOST_TEST(routes::allow_header(kDomains) == "Allow: GET, HEAD, POST");
+    BOOST_TEST(routes::allow_header(kDomain) == "Allow: GET, HEAD, PUT, DELETE");
     BOOST_TEST(routes::allow_header(routes::kAlive) == "");
 }
 

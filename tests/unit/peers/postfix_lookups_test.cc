@@ -121,11 +121,11 @@ BOOST_FIXTURE_TEST_CASE(a_domain, House)
 BOOST_FIXTURE_TEST_CASE(what_speaks_against_a_recipient, House)
 {
     BOOST_TEST(find("recipients", at("alice")) == "DUNNO");
-    life::set_quota(connection, address("alice"), 1);
+    life::Changes{connection}.set_quota(address("alice"), 1);
     BOOST_TEST(find("recipients", at("alice+tag")) == "mailboxd_quota");
-    life::set_state(connection, address("alice"), State::no_login);
+    life::Changes{connection}.set_state(address("alice"), State::no_login);
     BOOST_TEST(find("recipients", at("alice")) == "mailboxd_quota");
-    life::set_state(connection, address("alice"), State::disabled);
+    life::Changes{connection}.set_state(address("alice"), State::disabled);
     BOOST_TEST(find("recipients", at("alice"))
                == "450 4.2.1 This mailbox takes no mail at present");
     BOOST_TEST(find("recipients", at("bob")) == "nothing");

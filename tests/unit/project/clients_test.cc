@@ -441,14 +441,32 @@ BOOST_DATA_TEST_CASE_F(Two, domains_under_every_base, data::make({"", "/v2", "/v
     BOOST_TEST(text(serve({"GET", list + "?skip=2"})) == R"(200 {"total_count":2,"items":[]})");
     BOOST_TEST(outcome(serve({"GET", list + "?limit=1001"})) == "400 bad_limit");
     BOOST_TEST(outcome(serve({"HEAD", list})) == "200");
-    BOOST_TEST(text(serve({"GET", list + "/" + second.name()}))
-               == R"(200 {"domain":)" + as_json(second.name()) + "}");
+    const auto one = [&](const std::string& query) {
+        return text(serve({"GET", list + "/" + second.name() + query}));
+    };
+    const auto id =
+        std::to_string(database.number("SELECT id FROM domain WHERE name = ?", {second.name()}));
+    const auto account_id =
+        std::to_string(database.number("SELECT id FROM account WHERE name = ?", {account}));
+    const auto expected =
+        R"(200 {"domain":{"created_at":"Tue, 27 Sep 2011 20:24:22 GMT","id":")" + id
+        + R"(","is_disabled":false,"name":")" + second.name()
+        + R"(","require_tls":false,"skip_verification":false,"smtp_login":"postmaster@)"
+        + second.name()
+        + R"(","spam_action":"disabled","state":"active","type":"custom","use_automatic_sender_security":false,"web_prefix":"email","web_scheme":"http","wildcard":false,"subaccount_id":")"
+        + account_id
+        + R"(","max_mailboxes":null,"quota_bytes":null,"on_duplicate":"reject","allow_delete_all":false,"mailboxes":0,"size_bytes":0},"receiving_dns_records":[],"sending_dns_records":[{"is_active":false,"cached":[],"record_type":"TXT","valid":"unknown","value":"v=spf1 mx ~all","name":")"
+        + second.name()
+        + R"("},{"is_active":false,"cached":[],"record_type":"TXT","valid":"unknown","value":"v=DMARC1; p=none; rua=mailto:postmaster@)"
+        + second.name() + R"(","name":"_dmarc.)" + second.name() + R"("}]})";
+    BOOST_TEST(one("") == expected);
     BOOST_TEST(outcome(serve({"GET", list + "/" + second.name() + "/"})) == "404 not_found");
-    BOOST_TEST(text(serve({"GET", list + "/" + second.name() + "?h:extended=true"}))
-               == R"(200 {"domain":)" + as_json(second.name()) + "}");
-    for (const auto* method : {"POST", "PUT", "DELETE"}) {
-        BOOST_TEST(serve({method, list}).extra_header == "Allow: GET, HEAD");
-        BOOST_TEST(serve({method, list + "/" + second.name()}).extra_header == "Allow: GET, HEAD");
+    BOOST_TEST(one("?h:extended=true") == expected);
+    for (const auto* method : {"PUT", "DELETE", "PATCH"})
+        BOOST_TEST(serve({method, list}).extra_header == "Allow: GET, HEAD, POST");
+    for (const auto* method : {"POST", "PATCH"}) {
+        BOOST_TEST(serve({method, list + "/" + second.name()}).extra_header
+                   == "Allow: GET, HEAD, PUT, DELETE");
     }
 }
 
@@ -481,7 +499,8 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
     is("", {"of 2", first, last});
     is("?search=" + last, {"of 1", last});
     is("?search=" + capitals, {"of 1", last});
-    is("?search=" + last.substr(2, 8), {"of 1", last});
+    is("?search=" + last.substr(0, 12), {"of 1", last});
+    is("?search=" + last.substr(2, 8), {"of 0"});  // the name begins with it
     is("?search=", {"of 2", first, last});
     is("?search=nowhere.example", {"of 0"});
     is("?search=%25", {"of 0"});  // no wildcards
@@ -521,7 +540,7 @@ BOOST_FIXTURE_TEST_CASE(domains_are_searched_and_sorted, Two)
 BOOST_FIXTURE_TEST_CASE(a_key_of_one_domain_sees_that_one, Two)
 {
     admin::NewKey wanted;
-    wanted.account = account;
+    wanted.account_id = admin::Admin{connection}.account_id(account);
     wanted.domain = second;
     const auto narrow = admin::Admin{connection}.add_key(wanted);
     const auto as = [&](const std::string& path) {
@@ -548,8 +567,9 @@ BOOST_FIXTURE_TEST_CASE(another_accounts_domains_are_not_seen, Two)
 BOOST_FIXTURE_TEST_CASE(a_suspended_domain_is_shown_as_such, Two)
 {
     admin::Admin{connection}.set_domain_state(second, mailbox::State::no_login);
-    BOOST_TEST(text(serve({"GET", "/v3/domains/" + second.name()}))
-               == R"(200 {"domain":)" + as_json(second.name(), false) + "}");
+    const auto one = serve({"GET", "/v3/domains/" + second.name()});
+    BOOST_TEST(one.body.find(R"("is_disabled":true)") != std::string::npos);
+    BOOST_TEST(one.body.find(R"("state":"no_login")") != std::string::npos);
     BOOST_TEST(text(serve({"GET", "/v3/domains?skip=1"}))
                == R"(200 {"total_count":2,"items":[)" + as_json(second.name(), false) + "]}");
 }
@@ -604,10 +624,16 @@ BOOST_FIXTURE_TEST_CASE(the_document_has_what_is_served, Credentials)
     allow_delete_all();
     std::set<std::string> patterns;
     for (const auto& [path, item] : member(*document, "paths")->members) {
-        patterns.insert(std::regex_replace(path, std::regex{"\\{(\\w+)\\}"}, "<$1>"));
-        const auto target =
-            std::regex_replace(std::regex_replace(path, std::regex{"\\{domain\\}"}, domain.name()),
-                               std::regex{"\\{\\w+\\}"}, "nobody");
+        // A path that has one version only begins with it, also in the table of routes.
+        const auto* const servers = member(item, "servers");
+        const bool has_one_version = servers != nullptr && servers->members.size() == 1;
+        const auto version =
+            has_one_version ? member(servers->members.front().value, "url")->text : std::string{};
+        patterns.insert(version + std::regex_replace(path, std::regex{"\\{(\\w+)\\}"}, "<$1>"));
+        const auto target = version
+                            + std::regex_replace(
+                                std::regex_replace(path, std::regex{"\\{domain\\}"}, domain.name()),
+                                std::regex{"\\{\\w+\\}"}, "nobody");
         for (const std::string method :
              {"get", "head", "post", "put", "delete", "patch", "options"}) {
             std::string capitals;
@@ -629,7 +655,7 @@ BOOST_FIXTURE_TEST_CASE(the_document_has_what_is_served, Credentials)
     std::set<std::string> served;
     for (const auto& path : routes::all()) served.insert(std::string{path.pattern});
     BOOST_TEST(patterns == served, per_element());
-    BOOST_TEST(served.size() == 6U);
+    BOOST_TEST(served.size() > 10U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
