@@ -2,6 +2,7 @@
 
 #include "system/harness/story.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -247,6 +248,98 @@ BOOST_FIXTURE_TEST_CASE(mailgun_js_of_today, story::Story)
     BOOST_TEST(ended.exit == 0);
     BOOST_TEST(ended.err.empty(), ended.err);
     BOOST_TEST(story::is_hash_of(stored_password(who, "bob"), "supasecret"));
+}
+
+namespace {
+
+// The key in the first argument is the operator's. A panel creates a customer with a domain and a
+// key, uses the key, and removes all of it again.
+constexpr char kPanel[] = R"(
+const Mailgun = require('mailgun.js');
+const [key, domain, port] = process.argv.slice(2);
+const login = key => new Mailgun(require('form-data')).client({username: 'api', key, url: `http://127.0.0.1:${port}`});
+const client = login(key);
+const say = (...words) => console.log(words.join(' '));
+const refused = async call => { try { await call(); say('not refused'); } catch (error) { say(error.status, error.details); } };
+const date = text => isNaN(new Date(text)) ? 'no date' : 'date';
+(async () => {
+    const name = 'of-' + domain.replace(/[.]/g, '-');
+    const {subaccount} = await client.subaccounts.create(name);
+    say(subaccount.name === name, subaccount.status, date(subaccount.created_at), date(subaccount.updated_at));
+    await refused(() => client.subaccounts.create(name));
+    const list = await client.subaccounts.list({limit: 10, skip: 0, sort: 'asc', enabled: true});
+    say(list.total > 0, list.subaccounts.every(each => each.status === 'open'));
+    say((await client.subaccounts.get(subaccount.id)).subaccount.name === name);
+    say((await client.subaccounts.disable(subaccount.id)).subaccount.status);
+    say((await client.subaccounts.enable(subaccount.id)).subaccount.status);
+    client.setSubaccount(subaccount.id);
+    const own = 'own.' + domain;
+    const made = await client.domains.create({name: own, smtp_password: 'correct-horse', wildcard: false, spam_action: 'disabled'});
+    say(made.name === own, made.state, made.smtp_login === 'postmaster@' + own, made.sending_dns_records.length);
+    await refused(() => client.domains.create({name: own}));
+    say((await client.domains.list({limit: 5})).map(each => each.name === own).join());
+    say((await client.domains.get(own)).sending_dns_records[0].valid);
+    say((await client.domains.update(own, {web_scheme: 'http', wildcard: false})).name === own);
+    say((await client.domains.verify(own)).sending_dns_records.length);
+    const created = await fetch(`http://127.0.0.1:${port}/v1/keys`, {method: 'POST', body: new URLSearchParams({role: 'admin', description: 'of the panel'}),
+        headers: {Authorization: 'Basic ' + Buffer.from('api:' + key).toString('base64'), 'X-Mailgun-On-Behalf-Of': subaccount.id}}).then(answer => answer.json());
+    const theirs = login(created.key.secret);
+    say((await theirs.domains.domainCredentials.create(own, {login: 'alice', password: 'correct-horse'})).message);
+    await refused(() => theirs.domains.get(domain));
+    await refused(() => theirs.subaccounts.list());
+    await refused(() => theirs.domains.destroy(own));
+    await refused(() => client.domains.destroy(own));
+    say((await theirs.domains.domainCredentials.destroy(own, 'alice')).message);
+    say((await client.domains.destroy(own)).message);
+    say((await client.subaccounts.destroy(subaccount.id)).message);
+    await refused(() => theirs.domains.list());
+    client.resetSubaccount();
+    try { await client.subaccounts.get(subaccount.id); } catch (error) { say(error.status); }
+})();
+)";
+
+}  // namespace
+
+BOOST_TEST_DECORATOR(*ut::precondition(has_node_modules))
+BOOST_FIXTURE_TEST_CASE(mailgun_js_provisions, story::Story)
+{
+    auto who = tenant();
+    who.key = story::add_key(stack, {"--operator"});
+    const auto ended = node(stack, who, kPanel);
+    const auto own = "own." + who.domain;
+    auto name = "of-" + who.domain;
+    std::replace(name.begin(), name.end(), '.', '-');
+    BOOST_TEST(
+        ended.out
+        == "true open date date\n409 There is an account " + name
+               + " already\n"
+                 "true true\n"
+                 "true\n"
+                 "disabled\n"
+                 "open\n"
+                 "true active true 2\n"
+                 "409 There is a domain "
+               + own
+               + " already\n"
+                 "true\n"
+                 "unknown\n"
+                 "true\n"
+                 "2\n"
+                 "Created 1 credentials pair(s)\n"
+                 "404 Domain not found: "
+               + who.domain
+               + "\n"
+                 "403 This needs a key of the operator.\n"
+                 "403 This key may not add or remove domains: the account's max_domains is 0, or the key is for one domain.\n"
+                 "409 The domain "
+               + own
+               + " has 1 mailbox, which would be deleted, too; nothing was changed. Add with_mailboxes=yes to delete all of it\n"
+                 "Credentials have been deleted\n"
+                 "Domain has been deleted\n"
+                 "Subaccount successfully deleted\n"
+                 "401 Forbidden\n"
+                 "404\n");
+    BOOST_TEST(ended.err.empty(), ended.err);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -216,9 +216,10 @@ BOOST_DATA_TEST_CASE_F(story::Story, a_method_that_is_not_one_of_ours, data::mak
     const auto who = tenant();
     create(who, "alice");
     const auto before = snapshot();
-    for (const auto& [path, allow] : {std::pair{who.mailboxes(), "GET, HEAD, POST"},
-                                      std::pair{who.mailboxes() + "/", "GET, HEAD, POST"},
-                                      std::pair{who.mailbox("alice", "/v3"), "PUT, DELETE"}}) {
+    for (const auto& [path, allow] :
+         {std::pair{who.mailboxes(), "GET, HEAD, POST"},
+          std::pair{who.mailboxes() + "/", "GET, HEAD, POST"},
+          std::pair{who.mailbox("alice", "/v3"), "GET, HEAD, PUT, DELETE"}}) {
         BOOST_TEST_CONTEXT(row.method << ' ' << path)
         {
             const auto answer = call(who.key, row.method, path);
@@ -267,6 +268,24 @@ const char* const kPaths[] = {
     "/domains/{domain}/credentials/alice/",
     "/domains/{domain}/credentials//",
     "/domains/{domain}/tracking",
+    "/v4/domains/{domain}/verify",
+    "/{domain}/deleted",
+    "/v3/{domain}/deleted/",
+    "/{domain}/deleted/x",
+    "/{domain}/deleted/x/restore",
+    "/v5/accounts/subaccounts",
+    "/v5/accounts/subaccounts/",
+    "/v5/accounts/subaccounts/1",
+    "/v5/accounts/subaccounts/1/disable",
+    "/v5/accounts/subaccounts/1/enable/",
+    "/v5/accounts/subaccounts/1/limit",
+    "/accounts/subaccounts",
+    "/v1/keys",
+    "/v1/keys/aaaaaaaaaa",
+    "/v1/keys/aaaaaaaaaa/x",
+    "/v2/keys",
+    "/v1/usage",
+    "/v1/audit/",
     "/v3/{domain}/credentials",
     "/domains/mailboxes",
     "/v3/domains/mailboxes",
