@@ -1,5 +1,6 @@
 #include "torture/torture.h"
 
+#include "torture/panel.h"
 #include "torture/rest.h"
 #include "torture/world.h"
 
@@ -47,7 +48,7 @@ void strike_all(World& world, const std::vector<plan::Fault>& faults, std::size_
     world.gate.open_to(steps);
 }
 
-void work(World& world, const plan::Round& round, const std::string& label)
+void work(World& world, Panel& panel, const plan::Round& round, const std::string& label)
 {
     std::size_t steps = 0;
     for (const auto& each : round.clients) steps += each.size();
@@ -56,6 +57,7 @@ void work(World& world, const plan::Round& round, const std::string& label)
     std::jthread reader{[&] { world.read_only(is_over, label); }};
     std::jthread stranger{[&] { world.be_a_stranger(is_over, label); }};
     std::jthread flood{[&] { world.be_a_flood(is_over, label); }};
+    std::jthread provisioning{[&] { panel.work(is_over, label); }};
     std::jthread second_flood{[&] { world.be_a_flood(is_over, label); }};
     {
         std::vector<std::jthread> clients;
@@ -104,6 +106,7 @@ Outcome run(stack::Stack& stack, const faults::Disk* disk, const Options& option
             std::ostream& progress)
 {
     World world{stack, disk, options.extent.clients};
+    Panel panel{world};
     auto extent = options.extent;
     extent.kinds = kinds(world, options.only);
     extent.has_mail = stack.has_setting("SMTP_PORT");
@@ -120,9 +123,10 @@ Outcome run(stack::Stack& stack, const faults::Disk* disk, const Options& option
         plan::Random random{options.seed + i};
         Doubts doubts;
         try {
-            work(world, round, label);
+            work(world, panel, round, label);
             come_to_rest(world, label);
             doubts = compare(world, label, random);
+            panel.compare();
             look_at_log(world, log, mark, label);
             if (i + 1 == options.rounds) check(world);
         } catch (const std::exception& error) {

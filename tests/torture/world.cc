@@ -154,10 +154,11 @@ Domain& World::domain(const std::string& name)
 }
 
 Asked World::ask(const std::string& key, const std::string& method, const std::string& target,
-                 const http::Body& body)
+                 const http::Body& body, const http::Fields& headers)
 {
-    const auto bytes =
-        http::Request{method, target, {{"Authorization", http::basic(key)}}, body}.bytes();
+    http::Fields all{{"Authorization", http::basic(key)}};
+    all.insert(all.end(), headers.begin(), headers.end());
+    const auto bytes = http::Request{method, target, all, body}.bytes();
     Asked asked{{}, Meaning::unknown, "no answer"};
     try {
         const auto port = faults.http_port();

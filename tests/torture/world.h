@@ -79,7 +79,7 @@ struct World {
     World(stack::Stack& its_stack, const faults::Disk* disk, std::size_t clients_wanted);
 
     Asked ask(const std::string& key, const std::string& method, const std::string& target,
-              const http::Body& body = {});
+              const http::Body& body = {}, const http::Fields& headers = {});
     // Lists a domain and checks the answer's form; empty if there was no answer.
     std::optional<std::set<std::string>> list(const std::string& key, const Domain& domain,
                                               bool as_credentials, const std::string& label);
