@@ -20,7 +20,7 @@ struct Selection {
     Order order = Order::as_added;
 };
 
-// Whose domains are listed.
+// The account, or the one domain, that a list is about.
 struct Whose {
     std::int64_t account_id = 0;  // 0: of all accounts, for the operator
     std::int64_t domain_id = 0;   // this one alone; 0: all

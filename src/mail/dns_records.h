@@ -17,8 +17,8 @@ struct Record {
 
 // Where its mail goes (MX). `host`: the name of the mail server, as A-labels.
 std::vector<Record> receiving(const mailbox::Domain& domain, const std::string& host);
-// Who may send in its name (SPF, RFC 7208), and what happens to mail that others send in its name
-// (DMARC, RFC 7489; p=none only reports it).
+// Which servers may send in its name (SPF, RFC 7208), and what happens to mail that others send in
+// its name (DMARC, RFC 7489; p=none only reports it).
 std::vector<Record> sending(const mailbox::Domain& domain);
 
 }  // namespace dns

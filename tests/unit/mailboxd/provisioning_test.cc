@@ -582,7 +582,7 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_request_gets_the_same_answer, Provisioning)
                == "400 bad_idempotency_key");
 }
 
-// What is kept tells nothing without the caller's key, and ends after a day.
+// A kept answer reveals nothing without the caller's key, and is forgotten after a day.
 BOOST_FIXTURE_TEST_CASE(a_kept_answer_is_encrypted_and_ends_after_a_day, Provisioning)
 {
     const auto login = unique("login-");
