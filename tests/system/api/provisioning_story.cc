@@ -62,6 +62,24 @@ BOOST_FIXTURE_TEST_CASE(every_list_has_a_head, Provisioning)
     }
 }
 
+BOOST_FIXTURE_TEST_CASE(a_domain_is_verified_and_a_mailbox_restored, Provisioning)
+{
+    BOOST_TEST(call(who.key, "PUT", domain_path("/verify")).status == 200);
+    BOOST_TEST(create(who, "alice").status == 200);
+    BOOST_TEST(remove(who, "alice").status == 200);
+    const auto id = stack.value("SELECT storage_id FROM deleted_mailbox WHERE domain = "
+                                + stack::quote(who.domain));
+    BOOST_TEST(call(who.key, "POST", "/v3/" + who.domain + "/deleted/" + id + "/restore").status
+               == 200);
+    BOOST_TEST(answers::page(list(who)).total_count == 1);
+    const http::Fields repeated{{"Idempotency-Key", name("key")}};
+    BOOST_TEST(call(who.key, "POST", "/v1/keys", http::form({{"role", "basic"}}), repeated).status
+               == 200);
+    BOOST_TEST(
+        has_code(call(who.key, "POST", "/v1/keys", http::form({{"role", "admin"}}), repeated), 422,
+                 "idempotency_key_reused"));
+}
+
 BOOST_FIXTURE_TEST_CASE(only_the_operator_has_accounts, Provisioning,
                         *shows("accounts: for the operator only")
                             * shows("accounts: DELETE without X-Mailgun-On-Behalf-Of"))

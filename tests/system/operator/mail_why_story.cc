@@ -159,8 +159,10 @@ BOOST_DATA_TEST_CASE_F(Why, each_cause_of_trouble_is_named, data::make(kTroubles
         ctl(filled(command));
     }
     if (!row.statement.empty()) {
-        stack.sql(row.statement + " AND domain_id = (SELECT id FROM domain WHERE name = "
-                  + stack::quote(who.domain) + ")");
+        // A statement that changes mailboxes must not read `domain`, because its triggers change
+        // it.
+        stack.sql(row.statement + " AND domain_id = "
+                  + stack.value("SELECT id FROM domain WHERE name = " + stack::quote(who.domain)));
     }
     const auto found = why(alice);
     BOOST_TEST(found.exit == 1);
@@ -330,13 +332,18 @@ BOOST_FIXTURE_TEST_CASE(an_address_that_had_several, Why)
     const auto id = inside(alice).substr(0, 32);
     ctl({"mailbox", "suspend", alice});
     remove(who, "alice");
-    create(who, "alice");
-    BOOST_TEST(has(why(alice).out, "the last one was set {time}, by key {key} from"));
+    // A key must not create a name that is suspended.
+    BOOST_TEST(stack
+                   .mailboxctl({"mailbox", "add", alice, "--password-file", "-"},
+                               {.input = std::string{story::kPassword} + "\n"})
+                   .exit
+               == 0);
+    BOOST_TEST(has(why(alice).out, "the last one was set {time}, by the operator"));
     const std::string restored =
         "since before it was restored {time}, by the operator: nobody can log in";
     ctl({"mailbox", "restore", alice, "--as", "alice-old"});
     // The mailbox beside it still has its own history.
-    BOOST_TEST(has(why(alice).out, "the last one was set {time}, by key {key} from"));
+    BOOST_TEST(has(why(alice).out, "the last one was set {time}, by the operator"));
     const auto old = why(who.address("alice-old")).out;
     BOOST_TEST(has(old, "WRONG  mailbox +alice-old@{domain} is suspended " + restored));
     BOOST_TEST(has(old, "the last one was set before it was restored {time}, by the operator\n"));

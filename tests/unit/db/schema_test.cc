@@ -164,12 +164,11 @@ BOOST_FIXTURE_TEST_CASE(a_change_of_no_size_does_not_wait_for_the_domain, Alice)
     holder.execute("UPDATE domain SET last_id = last_id WHERE id = ?", {domain_id});
     auto changer = database.connect();
     changer.run("SET SESSION innodb_lock_wait_timeout = 1");
-    BOOST_CHECK_NO_THROW(
-        changer.execute("UPDATE mailbox SET generation = generation + 1 WHERE domain_id = ?",
-                        {domain_id}));
-    BOOST_CHECK_THROW(changer.execute("UPDATE mailbox SET size_bytes = 1 WHERE domain_id = ?",
-                                      {domain_id}),
-                      db::Error);
+    BOOST_CHECK_NO_THROW(changer.execute(
+        "UPDATE mailbox SET generation = generation + 1 WHERE domain_id = ?", {domain_id}));
+    BOOST_CHECK_THROW(
+        changer.execute("UPDATE mailbox SET size_bytes = 1 WHERE domain_id = ?", {domain_id}),
+        db::Error);
 }
 
 BOOST_FIXTURE_TEST_CASE(usage_of_nobody_fails, Alice)
