@@ -7,6 +7,7 @@
 
 #include "base/strings.h"
 #include "db/audit.h"
+#include "db/mailbox_settings.h"
 #include "db/mailboxes.h"
 #include "db/transaction.h"
 
@@ -62,11 +63,6 @@ void check_new_name(db::Connection& connection, const std::string& name)
 {
     throw Refused("account_not_found", "there is no such account",
                   "mailboxctl account list shows what there is");
-}
-
-db::Value value_of(const Limit& limit)
-{
-    return limit ? db::Value{*limit} : db::Value{};
 }
 
 }  // namespace
@@ -219,7 +215,7 @@ Account Admin::add_account(const AccountSettings& settings, const Last<Account>&
     try {
         transaction([&] {
             connection().execute(kInsertAccount,
-                                 {name, value_of(settings.max_mailboxes.value_or(Limit{})),
+                                 {name, store::value_of(settings.max_mailboxes.value_or(Limit{})),
                                   settings.max_domains.value_or(0)});
             audit("account-add", "", name);
             made = find_account(account_id(name));
@@ -250,10 +246,11 @@ Account Admin::change_account(std::int64_t id, const AccountSettings& settings)
         transaction([&] {
             if (connection().query(kLockAccount, {id}).count() == 0) refuse_unknown_account();
             const auto before = find_account(id).value();
-            connection().execute(kSetAccount,
-                                 {settings.name.value_or(before.name),
-                                  value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
-                                  settings.max_domains.value_or(before.max_domains), id});
+            connection().execute(
+                kSetAccount,
+                {settings.name.value_or(before.name),
+                 store::value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
+                 settings.max_domains.value_or(before.max_domains), id});
             audit("account-set", "", settings.name.value_or(before.name));
             changed = find_account(id);
         });

@@ -6,6 +6,7 @@
 
 #include "db/accounts.h"
 #include "db/audit.h"
+#include "db/mailbox_settings.h"
 #include "db/mailboxes.h"
 #include "db/skip_index.h"
 #include "db/transaction.h"
@@ -24,11 +25,6 @@ constexpr char kDetails[] =
 {
     throw Refused("domain_not_found", "there is no domain " + name,
                   "mailboxctl domain list shows what there is");
-}
-
-db::Value value_of(const Limit& limit)
-{
-    return limit ? db::Value{*limit} : db::Value{};
 }
 
 std::string_view text_of_duplicates(bool are_updated)
@@ -177,8 +173,8 @@ DomainDetails Admin::add_domain(const mailbox::Domain& domain, std::int64_t acco
                  mailbox::text(kept.state.value_or(mailbox::State::active)),
                  text_of_duplicates(kept.updates_duplicates.value_or(false)),
                  std::int64_t{kept.allows_delete_all.value_or(false)},
-                 value_of(kept.max_mailboxes.value_or(Limit{})),
-                 value_of(kept.quota_bytes.value_or(Limit{})), account_id});
+                 store::value_of(kept.max_mailboxes.value_or(Limit{})),
+                 store::value_of(kept.quota_bytes.value_or(Limit{})), account_id});
             if (added == 0) throw Refused("account_not_found", "there is no such account");
             audit("domain-add", domain.name(), "");
             const auto id = domain_id(domain.name());
@@ -201,18 +197,13 @@ std::int64_t Admin::add_domain(const mailbox::Domain& domain, const std::string&
     return add_domain(domain, account_id(account), settings).id;
 }
 
-constexpr char kSetPassword[] =
-    "UPDATE mailbox SET password = ?, generation = generation + 1 WHERE domain_id = ? AND local_part = ?";
-
 void Admin::set_postmaster(std::int64_t domain_id, const std::string& domain,
                            const std::string& password_hash)
 {
     const auto postmaster =
         mailbox::Address::parse("postmaster", mailbox::Domain::parse(domain).value());
-    if (connection().execute(kSetPassword, {password_hash, domain_id, postmaster.local_part()})
-        == 0)
+    if (!store::set_password(connection(), domain_id, postmaster, password_hash))
         throw Refused("mailbox_not_found", "there is no mailbox " + postmaster.text());
-    store::end_sessions(connection(), domain_id, postmaster);
     audit("password", domain, postmaster.local_part());
 }
 
@@ -236,8 +227,8 @@ DomainDetails Admin::change_domain(std::int64_t id, const DomainSettings& settin
             {mailbox::text(state),
              text_of_duplicates(settings.updates_duplicates.value_or(before.updates_duplicates)),
              std::int64_t{settings.allows_delete_all.value_or(before.allows_delete_all)},
-             value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
-             value_of(settings.quota_bytes.value_or(before.quota_bytes)), id});
+             store::value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
+             store::value_of(settings.quota_bytes.value_or(before.quota_bytes)), id});
         if (settings.max_mailboxes || settings.quota_bytes || settings.updates_duplicates
             || settings.allows_delete_all)
             audit("domain-set", before.name, "");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "mail/unicode.h"
 
 namespace fields {
 namespace {
@@ -39,11 +40,6 @@ std::optional<std::string> text(const Fields& fields, std::string_view name)
     const auto* given = only(fields, name);
     if (given == nullptr) return std::nullopt;
     return checked(name, given->text());
-}
-
-bool is_ascii(std::string_view value)
-{
-    return std::all_of(value.begin(), value.end(), [](char c) { return (c & 0x80) == 0; });
 }
 
 std::string required(const Fields& fields, std::string_view name)
@@ -126,7 +122,8 @@ admin::AccountSelection account_selection(const Fields& fields, const Config& co
                              config.max_limit);
     selection.skip = number(fields, "skip", 0, std::numeric_limits<std::int64_t>::max());
     selection.prefix = text(fields, "filter").value_or("");
-    if (!is_ascii(selection.prefix)) refuse("filter", "in ASCII, as the names of accounts are");
+    if (!unicode::is_ascii(selection.prefix))
+        refuse("filter", "in ASCII, as the names of accounts are");
     selection.is_active = yes_or_no(fields, "enabled");
     // PHP's client writes the one order as a list.
     const auto* const as_list = only(fields, "sort[0]");
