@@ -76,8 +76,7 @@ Response create_account(const Exchange& exchange)
     if (!settings.name) throw Error(400, "bad_parameter", "'name' parameter is missing");
     return once::answered(exchange, given, [&](const once::Once& once) {
         Response response;
-        api::Change change{exchange,
-                           {.first = [&](db::Connection& connection) { once.claim(connection); }}};
+        api::Change change{exchange, once.steps()};
         change.admin.add_account(settings, [&](db::Connection& connection, const auto& account) {
             response.body = answers::account(account);
             once.keep(connection, response.body);

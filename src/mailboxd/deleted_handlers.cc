@@ -81,10 +81,7 @@ Response restore_mailbox(const Exchange& exchange)
         const auto address = Address::parse(deleted.local_part, domain);
         const auto body =
             answers::deleted("Mailbox has been restored", name.value_or(address).text());
-        api::Change change{
-            exchange,
-            {.first = [&](db::Connection& connection) { once.claim(connection); },
-             .last = [&](db::Connection& connection) { once.keep(connection, body); }}};
+        api::Change change{exchange, once.steps(body)};
         change.mailboxes.restore(
             {.address = address, .storage_id = deleted.storage_id, .name = name},
             exchange.config.deleted_for);

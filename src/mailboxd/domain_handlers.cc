@@ -129,8 +129,7 @@ Response create_domain(const Exchange& exchange)
     return once::answered(exchange, given, [&](const once::Once& once) {
         const auto hash = hashed(exchange, *password);
         Response response;
-        api::Change change{exchange,
-                           {.first = [&](db::Connection& connection) { once.claim(connection); }}};
+        api::Change change{exchange, once.steps()};
         change.admin.add_domain(
             domain, caller.account_id, settings, hash,
             caller.is_operator() ? admin::MaxDomains::not_asked : admin::MaxDomains::asked,

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "mail/password.h"
+#include "mail/unicode.h"
 #include "mailboxd/form.h"
 #include "mailboxd/provisioning_fields.h"
 
@@ -164,10 +165,9 @@ store::Selection selection(const Fields& fields)
             throw Error(400, "bad_parameter",
                         "'search' parameter must be valid UTF-8 without control characters");
         }
-        const bool is_ascii = std::all_of(part->text().begin(), part->text().end(),
-                                          [](char c) { return (c & 0x80) == 0; });
         // A whole domain name in Unicode is searched in the form that the tables have.
-        const auto domain = is_ascii ? std::nullopt : Domain::parse(part->text());
+        const auto domain =
+            unicode::is_ascii(part->text()) ? std::nullopt : Domain::parse(part->text());
         selection.begin_of_name = domain ? domain->name() : strings::lower_case(part->text());
     }
     if (const auto* state = only(fields, "state")) {

@@ -220,12 +220,8 @@ Response create_mailboxes(const Exchange& exchange)
             expect_created(exchange, exchange.store.foresee(grant, wanted.addresses));
         const auto mailboxes = hashed(exchange, wanted, passwords, are_generated);
         const auto body = created(wanted.addresses, generated, as);
-        expect_created(
-            exchange,
-            exchange.store.create(
-                grant, mailboxes, api::actor_of(exchange),
-                {.first = [&](db::Connection& connection) { once.claim(connection); },
-                 .last = [&](db::Connection& connection) { once.keep(connection, body); }}));
+        expect_created(exchange, exchange.store.create(grant, mailboxes, api::actor_of(exchange),
+                                                       once.steps(body)));
         return {.body = body};
     });
 }

@@ -135,8 +135,7 @@ Response create_key(const Exchange& exchange)
     wanted.account_id = account_of_new_key(exchange, caller, wanted);
     return once::answered(exchange, given, [&](const once::Once& once) {
         Response response;
-        api::Change change{exchange,
-                           {.first = [&](db::Connection& connection) { once.claim(connection); }}};
+        api::Change change{exchange, once.steps()};
         change.admin.add_key(wanted, [&](db::Connection& connection, const api_key::Key& key) {
             const auto details = change.admin.find_key(key.id());
             response.body = answers::new_key(details.value(), key.text());

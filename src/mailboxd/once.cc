@@ -67,9 +67,18 @@ std::optional<http::Response> Once::earlier() const
     return http::Response{.body = *std::move(answer)};
 }
 
-void Once::claim(db::Connection& connection) const
+store::Steps Once::steps() const
 {
-    if (claim_) idempotency::claim(connection, *claim_);
+    return {.first = [this](db::Connection& connection) {
+        if (claim_) idempotency::claim(connection, *claim_);
+    }};
+}
+
+store::Steps Once::steps(const std::string& answer) const
+{
+    auto all = steps();
+    all.last = [this, answer](db::Connection& connection) { keep(connection, answer); };
+    return all;
 }
 
 void Once::keep(db::Connection& connection, const std::string& answer) const

@@ -9,6 +9,7 @@
 
 #include "db/connection.h"
 #include "db/idempotency.h"
+#include "db/mailboxes.h"
 #include "mailboxd/exchange.h"
 #include "mailboxd/http.h"
 
@@ -23,8 +24,11 @@ public:
     // the earlier request asked something else.
     std::optional<http::Response> earlier() const;
 
-    // The first and the last step of the change's transaction. They do nothing without the header.
-    void claim(db::Connection& connection) const;
+    // Returns what is added to the change's transaction: the first step alone, if the answer is
+    // known within the transaction only, or both. The steps do nothing without the header.
+    store::Steps steps() const;
+    store::Steps steps(const std::string& answer) const;
+    // The last step.
     void keep(db::Connection& connection, const std::string& answer) const;
 
 private:
