@@ -242,6 +242,17 @@ std::string text_of_number(double number)
     return is_whole ? std::to_string(static_cast<std::int64_t>(number)) : std::to_string(number);
 }
 
+// Returns the texts of an array; none if it has an element of another kind.
+std::vector<std::string_view> texts_of(const cJSON* array)
+{
+    std::vector<std::string_view> texts;
+    for (const cJSON* element = array->child; element != nullptr; element = element->next) {
+        if (cJSON_IsString(element) == 0) return {};
+        texts.emplace_back(element->valuestring);
+    }
+    return texts;
+}
+
 }  // namespace
 
 std::vector<Document::Object> Document::objects() const
@@ -251,13 +262,14 @@ std::vector<Document::Object> Document::objects() const
         if (!object.is_object) return object;
         for (const cJSON* member = value->child; member != nullptr; member = member->next) {
             Object::Member found{
-                .name = member->string, .text = {}, .scalar = {}, .is_list = false};
+                .name = member->string, .text = {}, .scalar = {}, .is_list = false, .list = {}};
             if (cJSON_IsString(member) != 0) found.text = member->valuestring;
             else if (cJSON_IsBool(member) != 0)
                 found.scalar = cJSON_IsTrue(member) != 0 ? "true" : "false";
             else if (cJSON_IsNumber(member) != 0)
                 found.scalar = text_of_number(member->valuedouble);
             else if (cJSON_IsNull(member) == 0) found.is_list = true;
+            if (cJSON_IsArray(member) != 0) found.list = texts_of(member);
             object.members.push_back(std::move(found));
         }
         return object;

@@ -29,6 +29,17 @@ Written value_of(const Members& members);
 std::string object(const Members& members);
 // Returns the text as a JSON string, without a line end.
 std::string quoted(std::string_view text);
+// Returns an array. `write` makes the JSON of an element.
+template <typename Elements, typename Write>
+Written array(const Elements& elements, Write write)
+{
+    std::string all = "[";
+    for (const auto& element : elements) {
+        if (all.size() > 1) all += ',';
+        all += write(element);
+    }
+    return {all + "]"};
+}
 
 // A value that was read. An object or an array has members, and those of an array have no names. A
 // string or a number has its text.
@@ -62,6 +73,7 @@ public:
             std::optional<std::string_view> text;  // empty if the value is not a string
             std::string scalar;    // of a number, true or false: as it is written in a form
             bool is_list = false;  // the value is an array or an object
+            std::vector<std::string_view> list;  // the texts of an array that has nothing else
         };
         std::vector<Member> members;
     };

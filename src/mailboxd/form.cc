@@ -35,7 +35,7 @@ void take_object(const json::Document::Object& object, Wanted wanted, http::Fiel
     if (!object.is_object)
         refuse_json("The JSON body must be an object, or on POST an array of objects.");
     std::set<std::string_view> names;
-    for (const auto& [name, text, scalar, is_list] : object.members) {
+    for (const auto& [name, text, scalar, is_list, list] : object.members) {
         const bool is_ours = name == "mailbox" || name == "password"
                              || (name == "login" && as == mailbox::As::credentials);
         if (!names.insert(name).second) {
@@ -45,6 +45,8 @@ void take_object(const json::Document::Object& object, Wanted wanted, http::Fiel
         if (is_setting(name) && !text && scalar.empty())
             refuse_json("'" + std::string{name} + "' must be a JSON string or number.");
         // A list is named as in a form, so that no reader takes it for one value.
+        for (const auto each : list) fields.emplace_back(std::string{name} + "[]", Secret{each});
+        if (!list.empty()) continue;
         fields.emplace_back(std::string{name} + (is_list ? "[]" : ""),
                             Secret{text ? *text : std::string_view{scalar}});
     }

@@ -25,6 +25,34 @@ const Secret* only(const Fields& fields, std::string_view name)
     return found;
 }
 
+void refuse(std::string_view parameter, const std::string& rule)
+{
+    throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' parameter must be " + rule);
+}
+
+void refuse_missing_parameter(std::string_view parameter)
+{
+    throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' parameter is missing");
+}
+
+std::string checked(std::string_view name, std::string_view value)
+{
+    if (!strings::is_utf8(value) || strings::has_control_character(value))
+        refuse(name, "valid UTF-8 without control characters");
+    return std::string{value};
+}
+
+std::optional<std::string> text(const Fields& fields, std::string_view name)
+{
+    const auto list = std::string{name} + "[";
+    if (std::any_of(fields.begin(), fields.end(),
+                    [&](const auto& field) { return field.first.starts_with(list); }))
+        refuse(name, "one value, not a list");
+    const auto* given = only(fields, name);
+    if (given == nullptr) return std::nullopt;
+    return checked(name, given->text());
+}
+
 namespace {
 
 std::int64_t number(const Fields& fields, std::string_view name, std::int64_t fallback,

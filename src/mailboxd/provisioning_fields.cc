@@ -17,37 +17,10 @@ namespace {
 using http::Error;
 using mailbox::Domain;
 
-[[noreturn]] void refuse(std::string_view parameter, const std::string& rule)
-{
-    throw Error(400, "bad_parameter", "'" + std::string{parameter} + "' parameter must be " + rule);
-}
-
-std::string checked(std::string_view name, std::string_view value)
-{
-    if (!strings::is_utf8(value) || strings::has_control_character(value))
-        refuse(name, "valid UTF-8 without control characters");
-    return std::string{value};
-}
-
-// The value of the parameter, if it is given. A list is refused: without the parameter, a key for
-// example may do more than the caller means.
-std::optional<std::string> text(const Fields& fields, std::string_view name)
-{
-    const auto list = std::string{name} + "[";
-    if (std::any_of(fields.begin(), fields.end(),
-                    [&](const auto& field) { return field.first.starts_with(list); }))
-        refuse(name, "one value, not a list");
-    const auto* given = only(fields, name);
-    if (given == nullptr) return std::nullopt;
-    return checked(name, given->text());
-}
-
 std::string required(const Fields& fields, std::string_view name)
 {
     auto given = text(fields, name);
-    if (!given || given->empty()) {
-        throw Error(400, "bad_parameter", "'" + std::string{name} + "' parameter is missing");
-    }
+    if (!given || given->empty()) refuse_missing_parameter(name);
     return *std::move(given);
 }
 
@@ -107,6 +80,8 @@ admin::AccountSettings account_settings(const Fields& fields)
     settings.name = text(fields, "name");
     if (const auto value = text(fields, "max_mailboxes"))
         settings.max_mailboxes = admin::limit_of("max_mailboxes", *value);
+    if (const auto value = text(fields, "max_aliases"))
+        settings.max_aliases = admin::limit_of("max_aliases", *value);
     if (only(fields, "max_domains") != nullptr) {
         settings.max_domains =
             number(fields, "max_domains", 0, std::numeric_limits<std::uint32_t>::max());
@@ -157,6 +132,9 @@ admin::DomainSettings domain_settings(const Fields& fields)
         settings.updates_duplicates = *value == "update";
     }
     settings.allows_delete_all = yes_or_no(fields, "allow_delete_all");
+    if (const auto value = text(fields, "max_aliases"))
+        settings.max_aliases = admin::limit_of("max_aliases", *value);
+    settings.has_system_addresses = yes_or_no(fields, "system_addresses");
     settings.state = state(fields);
     return settings;
 }

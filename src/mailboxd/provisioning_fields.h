@@ -16,7 +16,8 @@
 
 namespace fields {
 
-// What an account is created or changed with: `name`, `max_mailboxes`, `max_domains`.
+// What an account is created or changed with: `name`, `max_mailboxes`, `max_domains`,
+// `max_aliases`.
 admin::AccountSettings account_settings(const Fields& fields);
 // What a list of accounts selects: `limit`, `skip`, `sort`, `enabled`, `filter`. As in the
 // original, `limit` is 10 if it is missing.
