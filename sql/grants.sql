@@ -19,11 +19,16 @@ GRANT SELECT (storage_id, last_login, last_delivery) ON mailbox_activity TO 'mai
 GRANT SELECT, INSERT, UPDATE ON mailbox_range TO 'mailboxd_api'@'localhost';
 GRANT SELECT, INSERT, UPDATE (state), DELETE ON deleted_mailbox TO 'mailboxd_api'@'localhost';
 GRANT SELECT, INSERT, UPDATE (state), DELETE ON suspended_name TO 'mailboxd_api'@'localhost';
-GRANT INSERT, SELECT (id, account_id, name, state, max_mailboxes, quota_bytes, deleted_at) ON deleted_domain TO 'mailboxd_api'@'localhost';
+GRANT INSERT, SELECT (id, account_id, name, state, max_mailboxes, quota_bytes, max_aliases, deleted_at) ON deleted_domain TO 'mailboxd_api'@'localhost';
 GRANT INSERT, SELECT (id, revoked_at), UPDATE (revoked_at) ON deleted_key TO 'mailboxd_api'@'localhost';
 GRANT INSERT (storage_id, since) ON session_end TO 'mailboxd_api'@'localhost';
 GRANT SELECT, INSERT ON audit_log TO 'mailboxd_api'@'localhost';
 GRANT SELECT, INSERT, UPDATE (answer), DELETE ON idempotent_request TO 'mailboxd_api'@'localhost';
+GRANT SELECT ON domain_name TO 'mailboxd_api'@'localhost';
+GRANT INSERT ON deleted_domain_name TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO 'mailboxd_api'@'localhost';
+GRANT SELECT, INSERT, DELETE ON alias_target TO 'mailboxd_api'@'localhost';
+GRANT SELECT ON alias_mailbox TO 'mailboxd_api'@'localhost';
 
 -- mailboxctl: changes the rows of every table, but no table itself.
 GRANT SELECT ON schema_version TO 'mailboxd_ctl'@'localhost';
@@ -42,20 +47,40 @@ GRANT SELECT, INSERT, DELETE ON deleted_domain TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON deleted_key TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON session_end TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_log TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, DELETE ON domain_name TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, DELETE ON deleted_domain_name TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT, INSERT, DELETE ON alias_target TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT ON alias_mailbox TO 'mailboxd_ctl'@'localhost';
+-- mailboxctl why and check ask what Postfix asks.
+GRANT EXECUTE ON FUNCTION mail_target TO 'mailboxd_ctl'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_recipients TO 'mailboxd_ctl'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_access TO 'mailboxd_ctl'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_sender TO 'mailboxd_ctl'@'localhost';
 
--- Postfix: reads which domains and addresses there are, which have a quota, and how much each has sent; no hash
--- and no size. It reads the addresses of deleted mailboxes for reports about mail that came too late.
--- (The function is for the Postfix files of an earlier release.)
+-- Postfix: reads which domains, addresses and aliases there are, how full mailboxes are, and how much each has sent; no
+-- hash. It reads the addresses of deleted mailboxes for reports about mail that came too late. Its look-ups call functions,
+-- which run with the rights of this user. (submission_count is for the Postfix files of an earlier release.)
 GRANT SELECT (id, name, state) ON account TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT (id, account_id, name, state, quota_bytes, mailboxes) ON domain TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (id, account_id, name, state, quota_bytes, mailboxes, system_addresses) ON domain TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (name, domain_id) ON domain_name TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (account_id, id, domain_id, local_part) ON alias TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (alias_id, number, kind, storage_id, target_id) ON alias_target TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT ON alias_mailbox TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (domain_id, local_part) ON suspended_name TO 'mailboxd_postfix'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_target TO 'mailboxd_postfix'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_recipients TO 'mailboxd_postfix'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_access TO 'mailboxd_postfix'@'localhost';
+GRANT EXECUTE ON FUNCTION mail_sender TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes, size_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (storage_id, local_part) ON deleted_mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION submission_count TO 'mailboxd_postfix'@'localhost';
 
 -- Dovecot: reads hashes, homes and quotas; writes how much is used and when.
 GRANT SELECT (id, state) ON account TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (id, account_id, name, unicode_name, state, quota_bytes) ON domain TO 'mailboxd_dovecot'@'localhost';
+GRANT SELECT (name, unicode_name, domain_id) ON domain_name TO 'mailboxd_dovecot'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, generation, password, state, quota_bytes)
     ON mailbox TO 'mailboxd_dovecot'@'localhost';
 -- MariaDB requires the right to update the column that a generated column is made from.
@@ -82,3 +107,4 @@ GRANT SELECT, DELETE ON mailbox_range TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (created_at), DELETE ON idempotent_request TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, deleted_at), DELETE ON deleted_domain TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (domain_id), DELETE ON suspended_name TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (account_id, domain_id), DELETE ON alias TO 'mailboxd_janitor'@'localhost';

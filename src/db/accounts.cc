@@ -128,11 +128,11 @@ namespace {
 
 // The sums come from the domains' rows, so they cost as much as the account has domains.
 constexpr db::Text kAccountColumns{
-    "SELECT a.id, a.name, a.state, a.max_mailboxes, a.max_domains, a.created_at, a.updated_at, COUNT(d.id),"
+    "SELECT a.id, a.name, a.state, a.max_mailboxes, a.max_domains, a.aliases, a.max_aliases, a.created_at, a.updated_at, COUNT(d.id),"
     " CAST(COALESCE(SUM(d.mailboxes), 0) AS SIGNED), CAST(COALESCE(SUM(d.size_bytes), 0) AS SIGNED)"};
 constexpr char kWithDomains[] = " LEFT JOIN domain d ON d.account_id = a.id";
 constexpr char kOneRowEach[] =
-    " GROUP BY a.id, a.name, a.state, a.max_mailboxes, a.max_domains, a.created_at, a.updated_at";
+    " GROUP BY a.id, a.name, a.state, a.max_mailboxes, a.max_domains, a.aliases, a.max_aliases, a.created_at, a.updated_at";
 
 constexpr auto kAccount =
     kAccountColumns + " FROM account a" + kWithDomains + " WHERE a.id = ?" + kOneRowEach;
@@ -142,10 +142,10 @@ Account account_of(const db::Rows& rows)
     Account account;
     std::string state;
     std::tie(account.id, account.name, state, account.max_mailboxes, account.max_domains,
-             account.created_at, account.updated_at, account.domains, account.mailboxes,
-             account.size_bytes) =
-        rows.read<std::int64_t, std::string, std::string, Limit, std::int64_t, std::int64_t,
-                  std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
+             account.aliases, account.max_aliases, account.created_at, account.updated_at,
+             account.domains, account.mailboxes, account.size_bytes) =
+        rows.read<std::int64_t, std::string, std::string, Limit, std::int64_t, std::int64_t, Limit,
+                  std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
     account.state = mailbox::state_of(state);
     return account;
 }
@@ -204,8 +204,8 @@ AccountPage Admin::accounts(const AccountSelection& selection)
 }
 
 constexpr char kInsertAccount[] =
-    "INSERT INTO account (name, max_mailboxes, max_domains, created_at, updated_at)"
-    " VALUES (?, ?, ?, UNIX_TIMESTAMP(), UNIX_TIMESTAMP())";
+    "INSERT INTO account (name, max_mailboxes, max_domains, max_aliases, created_at, updated_at)"
+    " VALUES (?, ?, ?, ?, UNIX_TIMESTAMP(), UNIX_TIMESTAMP())";
 
 Account Admin::add_account(const AccountSettings& settings, const Last<Account>& last)
 {
@@ -216,7 +216,8 @@ Account Admin::add_account(const AccountSettings& settings, const Last<Account>&
         transaction([&] {
             connection().execute(kInsertAccount,
                                  {name, store::value_of(settings.max_mailboxes.value_or(Limit{})),
-                                  settings.max_domains.value_or(0)});
+                                  settings.max_domains.value_or(0),
+                                  store::value_of(settings.max_aliases.value_or(Limit{}))});
             audit("account-add", "", name);
             made = find_account(account_id(name));
             if (last) last(connection(), made.value());
@@ -236,7 +237,7 @@ std::int64_t Admin::add_account(const std::string& name)
 
 constexpr char kLockAccount[] = "SELECT name FROM account WHERE id = ? FOR UPDATE";
 constexpr char kSetAccount[] =
-    "UPDATE account SET name = ?, max_mailboxes = ?, max_domains = ?, updated_at = UNIX_TIMESTAMP() WHERE id = ?";
+    "UPDATE account SET name = ?, max_mailboxes = ?, max_domains = ?, max_aliases = ?, updated_at = UNIX_TIMESTAMP() WHERE id = ?";
 
 Account Admin::change_account(std::int64_t id, const AccountSettings& settings)
 {
@@ -250,7 +251,8 @@ Account Admin::change_account(std::int64_t id, const AccountSettings& settings)
                 kSetAccount,
                 {settings.name.value_or(before.name),
                  store::value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
-                 settings.max_domains.value_or(before.max_domains), id});
+                 settings.max_domains.value_or(before.max_domains),
+                 store::value_of(settings.max_aliases.value_or(before.max_aliases)), id});
             audit("account-set", "", settings.name.value_or(before.name));
             changed = find_account(id);
         });
@@ -290,7 +292,8 @@ constexpr char kMailAndKeys[] =
     " (SELECT CAST(COALESCE(SUM(m.size_bytes), 0) AS SIGNED) FROM domain d JOIN mailbox m ON m.domain_id = d.id"
     " WHERE (d.account_id = ? AND ? = 0) OR d.id = ?),"
     " (SELECT COUNT(*) FROM api_key WHERE account_id = ? AND domain_id IS NULL AND ? = 0),"
-    " (SELECT COUNT(*) FROM api_key WHERE domain_id IS NOT NULL AND ((account_id = ? AND ? = 0) OR domain_id = ?))";
+    " (SELECT COUNT(*) FROM api_key WHERE domain_id IS NOT NULL AND ((account_id = ? AND ? = 0) OR domain_id = ?)),"
+    " (SELECT aliases FROM domain WHERE id = ? UNION SELECT aliases FROM account WHERE id = ?)";
 
 Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
 {
@@ -323,11 +326,11 @@ Admin::Contents Admin::contents(std::int64_t account, std::int64_t domain)
         if (allows_delete_all) add("allow_delete_all", "yes");
         if (quota_bytes) add("quota_bytes", *quota_bytes);
     }
-    std::tie(found.mailboxes, found.bytes, found.keys, found.domain_keys) =
+    std::tie(found.mailboxes, found.bytes, found.keys, found.domain_keys, found.aliases) =
         connection()
             .query(kMailAndKeys, {account, domain, domain, account, domain, domain, account, domain,
-                                  account, domain, domain})
-            .only<std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
+                                  account, domain, domain, domain, account})
+            .only<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>();
     return found;
 }
 
@@ -343,6 +346,7 @@ Admin::Contents Admin::contents_of_domain(const mailbox::Domain& domain)
 
 constexpr char kDomainsOfAccount[] = "SELECT id, name FROM domain WHERE account_id = ?";
 constexpr char kDeleteKeysOfAccount[] = "DELETE FROM api_key WHERE account_id = ?";
+constexpr char kDeleteCatchAll[] = "DELETE FROM alias WHERE account_id = ? AND domain_id = 0";
 constexpr char kDeleteAccount[] = "DELETE FROM account WHERE id = ?";
 // A domain has a postmaster from its beginning. One that never got mail is nothing to ask about.
 constexpr char kUsedMailboxesOfAccount[] =
@@ -375,6 +379,7 @@ Admin::Contents Admin::remove_account(std::int64_t id, Mailboxes mailboxes)
             empty_and_delete_domain(domain_id, domain);
         }
         connection().execute(kDeleteKeysOfAccount, {id});
+        connection().execute(kDeleteCatchAll, {id});
         connection().execute(kDeleteAccount, {id});
         audit("account-remove", "", *name);
         store::end_all_sessions(connection());
@@ -393,6 +398,8 @@ void Admin::set_account(const std::string& name, const std::string& setting,
     AccountSettings settings;
     if (setting == "max_mailboxes") {
         settings.max_mailboxes = limit_of(setting, value);
+    } else if (setting == "max_aliases") {
+        settings.max_aliases = limit_of(setting, value);
     } else if (setting == "max_domains") {
         settings.max_domains = limit_of(setting, value);
         if (!*settings.max_domains)

@@ -60,6 +60,7 @@ struct AccountSettings {
     Given<std::string> name;
     Given<Limit> max_mailboxes;
     Given<std::int64_t> max_domains;
+    Given<Limit> max_aliases;
 };
 
 // An account as the operator sees it. Times are seconds since 1970.
@@ -69,6 +70,8 @@ struct Account {
     mailbox::State state = mailbox::State::active;
     Limit max_mailboxes;           // of all its domains together
     std::int64_t max_domains = 0;  // that its own keys may make
+    std::int64_t aliases = 0;
+    Limit max_aliases;
     std::int64_t created_at = 0;
     std::int64_t updated_at = 0;
     std::int64_t domains = 0;
@@ -93,6 +96,8 @@ struct AccountPage {
 struct DomainSettings {
     Given<Limit> max_mailboxes;
     Given<Limit> quota_bytes;  // of each of its mailboxes that has none of its own
+    Given<Limit> max_aliases;
+    Given<bool> has_system_addresses;  // whether abuse@ and the like reach postmaster@
     Given<bool> updates_duplicates;
     Given<bool> allows_delete_all;
     Given<mailbox::State> state;
@@ -109,6 +114,9 @@ struct DomainDetails {
     bool allows_delete_all = false;
     Limit max_mailboxes;
     Limit quota_bytes;
+    std::int64_t aliases = 0;
+    Limit max_aliases;
+    bool has_system_addresses = true;
     std::int64_t mailboxes = 0;
     std::int64_t size_bytes = 0;
     std::int64_t created_at = 0;  // seconds since 1970
@@ -201,6 +209,7 @@ public:
         std::int64_t bytes = 0;        // of mail
         std::int64_t keys = 0;         // for the whole account
         std::int64_t domain_keys = 0;  // for one domain alone
+        std::int64_t aliases = 0;
         std::vector<std::string>
             settings;         // that are not as they are without a word, such as "max_mailboxes 5"
         std::string account;  // of a domain: its account
@@ -215,7 +224,7 @@ public:
     // with it. Its domains can be restored into another account; nothing else can be restored.
     Contents remove_account(std::int64_t id, Mailboxes mailboxes);
     Contents remove_account(const std::string& name);
-    // Sets max_mailboxes=NUMBER|none or max_domains=NUMBER.
+    // Sets max_mailboxes=NUMBER|none, max_domains=NUMBER or max_aliases=NUMBER|none.
     void set_account(const std::string& name, const std::string& setting, const std::string& value);
     // Sets the state. Returns the one that is in force afterwards, by the rules of
     // mailbox::after(). Ends the open sessions of all its mailboxes unless that is `active`. A
@@ -251,8 +260,8 @@ public:
     std::vector<Suspended> suspended_above_domain(const std::string& domain);
     // Throws Refused if there is no such domain.
     std::int64_t domain_id(const std::string& name);
-    // Sets on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none or
-    // quota_bytes=SIZE|none.
+    // Sets on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none,
+    // quota_bytes=SIZE|none, max_aliases=NUMBER|none or system_addresses=yes|no.
     void set_domain(const mailbox::Domain& domain, const std::string& setting,
                     const std::string& value);
     // `postmaster`: the hash of a new password for its postmaster; empty: the old one stays.
@@ -316,6 +325,8 @@ private:
     Removed restorable(const std::string& name, std::int64_t id, std::chrono::seconds grace);
     void restore_mailboxes(const Removed& removed);
     void take_allowance(std::int64_t account, const std::string& name, const std::string& domain);
+    void check_max_aliases(std::int64_t account, const std::string& name,
+                           const std::string& domain);
     void audit(std::string_view action, std::string_view domain, std::string_view what)
     {
         transactions_.write(action, domain, what);

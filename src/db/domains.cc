@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kDetails[] =
     "SELECT d.id, d.account_id, a.name, d.name, d.state, d.on_duplicate = 'update', d.allow_delete_all, d.max_mailboxes,"
-    " d.quota_bytes, d.mailboxes, d.size_bytes, d.created_at"
+    " d.quota_bytes, d.aliases, d.max_aliases, d.system_addresses, d.mailboxes, d.size_bytes, d.created_at"
     " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 
 [[noreturn]] void refuse_unknown_domain(const std::string& name)
@@ -81,17 +81,19 @@ std::optional<DomainDetails> Admin::domain_details(std::int64_t id)
     DomainDetails found;
     std::string state;
     std::tie(found.id, found.account_id, found.account, found.name, state, found.updates_duplicates,
-             found.allows_delete_all, found.max_mailboxes, found.quota_bytes, found.mailboxes,
-             found.size_bytes, found.created_at) =
-        rows.read<std::int64_t, std::int64_t, std::string, std::string, std::string, bool, bool,
-                  Limit, Limit, std::int64_t, std::int64_t, std::int64_t>();
+             found.allows_delete_all, found.max_mailboxes, found.quota_bytes, found.aliases,
+             found.max_aliases, found.has_system_addresses, found.mailboxes, found.size_bytes,
+             found.created_at) = rows.read<std::int64_t, std::int64_t, std::string, std::string,
+                                           std::string, bool, bool, Limit, Limit, std::int64_t,
+                                           Limit, bool, std::int64_t, std::int64_t, std::int64_t>();
     found.state = mailbox::state_of(state);
     return found;
 }
 
 constexpr char kInsertDomain[] =
-    "INSERT INTO domain (account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, created_at)"
-    " SELECT id, ?, ?, ?, ?, ?, ?, ?, UNIX_TIMESTAMP() FROM account WHERE id = ?";
+    "INSERT INTO domain (account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, max_aliases,"
+    " system_addresses, created_at)"
+    " SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, UNIX_TIMESTAMP() FROM account WHERE id = ?";
 constexpr char kMaxDomains[] = "SELECT max_domains FROM account WHERE id = ? FOR UPDATE";
 constexpr char kCountDomains[] = "SELECT COUNT(*) FROM domain WHERE account_id = ?";
 constexpr char kInsertPostmaster[] =
@@ -111,7 +113,7 @@ void Admin::check_max_domains(std::int64_t account_id)
 }
 
 constexpr char kFormer[] =
-    "SELECT id, state, max_mailboxes, quota_bytes FROM deleted_domain WHERE name = ? AND account_id = ?"
+    "SELECT id, state, max_mailboxes, quota_bytes, max_aliases FROM deleted_domain WHERE name = ? AND account_id = ?"
     " ORDER BY deleted_at DESC, id DESC LIMIT 1";
 constexpr char kKeepNames[] =
     "INSERT INTO suspended_name (domain_id, local_part, state) SELECT ?, local_part, state FROM suspended_name WHERE domain_id = ?";
@@ -124,12 +126,13 @@ std::int64_t Admin::keep_decisions(const mailbox::Domain& domain, std::int64_t a
 {
     const auto former = connection()
                             .query(kFormer, {domain.name(), account_id})
-                            .first<std::int64_t, std::string, Limit, Limit>();
+                            .first<std::int64_t, std::string, Limit, Limit, Limit>();
     if (!former) return 0;
-    const auto& [id, state, max_mailboxes, quota_bytes] = *former;
+    const auto& [id, state, max_mailboxes, quota_bytes, max_aliases] = *former;
     settings.state = mailbox::state_of(state);
     settings.max_mailboxes = max_mailboxes;
     settings.quota_bytes = quota_bytes;
+    settings.max_aliases = max_aliases;
     return id;
 }
 
@@ -174,7 +177,9 @@ DomainDetails Admin::add_domain(const mailbox::Domain& domain, std::int64_t acco
                  text_of_duplicates(kept.updates_duplicates.value_or(false)),
                  std::int64_t{kept.allows_delete_all.value_or(false)},
                  store::value_of(kept.max_mailboxes.value_or(Limit{})),
-                 store::value_of(kept.quota_bytes.value_or(Limit{})), account_id});
+                 store::value_of(kept.quota_bytes.value_or(Limit{})),
+                 store::value_of(kept.max_aliases.value_or(Limit{})),
+                 std::int64_t{kept.has_system_addresses.value_or(true)}, account_id});
             if (added == 0) throw Refused("account_not_found", "there is no such account");
             audit("domain-add", domain.name(), "");
             const auto id = domain_id(domain.name());
@@ -209,7 +214,8 @@ void Admin::set_postmaster(std::int64_t domain_id, const std::string& domain,
 
 constexpr char kLockDomainRow[] = "SELECT name FROM domain WHERE id = ? FOR UPDATE";
 constexpr char kSetDomain[] =
-    "UPDATE domain SET state = ?, on_duplicate = ?, allow_delete_all = ?, max_mailboxes = ?, quota_bytes = ? WHERE id = ?";
+    "UPDATE domain SET state = ?, on_duplicate = ?, allow_delete_all = ?, max_mailboxes = ?, quota_bytes = ?, max_aliases = ?,"
+    " system_addresses = ? WHERE id = ?";
 
 // A change of the state has its own word in the audit log, as with mailboxctl domain suspend.
 DomainDetails Admin::change_domain(std::int64_t id, const DomainSettings& settings,
@@ -228,9 +234,12 @@ DomainDetails Admin::change_domain(std::int64_t id, const DomainSettings& settin
              text_of_duplicates(settings.updates_duplicates.value_or(before.updates_duplicates)),
              std::int64_t{settings.allows_delete_all.value_or(before.allows_delete_all)},
              store::value_of(settings.max_mailboxes.value_or(before.max_mailboxes)),
-             store::value_of(settings.quota_bytes.value_or(before.quota_bytes)), id});
+             store::value_of(settings.quota_bytes.value_or(before.quota_bytes)),
+             store::value_of(settings.max_aliases.value_or(before.max_aliases)),
+             std::int64_t{settings.has_system_addresses.value_or(before.has_system_addresses)},
+             id});
         if (settings.max_mailboxes || settings.quota_bytes || settings.updates_duplicates
-            || settings.allows_delete_all)
+            || settings.allows_delete_all || settings.max_aliases || settings.has_system_addresses)
             audit("domain-set", before.name, "");
         if (settings.state && state != before.state)
             audit("domain-" + std::string{action_of(state)}, before.name, "");
@@ -290,6 +299,12 @@ DomainSettings setting_of_domain(const std::string& setting, const std::string& 
         settings.max_mailboxes = limit_of(setting, value);
     } else if (setting == "quota_bytes") {
         settings.quota_bytes = quota_of(value);
+    } else if (setting == "max_aliases") {
+        settings.max_aliases = limit_of(setting, value);
+    } else if (setting == "system_addresses") {
+        if (value != "yes" && value != "no")
+            throw Refused("bad_parameter", "system_addresses is yes or no");
+        settings.has_system_addresses = value == "yes";
     } else {
         throw Refused("a domain has no setting " + setting
                       + "; mailboxctl domain set --help lists them");
@@ -328,12 +343,15 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
 constexpr char kKeepDomain[] =
     "INSERT INTO deleted_domain (id, account_id, account, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes,"
-    " last_id, created_at, deleted_at)"
+    " last_id, max_aliases, system_addresses, created_at, deleted_at)"
     " SELECT d.id, a.id, a.name, d.name, d.unicode_name, d.state, d.on_duplicate, d.allow_delete_all, d.max_mailboxes, d.quota_bytes, d.last_id,"
-    " d.created_at, UNIX_TIMESTAMP() FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+    " d.max_aliases, d.system_addresses, d.created_at, UNIX_TIMESTAMP() FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 constexpr char kKeepKeys[] =
     "INSERT INTO deleted_key (id, hash, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at, revoked_at)"
     " SELECT id, hash, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at, revoked_at FROM api_key WHERE domain_id = ?";
+constexpr char kKeepAliasDomains[] =
+    "INSERT INTO deleted_domain_name (domain_id, name, unicode_name, created_at)"
+    " SELECT domain_id, name, unicode_name, created_at FROM domain_name WHERE domain_id = ? AND is_alias";
 constexpr char kDeleteMailboxes[] = "DELETE FROM mailbox WHERE domain_id = ?";
 constexpr char kDeleteDomain[] = "DELETE FROM domain WHERE id = ?";
 
@@ -342,6 +360,7 @@ void Admin::empty_and_delete_domain(std::int64_t id, const std::string& name)
     connection().execute(kLockDomain, {name});  // from here on no mailbox is added
     connection().execute(kKeepDomain, {id});
     connection().execute(kKeepKeys, {id});
+    connection().execute(kKeepAliasDomains, {id});
     store::keep_deleted(connection(), name, id, 0, std::numeric_limits<std::int64_t>::max(),
                         transactions_.actor().key_id, store::Goes::with_domain);
     connection().execute(kDeleteMailboxes, {id});
@@ -437,8 +456,10 @@ constexpr char kLockRemoved[] = "SELECT id FROM deleted_domain WHERE id = ? FOR 
 // The domain gets its old id, which no other domain has got. Its last id is a new one, so that a
 // page or range that was read before the removal is not taken for a current one.
 constexpr char kBringDomain[] =
-    "INSERT INTO domain (id, account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, mailboxes, last_id, created_at)"
-    " SELECT id, ?, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, 0, last_id + 1, created_at"
+    "INSERT INTO domain (id, account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, max_aliases,"
+    " system_addresses, mailboxes, last_id, created_at)"
+    " SELECT id, ?, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, max_aliases, system_addresses,"
+    " 0, last_id + 1, created_at"
     " FROM deleted_domain WHERE id = ?";
 constexpr char kLockMailboxes[] =
     "SELECT storage_id FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL FOR UPDATE";
@@ -459,6 +480,11 @@ constexpr char kBringKeys[] =
     " SELECT k.id, k.hash, a.id, a.state, k.domain_id, k.read_only, k.addresses, k.label, k.kind, k.user_name, k.created_at,"
     " k.expires_at, k.revoked_at"
     " FROM deleted_key k JOIN account a ON a.id = ? WHERE k.domain_id = ?";
+// An alias domain whose name was given away meanwhile stays away.
+constexpr char kBringAliasDomains[] =
+    "INSERT INTO domain_name (name, unicode_name, domain_id, is_alias, created_at)"
+    " SELECT k.name, k.unicode_name, k.domain_id, 1, k.created_at FROM deleted_domain_name k"
+    " WHERE k.domain_id = ? AND NOT EXISTS (SELECT 1 FROM domain_name n WHERE n.name = k.name)";
 constexpr char kForgetDomain[] = "DELETE FROM deleted_domain WHERE id = ?";  // and its keys
 
 void Admin::restore_mailboxes(const Removed& removed)
@@ -495,6 +521,24 @@ void Admin::take_allowance(std::int64_t account, const std::string& name, const 
 
 constexpr char kAccountName[] = "SELECT name FROM account WHERE id = ? FOR UPDATE";
 
+constexpr char kAliasesOfAccount[] =
+    "SELECT aliases, COALESCE(max_aliases, aliases) FROM account WHERE id = ?";
+
+// The domain has brought its aliases, and the account counts them.
+void Admin::check_max_aliases(std::int64_t account, const std::string& name,
+                              const std::string& domain)
+{
+    const auto [aliases, allowed] =
+        connection().query(kAliasesOfAccount, {account}).only<std::int64_t, std::int64_t>();
+    if (aliases <= allowed) return;
+    throw Refused("the account " + name + " may have " + std::to_string(allowed)
+                      + " aliases (max_aliases), and would have " + std::to_string(aliases)
+                      + " with the domain " + domain
+                      + "; nothing was restored. mailboxctl account set " + name
+                      + " max_aliases=" + std::to_string(aliases) + " makes room",
+                  Refused::Outcome::said);
+}
+
 Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono::seconds grace,
                                      std::int64_t id, const std::string& account)
 {
@@ -523,13 +567,17 @@ Admin::Removed Admin::restore_domain(const mailbox::Domain& domain, std::chrono:
             connection().execute(kBringDomain, {to, removed.id});
             restore_mailboxes(removed);
             connection().execute(kBringKeys, {to, removed.id});
+            connection().execute(kBringAliasDomains, {removed.id});
             connection().execute(kForgetDomain, {removed.id});
             take_allowance(to, removed.account, domain.name());
+            check_max_aliases(to, removed.account, domain.name());
             audit("domain-restore", domain.name(), "");
         });
     } catch (const db::DuplicateKey&) {
-        throw Refused("the name " + domain.name()
-                      + " is taken: it was added again just now; mailboxctl domain list shows it");
+        throw Refused(
+            "the name " + domain.name()
+            + " is taken: it was added again just now, or is an alias domain; mailboxctl domain list and"
+              " mailboxctl domain alias list show it");
     }
     return removed;
 }

@@ -105,6 +105,21 @@ constexpr char kMendSums[] =
     "UPDATE domain d SET d.version = 0, d.size_bytes ="
     " (SELECT COALESCE(SUM(m.size_bytes), 0) FROM mailbox m WHERE m.domain_id = d.id LOCK IN SHARE MODE)";
 
+// What the triggers of aliases keep: names, counts, and the mailbox that has an alias's own
+// address.
+constexpr char kMendNames[] =
+    "INSERT IGNORE INTO domain_name (name, unicode_name, domain_id, is_alias, created_at)"
+    " SELECT d.name, d.unicode_name, d.id, 0, d.created_at FROM domain d"
+    " WHERE NOT EXISTS (SELECT 1 FROM domain_name n WHERE n.domain_id = d.id AND n.is_alias = 0)";
+constexpr char kMendOwn[] =
+    "UPDATE alias_target t JOIN alias a ON a.id = t.alias_id LEFT JOIN mailbox m ON m.domain_id = a.domain_id AND m.local_part = a.local_part"
+    " SET t.storage_id = m.storage_id WHERE t.number = 0 AND NOT t.storage_id <=> m.storage_id";
+constexpr char kMendAliasesOfDomains[] =
+    "UPDATE domain d SET d.aliases = (SELECT COUNT(*) FROM alias a WHERE a.domain_id = d.id)";
+constexpr char kMendAliasesOfAccounts[] =
+    "UPDATE account c SET c.aliases = (SELECT COUNT(*) FROM alias a LEFT JOIN domain d ON d.id = a.domain_id"
+    " WHERE a.account_id = c.id AND (a.domain_id = 0 OR d.id IS NOT NULL))";
+
 bool is_denied(const db::Error& error)
 {
     return error.number == 1044 || error.number == 1142 || error.number == 1227
@@ -177,6 +192,10 @@ std::size_t restore(db::Connection& connection, std::ostream& progress)
     if (has_made_trigger) {
         connection.execute(kMendSizes);
         connection.execute(kMendSums);
+        connection.execute(kMendNames);
+        connection.execute(kMendOwn);
+        connection.execute(kMendAliasesOfDomains);
+        connection.execute(kMendAliasesOfAccounts);
     }
     return count;
 }

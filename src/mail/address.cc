@@ -47,9 +47,9 @@ bool is_label(std::string_view label)
 // reason, but they have their own sentence because a domain of such a name harms others.
 constexpr std::array kWords = std::to_array<std::string_view>({
     // mailboxd/routes.cc, nginx/
-    "mailboxes", "deleted",     "restore", "domains", "credentials", "verify", "tracking",
-    "accounts",  "subaccounts", "enable",  "disable", "keys",        "usage",  "audit",
-    "v",         "v1",          "v2",      "v3",      "v4",          "v5",
+    "mailboxes",   "deleted", "restore", "domains", "credentials", "verify", "tracking", "accounts",
+    "subaccounts", "enable",  "disable", "keys",    "usage",       "audit",  "routes",   "match",
+    "v",           "v1",      "v2",      "v3",      "v4",          "v5",
     "mailboxd",  // the transport in sql/postfix/mailboxd-master.cf
 });
 

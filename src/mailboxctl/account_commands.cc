@@ -92,7 +92,8 @@ std::vector<command::Command> commands()
          {"ACCOUNT", "NAME=VALUE"},
          "change a setting of an account",
          "max_mailboxes=NUMBER|none: limit of mailboxes in all its domains together.\n"
-         "max_domains=NUMBER: how many domains its own keys may have and add; 0, the default: only the operator adds domains.",
+         "max_domains=NUMBER: how many domains its own keys may have and add; 0, the default: only the operator adds domains.\n"
+         "max_aliases=NUMBER|none: limit of aliases in all its domains together.",
          no_options,
          account_set},
         {"account suspend",

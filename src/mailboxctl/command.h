@@ -74,8 +74,9 @@ enum class Prints {
 enum class Changes { at_once, in_steps };
 
 struct Command {
-    std::string_view name;               // one or two words
-    std::vector<std::string> arguments;  // an optional argument is in brackets
+    std::string_view name;  // one to three words
+    // An optional argument is in brackets. The last one may be repeated if it ends with "...".
+    std::vector<std::string> arguments;
     std::string_view summary;
     std::string_view details;
     po::options_description (*options)();

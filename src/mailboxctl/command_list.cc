@@ -1,6 +1,7 @@
 #include "mailboxctl/command_list.h"
 
 #include "mailboxctl/account_commands.h"
+#include "mailboxctl/alias_commands.h"
 #include "mailboxctl/audit_command.h"
 #include "mailboxctl/domain_commands.h"
 #include "mailboxctl/erase_command.h"
@@ -22,6 +23,7 @@ const std::vector<Command>& all()
         append(domain_commands::commands());
         append(key_commands::commands());
         append(mailbox_commands::commands());
+        append(alias_commands::commands());
         append({why::command(), erase_command::command(), audit_command::command()});
         append(system_commands::commands());
         return list;

@@ -7,6 +7,7 @@
 
 #include "db/accounts.h"
 #include "db/audit.h"
+#include "db/domain_names.h"
 #include "db/grants.h"
 #include "db/mailboxes.h"
 #include "mail/password.h"
@@ -174,7 +175,8 @@ int domain_dns(const Call& call)
     const auto domain = call.domain(call.arguments[0]);
     const auto host = call.domain(call.text("host")).name() + ".";
     auto connection = call.connect();
-    admin::Admin{connection}.mailboxes_of_domain(domain);  // refuses a domain that does not exist
+    if (domain_names::stands_for(connection, domain.name()).empty())
+        admin::Admin{connection}.mailboxes_of_domain(domain);  // refuses one that does not exist
     const auto records = std::vector<std::array<std::string, 3>>{
         {"", "MX", "10 " + host},
         {"", "TXT", "\"v=spf1 mx ~all\""},
@@ -228,7 +230,10 @@ std::vector<command::Command> commands()
          "  as the original API probably did. With update, a client that may create mailboxes can take over existing ones.\n"
          "allow_delete_all=yes|no: whether DELETE of all SMTP credentials may delete all mailboxes of the domain (default no).\n"
          "max_mailboxes=NUMBER|none: how many mailboxes the domain may have.\n"
-         "quota_bytes=SIZE|none: the quota of mailboxes that have none of their own, such as 500M or 2G.",
+         "quota_bytes=SIZE|none: the quota of mailboxes that have none of their own, such as 500M or 2G.\n"
+         "max_aliases=NUMBER|none: how many aliases the domain may have.\n"
+         "system_addresses=yes|no: whether abuse@, hostmaster@, webmaster@ and the other role names of RFC 2142 reach postmaster@,\n"
+         "  unless a mailbox or an alias has the name (default yes).",
          no_options,
          domain_set},
         {"domain suspend",

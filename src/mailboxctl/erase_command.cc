@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/strings.h"
 #include "db/accounts.h"
+#include "db/domain_names.h"
 #include "db/session.h"
 #include "mailboxctl/erasure.h"
 
@@ -44,6 +45,18 @@ erasure::Target target_of(const Call& call)
     return target;
 }
 
+// An alias domain has no mailboxes of its own.
+void refuse_alias_domain(const Call& call, const erasure::Target& target)
+{
+    auto connection = call.connect();
+    const auto domain = domain_names::stands_for(connection, target.domain);
+    if (domain.empty()) return;
+    throw admin::Refused(target.domain + " is an alias domain of " + domain + ": erase "
+                         + (target.local_part.empty() ? domain : target.local_part + "@" + domain)
+                         + ", or remove the name with mailboxctl domain alias remove "
+                         + target.domain);
+}
+
 // Returns what the command cannot reach, with commands that find it. Logs name a mailbox by its
 // address, by its storage id, and in requests of the API by its path.
 std::string not_reached(const erasure::Target& target, const std::vector<std::string>& storage_ids)
@@ -72,6 +85,7 @@ std::string not_reached(const erasure::Target& target, const std::vector<std::st
 int erase_command(const Call& call)
 {
     const auto target = target_of(call);
+    refuse_alias_domain(call, target);
     auto patient = call.config;
     patient.db_timeout = std::chrono::hours{24};  // a domain may have a million mailboxes
     db::Session session{patient.ctl_db, patient.ctl_db.password(), patient, migrate::expect_same};

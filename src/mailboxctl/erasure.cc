@@ -36,6 +36,13 @@ constexpr char kForgetSending[] =
 constexpr char kOfNames[] =
     "SELECT COUNT(*) FROM suspended_name WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"
     " AND (? = '' OR local_part = ?)";
+// Aliases of the address or domain, and targets of other aliases that name it. A domain's aliases
+// are those of its removed domains, too.
+constexpr char kOfAliases[] =
+    "SELECT COUNT(*) FROM alias WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"
+    " AND (? = '' OR local_part = ?)";
+constexpr char kOfTargets[] =
+    "SELECT COUNT(*) FROM alias_target WHERE (? <> '' AND address = CONCAT(?, '@', ?)) OR (? = '' AND SUBSTRING_INDEX(address, '@', -1) = ?)";
 constexpr char kOfRemoved[] =
     "SELECT COUNT(*), COALESCE(SUM((SELECT COUNT(*) FROM deleted_key k WHERE k.domain_id = d.id)), 0) FROM deleted_domain d WHERE d.name = ?";
 constexpr char kOfDomain[] =
@@ -131,10 +138,21 @@ Erasure::Rows Erasure::rows()
         connection
             .query(kOfSending, {target_.domain, part, part, target_.domain, target_.domain, part})
             .only<Count>();
-    Rows all{{"mailbox", mailboxes},           {"mailbox_usage", sizes},
-             {"mailbox_activity", activities}, {"submission_rate", submissions},
-             {"deleted_mailbox", deleted},     {"audit_log", audited},
-             {"sending_rate", sending},        {"suspended_name", names}};
+    const auto aliases =
+        connection.query(kOfAliases, {target_.domain, target_.domain, part, part}).only<Count>();
+    const auto targets =
+        connection.query(kOfTargets, {part, part, target_.domain, part, target_.domain})
+            .only<Count>();
+    Rows all{{"mailbox", mailboxes},
+             {"mailbox_usage", sizes},
+             {"mailbox_activity", activities},
+             {"submission_rate", submissions},
+             {"deleted_mailbox", deleted},
+             {"audit_log", audited},
+             {"sending_rate", sending},
+             {"suspended_name", names},
+             {"alias", aliases},
+             {"alias_target", targets}};
     if (part.empty()) {
         all.insert(all.end(), {{"domain", domains},
                                {"api_key", keys},
@@ -169,6 +187,45 @@ constexpr char kForgetNames[] =
 constexpr char kForgetName[] =
     "DELETE FROM suspended_name WHERE local_part = ? AND domain_id IN"
     " (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)";
+// Aliases of the target, as with suspended names. Those of a removed domain have its id.
+constexpr char kForgetAliases[] =
+    "DELETE FROM alias WHERE domain_id IN (SELECT id FROM deleted_domain WHERE name = ?)";
+constexpr char kDomainsOfName[] =
+    "SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?";
+constexpr char kForgetAlias[] = "DELETE FROM alias WHERE local_part = ? AND domain_id = ?";
+// Other aliases lead to the target no more. In what their clients read again, its address is
+// replaced, as it stands between quotes, commas and blanks; \\Q and \\E quote a name in the regular
+// expression. It may have been written with an alias domain.
+constexpr char kForgetInActions[] =
+    "UPDATE alias a JOIN alias_target t ON t.alias_id = a.id SET a.actions = REGEXP_REPLACE(a.actions, ?, ?)"
+    " WHERE (? <> '' AND t.address = CONCAT(?, '@', ?)) OR (? = '' AND SUBSTRING_INDEX(t.address, '@', -1) = ?)";
+constexpr char kForgetTargets[] =
+    "DELETE FROM alias_target WHERE (? <> '' AND address = CONCAT(?, '@', ?)) OR (? = '' AND SUBSTRING_INDEX(address, '@', -1) = ?)";
+constexpr char kAliasDomains[] =
+    "SELECT n.name FROM domain_name n JOIN domain d ON d.id = n.domain_id WHERE d.name = ? AND n.is_alias"
+    " UNION SELECT k.name FROM deleted_domain_name k JOIN deleted_domain d ON d.id = k.domain_id WHERE d.name = ?";
+
+// Removes the target from the aliases that lead to it.
+void forget_targets(db::Connection& connection, const Target& target)
+{
+    const auto& [domain, part, is_deleted_only] = target;
+    std::vector<std::string> names{domain};
+    for (auto rows = connection.query(kAliasDomains, {domain, domain}); rows.next();)
+        names.push_back(rows.read<std::string>());
+    const auto ascii_names = names;
+    for (const auto& name : ascii_names) {
+        if (const auto unicode_name = unicode::u_labels(name)) names.push_back(*unicode_name);
+    }
+    const auto local_part =
+        part.empty() ? std::string{"[^\"' ,]*"} : "(?<=[\"', ])\\Q" + part + "\\E";
+    for (const auto& name : names) {
+        connection.execute(kForgetInActions,
+                           {"(?i)" + local_part + "@\\Q" + name + "\\E(?=[\"', ])", kErased, part,
+                            part, domain, part, domain});
+    }
+    connection.execute(kForgetTargets, {part, part, domain, part, domain});
+}
+
 constexpr char kForgetRemoved[] = "DELETE FROM deleted_domain WHERE name = ?";  // with their keys
 
 }  // namespace
@@ -193,11 +250,17 @@ void Erasure::lock_out()
     auto& again = session_.connection();
     db::in_transaction(again, [&] {
         again.execute(kLockOut, {target_.domain, target_.local_part, target_.local_part});
+        if (!target_.is_deleted_only) forget_targets(again, target_);
         if (target_.local_part.empty()) {
             again.execute(kForgetNames, {target_.domain});
+            again.execute(kForgetAliases, {target_.domain});
             again.execute(kForgetRemoved, {target_.domain});
         } else if (!target_.is_deleted_only) {
             again.execute(kForgetName, {target_.local_part, target_.domain, target_.domain});
+            // A trigger of alias changes the domain's row, so the same statement must not read it.
+            for (auto ids = again.query(kDomainsOfName, {target_.domain, target_.domain});
+                 ids.next();)
+                again.execute(kForgetAlias, {target_.local_part, ids.read<std::int64_t>()});
         }
         if (target_.local_part.empty()) audit::write(again, {}, 0, actor, "erase", kErased, "");
         else audit::write(again, {}, 0, actor, "erase", target_.domain, kErased);

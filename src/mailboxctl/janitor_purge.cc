@@ -105,6 +105,13 @@ constexpr char kOldNames[] =
     "SELECT DISTINCT n.domain_id FROM suspended_name n LEFT JOIN domain d ON d.id = n.domain_id LEFT JOIN deleted_domain k ON k.id = n.domain_id"
     " WHERE d.id IS NULL AND k.id IS NULL LIMIT 1000";
 constexpr char kDeleteNames[] = "DELETE FROM suspended_name WHERE domain_id = ?";
+// Likewise the aliases, and the catch-alls of accounts that an earlier release has removed.
+constexpr char kOldAliases[] =
+    "SELECT DISTINCT a.account_id, a.domain_id FROM alias a LEFT JOIN domain d ON d.id = a.domain_id"
+    " LEFT JOIN deleted_domain k ON k.id = a.domain_id LEFT JOIN account c ON c.id = a.account_id"
+    " WHERE d.id IS NULL AND k.id IS NULL AND (a.domain_id > 0 OR c.id IS NULL) LIMIT 1000";
+constexpr char kDeleteAliases[] =
+    "DELETE FROM alias WHERE account_id = ? AND domain_id = ? LIMIT 1000";
 constexpr char kDeleteRange[] =
     "DELETE FROM mailbox_range WHERE domain_id = ? AND number = ? AND mailboxes = 0";
 
@@ -163,6 +170,12 @@ Purged purge_rows(db::Session& session, const Config& config, Clock::time_point 
         "suspended_name", [&] { return connection.query(kOldNames); },
         [&](const db::Rows& old) {
         return connection.execute(kDeleteNames, {old.read<std::int64_t>()});
+        });
+    one_by_one(
+        "alias", [&] { return connection.query(kOldAliases); },
+        [&](const db::Rows& old) {
+        const auto [account_id, domain_id] = old.read<std::int64_t, std::int64_t>();
+        return connection.execute(kDeleteAliases, {account_id, domain_id});
         });
     one_by_one(
         "mailbox_range", [&] { return connection.query(kEmptyRanges); },

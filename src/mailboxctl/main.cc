@@ -86,18 +86,21 @@ const Command& take_command(std::vector<std::string>& words)
 {
     std::vector<std::size_t>
         places;  // of the words that are neither an option nor the value of --config
-    for (std::size_t i = 0; i < words.size() && places.size() < 2; ++i) {
+    for (std::size_t i = 0; i < words.size() && places.size() < 3; ++i) {
         if (words[i] == "--config" || words[i] == "-c") ++i;
         else if (!words[i].starts_with('-')) places.push_back(i);
     }
     if (places.empty()) throw WrongUsage("no command given");
     for (const auto& command : command::all()) {
-        const bool is_pair = command.name.find(' ') != std::string_view::npos;
-        if (is_pair && places.size() < 2) continue;
-        const auto named = is_pair ? words[places[0]] + " " + words[places[1]] : words[places[0]];
-        if (named != command.name) continue;
-        if (is_pair) words.erase(words.begin() + static_cast<std::ptrdiff_t>(places[1]));
-        words.erase(words.begin() + static_cast<std::ptrdiff_t>(places[0]));
+        const auto name = strings::words(command.name);
+        const auto is_word_at = [&](const std::string& word, std::size_t place) {
+            return word == words[place];
+        };
+        if (places.size() < name.size()
+            || !std::equal(name.begin(), name.end(), places.begin(), is_word_at))
+            continue;
+        for (auto i = name.size(); i > 0; --i)
+            words.erase(words.begin() + static_cast<std::ptrdiff_t>(places[i - 1]));
         return command;
     }
     std::string similar;
@@ -245,8 +248,10 @@ int run(std::vector<std::string> words)
     const auto is_needed = [](const std::string& argument) { return !argument.starts_with('['); };
     const auto needed =
         std::count_if(command.arguments.begin(), command.arguments.end(), is_needed);
+    const bool is_repeated =
+        !command.arguments.empty() && command.arguments.back().ends_with("...");
     if (arguments.size() < static_cast<std::size_t>(needed)
-        || arguments.size() > command.arguments.size()) {
+        || (arguments.size() > command.arguments.size() && !is_repeated)) {
         throw WrongUsage("usage: " + usage(command));
     }
     const auto config =

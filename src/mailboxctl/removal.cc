@@ -45,6 +45,9 @@ std::string text_of(const admin::Admin::Contents& contents, Level level)
     }
     text += counted(contents.mailboxes, "mailbox") + " with " + std::to_string(contents.bytes)
             + " bytes of mail";
+    if (contents.aliases > 0)
+        text += ", " + std::to_string(contents.aliases)
+                + (contents.aliases == 1 ? " alias" : " aliases");
     if (is_account) text += ", " + counted(contents.keys, "key") + " of the account";
     text += ", " + counted(contents.domain_keys, "key")
             + (is_account ? " of its domains" : " of its own");

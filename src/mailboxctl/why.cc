@@ -7,7 +7,9 @@
 #include "base/strings.h"
 #include "db/accounts.h"
 #include "db/audit.h"
+#include "db/domain_names.h"
 #include "db/lifecycle.h"
+#include "mailboxctl/why_aliases.h"
 #include "mailboxctl/why_services.h"
 #include "mailboxctl/why_tables.h"
 
@@ -51,7 +53,8 @@ void report_missing_domain(Subject& subject)
             + "mailboxctl domain add " + for_shell(subject.address.domain()) + " --account NAME");
     subject.report.close({Use::mail_in, Use::login, Use::sending, Use::api},
                          "no, the domain does not exist");
-    if (!life::deleted(subject.connection, subject.address).empty()) check_deleted(subject, false);
+    if (!life::deleted(subject.connection, subject.address).empty())
+        check_deleted(subject, false, false);
 }
 
 void check_all(Subject& subject)
@@ -65,7 +68,10 @@ void check_all(Subject& subject)
     const auto mailbox = life::find(subject.connection, subject.address);
     const bool has_mailbox = mailbox.has_value();
     if (mailbox) check_state(subject, "mailbox", subject.address.text(), mailbox->state);
-    else subject.report.close({Use::mail_in, Use::login, Use::sending}, "no, there is no mailbox");
+    const bool has_alias = in_newer_table([&] { return check_aliases(subject, has_mailbox); });
+    const bool takes_mail = has_mailbox || has_alias;
+    if (!mailbox) subject.report.close({Use::login, Use::sending}, "no, there is no mailbox");
+    if (!takes_mail) subject.report.close({Use::mail_in}, "no, there is no mailbox");
     const auto state = in_newer_table(
         [&] { return life::suspended_without_mailbox(subject.connection, subject.address); });
     if (!mailbox && state) {
@@ -76,8 +82,8 @@ void check_all(Subject& subject)
                                + ": a new mailbox of this name is suspended, too",
                            subject.advised("mailbox resume"));
     }
-    check_deleted(subject, has_mailbox);
-    check_allowance(subject, has_mailbox);
+    check_deleted(subject, has_mailbox, takes_mail);
+    check_allowance(subject, takes_mail);
     if (mailbox) {
         check_size(subject, *mailbox);
         subject.report.add("last used", Verdict::ok,
@@ -106,7 +112,13 @@ int run(const Call& call)
     const auto address =
         call.address(asked.substr(0, std::min(asked.find('+'), at_sign)) + asked.substr(at_sign));
     db::Connection connection{call.config.ctl_db, call.config.ctl_db.password(), call.config};
-    Subject subject{.call = call, .connection = connection, .asked = asked, .address = address};
+    const auto domain =
+        in_newer_table([&] { return domain_names::stands_for(connection, address.domain()); });
+    Subject subject{.call = call,
+                    .connection = connection,
+                    .asked = asked,
+                    .address = domain.empty() ? address
+                                              : call.address(address.local_part() + "@" + domain)};
     check_all(subject);
     if (call.has("json")) subject.report.print_json(asked, address);
     else subject.report.print();

@@ -30,8 +30,9 @@ void check_postfix(Subject& subject, bool has_mailbox)
                 ? "its address looks like the internal name of another mailbox; give this mailbox another address"
                 : "");
         subject.report.close({Use::mail_in}, "no, there is no mailbox (550)");
-    } else if (access && access->starts_with("450")) {
+    } else if (access && (access->starts_with("450") || access->starts_with("552"))) {
         subject.report.add("Postfix", Verdict::note, "answers RCPT with " + *access);
+        subject.report.close({Use::mail_in}, "no, " + *access);
     } else {
         subject.report.add(
             "Postfix", Verdict::ok,

@@ -21,6 +21,10 @@ void check_address(Subject& subject)
         subject.report.add("address", Verdict::note,
                            "mail to " + subject.asked + " is that of " + subject.address.text()
                                + "; nobody can log in with an address that has a +");
+    } else if (!strings::equals_ignoring_case(subject.asked, subject.address.text())) {
+        subject.report.add("address", Verdict::note,
+                           subject.asked + " is " + subject.address.text()
+                               + ": it has an alias domain");
     } else {
         subject.report.add("address", Verdict::note,
                            subject.asked + " is " + subject.address.text()
@@ -87,10 +91,10 @@ namespace {
 
 // If the mailbox belonged to a former domain of the name, that domain may have been another
 // customer's. The present owner of the domain must not get that mail.
-void report_deleted(Subject& subject, const life::Deleted& last, bool has_mailbox,
+void report_deleted(Subject& subject, const life::Deleted& last, bool has_mailbox, bool takes_mail,
                     bool is_of_former)
 {
-    const bool is_in_the_way = !has_mailbox && !is_of_former;
+    const bool is_in_the_way = !takes_mail && !is_of_former;
     const auto verdict = is_in_the_way ? Verdict::wrong : Verdict::note;
     auto says = (is_in_the_way ? "deleted " : "an earlier mailbox of this name was deleted ")
                 + admin::time_text(last.deleted_at) + " " + by(last.deleted_by) + ", with "
@@ -124,14 +128,15 @@ void report_deleted(Subject& subject, const life::Deleted& last, bool has_mailbo
 
 // Reports a deleted mailbox of the address, also if it has a mailbox now: the mail of the old one
 // is not in the new one.
-void check_deleted(Subject& subject, bool has_mailbox)
+void check_deleted(Subject& subject, bool has_mailbox, bool takes_mail)
 {
     const auto add = subject.advised("mailbox add");
     const auto deleted = life::deleted(subject.connection, subject.address);
     const bool is_of_former = !deleted.empty() && subject.has_domain()
                               && deleted.front().domain_id != subject.owner.domain_id;
-    if (!deleted.empty()) report_deleted(subject, deleted.front(), has_mailbox, is_of_former);
-    if (has_mailbox || (!deleted.empty() && !is_of_former)) return;
+    if (!deleted.empty())
+        report_deleted(subject, deleted.front(), has_mailbox, takes_mail, is_of_former);
+    if (takes_mail || (!deleted.empty() && !is_of_former)) return;
     const auto entry = audit::latest(subject.connection, {"delete", "delete", "delete"},
                                      subject.address.domain(), subject.address.local_part());
     if (is_of_former) subject.report.add("mailbox", Verdict::wrong, "there is none", add);
@@ -143,13 +148,13 @@ void check_deleted(Subject& subject, bool has_mailbox)
                            add);
 }
 
-void check_allowance(Subject& subject, bool has_mailbox)
+void check_allowance(Subject& subject, bool takes_mail)
 {
     const auto check = [&](const char* level, const std::string& name, std::int64_t count,
                            std::optional<std::int64_t> limit) {
         const auto says = std::string{level} + " has " + share(count, limit);
         if (!limit || count < *limit) return subject.report.add("allowance", Verdict::ok, says);
-        subject.report.add("allowance", has_mailbox ? Verdict::note : Verdict::wrong,
+        subject.report.add("allowance", takes_mail ? Verdict::note : Verdict::wrong,
                            says + ": no mailbox can be added (409)",
                            "mailboxctl " + std::string{level} + " set " + for_shell(name)
                                + " max_mailboxes=NUMBER");

@@ -15,9 +15,10 @@ void check_address(Subject& subject);
 // Whether the account, domain or mailbox is suspended. `level` is one of these three words.
 void check_state(Subject& subject, const char* level, const std::string& name,
                  const std::string& state);
-void check_deleted(Subject& subject, bool has_mailbox);
+// `takes_mail`: the address has a mailbox, or something else takes its mail.
+void check_deleted(Subject& subject, bool has_mailbox, bool takes_mail);
 // How many mailboxes domain and account have and may have.
-void check_allowance(Subject& subject, bool has_mailbox);
+void check_allowance(Subject& subject, bool takes_mail);
 void check_size(Subject& subject, const life::Mailbox& mailbox);
 // When the password was set, and whether the one that the operator gives is right. Sets login_name.
 void check_password(Subject& subject, const life::Mailbox& mailbox);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "db/accounts.h"
+#include "db/aliases.h"
 #include "mailboxd/admission.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/handlers.h"
@@ -45,13 +46,15 @@ int status_of(std::string_view code)
     if (code.empty()) throw std::logic_error("a refusal for mailboxctl");
     if (code.ends_with("_not_found")) return 404;
     if (code.starts_with("bad_")) return 400;
+    if (code == alias::kSuspended) return 403;
     return 409;
 }
 
 // Returns the sentence as the API's begin. A name at the beginning stays as it is written.
 std::string capitalized(std::string text)
 {
-    for (const std::string_view word : {"a ", "an ", "the ", "there ", "another "}) {
+    for (const std::string_view word :
+         {"a ", "an ", "the ", "there ", "this ", "another ", "mail "}) {
         if (text.starts_with(word))
             text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
     }

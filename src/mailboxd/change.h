@@ -1,8 +1,9 @@
-// change.h - a change to accounts, domains, keys or a mailbox, in one transaction of the worker's
-// session.
+// change.h - a change to accounts, domains, keys, aliases or a mailbox, in one transaction of the
+// worker's session.
 #pragma once
 
 #include "db/accounts.h"
+#include "db/aliases.h"
 #include "db/audit.h"
 #include "db/audited_change.h"
 #include "db/lifecycle.h"
@@ -16,14 +17,15 @@ inline audit::Actor actor_of(const Exchange& exchange)
     return {exchange.key.id(), exchange.request.client};
 }
 
-// Makes one change: call one function of `admin` or `mailboxes` that changes something. `steps`:
-// the first and the last step of its transaction.
+// Makes one change: call one function of `admin`, `mailboxes` or `aliases` that changes something.
+// `steps`: the first and the last step of its transaction.
 class Change {
 public:
     explicit Change(const Exchange& exchange, const store::Steps& steps = {})
         : transactions_{exchange.store.session(), id_, exchange.store.longest_doubt()},
           admin{transactions_, id_, actor_of(exchange), steps.first, steps.last},
-          mailboxes{transactions_, id_, actor_of(exchange), steps.first, steps.last}
+          mailboxes{transactions_, id_, actor_of(exchange), steps.first, steps.last},
+          aliases{transactions_, id_, actor_of(exchange), steps.first}
     {
     }
 
@@ -34,6 +36,7 @@ private:
 public:
     admin::Admin admin;
     life::Changes mailboxes;
+    alias::Changes aliases;
 };
 
 // Runs `read` with an Admin that only reads.

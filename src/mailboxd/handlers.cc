@@ -15,6 +15,7 @@
 #include "mail/password.h"
 #include "mailboxd/account_handlers.h"
 #include "mailboxd/admission.h"
+#include "mailboxd/alias_handlers.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/change.h"
 #include "mailboxd/deleted_handlers.h"
@@ -280,6 +281,12 @@ http::Response handle(routes::Operation operation, const api::Exchange& exchange
     case Operation::list_keys: return list_keys(exchange);
     case Operation::create_key: return create_key(exchange);
     case Operation::delete_key: return delete_key(exchange);
+    case Operation::list_routes: return list_routes(exchange);
+    case Operation::create_route: return create_route(exchange);
+    case Operation::match_route: return match_route(exchange);
+    case Operation::show_route: return show_route(exchange);
+    case Operation::change_route: return change_route(exchange);
+    case Operation::delete_route: return delete_route(exchange);
     case Operation::show_usage: return show_usage(exchange);
     case Operation::show_audit: return show_audit(exchange);
     }

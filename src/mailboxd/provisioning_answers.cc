@@ -8,6 +8,7 @@
 namespace answers {
 namespace {
 
+using json::array;
 using json::Members;
 using json::Value;
 using json::Written;
@@ -20,18 +21,6 @@ Value or_null(const std::optional<std::int64_t>& number)
 Value or_null(const std::string& text)
 {
     return text.empty() ? Value{} : Value{text};
-}
-
-// Returns an array. `write` makes the JSON of an element.
-template <typename Elements, typename Write>
-Written array(const Elements& elements, Write write)
-{
-    std::string all = "[";
-    for (const auto& element : elements) {
-        if (all.size() > 1) all += ',';
-        all += write(element);
-    }
-    return {all + "]"};
 }
 
 // `open` and `disabled` are the original's words.
@@ -47,6 +36,8 @@ Written members_of(const admin::Account& account)
                            {"state", std::string{mailbox::text(account.state)}},
                            {"max_mailboxes", or_null(account.max_mailboxes)},
                            {"max_domains", account.max_domains},
+                           {"aliases", account.aliases},
+                           {"max_aliases", or_null(account.max_aliases)},
                            {"domains", account.domains},
                            {"mailboxes", account.mailboxes},
                            {"size_bytes", account.size_bytes}});
@@ -75,6 +66,9 @@ Written members_of(const DomainAnswer& answer)
                     {"quota_bytes", or_null(domain.quota_bytes)},
                     {"on_duplicate", std::string{domain.updates_duplicates ? "update" : "reject"}},
                     {"allow_delete_all", domain.allows_delete_all},
+                    {"aliases", domain.aliases},
+                    {"max_aliases", or_null(domain.max_aliases)},
+                    {"system_addresses", domain.has_system_addresses},
                     {"mailboxes", domain.mailboxes},
                     {"size_bytes", domain.size_bytes}};
     if (!answer.smtp_password.empty())

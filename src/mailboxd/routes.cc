@@ -126,6 +126,13 @@ const std::vector<Path>& all()
         row("/v1/keys", kNone, As::mailbox,
             {{"GET", Operation::list_keys}, {"POST", Operation::create_key}}),
         row("/v1/keys/<id>", kNone, As::mailbox, {{"DELETE", Operation::delete_key}}),
+        row("/v3/routes", kNone, As::mailbox,
+            {{"GET", Operation::list_routes}, {"POST", Operation::create_route}}),
+        row("/v3/routes/match", kNone, As::mailbox, {{"GET", Operation::match_route}}),
+        row("/v3/routes/<id>", kNone, As::mailbox,
+            {{"GET", Operation::show_route},
+             {"PUT", Operation::change_route},
+             {"DELETE", Operation::delete_route}}),
         row("/v1/usage", kNone, As::mailbox, {{"GET", Operation::show_usage}}),
         row("/v1/audit", kNone, As::mailbox, {{"GET", Operation::show_audit}}),
     };

@@ -38,6 +38,12 @@ enum class Operation {
     list_keys,
     create_key,
     delete_key,
+    list_routes,
+    create_route,
+    match_route,
+    show_route,
+    change_route,
+    delete_route,
     show_usage,
     show_audit,
 };

@@ -59,7 +59,10 @@ std::optional<std::string> find(db::Connection& connection, std::string_view tab
         values.emplace_back(letter == 's'   ? whole
                             : letter == 'u' ? whole.substr(0, at)
                                             : whole.substr(at + 1));
-    return connection.query_text(statement, values).first<std::string>();
+    // Postfix takes NULL for no row.
+    return connection.query_text(statement, values)
+        .first<std::optional<std::string>>()
+        .value_or(std::nullopt);
 }
 
 }  // namespace postfix_lookups

@@ -57,6 +57,7 @@ Result examine(Item item, Installation& of)
     case Item::names: return names(of.ctl);
     case Item::operator_keys: return operator_keys(of.ctl);
     case Item::counters: return counters(of.ctl);
+    case Item::aliases: return aliases(of.ctl);
     case Item::ranges: return ranges(of.ctl);
     case Item::sizes: return sizes(of.ctl);
     case Item::dovecot: return dovecot(of.config, of.ctl);

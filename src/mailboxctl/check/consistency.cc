@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/strings.h"
+#include "db/aliases.h"
 #include "db/audit.h"
 #include "db/connection.h"
 #include "mail/address.h"
@@ -21,8 +22,20 @@ constexpr char kWrongSums[] =
     "SELECT d.name, d.size_bytes, (SELECT CAST(COALESCE(SUM(m.size_bytes), 0) AS SIGNED) FROM mailbox m WHERE m.domain_id = d.id) AS counted"
     " FROM domain d HAVING counted <> d.size_bytes LIMIT 1";
 
+// An account counts the aliases of the domains that it has, and those of all its domains.
+constexpr char kWrongAliases[] =
+    "SELECT CONCAT('domain ', d.name), d.aliases, (SELECT COUNT(*) FROM alias a WHERE a.domain_id = d.id) AS counted"
+    " FROM domain d HAVING counted <> d.aliases UNION ALL"
+    " SELECT CONCAT('account ', c.name), c.aliases, (SELECT COUNT(*) FROM alias a LEFT JOIN domain d ON d.id = a.domain_id"
+    " WHERE a.account_id = c.id AND (a.domain_id = 0 OR d.id IS NOT NULL)) AS counted"
+    " FROM account c HAVING counted <> c.aliases LIMIT 1";
+
 constexpr char kNames[] =
-    "SELECT name, 'account' FROM account UNION ALL SELECT name, 'domain' FROM domain";
+    "SELECT name, 'account' FROM account UNION ALL SELECT name, 'domain' FROM domain_name";
+
+constexpr char kNameless[] =
+    "SELECT d.name FROM domain d LEFT JOIN domain_name n ON n.name = d.name AND n.domain_id = d.id AND n.is_alias = 0"
+    " WHERE n.name IS NULL LIMIT 1";
 
 constexpr char kUnnamed[] =
     "SELECT name FROM domain WHERE unicode_name IS NULL AND name LIKE '%xn--%'";
@@ -71,6 +84,11 @@ Result names(DatabaseUser& ctl)
                           + "; move its mailboxes to another domain and remove it";
         if (domain && mailbox::is_word(*domain)) return wrong(says);
         if (found.verdict == Verdict::ok) found = note(says);
+    }
+    if (auto nameless = ctl.connection().query(kNameless); nameless.next()) {
+        return wrong("the table domain_name lacks the domain " + nameless.read<std::string>()
+                     + ", so it gets no mail and no one can log in: "
+                     + std::string{db::kMakeRoutines});
     }
     if (found.verdict == Verdict::ok) {
         for (auto unnamed = ctl.connection().query(kUnnamed); unnamed.next();) {
@@ -122,16 +140,43 @@ Result sums(DatabaseUser& ctl)
         + name + "'");
 }
 
+Result numbers_of_aliases(DatabaseUser& ctl)
+{
+    auto rows = ctl.connection().query(kWrongAliases);
+    if (!rows.next()) return ok();
+    const auto [name, count, counted] = rows.read<std::string, std::string, std::string>();
+    return wrong(
+        name + " counts " + count + " aliases and has " + counted
+        + ", because someone changed the tables by hand or a trigger is missing: set the column"
+          " aliases to the number that there are");
+}
+
 }  // namespace
 
 Result counters(DatabaseUser& ctl)
 {
     auto rows = ctl.connection().query(kWrongCounters);
-    if (!rows.next()) return sums(ctl);
+    if (!rows.next()) {
+        const auto found = sums(ctl);
+        return found.verdict == Verdict::ok ? numbers_of_aliases(ctl) : found;
+    }
     const auto [name, counter, counted] = rows.read<std::string, std::string, std::string>();
     return wrong(
         "domain " + name + " counts " + counter + " mailboxes and has " + counted
         + ", because someone changed the tables by hand: set domain.mailboxes to the number that it has");
+}
+
+Result aliases(DatabaseUser& ctl)
+{
+    constexpr std::int64_t kShown = 3;
+    auto nowhere = alias::leading_nowhere(ctl.connection(), kShown + 1);
+    if (nowhere.empty()) return ok();
+    const bool has_more = std::ssize(nowhere) > kShown;
+    if (has_more) nowhere.resize(kShown);
+    return note(
+        "mail to " + strings::joined(nowhere, ", ") + (has_more ? " and other aliases" : "")
+        + " is refused (550), because the mailboxes that they led to were deleted: mailboxctl why ADDRESS"
+          " says which; mailboxctl alias remove and alias add set an alias again");
 }
 
 Result ranges(DatabaseUser& ctl)

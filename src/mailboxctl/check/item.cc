@@ -28,6 +28,7 @@ const char* name(Item item)
     case Item::names: return "names";
     case Item::operator_keys: return "keys of the operator";
     case Item::counters: return "counters";
+    case Item::aliases: return "aliases";
     case Item::ranges: return "ranges";
     case Item::sizes: return "sizes";
     case Item::dovecot: return "Dovecot";

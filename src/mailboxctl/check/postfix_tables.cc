@@ -130,7 +130,7 @@ std::optional<Result> sending_count(const Config& config, const postconf::Postfi
     }
 }
 
-constexpr char kDomains[] = "SELECT name FROM domain";
+constexpr char kDomains[] = "SELECT name FROM domain_name";
 
 }  // namespace
 

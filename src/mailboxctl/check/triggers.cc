@@ -145,11 +145,56 @@ Result name_triggers(DatabaseUser& ctl)
     return ok();
 }
 
+constexpr char kInsertAlias[] =
+    "INSERT INTO alias (account_id, public_id, domain_id, local_part, priority, description, expression, actions, created_at)"
+    " VALUES (?, '(check)', ?, '(check)', 0, '', '', '', 0)";
+constexpr char kNewAlias[] = "SELECT id FROM alias WHERE public_id = '(check)'";
+constexpr char kAddOwn[] =
+    "INSERT INTO alias_target (alias_id, number, kind, address) VALUES (?, 0, 'own', '')";
+constexpr char kOwn[] =
+    "SELECT COUNT(*) FROM alias_target WHERE alias_id = ? AND storage_id IS NOT NULL";
+constexpr char kRemoveAlias[] = "DELETE FROM alias WHERE public_id = '(check)'";
+constexpr char kAccount[] = "SELECT account_id FROM domain WHERE id = ?";
+constexpr char kAliases[] =
+    "SELECT d.aliases + a.aliases FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+
+// Adds an alias with a name that no mailbox can have, then a mailbox of that name, and deletes both
+// again.
+Result alias_triggers(DatabaseUser& ctl)
+{
+    auto& connection = ctl.connection();
+    const db::Transaction transaction{connection};
+    auto domain = connection.query(kSomeDomain);
+    if (!domain.next()) return ok();
+    const auto id = std::get<0>(domain.read<std::int64_t, std::int64_t>());
+    const auto number = [&](db::Statement statement, std::int64_t of) {
+        return connection.query(statement, {of}).only<std::int64_t>();
+    };
+    const auto before = number(kAliases, id);
+    connection.execute(kInsertAlias, {number(kAccount, id), id});
+    const auto alias = connection.query(kNewAlias).only<std::int64_t>();
+    connection.execute(kAddOwn, {alias});
+    const bool is_counted = number(kAliases, id) == before + 2;
+    connection.execute(kAdd, {id});
+    const bool is_own = number(kOwn, alias) == 1;
+    connection.execute(kRemove, {id});
+    const bool is_left = number(kOwn, alias) == 0;
+    connection.execute(kRemoveAlias);
+    const bool is_taken_off = number(kAliases, id) == before;
+    for (const auto& [name, works] : {std::pair{"alias_added", is_counted},
+                                      {"mailbox_own_alias", is_own},
+                                      {"mailbox_left_alias", is_left},
+                                      {"alias_removed", is_taken_off}}) {
+        if (!works) return missing(name);
+    }
+    return ok();
+}
+
 }  // namespace
 
 Result triggers(const Config& config, DatabaseUser& ctl)
 {
-    for (const auto& found : {domain_trigger(ctl), name_triggers(ctl)}) {
+    for (const auto& found : {domain_trigger(ctl), name_triggers(ctl), alias_triggers(ctl)}) {
         if (found.verdict != Verdict::ok) return found;
     }
     return size_triggers(config, ctl);
