@@ -84,6 +84,10 @@ void Panel::serve(Customer& customer, const std::atomic<bool>& is_over)
         || repeat(customer, is_over, "mailbox", "POST", "/" + customer.domain + "/mailboxes",
                   {{"mailbox", "alice"}, {"password", "Wonderland 1865"}})
                != Outcome::done
+        || repeat(customer, is_over, "route", "POST", "/v3/routes",
+                  {{"expression", "match_recipient('sales@" + customer.domain + "')"},
+                   {"action", "forward('alice@" + customer.domain + "')"}})
+               != Outcome::done
         || repeat(customer, is_over, "quota", "PUT", item, {{"quota_bytes", "1G"}})
                != Outcome::done)
         return;
@@ -129,7 +133,8 @@ void Panel::compare()
         // Each was created at most once, however often the request was repeated.
         for (const auto& [action, column, name] :
              {std::tuple{"account-add", "local_part", customer.account},
-              {"domain-add", "domain", customer.domain}}) {
+              {"domain-add", "domain", customer.domain},
+              {"alias-add", "domain", customer.domain}}) {
             const auto rows =
                 count(std::string{"audit_log WHERE action = '"} + action + "' AND " + column, name);
             if (rows != "0" && rows != "1")
@@ -141,6 +146,19 @@ void Panel::compare()
             + " AND NOT EXISTS (SELECT 1 FROM mailbox m WHERE m.domain_id = d.id AND m.local_part = 'postmaster')");
         if (without != "0")
             world_.findings.breach(customer.label + ": its domain has no postmaster");
+    }
+    // A route is whole, and the counts know it.
+    for (
+        const auto& [what, wrong] :
+        {std::pair{
+             "routes without a target",
+             "alias a WHERE NOT EXISTS (SELECT 1 FROM alias_target t WHERE t.alias_id = a.id AND t.number > 0)"},
+         {"domains that count their routes wrong",
+          "domain d WHERE d.aliases <> (SELECT COUNT(*) FROM alias a WHERE a.domain_id = d.id)"},
+         {"accounts that count their routes wrong",
+          "account c WHERE c.aliases <> (SELECT COUNT(*) FROM alias a JOIN domain d ON d.id = a.domain_id WHERE d.account_id = c.id)"}}) {
+        const auto rows = world_.stack.value(std::string{"SELECT COUNT(*) FROM "} + wrong);
+        if (rows != "0") world_.findings.breach(rows + " " + what);
     }
 }
 

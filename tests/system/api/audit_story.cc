@@ -48,6 +48,12 @@ const Command kCommands[] = {
     {{"mailbox", "suspend", "alice@{domain}"}, {"suspend"}},
     {{"mailbox", "suspend", "alice@{domain}", "--disabled"}, {"disable"}},
     {{"mailbox", "resume", "alice@{domain}"}, {"resume"}},
+    {{"alias", "add", "sales@{domain}", "alice@{domain}"}, {"alias-add"}},
+    {{"alias", "list", "{domain}"}},
+    {{"alias", "remove", "sales@{domain}"}, {"alias-remove"}},
+    {{"domain", "alias", "add", "alias.{domain}", "{domain}"}, {"domain-alias-add"}},
+    {{"domain", "alias", "list"}},
+    {{"domain", "alias", "remove", "alias.{domain}"}, {"domain-alias-remove"}},
     {{"why", "alice@{domain}"}},
     {{"mailbox", "remove", "alice@{domain}"}, {"delete"}},
     {{"mailbox", "restore", "alice@{domain}"}, {"restore"}},
@@ -72,8 +78,10 @@ const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-polic
 
 std::string named(const Arguments& words)
 {
-    const std::set<std::string> pairs{"account", "domain", "mailbox", "key"};
-    return pairs.contains(words[0]) ? words[0] + " " + words[1] : words[0];
+    const std::set<std::string> pairs{"account", "domain", "mailbox", "key", "alias"};
+    if (!pairs.contains(words[0])) return words[0];
+    const auto pair = words[0] + " " + words[1];
+    return pair == "domain alias" ? pair + " " + words[2] : pair;
 }
 
 struct Log : story::Breaking {
@@ -133,9 +141,9 @@ BOOST_FIXTURE_TEST_CASE(each_command_is_in_the_list, story::Story)
             is_among_them = false;
         } else if (is_among_them) {
             std::istringstream words{line};
-            Arguments two(2);
-            words >> two[0] >> two[1];
-            commands.insert(named(two));
+            Arguments three(3);
+            words >> three[0] >> three[1] >> three[2];
+            commands.insert(named(three));
         }
     }
     BOOST_TEST(commands == listed, boost::test_tools::per_element());
@@ -206,6 +214,27 @@ BOOST_FIXTURE_TEST_CASE(of_each_call, Log)
         return is_done(call(who.key, "POST", who.mailboxes(), several({"carol", "eve", "dora"})));
         },
         {by_key("password"), by_key("create"), by_key("password")});
+
+    std::string route;
+    const auto its_expression = "match_recipient('sales@" + who.domain + "')";
+    const auto its_action = "forward('" + who.address("alice") + "')";
+    check(
+        [&] {
+        const auto answer =
+            call(who.key, "POST", "/v3/routes",
+                 http::form({{"expression", its_expression}, {"action", its_action}}));
+        if (is_done(answer)) route = answer.body.substr(answer.body.find("\"id\":\"") + 6, 24);
+        return is_done(answer);
+        },
+        {by_key("alias-add")});
+    check(
+        [&] {
+        return is_done(
+            call(who.key, "PUT", "/v3/routes/" + route, http::form({{"action", its_action}})));
+        },
+        {by_key("alias-set")});
+    check([&] { return is_done(call(who.key, "DELETE", "/v3/routes/" + route)); },
+          {by_key("alias-remove")});
 
     // Reads and refusals are not in the log.
     BOOST_TEST(stack.mailboxctl({"domain", "set", who.domain, "on_duplicate=reject"}).exit == 0);

@@ -342,4 +342,56 @@ BOOST_FIXTURE_TEST_CASE(mailgun_js_provisions, story::Story)
     BOOST_TEST(ended.err.empty(), ended.err);
 }
 
+namespace {
+
+constexpr char kRoutes[] = R"node(
+const Mailgun = require('mailgun.js');
+const [key, domain, port] = process.argv.slice(2);
+const {routes} = new Mailgun(require('form-data')).client({username: 'api', key, url: `http://127.0.0.1:${port}`});
+const say = (...words) => console.log(words.join(' '));
+const refused = async call => { try { await call(); say('not refused'); } catch (error) { say(error.status, error.details); } };
+const text = route => [route.expression, route.actions.join('|'), route.description, route.priority, /^[0-9a-f]{24}$/.test(route.id)].join(' ');
+(async () => {
+    const expression = `match_recipient('sales@${domain}')`;
+    const made = await routes.create({priority: '5', description: 'orders', expression, action: [`forward('alice@${domain}')`, 'stop()']});
+    say(text(made), isNaN(new Date(made.created_at)) ? 'no date' : 'date');
+    await refused(() => routes.create({expression, action: [`forward('alice@${domain}')`]}));
+    await refused(() => routes.create({expression, action: ["forward('https://example.org')"]}));
+    say((await routes.list({limit: 10, skip: 0})).map(text).join());
+    say(text(await routes.get(made.id)));
+    say(text(await routes.matchAddress(`sales@${domain}`)));
+    const changed = await routes.update(made.id, {priority: '6', expression, action: [`forward('bob@${domain}')`]});
+    say(text(changed), changed.message);
+    const gone = await routes.destroy(made.id);
+    say(gone.id === made.id, gone.message);
+    await refused(() => routes.get(made.id));
+    say((await routes.list()).length);
+})();
+)node";
+
+}  // namespace
+
+BOOST_TEST_DECORATOR(*ut::precondition(has_node_modules))
+BOOST_FIXTURE_TEST_CASE(mailgun_js_makes_routes, story::Story)
+{
+    const auto who = tenant();
+    for (const char* name : {"alice", "bob"}) BOOST_TEST_REQUIRE(create(who, name).status == 200);
+    const auto ended = node(stack, who, kRoutes);
+    const auto expression = "match_recipient('sales@" + who.domain + "') ";
+    const auto route = expression + "forward('" + who.address("alice") + "')|stop() orders 5 true";
+    BOOST_TEST(
+        ended.out
+        == route + " date\n409 There is a route for match_recipient(\"" + who.address("sales")
+               + "\") already; change that one, or delete it first\n"
+                 "400 'action' parameter must be forward(\"name@domain\") or stop(); URLs, store() and "
+                 "anything else are not supported\n"
+               + route + "\n" + route + "\n" + route + "\n" + expression + "forward('"
+               + who.address("bob")
+               + "') orders 6 true Route has been updated\n"
+                 "true Route has been deleted\n"
+                 "404 Route not found\n"
+                 "0\n");
+    BOOST_TEST(ended.err.empty(), ended.err);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -62,6 +62,7 @@ const Recipient kRecipients[] = {
     {"a wildcard of LIKE", "alic_@{domain}", "550 5.1.1 "},
     {"a wildcard", "*@{domain}", "550 5.1.1 "},
     {"a letter beyond ASCII", "alic\xC3\xA9@{domain}", "550 5.1.1 "},
+    {"a byte that is no UTF-8", "alic\xE9@{domain}", "550 5.1.1 "},
     {"a name of 65 bytes", std::string(65, 'a') + "@{domain}", "550 5.1.1 "},
     {"no name", "@{domain}", "550 5.1.1 "},
     {"a domain below it", "alice@sub.{domain}", "550 5.7.1 ", "250 "},
@@ -169,6 +170,7 @@ BOOST_FIXTURE_TEST_CASE(of_senders_from_outside, Refusals)
         {"nobody@{domain}", true},          {"you@example.net", true},
         {"alice@sub.{domain}", true},       {"", true},
         {"alic\xC3\xA9@example.net", true}, {"{inside}", true},
+        {"alic\xE9@example.net", true},
     };
     for (const auto& [sender, is_taken] : senders) {
         const auto answer = smtp().send(fill(sender), {who.address("bob")}, mail::message("Hello"));

@@ -233,10 +233,11 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_became_read_only_is_not_stuck_to, Outage
 
 namespace {
 
-// A database whose tables share one file that must not grow.
+// A database whose tables share two files that must not grow.
 struct Small {
-    stack::Stack small{{"--no-mail", "--workers", "1"},
-                       "innodb_file_per_table = OFF\ninnodb_data_file_path = ibdata1:12M"};
+    stack::Stack small{
+        {"--no-mail", "--workers", "1"},
+        "innodb_file_per_table = OFF\ninnodb_data_file_path = ibdata1:12M;ibdata2:4M"};
 };
 struct Full : Small, story::Story {
     Full() : Story{small} {}

@@ -29,7 +29,7 @@ struct Empty {
     std::int64_t tables()
     {
         return database.number(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()");
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'");
     }
     // Returns everything that the migrations create, as the server describes it.
     std::vector<std::string> schema()
@@ -128,7 +128,9 @@ BOOST_AUTO_TEST_CASE(every_statement_that_makes_something_can_be_repeated)
     for (std::size_t i = 0; i < migrations::kCount; ++i) {
         for (const auto& line : lines_of(migrations::kAll[i].sql)) {
             if (!line.starts_with("CREATE ")) continue;
-            BOOST_TEST(line.find(" IF NOT EXISTS ") != std::string::npos, line);
+            BOOST_TEST((line.find(" IF NOT EXISTS ") != std::string::npos
+                        || line.starts_with("CREATE OR REPLACE ")),
+                       line);
         }
     }
 }
@@ -142,7 +144,8 @@ BOOST_FIXTURE_TEST_CASE(an_empty_database_gets_all, Empty)
     std::sort(expected.begin(), expected.end());
     BOOST_TEST(
         database.column(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name")
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+            " ORDER BY table_name")
             == expected,
         boost::test_tools::per_element());
     auto triggers = made("TRIGGER");

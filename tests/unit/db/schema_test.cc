@@ -264,9 +264,10 @@ struct Kept : support::Row {
 };
 
 const Kept kKept[] = {
-    {"a domain", "domain", "deleted_domain", "mailboxes size_bytes version"},
+    {"a domain", "domain", "deleted_domain", "mailboxes size_bytes aliases version"},
     {"a key of a domain", "api_key", "deleted_key", "account_id account_state good_until"},
     {"a mailbox", "mailbox", "deleted_mailbox", "id"},
+    {"an alias domain", "domain_name", "deleted_domain_name", "is_alias"},
 };
 
 BOOST_DATA_TEST_CASE_F(Alice, what_can_come_back_is_kept, boost::unit_test::data::make(kKept), row)

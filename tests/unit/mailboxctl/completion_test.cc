@@ -44,8 +44,10 @@ struct Typed : support::Row {
     Names offered;
 };
 const Typed kTyped[] = {
-    {"the first word", "mailboxctl a", {"account", "audit"}},
+    {"the first word", "mailboxctl a", {"account", "alias", "audit"}},
     {"the second word", "mailboxctl key \"\"", {"add", "list", "revoke"}},
+    {"the third word", "mailboxctl domain alias \"\"", {"add", "list", "remove"}},
+    {"an option of a command of three words", "mailboxctl domain alias add --j", {"--json"}},
     {"an option of a command", "mailboxctl key add --r", {"--read-only"}},
     {"an option after an argument", "mailboxctl mailbox restore a@b.c --i", {"--id"}},
     {"every option of a command of one word", "mailboxctl check \"\"", {"--config", "--help"}},

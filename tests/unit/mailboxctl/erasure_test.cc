@@ -14,6 +14,8 @@
 #include <regex>
 
 #include "db/accounts.h"
+#include "db/aliases.h"
+#include "db/domain_names.h"
 #include "db/lifecycle.h"
 #include "db/session.h"
 #include "mailboxctl/janitor_purge.h"
@@ -195,10 +197,11 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, Fixture)
             {kind, name});
     }
     erasure::Erasure of_alice{its_session, alice()};
-    const std::map<std::string, std::int64_t> hers{{"mailbox", 1},          {"mailbox_usage", 1},
-                                                   {"mailbox_activity", 1}, {"submission_rate", 1},
-                                                   {"deleted_mailbox", 1},  {"audit_log", 3},
-                                                   {"sending_rate", 1},     {"suspended_name", 0}};
+    const std::map<std::string, std::int64_t> hers{
+        {"mailbox", 1},         {"mailbox_usage", 1},   {"mailbox_activity", 1},
+        {"submission_rate", 1}, {"deleted_mailbox", 1}, {"audit_log", 3},
+        {"sending_rate", 1},    {"suspended_name", 0},  {"alias", 0},
+        {"alias_target", 0}};
     BOOST_TEST((counts(of_alice) == hers));
     auto connection = database.connect();
     admin::NewKey narrow;
@@ -211,10 +214,91 @@ BOOST_FIXTURE_TEST_CASE(what_there_is, Fixture)
         {"submission_rate", 1}, {"deleted_mailbox", 1}, {"audit_log", 5},
         {"domain", 1},          {"api_key", 1},         {"mailbox_range", 1},
         {"sending_rate", 3},    {"suspended_name", 0},  {"deleted_domain", 0},
-        {"deleted_key", 0}};
+        {"deleted_key", 0},     {"alias", 0},           {"alias_target", 0}};
     BOOST_TEST((counts(of_all) == theirs));
     erasure::Erasure of_nobody{its_session, {.domain = domain.name(), .local_part = "carol"}};
     for (const auto& [table, count] : of_nobody.rows()) BOOST_TEST(count == 0, table);
+}
+
+namespace {
+
+// Routes of the address, of its domain, and of another domain of the account to the address.
+struct Routed : Fixture {
+    Routed() : connection{database.connect()}
+    {
+        admin::Admin admin{connection};
+        admin.add_domain(second, account);
+        add("match_recipient('alice@" + domain.name() + "')", "bob@" + domain.name());
+        add("match_recipient('team@" + second.name() + "')",
+            "Alice@" + domain.name() + ", bob@" + domain.name());
+    }
+    void add(const std::string& expression, const std::string& targets)
+    {
+        alias::Settings settings;
+        settings.expression = expression;
+        settings.actions = std::vector<std::string>{"forward('" + targets + "')"};
+        alias::Changes{connection}.add({.whose = {}, .is_operator = true}, settings);
+    }
+    std::vector<std::string> actions()
+    {
+        return database.column(
+            "SELECT CONCAT(a.local_part, ' ', a.actions) FROM alias a JOIN domain d ON d.id = a.domain_id"
+            " WHERE d.account_id = (SELECT id FROM account WHERE name = ?) ORDER BY a.id",
+            {account});
+    }
+    std::vector<std::string> targets()
+    {
+        return database.column(
+            "SELECT t.address FROM alias_target t JOIN alias a ON a.id = t.alias_id JOIN domain d ON d.id = a.domain_id"
+            " WHERE d.account_id = (SELECT id FROM account WHERE name = ?) AND t.number > 0 ORDER BY t.alias_id, t.number",
+            {account});
+    }
+    mailbox::Domain second =
+        mailbox::Domain::parse(support::unique("second-") + ".example").value();
+    db::Connection connection;
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(routes_forget_an_address, Routed)
+{
+    erasure::Erasure before{its_session, alice()};
+    BOOST_TEST(counts(before).at("alias") == 1);
+    BOOST_TEST(counts(before).at("alias_target") == 1);
+    erase(alice());
+    BOOST_TEST(actions() == Strings{"team forward('(erased), bob@" + domain.name() + "')"},
+               per_element());
+    BOOST_TEST(targets() == Strings{"bob@" + domain.name()}, per_element());
+    erasure::Erasure after{its_session, alice()};
+    for (const auto& [table, count] : after.rows()) BOOST_TEST(count == 0, table);
+    // Its owner still changes the route, and with new actions sets it again.
+    alias::Changes changes{connection};
+    const auto team = alias::find(connection, second.name(), "team").value();
+    alias::Settings settings;
+    settings.description = "x";
+    BOOST_CHECK_NO_THROW(changes.change({.whose = {}, .is_operator = true}, team, settings));
+    BOOST_TEST(targets().size() == 1U);
+}
+
+// Only the address itself is replaced, in whichever way it was written.
+BOOST_FIXTURE_TEST_CASE(routes_forget_no_other_address, Routed)
+{
+    const auto alias = mailbox::Domain::parse(support::unique("alias-") + ".example").value();
+    domain_names::add(connection, alias, domain);
+    store.create(grant(), {mailbox("malice")}, actor);
+    add("match_recipient('more@" + second.name() + "')",
+        "malice@" + domain.name() + ",alice@" + alias.name());
+    erase(alice());
+    BOOST_TEST(actions().back() == "more forward('malice@" + domain.name() + ",(erased)')");
+    BOOST_TEST(targets().back() == "malice@" + domain.name());
+}
+
+BOOST_FIXTURE_TEST_CASE(routes_forget_a_domain, Routed)
+{
+    erase(all());
+    BOOST_TEST(actions() == Strings{"team forward('(erased), (erased)')"}, per_element());
+    BOOST_TEST(targets() == Strings{}, per_element());
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM alias WHERE domain_id = ?", {domain_id}) == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_address_goes, Fixture)
