@@ -422,8 +422,9 @@ BOOST_FIXTURE_TEST_CASE(postfix_is_asked, Checked)
                                         "s/^query.*/query = SELECT '%s' FROM DUAL WHERE FALSE/")}}),
         "WRONG",
         "Postfix: .*mailboxd-domains.cf finds nothing for .*check whether the file names this database");
-    finds(check({{"postfix", postfix_with("mailboxd-addresses.cf",
-                                          "s/SELECT mail_recipients(.*/SELECT 'other@example.net'/")}}),
+    finds(check({{"postfix",
+                  postfix_with("mailboxd-addresses.cf",
+                               "s/SELECT mail_recipients(.*/SELECT 'other@example.net'/")}}),
           "WRONG", "Postfix: .*mailboxd-addresses.cf finds other@example.net for ");
     finds(check({{"postfix", postfix_with("main.cf", "s/ / /")}}), "ok", "Postfix");
     BOOST_TEST(stack.value("SELECT COALESCE(SUM(recipients), 0) FROM sending_rate") == counted);
