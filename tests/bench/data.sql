@@ -19,7 +19,7 @@ INSERT INTO domain (account_id, name, mailboxes, last_id, created_at)
 
 INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, storage_id, password)
     SELECT d.id, s.seq, CONCAT('user', LPAD(s.seq, 7, '0')), 1317155062 + s.seq * 37, s.seq * 7919 % 5000000,
-        MD5(CONCAT(d.id, ' ', s.seq)), @password
+        LEFT(SHA2(CONCAT(d.id, ' ', s.seq), 256), 32), @password
     FROM wanted w JOIN domain d ON d.name = w.name JOIN seq_1_to_1001000 s ON s.seq <= w.mailboxes;
 
 -- The ids begin with 1 and have no holes, so the fine counts follow each other.

@@ -134,7 +134,7 @@ BOOST_FIXTURE_TEST_CASE(another_domain_of_the_account_has_no_more, Sender)
     const auto second = mailbox::Domain::parse(support::unique("d") + ".example").value();
     const auto id = admin::Admin{connection}.add_domain(second, account);
     database.execute(
-        "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 1, 'carl', 1, MD5(?), '{PLAIN}x')",
+        "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password) VALUES (?, 1, 'carl', 1, LEFT(SHA2(?, 256), 32), '{PLAIN}x')",
         {id, second.name()});
     database.execute("UPDATE domain SET mailboxes = 1 WHERE id = ?", {id});
     database.execute(
