@@ -1,5 +1,6 @@
-// check.h - looks over an installation and says, point by point, what is wrong and what
-// to do about it. Changes nothing.
+// check.h - checks an installation, and says for each item what is wrong and what to do.
+//
+// Changes nothing in the installation.
 #pragma once
 
 #include <ostream>
@@ -8,10 +9,13 @@
 
 namespace check {
 
-// One line a point on `out`; returns whether nothing is wrong. Never throws for what it
-// looks at: a point that cannot be looked at for want of a server or a file is wrong,
-// for want of a setting or of rights unknown. Started as root, it is the mail store's
-// owner afterwards (store_user).
+// Checks each item and prints a line about it on `out`. Returns whether nothing is wrong.
+//
+// Does not throw if a check fails. An item is wrong if its server or file cannot be read. It is
+// unknown if a setting or a right is missing.
+//
+// If the process was started as root, it has become the mail store's owner when this
+// returns, unless store_user is empty.
 bool run(const Config& config, std::ostream& out);
 
 }  // namespace check
