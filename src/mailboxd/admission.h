@@ -14,7 +14,7 @@
 
 namespace admission {
 
-// What a request is admitted with. Neither exists without the other.
+// The grant and the domain of an admitted request. Neither exists without the other.
 struct Admitted {
     grants::Grant grant;
     mailbox::Domain domain;
@@ -31,9 +31,10 @@ struct Caller {
     bool is_operator() const { return grant.key_is_of_operator; }
 };
 
-// Admits a request that concerns accounts, domains or keys as such. The account is the key's own;
-// the operator's is the one that X-Mailgun-On-Behalf-Of names. Throws http::Error 401 or 403, and
-// 404 if the header names no account, or one that the key may not see.
+// Admits a request whose path names no domain. It concerns the account that the header
+// X-Mailgun-On-Behalf-Of names. Without that header it concerns the key's own account; for a key of
+// the operator, all accounts. Throws http::Error 401 or 403, and 404 if the named account does not
+// exist or the key may not see it.
 Caller admit_to_account(const api::Exchange& exchange, Purpose purpose);
 
 // Admits a key of the operator only. Throws http::Error 401, 403 or 404.

@@ -11,12 +11,12 @@ namespace admission {
 
 enum class Purpose { read, write };
 
-// Returns if `grant` is of a valid key, used from an allowed address, of an active account. Throws
-// http::Error 401 or 403 otherwise.
+// Throws http::Error 401 or 403 unless the key is valid, `client` is one of its allowed addresses,
+// and its account is active.
 void check_key(const std::optional<grants::Grant>& grant, std::string_view client);
 
-// Returns if the key may do that in the domain. Throws http::Error 401, 403 or 404 otherwise, in
-// that order, so that a caller without a valid key learns nothing else.
+// Throws http::Error 401, 403 or 404 unless the key may read the domain, or write to it. The key is
+// checked before the domain, so a caller without a valid key learns nothing about the domain.
 void check(const std::optional<grants::Grant>& grant, std::string_view client,
            std::string_view domain, Purpose purpose);
 

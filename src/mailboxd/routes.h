@@ -60,7 +60,7 @@ struct Method {
 struct Path {
     std::string_view pattern;                // the route's name in the log
     std::vector<std::string_view> versions;  // the first segments that may precede it
-    mailbox::As as;                          // how a request on this path calls a mailbox
+    mailbox::As as;                          // what the path calls a mailbox
     std::vector<Method> methods;
     std::string allow_header;  // a whole line without its end
 };
