@@ -36,8 +36,8 @@ struct Id {
 // Returns the log's word for a change to this state.
 std::string_view action_of(mailbox::State state);
 
-// Writes the row that has this number in its transaction. `what` is a local part, or what was
-// changed if that is not an address.
+// Writes one row. `number`: its number within the transaction, from 0. `what` is a local part, or
+// what was changed if that is not an address.
 void write(db::Connection& connection, const Id& id, std::size_t number, const Actor& actor,
            std::string_view action, std::string_view domain, std::string_view what);
 
@@ -50,7 +50,7 @@ struct Entry {
     std::string what;
 };
 
-// Which entries a caller of the API asks for, and whose he may see.
+// The entries that a caller of the API asks for, limited to those that it may see.
 struct Selection {
     std::int64_t account_id = 0;  // only what concerns this account; 0: everything
     std::int64_t domain_id = 0;   // only what concerns this domain of the account; 0: all of it
@@ -60,12 +60,13 @@ struct Selection {
     std::int64_t since = 0;       // microseconds since 1970
     std::int64_t limit = 100;
 };
-// Returns the newest entries, the newest first. An account sees what was done in its domains since
-// it has them, and what its keys did. It does not see the addresses of other callers.
+// Returns the newest entries, the newest first. An account sees the changes to its domains, by its
+// own keys and the operator, from the time when they became its domains. It sees what its keys did.
+// It does not see the addresses of other callers.
 std::vector<Entry> selected(db::Connection& connection, const Selection& selection);
 
 // These return the newest entries, at most `limit`, in the order in which they were written.
-// of_name: a domain's, a key's or an account's name; the changes to it, in it and by it.
+// of_name: `name` is a domain, a key or an account. Returns the changes to it, in it and by it.
 std::vector<Entry> all(db::Connection& connection, std::int64_t limit);
 std::vector<Entry> of_address(db::Connection& connection, std::string_view local_part,
                               std::string_view domain, std::int64_t limit);

@@ -19,7 +19,7 @@ struct Grant {
     bool domain_is_active = false;
     bool domain_updates_duplicates = false;  // on_duplicate is update
     bool domain_may_be_emptied = false;      // allow_delete_all is yes
-    // The key's account. Of a key of the operator: the domain's, or 0 without a domain.
+    // The key's account. For a key of the operator: the domain's account, or 0 without a domain.
     std::int64_t account_id = 0;
     bool key_is_of_operator = false;
     std::int64_t key_domain_id = 0;  // the only domain of the key; 0: all of the account

@@ -1,7 +1,6 @@
 // list.h - pages of a domain's mailboxes, in the order of their creation.
 //
-// A page is one range of the primary key, wherever it begins: skip_index finds the place. Throws
-// db::Error.
+// A page is one range of the primary key. skip_index.h finds where it begins. Throws db::Error.
 #pragma once
 
 #include <compare>
@@ -67,9 +66,10 @@ bool confirm(db::Connection& connection, const api_key::Key& key, const Version&
 // `connections`: db::Session::connections() of the connection.
 class Lists {
 public:
-    // Returns a page of the domain if the key may read it. Empty if the page is empty, if the key
-    // may not read the domain or only under conditions, or if the domain changed just then: the
-    // caller then finds out why, and calls page().
+    // Returns a page of the domain if the key may read it; one statement finds out both. Empty if
+    // the page is empty, if the key may not read the domain or only under conditions (for example
+    // from some addresses), or if the domain changed meanwhile. The caller then finds out why, and
+    // calls page().
     std::optional<GrantedListing> list(db::Connection& connection, std::int64_t connections,
                                        const api_key::Key& key, const mailbox::Domain& domain,
                                        const Page& page);

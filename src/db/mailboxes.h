@@ -3,7 +3,8 @@
 // Every function of Store is one operation of the API. It leaves the tables consistent, because
 // Postfix and Dovecot read them at any moment. Arguments are values of mail/, so they are valid.
 // Expected outcomes are return values. Throws db::Error if the database could not be asked or did
-// not answer. Nothing was changed then, except perhaps if the error is InDoubt.
+// not answer. Nothing was changed then. After InDoubt, which is such an error, the change may have
+// been made.
 #pragma once
 
 #include <chrono>
@@ -40,7 +41,8 @@ struct NewMailbox {
 
 enum class Changed { yes, no_such_mailbox };
 
-// What a caller adds to a change's transaction: its first and its last step. Empty: nothing.
+// Two functions of the caller that run within the transaction of a change: at its begin and before
+// its COMMIT. Empty: nothing runs.
 struct Steps {
     std::function<void(db::Connection&)> first = {};
     std::function<void(db::Connection&)> last = {};
@@ -51,7 +53,7 @@ struct Emptied {
     bool is_all = false;  // false: the time was up, and some are left
 };
 
-// Within the caller's transaction: as end_sessions(), for the sessions of all mailboxes. Writes a
+// Within the caller's transaction: does what end_sessions() does, for all mailboxes. Writes a
 // single row, because only a few of a million mailboxes have a session. Call it as the last
 // statement of the transaction: the row's time is the time of the change, and a transaction can
 // take long.
@@ -82,7 +84,7 @@ public:
     // Returns what the key may do in the domain. Empty if there is no such key or its secret is
     // wrong. In these cases neither this function nor list() reads anything of the domain, so the
     // response time reveals nothing about it.
-    // `on_behalf_of`: the account whose domains alone the request concerns; 0: any.
+    // `on_behalf_of`: the request may concern the domains of this account only; 0: any account.
     std::optional<grants::Grant> grant(const api_key::Key& key, std::string_view domain,
                                        std::int64_t on_behalf_of = 0);
 
@@ -106,8 +108,8 @@ public:
 
     // The changes. Each throws InDoubt if it cannot find out whether the change was made.
 
-    // Creates all of the mailboxes or none. Where the domain allows that, an existing one gets the
-    // password, and the quota and state that are given.
+    // Creates all of the mailboxes or none. If the domain updates duplicates, a mailbox that exists
+    // gets the new password, and the quota and state if they are given.
     Created create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
                    const Actor& actor, const Steps& steps = {},
                    SuspendedNames suspended_names = SuspendedNames::refused);

@@ -69,7 +69,7 @@ public:
     // either.
     void drop();
     bool is_given_up() const { return outage_ != nullptr && outage_->is_on(); }
-    // A transaction ended. To be called before anyone is told.
+    // Notes that a transaction was committed. Call it before the request is answered.
     void note_change();
     void note_failure(const Error& error);
     // For a worker that is idle: if the database hangs and it is this worker's turn, tries to

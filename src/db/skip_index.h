@@ -1,4 +1,5 @@
-// skip_index.h - finds where a page begins that skips many mailboxes: the table mailbox_range.
+// skip_index.h - finds the first mailbox of a page after a large `skip`, by the table
+// mailbox_range.
 //
 // Stepping over a million rows takes long. So the table counts the mailboxes of each domain by
 // ranges of their ids, in two levels. For a domain whose mailbox 300 was deleted:
@@ -35,7 +36,8 @@ void remove(db::Connection& connection, std::int64_t domain_id, std::int64_t id)
 // The domain's oldest mailboxes, which have these ids, are to be removed.
 void remove_oldest(db::Connection& connection, std::int64_t domain_id,
                    const std::vector<std::int64_t>& ids);
-// Counts a domain that has none counted yet, and mailboxes with all ids from 1 to `last`.
+// Writes the counts of a domain that has mailboxes with all ids from 1 to `last`, and no counts
+// yet.
 void fill(db::Connection& connection, std::int64_t domain_id, std::int64_t last);
 
 // The counts of one domain, as they were at some moment.
@@ -46,10 +48,10 @@ struct Ranges {
         std::string counts;
     };
     std::string domain;           // its name; empty: of no domain
-    std::int64_t connection = 0;  // db::Session::connections(): a server that takes over may give
-                                  // out the same counter and id again
+    std::int64_t connection = 0;  // db::Session::connections(); another server may reach the same
+                                  // counter and id with other mailboxes
     std::int64_t domain_id = 0;   // a domain that is removed and added again gets another one
-    std::int64_t total = 0;       // the domain's counter and last id then
+    std::int64_t total = 0;       // the domain's counter and last id at that moment
     std::int64_t last_id = 0;
     std::vector<Range> all = {};
 };
@@ -58,7 +60,7 @@ struct Ranges {
 struct Position {
     std::int64_t first_id = 0;
     std::int64_t offset = 0;
-    // The domain, its counter and its last id when that was so; 0 if nothing was looked up. Any
+    // The domain, its counter and its last id when the ranges were read; 0 if none were. Any
     // change to the domain's mailboxes changes the counter or the last id.
     std::int64_t domain_id = 0;
     std::int64_t total = 0;
@@ -69,8 +71,8 @@ struct Position {
 // The first_id of a position after all mailboxes. No mailbox has this id.
 inline constexpr std::int64_t kAfterEverything = std::numeric_limits<std::uint32_t>::max();
 
-// Returns the position after the first `skip` mailboxes. If the counts contradict each other, that
-// is the first mailbox with `skip` to step over (mailboxctl check reports such counts).
+// Returns the position after the first `skip` mailboxes. If the counts contradict each other, it is
+// {.offset = skip}, which needs no counts; mailboxctl check reports such counts.
 Position position_in(const Ranges& ranges, std::int64_t skip);
 
 }  // namespace skip_index
