@@ -1,9 +1,9 @@
 // config.h - every setting with its default and unit, in one struct.
 //
 // The file is read at start and again on SIGHUP, checked as a whole, and passed down as
-// `const Config&`. No other module reads settings. Of the environment, the programs read only what
-// a service manager sets (notify.h). A `#` begins a comment anywhere in a line, so no value can
-// contain one. Throws Problems with all mistakes at once, each with file and line.
+// `const Config&`. No other module reads settings. The programs read only those environment
+// variables that a service manager sets (notify.h). A `#` begins a comment anywhere in a line, so
+// no value can contain one. Throws Problems with all mistakes at once, each with file and line.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ struct Config {
         std::string user = "mailboxd_api";
         std::string password_file;                          // its first line is the password
         std::string password_setting = "db_password_file";  // the setting that names the file
-        // Reads the file, at start as root, on SIGHUP as `user`. Returns an empty password if no
+        // Reads the file: as root at start, as `user` after SIGHUP. Returns an empty password if no
         // file is set. Throws Problems if the file cannot be read or is empty.
         std::string password() const;
     };
@@ -40,7 +40,7 @@ struct Config {
     std::string socket_group;    // group of the sockets, nginx's; empty: unchanged
     std::string user;            // the user to become if started as root; empty: stay root
     unsigned workers = 4;        // processes that read
-    unsigned write_workers = 4;  // processes that write: passwords hashed at the same time
+    unsigned write_workers = 4;  // processes that write; each hashes one password at a time
     // How many requests may wait in a socket's queue. nginx answers 503 for further ones and logs
     // an error. The kernel limits it to net.core.somaxconn (unix(7)). For sockets that a service
     // manager hands over, the service manager's setting applies.
@@ -79,8 +79,10 @@ struct Config {
     std::string mail_host;
 
     // For mailboxctl, which works on the mail itself.
-    std::string store;       // the mail store's folder
-    std::string store_user;  // its owner, the user to become if started as root; empty: stay root
+    std::string store;  // the mail store's folder
+    // Its owner. Commands that work on the store become this user if started as root. Empty: they
+    // stay root.
+    std::string store_user;
     // Where Dovecot's doveadm listens for HTTP: a port on 127.0.0.1, or the path of a socket.
     std::string doveadm;
     std::string doveadm_key_file;  // its first line is Dovecot's doveadm_api_key

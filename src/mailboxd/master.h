@@ -24,7 +24,7 @@ struct Pool {
     std::string name;  // "read" or "write", for the log
     int listener;
     unsigned Config::*size;
-    bool has_gate;              // true if it serves changes, whose hashing is shared (gate.h)
+    bool has_gate;              // true if it serves changes: they come through a gate (gate.h)
     bool is_inherited = false;  // true if a service manager opened it; its own backlog applies
 };
 

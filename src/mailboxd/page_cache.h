@@ -40,8 +40,7 @@ struct Kept {
     std::string body;
 };
 
-// Keeps as many pages as fit into a number of bytes. The page that was not requested for longest is
-// dropped first.
+// Keeps as many pages as fit into a number of bytes. Drops the least recently requested page first.
 class Pages {
 public:
     explicit Pages(std::int64_t max_bytes) : max_bytes_{max_bytes} {}

@@ -30,8 +30,8 @@ struct Status {
 
 // Where a worker's requests come from.
 struct Source {
-    int descriptor;                      // a listening socket, or the worker's end of a gate's jobs
-    const gate::Board* board = nullptr;  // the gate's; nullptr: there is no gate
+    int descriptor;  // a listening socket, or the end of a gate::Jobs that workers read
+    const gate::Board* board = nullptr;  // the board of that gate; nullptr: there is no gate
 };
 
 // Serves until TERM, max_requests or the master's death. Returns the exit code.

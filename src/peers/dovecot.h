@@ -43,8 +43,8 @@ public:
     std::vector<Session> sessions() const;
     // Ends the sessions of these users. A name with * or ? would match other users, too.
     void kick(const std::vector<std::string>& users) const;
-    // Returns the fields that userdb has for a name. The name is an address or, for a service such
-    // as imap, the name of a login. Empty if userdb does not know it.
+    // Returns the fields that userdb has for an address. With a service, for example imap, `name`
+    // is the name with which someone logs in to it. Empty if userdb does not know the name.
     std::optional<std::map<std::string, std::string>> user(const std::string& name,
                                                            const std::string& service = {}) const;
 
