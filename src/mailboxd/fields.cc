@@ -42,7 +42,7 @@ bool has(const Fields& fields, std::string_view name)
 }
 
 // The name of a parameter, for a sentence. The caller may have invented it, so it may be anything.
-std::string quoted(std::string_view name)
+std::string shown_name(std::string_view name)
 {
     constexpr std::size_t kMaxLength = 64;
     const bool can_be_shown = !name.empty() && name.size() <= kMaxLength && strings::is_utf8(name)
@@ -102,7 +102,7 @@ void refuse_unknown(const Fields& fields, const std::vector<std::string_view>& k
         if (std::find(known.begin(), known.end(), name) != known.end()) continue;
         throw Error(
             400, "bad_parameter",
-            quoted(name)
+            shown_name(name)
                 + " parameter is not known here. Without 'password' a password would be made, so nothing "
                   "was changed: spell it 'password', or leave it out");
     }
@@ -283,7 +283,7 @@ void expect_none(const Request& request, As as)
         if (given->empty()) continue;
         throw Error(
             400, "bad_parameter",
-            quoted(given->front().first)
+            shown_name(given->front().first)
                 + " parameter is not allowed here, because this request would delete all "
                   "credentials of the domain. Nothing was deleted. To delete one, name it in the path");
     }
