@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <stdexcept>
@@ -355,6 +356,17 @@ boost::unit_test::precondition needs_mail()
         boost::test_tools::assertion_result result{stack::with_mail().has_setting("SMTP_PORT")};
         result.message() << "there is no Postfix in the stack";
         return result;
+    }};
+}
+
+boost::unit_test::precondition needs_mariadb()
+{
+    return boost::unit_test::precondition{[](boost::unit_test::test_unit_id /*id*/) {
+        const auto* const server = std::getenv("TEST_MYSQLD");
+        return story::has(process::run({server != nullptr && *server != '\0' ? server : "mariadbd",
+                                        "--no-defaults", "--version"})
+                              .out,
+                          "MariaDB");
     }};
 }
 

@@ -134,6 +134,8 @@ std::string message(const std::string& subject, std::string_view body = "");
 // The precondition of stories on the stack with mail: `*needs_mail()`. If the machine has another
 // mail server than Postfix, the stack leaves SMTP out and these stories are skipped.
 boost::unit_test::precondition needs_mail();
+// The precondition of stories on settings or programs that only MariaDB has.
+boost::unit_test::precondition needs_mariadb();
 
 // True if the installed Dovecot has the configuration format of 2.4; false if that of 2.3.
 bool dovecot_is_24();

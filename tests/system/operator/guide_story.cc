@@ -61,17 +61,6 @@ std::vector<Block> guide()
     return blocks;
 }
 
-// The guide's backup uses MariaDB's own program.
-ut::precondition needs_mariadb()
-{
-    return ut::precondition{[](ut::test_unit_id) {
-        return story::has(
-            process::run({environment_or("TEST_MYSQLD", "mariadbd"), "--no-defaults", "--version"})
-                .out,
-            "MariaDB");
-    }};
-}
-
 struct Endpoints {
     static mail::Endpoint of(const stack::Stack& stack, const std::string& port)
     {
@@ -346,7 +335,8 @@ struct Guide {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(guide_for_operators, *mail::needs_mail() * needs_mariadb())
+// The guide's backup uses MariaDB's own program.
+BOOST_AUTO_TEST_SUITE(guide_for_operators, *mail::needs_mail() * mail::needs_mariadb())
 
 BOOST_FIXTURE_TEST_CASE(each_command_on_a_system_that_runs_and_a_backup_under_load, Guide)
 {
