@@ -174,9 +174,10 @@ $(BUILD)/unit_tests: $(call objects_of,$(UNIT_TESTS)) $(BUILD)/libmailboxd.a
 $(BUILD)/story_tests: $(call objects_of,$(STORY_TESTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
 
+# The objects that it shares with the stories are compiled with Boost.Test's header.
 $(BUILD)/bench/bench: $(call objects_of,$(BENCH_SOURCES) $(BENCH_SHARED))
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(TEST_LIBRARIES)
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/programs/%.o $(BUILD)/libmailboxd.a
 	@mkdir -p $(@D)
