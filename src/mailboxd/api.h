@@ -1,5 +1,5 @@
-// api.h - one request from the CGI variables to the answer: http → routes → admission → fields →
-// handlers → answers.
+// api.h - one request from the CGI variables to the answer: http → routes → a handler, which calls
+// admission, fields, the operation of db and answers.
 //
 // serve() answers every request. A mistake of the caller gets its status and a sentence, a database
 // that cannot be asked 503, a fault of ours 500.
