@@ -28,7 +28,7 @@ GRANT SELECT ON domain_name TO 'mailboxd_api'@'localhost';
 GRANT INSERT ON deleted_domain_name TO 'mailboxd_api'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO 'mailboxd_api'@'localhost';
 GRANT SELECT, INSERT, DELETE ON alias_target TO 'mailboxd_api'@'localhost';
-GRANT SELECT ON alias_mailbox TO 'mailboxd_api'@'localhost';
+GRANT SELECT ON alias_recipient TO 'mailboxd_api'@'localhost';
 
 -- mailboxctl: changes the rows of every table, but no table itself.
 GRANT SELECT ON schema_version TO 'mailboxd_ctl'@'localhost';
@@ -51,7 +51,7 @@ GRANT SELECT, INSERT, DELETE ON domain_name TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON deleted_domain_name TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON alias TO 'mailboxd_ctl'@'localhost';
 GRANT SELECT, INSERT, DELETE ON alias_target TO 'mailboxd_ctl'@'localhost';
-GRANT SELECT ON alias_mailbox TO 'mailboxd_ctl'@'localhost';
+GRANT SELECT ON alias_recipient TO 'mailboxd_ctl'@'localhost';
 -- mailboxctl why and check ask what Postfix asks.
 GRANT EXECUTE ON FUNCTION mail_target TO 'mailboxd_ctl'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_recipients TO 'mailboxd_ctl'@'localhost';
@@ -62,11 +62,11 @@ GRANT EXECUTE ON FUNCTION mail_sender TO 'mailboxd_ctl'@'localhost';
 -- hash. It reads the addresses of deleted mailboxes for reports about mail that came too late. Its look-ups call functions,
 -- which run with the rights of this user. (submission_count is for the Postfix files of an earlier release.)
 GRANT SELECT (id, name, state) ON account TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT (id, account_id, name, state, quota_bytes, mailboxes, system_addresses) ON domain TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (id, account_id, name, state, quota_bytes, mailboxes, system_addresses, forward_outside) ON domain TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (name, domain_id) ON domain_name TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (account_id, id, domain_id, local_part) ON alias TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT (alias_id, number, kind, storage_id, target_id) ON alias_target TO 'mailboxd_postfix'@'localhost';
-GRANT SELECT ON alias_mailbox TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT (alias_id, number, kind, storage_id, target_id, address) ON alias_target TO 'mailboxd_postfix'@'localhost';
+GRANT SELECT ON alias_recipient TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (domain_id, local_part) ON suspended_name TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_target TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_recipients TO 'mailboxd_postfix'@'localhost';

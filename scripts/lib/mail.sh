@@ -5,7 +5,8 @@
 
 # The preferred ports on 127.0.0.1. If a port is in use, mail_choose_ports takes the next free one.
 readonly MAIL_PORTS=(SMTP_PORT=8025 SUBMISSION_PORT=8587 SUBMISSIONS_PORT=8465 LMTP_PORT=8024 IMAP_PORT=8143
-    IMAPS_PORT=8993 POP3_PORT=8110 POP3S_PORT=8995 DOVEADM_PORT=8098)
+    IMAPS_PORT=8993 POP3_PORT=8110 POP3S_PORT=8995 DOVEADM_PORT=8098 FORWARD_PORT=8027 SRS_PORT=8001
+    SRS_REVERSE_PORT=8002)
 
 # Chooses the ports of parts that do not run. A running part keeps its ports.
 mail_choose_ports()
@@ -14,7 +15,8 @@ mail_choose_ports()
     for entry in "${MAIL_PORTS[@]}"; do
         name=${entry%=*}
         case $name in
-            SMTP_PORT | SUBMISSION*) part=postfix ;;
+            SMTP_PORT | SUBMISSION* | FORWARD_PORT) part=postfix ;;
+            SRS_*) part=srs ;;
             *) part=dovecot ;;
         esac
         port=${!name:-${entry#*=}}

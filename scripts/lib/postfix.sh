@@ -87,7 +87,8 @@ postfix_file()
         LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
         MAILBOXD_CONF "$MAILBOXD_CONF" STORE_USER "$(postfix_policy_user)" \
         MAILBOXCTL "$MAILBOXCTL" QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \
-        SUBMISSION "127.0.0.1:$SUBMISSION_PORT" SUBMISSIONS "127.0.0.1:$SUBMISSIONS_PORT" SUBMISSION_TLS may
+        SUBMISSION "127.0.0.1:$SUBMISSION_PORT" SUBMISSIONS "127.0.0.1:$SUBMISSIONS_PORT" SUBMISSION_TLS may \
+        FORWARD_PORT "$FORWARD_PORT" SRS_DOMAIN localhost SRS_PORT "$SRS_PORT" SRS_REVERSE_PORT "$SRS_REVERSE_PORT"
 }
 
 # postfix_of_debian NAME: prints a file of Debian's Postfix. Debian 12 and 13 have it in different
@@ -144,7 +145,7 @@ postfix_start()
     local lock port status=0
     exec {lock}<"$(type -P postfix)"
     flock "$lock"
-    for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT"; do
+    for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT" "$FORWARD_PORT"; do
         port_is_free "$port" || status=2
     done
     ((status)) || postfix_start_alone || status=$?
@@ -167,7 +168,7 @@ postfix_start_alone()
         </dev/null >"$DIR/log/postfix-start.log" 2>&1; then
         release_signals
         # Checks the ports again, because Postfix does not report that another program has one.
-        for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT"; do port_is_free "$port" || return 2; done
+        for port in "$SMTP_PORT" "$SUBMISSION_PORT" "$SUBMISSIONS_PORT" "$FORWARD_PORT"; do port_is_free "$port" || return 2; done
         say "Postfix did not start; see $DIR/log/postfix-start.log and $DIR/log/postfix.log."
         part_log_tail postfix
         return 1

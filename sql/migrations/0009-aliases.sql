@@ -92,25 +92,6 @@ CREATE TABLE IF NOT EXISTS alias_target (
     CONSTRAINT alias_target_of FOREIGN KEY (alias_id) REFERENCES alias (id) ON DELETE CASCADE
 ) ENGINE = InnoDB;
 
--- The mailboxes that an alias leads to, by their storage ids, through at most three aliases. A mailbox may come twice. A
--- mailbox whose address is an alias, too, passes its mail on. What belongs to another account counts as gone: a domain or a
--- mailbox that is restored may come to another one.
-CREATE OR REPLACE SQL SECURITY INVOKER VIEW alias_mailbox AS
-    SELECT a.id AS alias_id, m.storage_id, d.name AS domain
-    FROM alias a
-    JOIN alias_target t1 ON t1.alias_id = a.id
-    LEFT JOIN alias_target s1 ON t1.number > 0 AND s1.storage_id = t1.storage_id AND s1.number = 0
-    LEFT JOIN (alias a2 JOIN domain d2 ON d2.id = a2.domain_id) ON a2.id = COALESCE(t1.target_id, s1.alias_id) AND a2.account_id = a.account_id
-    LEFT JOIN alias_target t2 ON t2.alias_id = a2.id
-    LEFT JOIN alias_target s2 ON t2.number > 0 AND s2.storage_id = t2.storage_id AND s2.number = 0
-    LEFT JOIN (alias a3 JOIN domain d3 ON d3.id = a3.domain_id) ON a3.id = COALESCE(t2.target_id, s2.alias_id) AND a3.account_id = a.account_id
-    LEFT JOIN alias_target t3 ON t3.alias_id = a3.id
-    JOIN mailbox m ON m.storage_id =
-        CASE WHEN t3.kind IS NOT NULL THEN IF(t3.kind IN ('own', 'mailbox'), t3.storage_id, NULL)
-             WHEN t2.kind IS NOT NULL THEN IF(t2.kind IN ('own', 'mailbox'), t2.storage_id, NULL)
-             WHEN t1.kind IN ('own', 'mailbox') THEN t1.storage_id END
-    JOIN domain d ON d.id = m.domain_id AND d.account_id = a.account_id;
-
 -- The triggers keep names, counts and own mailboxes, whichever program and whichever release changes a row.
 --
 -- (A line that ends with a semicolon ends the statement, so the inner semicolons begin lines.)
@@ -210,8 +191,8 @@ BEGIN
     ; RETURN target
     ; END;
 
--- Returns the names inside Dovecot, <storage_id>@<domain>, of all mailboxes that get mail for the address, with commas
--- between them. NULL: nobody does.
+-- Returns the names of all recipients of mail for the address, with commas between them. NULL: there is none. The view
+-- alias_recipient (0010-forwarding.sql) says what a name is.
 CREATE FUNCTION IF NOT EXISTS mail_recipients(address_name BLOB, address_domain BLOB)
     RETURNS MEDIUMTEXT CHARACTER SET ascii READS SQL DATA SQL SECURITY INVOKER
 BEGIN
@@ -219,7 +200,7 @@ BEGIN
     ; DECLARE recipient VARCHAR(320) CHARACTER SET ascii
     ; DECLARE recipients MEDIUMTEXT CHARACTER SET ascii
     ; DECLARE is_end TINYINT DEFAULT 0
-    ; DECLARE each_recipient CURSOR FOR SELECT DISTINCT CONCAT(t.storage_id, '@', t.domain) FROM alias_mailbox t WHERE t.alias_id = target
+    ; DECLARE each_recipient CURSOR FOR SELECT MIN(t.name) FROM alias_recipient t WHERE t.alias_id = target GROUP BY COALESCE(t.storage_id, t.outside)
     ; DECLARE CONTINUE HANDLER FOR NOT FOUND SET is_end = 1
     ; IF target IS NULL THEN RETURN NULL
     ; END IF
@@ -238,42 +219,42 @@ BEGIN
     ; END;
 
 -- Returns what Postfix does with mail for the address: 450 if its name is disabled, or every mailbox that would get it, the
--- class mailboxd_quota if Dovecot is to be asked for room, 552 if every mailbox behind an alias is full, otherwise DUNNO.
--- NULL: nobody gets it.
+-- class mailboxd_quota if Dovecot is to be asked for room, 552 if every recipient of an alias is a full mailbox, otherwise
+-- DUNNO. NULL: nobody gets it.
 CREATE FUNCTION IF NOT EXISTS mail_access(address_name BLOB, address_domain BLOB)
     RETURNS VARCHAR(100) CHARACTER SET ascii READS SQL DATA SQL SECURITY INVOKER
 BEGIN
     DECLARE target VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT mail_target(address_name, address_domain, 1)
-    ; DECLARE mailboxes, disabled, with_quota, full INT UNSIGNED DEFAULT 0
+    ; DECLARE recipients, disabled, with_quota, full INT UNSIGNED DEFAULT 0
     ; DECLARE wanted VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin
     ; IF target IS NULL THEN RETURN NULL
     ; END IF
     ; SET wanted = CONVERT(SUBSTRING_INDEX(address_name, '+', 1) USING ascii)
     ; IF LENGTH(target) = 32 THEN
         SELECT 1, 'disabled' IN (m.state, d.state, a.state), COALESCE(m.quota_bytes, d.quota_bytes) IS NOT NULL
-            INTO mailboxes, disabled, with_quota
+            INTO recipients, disabled, with_quota
             FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id WHERE m.storage_id = target
     ; ELSE
-        SELECT COUNT(DISTINCT m.storage_id), COUNT(DISTINCT IF('disabled' IN (m.state, d.state, a.state), m.storage_id, NULL)),
-            COUNT(DISTINCT IF(COALESCE(m.quota_bytes, d.quota_bytes) > 0 AND m.size_bytes >= COALESCE(m.quota_bytes, d.quota_bytes), m.storage_id, NULL))
-            INTO mailboxes, disabled, full
-            FROM alias_mailbox t JOIN mailbox m ON m.storage_id = t.storage_id
-            JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id WHERE t.alias_id = target
+        SELECT COUNT(DISTINCT t.name), COUNT(DISTINCT IF('disabled' IN (m.state, d.state, a.state), t.name, NULL)),
+            COUNT(DISTINCT IF(COALESCE(m.quota_bytes, d.quota_bytes) > 0 AND m.size_bytes >= COALESCE(m.quota_bytes, d.quota_bytes), t.name, NULL))
+            INTO recipients, disabled, full
+            FROM alias_recipient t LEFT JOIN mailbox m ON m.storage_id = t.storage_id
+            LEFT JOIN domain d ON d.id = m.domain_id LEFT JOIN account a ON a.id = d.account_id WHERE t.alias_id = target
         ; IF EXISTS (SELECT 1 FROM domain_name n JOIN domain d ON d.id = n.domain_id JOIN account a ON a.id = d.account_id
             WHERE n.name = CONVERT(address_domain USING ascii) COLLATE ascii_bin AND ('disabled' IN (d.state, a.state)
                 OR EXISTS (SELECT 1 FROM mailbox m WHERE m.domain_id = d.id AND m.local_part = wanted AND m.state = 'disabled')))
-            THEN SET disabled = mailboxes
+            THEN SET disabled = recipients
         ; END IF
     ; END IF
-    ; RETURN CASE WHEN mailboxes = 0 THEN NULL
-        WHEN disabled = mailboxes THEN '450 4.2.1 This mailbox takes no mail at present'
+    ; RETURN CASE WHEN recipients = 0 THEN NULL
+        WHEN disabled = recipients THEN '450 4.2.1 This mailbox takes no mail at present'
         WHEN with_quota THEN 'mailboxd_quota'
-        WHEN full = mailboxes THEN '552 5.2.2 Mailbox is full'
+        WHEN full = recipients THEN '552 5.2.2 Mailbox is full'
         ELSE 'DUNNO' END
     ; END;
 
 -- Returns the name of the logins that may send from the address, <storage_id>.<generation>@<domain>: of the mailbox that
--- has it, or of the only mailbox that the alias leads to. NULL: nobody may. A catch-all does not count.
+-- has it, or of the mailbox that is the only recipient of the alias. NULL: nobody may. A catch-all does not count.
 CREATE FUNCTION IF NOT EXISTS mail_sender(address_name BLOB, address_domain BLOB)
     RETURNS VARCHAR(320) CHARACTER SET ascii READS SQL DATA SQL SECURITY INVOKER
 BEGIN
@@ -285,7 +266,7 @@ BEGIN
     ; ELSE
         SET owner = (SELECT t.storage_id FROM alias_target t WHERE t.alias_id = target AND t.number = 0)
         ; IF owner IS NULL THEN
-            SET owner = (SELECT IF(COUNT(DISTINCT t.storage_id) = 1, MIN(t.storage_id), NULL) FROM alias_mailbox t WHERE t.alias_id = target)
+            SET owner = (SELECT IF(COUNT(DISTINCT t.name) = 1, MIN(t.storage_id), NULL) FROM alias_recipient t WHERE t.alias_id = target)
         ; END IF
     ; END IF
     ; RETURN (SELECT CONCAT(m.storage_id, '.', m.generation, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id

@@ -186,6 +186,7 @@ const std::map<std::string, Take>& settings()
         {"audited_for", take(&Config::audited_for, 1, 36'500)},
         {"domain_quota", take_bytes(&Config::domain_quota)},
         {"send_limit", take(&Config::send_limit, std::int64_t{0}, std::int64_t{kMany})},
+        {"forward_limit", take(&Config::forward_limit, std::int64_t{0}, std::int64_t{kMany})},
         {"postfix", take_path(&Config::postfix)},
         {"tls_urls", take_tls_urls},
         {"tls_ca_file", take_path(&Config::tls_ca_file)},

@@ -92,6 +92,8 @@ struct Config {
     std::chrono::days audited_for{400};  // how long the audit log goes back
     std::int64_t domain_quota = 0;       // quota_bytes of a new domain, for example 2G; 0: none
     std::int64_t send_limit = 200;  // recipients that a mailbox may send to per hour; 0: no limit
+    std::int64_t forward_limit = 1000;  // messages that the aliases of a domain may send to other
+                                        // servers per hour; 0: no limit
 
     // For mailboxctl check only.
     std::string postfix;                // the folder of Postfix's main.cf

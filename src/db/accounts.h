@@ -98,6 +98,7 @@ struct DomainSettings {
     Given<Limit> quota_bytes;  // of each of its mailboxes that has none of its own
     Given<Limit> max_aliases;
     Given<bool> has_system_addresses;  // whether abuse@ and the like reach postmaster@
+    Given<bool> forwards_outside;      // whether its aliases may lead to other servers
     Given<bool> updates_duplicates;
     Given<bool> allows_delete_all;
     Given<mailbox::State> state;
@@ -117,6 +118,7 @@ struct DomainDetails {
     std::int64_t aliases = 0;
     Limit max_aliases;
     bool has_system_addresses = true;
+    bool forwards_outside = false;
     std::int64_t mailboxes = 0;
     std::int64_t size_bytes = 0;
     std::int64_t created_at = 0;  // seconds since 1970
@@ -261,7 +263,8 @@ public:
     // Throws Refused if there is no such domain.
     std::int64_t domain_id(const std::string& name);
     // Sets on_duplicate=reject|update, allow_delete_all=yes|no, max_mailboxes=NUMBER|none,
-    // quota_bytes=SIZE|none, max_aliases=NUMBER|none or system_addresses=yes|no.
+    // quota_bytes=SIZE|none, max_aliases=NUMBER|none, system_addresses=yes|no or
+    // forward_outside=yes|no.
     void set_domain(const mailbox::Domain& domain, const std::string& setting,
                     const std::string& value);
     // `postmaster`: the hash of a new password for its postmaster; empty: the old one stays.

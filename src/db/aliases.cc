@@ -105,7 +105,8 @@ std::optional<Alias> match(db::Connection& connection, const store::Whose& whose
 }
 
 constexpr char kTargets[] =
-    "SELECT t.address, d.id IS NOT NULL FROM alias o JOIN alias_target t ON t.alias_id = o.id"
+    "SELECT t.address, IF(t.kind = 'outside', COALESCE(p.forward_outside, 0) = 1, d.id IS NOT NULL), t.kind = 'outside'"
+    " FROM alias o JOIN alias_target t ON t.alias_id = o.id LEFT JOIN domain p ON p.id = o.domain_id"
     " LEFT JOIN mailbox m ON m.storage_id = t.storage_id LEFT JOIN alias a ON a.id = t.target_id"
     " LEFT JOIN domain d ON d.id = COALESCE(m.domain_id, a.domain_id) AND d.account_id = o.account_id"
     " WHERE o.id = ? AND t.number > 0 ORDER BY t.number";
@@ -116,20 +117,21 @@ std::vector<Followed> targets(db::Connection& connection, std::int64_t number)
     auto rows = connection.query(kTargets, {number});
     while (rows.next()) {
         Followed each;
-        std::tie(each.address, each.is_there) = rows.read<std::string, bool>();
+        std::tie(each.address, each.is_there, each.is_outside) =
+            rows.read<std::string, bool, bool>();
         all.push_back(std::move(each));
     }
     return all;
 }
 
-constexpr char kMailboxes[] =
-    "SELECT DISTINCT CONCAT(m.local_part, '@', t.domain) FROM alias_mailbox t JOIN mailbox m ON m.storage_id = t.storage_id"
-    " WHERE t.alias_id = ? ORDER BY 1";
+constexpr char kRecipients[] =
+    "SELECT DISTINCT COALESCE(t.outside, CONCAT(m.local_part, '@', d.name)) FROM alias_recipient t"
+    " LEFT JOIN (mailbox m JOIN domain d ON d.id = m.domain_id) ON m.storage_id = t.storage_id WHERE t.alias_id = ? ORDER BY 1";
 
-std::vector<std::string> mailboxes(db::Connection& connection, std::int64_t number)
+std::vector<std::string> recipients(db::Connection& connection, std::int64_t number)
 {
     std::vector<std::string> all;
-    auto rows = connection.query(kMailboxes, {number});
+    auto rows = connection.query(kRecipients, {number});
     while (rows.next()) all.push_back(rows.read<std::string>());
     return all;
 }
@@ -137,7 +139,7 @@ std::vector<std::string> mailboxes(db::Connection& connection, std::int64_t numb
 constexpr char kNowhere[] =
     "SELECT COALESCE(CONCAT(a.local_part, '@', d.name), CONCAT('catch_all() of the account ', c.name))"
     " FROM alias a JOIN account c ON c.id = a.account_id LEFT JOIN domain d ON d.id = a.domain_id WHERE (a.domain_id = 0 OR d.id IS NOT NULL)"
-    " AND NOT EXISTS (SELECT 1 FROM alias_mailbox t WHERE t.alias_id = a.id)"
+    " AND NOT EXISTS (SELECT 1 FROM alias_recipient t WHERE t.alias_id = a.id)"
     " ORDER BY a.account_id, a.id LIMIT ?";
 
 std::vector<std::string> leading_nowhere(db::Connection& connection, std::int64_t limit)
@@ -282,13 +284,24 @@ constexpr char kInsertOwn[] =
 constexpr char kDeleteOwn[] = "DELETE FROM alias_target WHERE alias_id = ? AND number = 0";
 constexpr char kDeleteTargets[] = "DELETE FROM alias_target WHERE alias_id = ? AND number > 0";
 
-[[noreturn]] void refuse_target(const Target& target)
+constexpr char kNotPermitted[] =
+    "SELECT t.address FROM alias_target t LEFT JOIN domain d ON d.id = ? WHERE t.alias_id = ? AND t.kind = 'outside'"
+    " AND COALESCE(d.forward_outside, 0) = 0 ORDER BY t.number LIMIT 1";
+
+[[noreturn]] void refuse_target(const std::string& target, const std::string& reason)
 {
-    throw Refused(
-        "bad_target",
-        target.text()
-            + " is neither a mailbox nor a route of this account, so a route cannot send to it;"
-              " mail is not forwarded to other servers");
+    throw Refused("bad_target",
+                  target + " is neither a mailbox nor a route of this account, and " + reason);
+}
+
+// Returns an address outside as the tables have it. Who may have it is not our business, but mail
+// servers elsewhere must be able to find it.
+std::string outside(const Target& target)
+{
+    const auto obstacle = mailbox::obstacle_to_hosting(target.domain);
+    if (!obstacle.empty())
+        refuse_target(target.text(), "no other server can have it: " + std::string{obstacle});
+    return target.local_part + "@" + target.domain.name();
 }
 
 }  // namespace
@@ -310,16 +323,35 @@ void Changes::set_targets(const store::Whose& whose, const Alias& alias,
     std::int64_t number = 0;
     for (const auto& target : targets) {
         const auto domain = seen_domain(connection, whose, target.domain);
-        if (!domain || domain->account_id != alias.account_id) refuse_target(target);
+        if (!domain || domain->account_id != alias.account_id) {
+            connection.execute(kInsertTarget, {alias.number, ++number, "outside", db::Value{},
+                                               db::Value{}, outside(target)});
+            continue;
+        }
         const auto name = strings::lower_case(target.local_part);
         const auto [storage_id, other] = connection.query(kAtAddress, {name, name, domain->id})
                                              .only<std::optional<std::string>, std::int64_t>();
-        if (!storage_id && other == 0) refuse_target(target);
+        if (!storage_id && other == 0)
+            refuse_target(target.text(), "its domain is one of this account");
         connection.execute(kInsertTarget, {alias.number, ++number, storage_id ? "mailbox" : "alias",
                                            storage_id ? db::Value{*storage_id} : db::Value{},
                                            storage_id ? db::Value{} : db::Value{other},
                                            name + "@" + domain->name});
     }
+    check_outside(alias);
+}
+
+// Only a domain can have the permission, not the catch-all of all domains.
+void Changes::check_outside(const Alias& alias)
+{
+    const auto refused =
+        connection().query(kNotPermitted, {alias.domain_id, alias.number}).first<std::string>();
+    if (!refused) return;
+    if (alias.domain_id == 0)
+        refuse_target(*refused, "catch_all() sends to no other server: use"
+                                " match_recipient(\".*@domain\")");
+    refuse_target(*refused, "the operator does not permit " + alias.domain
+                                + " to send to other servers (forward_outside)");
 }
 
 namespace {
@@ -371,8 +403,8 @@ void Changes::check_name(const Caller& caller, const Alias& alias)
 
 namespace {
 
-constexpr char kCountMailboxes[] =
-    "SELECT COUNT(DISTINCT storage_id) FROM alias_mailbox WHERE alias_id = ?";
+constexpr char kCountRecipients[] =
+    "SELECT COUNT(DISTINCT name) FROM alias_recipient WHERE alias_id = ?";
 
 }  // namespace
 
@@ -394,10 +426,10 @@ void Changes::check_chain(const Alias& alias)
                                             + " routes on its way to a mailbox");
     }
     for (const auto each : senders) {
-        if (connection().query(kCountMailboxes, {each}).only<std::int64_t>() <= kMostMailboxes)
+        if (connection().query(kCountRecipients, {each}).only<std::int64_t>() <= kMostRecipients)
             continue;
         throw Refused("too_many_mailboxes", "a route would send to more than "
-                                                + std::to_string(kMostMailboxes) + " mailboxes");
+                                                + std::to_string(kMostRecipients) + " mailboxes");
     }
 }
 
@@ -488,6 +520,7 @@ Alias Changes::change(const Caller& caller, const Alias& alias, const Settings& 
             check_name(caller, changed.value());
             if (settings.actions || settings.expression) set_own(*changed, has_stop(lines));
             if (settings.actions) set_targets(caller.whose, *changed, targets);
+            else if (is_moved) check_outside(*changed);
             check_chain(*changed);
             write("alias-set", *changed);
         });

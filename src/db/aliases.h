@@ -1,9 +1,11 @@
-// aliases.h - addresses whose mail goes to other mailboxes, and catch-alls. The API calls an alias
-// a route.
+// aliases.h - addresses whose mail goes to other mailboxes or other servers, and catch-alls. The
+// API calls an alias a route.
 //
 // An alias leads to mailboxes and other aliases themselves, not to their addresses: if one of them
 // is deleted and its address is given to another, the new one gets nothing until the alias is set
-// again. 0009-aliases.sql has the tables, and the functions by which Postfix follows them.
+// again. 0009-aliases.sql has the tables, and the functions by which Postfix follows them. A target
+// that is not in the account is an address outside: whoever has it gets the mail. The domain of the
+// alias needs the operator's permission for that (forward_outside).
 //
 // Every change and its row in audit_log are one transaction. Throws admin::Refused if the change is
 // refused; nothing was changed then. Throws db::Error if the database could not be asked.
@@ -29,9 +31,9 @@ namespace alias {
 // How many aliases mail passes at most on its way to a mailbox. A longer chain is refused. If one
 // comes about later, for example by a restored mailbox, it is not followed.
 inline constexpr int kLongestChain = 3;
-// How many mailboxes an alias leads to at most. Postfix defers a message that leads to more than
+// How many recipients an alias leads to at most. Postfix defers a message that leads to more than
 // 1000 (virtual_alias_expansion_limit).
-inline constexpr std::int64_t kMostMailboxes = 500;
+inline constexpr std::int64_t kMostRecipients = 500;
 
 struct Alias {
     std::int64_t number = 0;  // in the tables; never given twice
@@ -67,15 +69,16 @@ std::optional<Alias> match(db::Connection& connection, const store::Whose& whose
 
 // A target, as it is now.
 struct Followed {
-    std::string address;    // that it had when the alias was set
-    bool is_there = false;  // false: it was deleted
+    std::string address;      // that it had when the alias was set
+    bool is_there = false;    // false: it was deleted, or mail may not be sent outside
+    bool is_outside = false;  // an address outside
 };
 // Returns the targets of the alias, in the order of its actions.
 std::vector<Followed> targets(db::Connection& connection, std::int64_t number);
-// Returns the addresses of the mailboxes that get the mail of the alias now, sorted. Empty: mail is
-// refused.
-std::vector<std::string> mailboxes(db::Connection& connection, std::int64_t number);
-// Returns the aliases that lead to no mailbox, at most `limit`, as addresses.
+// Returns the addresses of the mailboxes that get the mail of the alias now, and those outside,
+// sorted. Empty: mail is refused.
+std::vector<std::string> recipients(db::Connection& connection, std::int64_t number);
+// Returns the aliases that have no recipient, at most `limit`, as addresses.
 std::vector<std::string> leading_nowhere(db::Connection& connection, std::int64_t limit);
 
 // What an alias is created with, or changed to. What is not given stays, or has its default.
@@ -124,6 +127,7 @@ private:
     void set_own(const Alias& alias, bool has_stop);
     void set_targets(const store::Whose& whose, const Alias& alias,
                      const std::vector<Target>& targets);
+    void check_outside(const Alias& alias);
     void check_name(const Caller& caller, const Alias& alias);
     void check_chain(const Alias& alias);
     void write(std::string_view action, const Alias& alias);

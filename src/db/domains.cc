@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kDetails[] =
     "SELECT d.id, d.account_id, a.name, d.name, d.state, d.on_duplicate = 'update', d.allow_delete_all, d.max_mailboxes,"
-    " d.quota_bytes, d.aliases, d.max_aliases, d.system_addresses, d.mailboxes, d.size_bytes, d.created_at"
+    " d.quota_bytes, d.aliases, d.max_aliases, d.system_addresses, d.forward_outside, d.mailboxes, d.size_bytes, d.created_at"
     " FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 
 [[noreturn]] void refuse_unknown_domain(const std::string& name)
@@ -82,18 +82,19 @@ std::optional<DomainDetails> Admin::domain_details(std::int64_t id)
     std::string state;
     std::tie(found.id, found.account_id, found.account, found.name, state, found.updates_duplicates,
              found.allows_delete_all, found.max_mailboxes, found.quota_bytes, found.aliases,
-             found.max_aliases, found.has_system_addresses, found.mailboxes, found.size_bytes,
-             found.created_at) = rows.read<std::int64_t, std::int64_t, std::string, std::string,
-                                           std::string, bool, bool, Limit, Limit, std::int64_t,
-                                           Limit, bool, std::int64_t, std::int64_t, std::int64_t>();
+             found.max_aliases, found.has_system_addresses, found.forwards_outside, found.mailboxes,
+             found.size_bytes, found.created_at) =
+        rows.read<std::int64_t, std::int64_t, std::string, std::string, std::string, bool, bool,
+                  Limit, Limit, std::int64_t, Limit, bool, bool, std::int64_t, std::int64_t,
+                  std::int64_t>();
     found.state = mailbox::state_of(state);
     return found;
 }
 
 constexpr char kInsertDomain[] =
     "INSERT INTO domain (account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, max_aliases,"
-    " system_addresses, created_at)"
-    " SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, UNIX_TIMESTAMP() FROM account WHERE id = ?";
+    " system_addresses, forward_outside, created_at)"
+    " SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, UNIX_TIMESTAMP() FROM account WHERE id = ?";
 constexpr char kMaxDomains[] = "SELECT max_domains FROM account WHERE id = ? FOR UPDATE";
 constexpr char kCountDomains[] = "SELECT COUNT(*) FROM domain WHERE account_id = ?";
 constexpr char kInsertPostmaster[] =
@@ -179,7 +180,8 @@ DomainDetails Admin::add_domain(const mailbox::Domain& domain, std::int64_t acco
                  store::value_of(kept.max_mailboxes.value_or(Limit{})),
                  store::value_of(kept.quota_bytes.value_or(Limit{})),
                  store::value_of(kept.max_aliases.value_or(Limit{})),
-                 std::int64_t{kept.has_system_addresses.value_or(true)}, account_id});
+                 std::int64_t{kept.has_system_addresses.value_or(true)},
+                 std::int64_t{kept.forwards_outside.value_or(false)}, account_id});
             if (added == 0) throw Refused("account_not_found", "there is no such account");
             audit("domain-add", domain.name(), "");
             const auto id = domain_id(domain.name());
@@ -215,7 +217,7 @@ void Admin::set_postmaster(std::int64_t domain_id, const std::string& domain,
 constexpr char kLockDomainRow[] = "SELECT name FROM domain WHERE id = ? FOR UPDATE";
 constexpr char kSetDomain[] =
     "UPDATE domain SET state = ?, on_duplicate = ?, allow_delete_all = ?, max_mailboxes = ?, quota_bytes = ?, max_aliases = ?,"
-    " system_addresses = ? WHERE id = ?";
+    " system_addresses = ?, forward_outside = ? WHERE id = ?";
 
 // A change of the state has its own word in the audit log, as with mailboxctl domain suspend.
 DomainDetails Admin::change_domain(std::int64_t id, const DomainSettings& settings,
@@ -237,9 +239,10 @@ DomainDetails Admin::change_domain(std::int64_t id, const DomainSettings& settin
              store::value_of(settings.quota_bytes.value_or(before.quota_bytes)),
              store::value_of(settings.max_aliases.value_or(before.max_aliases)),
              std::int64_t{settings.has_system_addresses.value_or(before.has_system_addresses)},
-             id});
+             std::int64_t{settings.forwards_outside.value_or(before.forwards_outside)}, id});
         if (settings.max_mailboxes || settings.quota_bytes || settings.updates_duplicates
-            || settings.allows_delete_all || settings.max_aliases || settings.has_system_addresses)
+            || settings.allows_delete_all || settings.max_aliases || settings.has_system_addresses
+            || settings.forwards_outside)
             audit("domain-set", before.name, "");
         if (settings.state && state != before.state)
             audit("domain-" + std::string{action_of(state)}, before.name, "");
@@ -284,6 +287,16 @@ void Admin::set_domain(const mailbox::Domain& domain, const std::string& setting
     change_domain(domain_id(domain.name()), setting_of_domain(setting, value));
 }
 
+namespace {
+
+bool yes_or_no(const std::string& setting, const std::string& value)
+{
+    if (value != "yes" && value != "no") throw Refused("bad_parameter", setting + " is yes or no");
+    return value == "yes";
+}
+
+}  // namespace
+
 DomainSettings setting_of_domain(const std::string& setting, const std::string& value)
 {
     DomainSettings settings;
@@ -292,9 +305,7 @@ DomainSettings setting_of_domain(const std::string& setting, const std::string& 
             throw Refused("bad_parameter", "on_duplicate is reject or update");
         settings.updates_duplicates = value == "update";
     } else if (setting == "allow_delete_all") {
-        if (value != "yes" && value != "no")
-            throw Refused("bad_parameter", "allow_delete_all is yes or no");
-        settings.allows_delete_all = value == "yes";
+        settings.allows_delete_all = yes_or_no(setting, value);
     } else if (setting == "max_mailboxes") {
         settings.max_mailboxes = limit_of(setting, value);
     } else if (setting == "quota_bytes") {
@@ -302,9 +313,9 @@ DomainSettings setting_of_domain(const std::string& setting, const std::string& 
     } else if (setting == "max_aliases") {
         settings.max_aliases = limit_of(setting, value);
     } else if (setting == "system_addresses") {
-        if (value != "yes" && value != "no")
-            throw Refused("bad_parameter", "system_addresses is yes or no");
-        settings.has_system_addresses = value == "yes";
+        settings.has_system_addresses = yes_or_no(setting, value);
+    } else if (setting == "forward_outside") {
+        settings.forwards_outside = yes_or_no(setting, value);
     } else {
         throw Refused("a domain has no setting " + setting
                       + "; mailboxctl domain set --help lists them");
@@ -343,9 +354,9 @@ std::int64_t Admin::mailboxes_of_domain(const mailbox::Domain& domain)
 constexpr char kLockDomain[] = "UPDATE domain SET mailboxes = 0 WHERE name = ?";
 constexpr char kKeepDomain[] =
     "INSERT INTO deleted_domain (id, account_id, account, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes,"
-    " last_id, max_aliases, system_addresses, created_at, deleted_at)"
+    " last_id, max_aliases, system_addresses, forward_outside, created_at, deleted_at)"
     " SELECT d.id, a.id, a.name, d.name, d.unicode_name, d.state, d.on_duplicate, d.allow_delete_all, d.max_mailboxes, d.quota_bytes, d.last_id,"
-    " d.max_aliases, d.system_addresses, d.created_at, UNIX_TIMESTAMP() FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
+    " d.max_aliases, d.system_addresses, d.forward_outside, d.created_at, UNIX_TIMESTAMP() FROM domain d JOIN account a ON a.id = d.account_id WHERE d.id = ?";
 constexpr char kKeepKeys[] =
     "INSERT INTO deleted_key (id, hash, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at, revoked_at)"
     " SELECT id, hash, domain_id, read_only, addresses, label, kind, user_name, created_at, expires_at, revoked_at FROM api_key WHERE domain_id = ?";
@@ -457,9 +468,9 @@ constexpr char kLockRemoved[] = "SELECT id FROM deleted_domain WHERE id = ? FOR 
 // page or range that was read before the removal is not taken for a current one.
 constexpr char kBringDomain[] =
     "INSERT INTO domain (id, account_id, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, max_aliases,"
-    " system_addresses, mailboxes, last_id, created_at)"
+    " system_addresses, forward_outside, mailboxes, last_id, created_at)"
     " SELECT id, ?, name, unicode_name, state, on_duplicate, allow_delete_all, max_mailboxes, quota_bytes, max_aliases, system_addresses,"
-    " 0, last_id + 1, created_at"
+    " forward_outside, 0, last_id + 1, created_at"
     " FROM deleted_domain WHERE id = ?";
 constexpr char kLockMailboxes[] =
     "SELECT storage_id FROM deleted_mailbox WHERE domain = ? AND domain_id = ? AND with_domain AND purged_at IS NULL FOR UPDATE";

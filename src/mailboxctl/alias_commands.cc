@@ -40,6 +40,12 @@ std::string text_of(const std::string& local_part, const std::string& domain)
     return domain.empty() ? "(all domains)" : local_part + "@" + domain;
 }
 
+const char* state_of(const alias::Followed& target)
+{
+    if (target.is_there) return "";
+    return target.is_outside ? " (not permitted)" : " (deleted)";
+}
+
 po::options_description add_options()
 {
     po::options_description options = json_option();
@@ -65,10 +71,10 @@ int alias_add(const Call& call)
     settings.actions = actions;
     auto connection = call.connect();
     const auto made = alias::Changes{connection}.add(kOperator, settings);
-    const auto mailboxes = alias::mailboxes(connection, made.number);
+    const auto recipients = alias::recipients(connection, made.number);
     command::tell(call,
                   "Alias " + text_of(made.local_part, made.domain) + " added: its mail goes to "
-                      + strings::joined(mailboxes, ", ") + ".",
+                      + strings::joined(recipients, ", ") + ".",
                   {{"address", text_of(made.local_part, made.domain)}, {"id", made.id}});
     return 0;
 }
@@ -79,16 +85,16 @@ int alias_list(const Call& call)
     store::Whose whose;
     if (!call.arguments.empty())
         whose.domain_id = admin::Admin{connection}.domain_id(call.domain(call.arguments[0]).name());
-    command::Listing listing{call, {"alias", "targets", "mailboxes", "created_at", "id"}};
+    command::Listing listing{call, {"alias", "targets", "recipients", "created_at", "id"}};
     for (store::Page wanted{kAtOnce, 0};; wanted.skip += kAtOnce) {
         const auto page = alias::page(connection, whose, wanted);
         for (const auto& each : page.items) {
             std::vector<std::string> targets;
             for (const auto& target : alias::targets(connection, each.number))
-                targets.push_back(target.address + (target.is_there ? "" : " (deleted)"));
-            const auto mailboxes = alias::mailboxes(connection, each.number);
+                targets.push_back(target.address + state_of(target));
+            const auto recipients = alias::recipients(connection, each.number);
             listing.add({text_of(each.local_part, each.domain), strings::joined(targets, ","),
-                         static_cast<std::int64_t>(mailboxes.size()),
+                         static_cast<std::int64_t>(recipients.size()),
                          command::time_value(each.created_at), each.id});
         }
         if (page.items.size() < static_cast<std::size_t>(kAtOnce)) break;

@@ -233,7 +233,9 @@ std::vector<command::Command> commands()
          "quota_bytes=SIZE|none: the quota of mailboxes that have none of their own, such as 500M or 2G.\n"
          "max_aliases=NUMBER|none: how many aliases the domain may have.\n"
          "system_addresses=yes|no: whether abuse@, hostmaster@, webmaster@ and the other role names of RFC 2142 reach postmaster@,\n"
-         "  unless a mailbox or an alias has the name (default yes).",
+         "  unless a mailbox or an alias has the name (default yes).\n"
+         "forward_outside=yes|no: whether aliases of the domain may send mail to other servers (default no). Postfix needs the\n"
+         "  settings of the page \"Mail servers\" for that.",
          no_options,
          domain_set},
         {"domain suspend",

@@ -28,10 +28,10 @@ constexpr char kOfAudit[] =
 // Found by the domain of the address, or by the name of the domain.
 constexpr char kOfSending[] =
     "SELECT COUNT(*) FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
-    " OR (kind = 'domain' AND name = ? AND ? = '')";
+    " OR (kind IN ('domain', 'forwarded') AND name = ? AND ? = '')";
 constexpr char kForgetSending[] =
     "DELETE FROM sending_rate WHERE (kind = 'mailbox' AND SUBSTRING_INDEX(name, '@', -1) = ? AND (? = '' OR name = CONCAT(?, '@', ?)))"
-    " OR (kind = 'domain' AND name = ? AND ? = '')";
+    " OR (kind IN ('domain', 'forwarded') AND name = ? AND ? = '')";
 // Suspended names of the present domain and of deleted domains with the same name.
 constexpr char kOfNames[] =
     "SELECT COUNT(*) FROM suspended_name WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"

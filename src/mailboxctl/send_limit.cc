@@ -37,6 +37,19 @@ std::string storage_id_of(std::string_view login)
     return std::string{is_ours ? id : ""};
 }
 
+// Returns the number of the alias in an address such as bob=elsewhere.example@17.forward.invalid
+// (0010-forwarding.sql). 0 for any other address.
+std::int64_t forwarding_alias(std::string_view recipient)
+{
+    constexpr std::string_view kDomain = ".forward.invalid";
+    const auto at = recipient.rfind('@');
+    if (at == std::string_view::npos || !recipient.ends_with(kDomain)) return 0;
+    recipient.remove_prefix(at + 1);
+    recipient.remove_suffix(std::min(recipient.size(), kDomain.size()));
+    constexpr auto kGreatest = std::numeric_limits<std::int64_t>::max();
+    return static_cast<std::int64_t>(strings::whole_number(recipient, kGreatest).value_or(0));
+}
+
 std::string value(const Request& request, const std::string& name)
 {
     const auto found = request.find(name);
@@ -54,6 +67,8 @@ constexpr char kNames[] =
     "SELECT a.name, CAST((SELECT SUM(o.mailboxes) FROM domain o WHERE o.account_id = a.id) AS SIGNED), d.name, d.mailboxes,"
     " CONCAT(m.local_part, '@', d.name) FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id"
     " WHERE m.storage_id = ?";
+constexpr char kForwardingDomain[] =
+    "SELECT d.name FROM alias a JOIN domain d ON d.id = a.domain_id WHERE a.id = ?";
 constexpr char kCount[] =
     "SELECT recipients, since + ? FROM sending_rate WHERE kind = ? AND name = ? AND since + ? > UNIX_TIMESTAMP()";
 // Locks the row, or the place where it will be. Begins a new hour if the old one is over.
@@ -65,6 +80,11 @@ constexpr char kAdd[] =
 
 std::string refusal(const Count& count, std::int64_t recipients)
 {
+    if (count.kind == "forwarded") {
+        return "450 4.7.1 The aliases of " + count.name + " may send " + std::to_string(count.limit)
+               + " messages an hour to other servers: try again at "
+               + admin::time_text(count.until);
+    }
     const bool is_mailbox = count.kind == "mailbox";
     const auto who = is_mailbox ? std::string{"This mailbox"}
                      : count.kind == "domain"
@@ -77,6 +97,16 @@ std::string refusal(const Count& count, std::int64_t recipients)
     return "450 4.7.1 " + may + " and " + (is_mailbox ? "has" : "have") + " sent to "
            + std::to_string(count.recipients) + has + ": try again at "
            + admin::time_text(count.until);
+}
+
+// Reads how much of each count is used.
+void read_used(db::Connection& connection, std::vector<Count>& counts)
+{
+    for (auto& each : counts) {
+        auto rows = connection.query(kCount, {kSpan, each.kind, each.name, kSpan});
+        if (!rows.next()) continue;
+        std::tie(each.recipients, each.until) = rows.read<std::int64_t, std::int64_t>();
+    }
 }
 
 // Returns DUNNO if no count exceeds its limit, otherwise the refusal.
@@ -102,37 +132,50 @@ std::vector<Count> counts(db::Connection& connection, std::string_view storage_i
     std::vector<Count> all{{"account", account, 0, of_account * send_limit, 0},
                            {"domain", domain, 0, of_domain * send_limit, 0},
                            {"mailbox", mailbox, 0, send_limit, 0}};
-    for (auto& each : all) {
-        auto rows = connection.query(kCount, {kSpan, each.kind, each.name, kSpan});
-        if (!rows.next()) continue;
-        std::tie(each.recipients, each.until) = rows.read<std::int64_t, std::int64_t>();
-    }
+    read_used(connection, all);
     return all;
 }
 
-bool is_counted(const Request& request, std::int64_t send_limit)
+bool is_counted(const Request& request, const Limits& limits)
 {
     const auto stage = value(request, "protocol_state");
-    return send_limit > 0 && !storage_id_of(value(request, "sasl_username")).empty()
-           && (stage == kEnd || stage == "DATA");
+    if (stage != kEnd && stage != "DATA") return false;
+    if (!storage_id_of(value(request, "sasl_username")).empty()) return limits.send > 0;
+    return limits.forward > 0 && forwarding_alias(value(request, "recipient")) != 0;
 }
 
-std::string decide(db::Connection& connection, const Request& request, std::int64_t send_limit)
+namespace {
+
+std::vector<Count> counts_of(db::Connection& connection, const Request& request,
+                             const Limits& limits)
 {
-    if (!is_counted(request, send_limit)) return "DUNNO";
     const auto id = storage_id_of(value(request, "sasl_username"));
+    if (!id.empty()) return counts(connection, id, limits.send);
+    const auto alias = forwarding_alias(value(request, "recipient"));
+    const auto domain = connection.query(kForwardingDomain, {alias}).first<std::string>();
+    if (!domain) return {};
+    std::vector<Count> only{{"forwarded", *domain, 0, limits.forward, 0}};
+    read_used(connection, only);
+    return only;
+}
+
+}  // namespace
+
+std::string decide(db::Connection& connection, const Request& request, const Limits& limits)
+{
+    if (!is_counted(request, limits)) return "DUNNO";
     const bool is_end = value(request, "protocol_state") == kEnd;
     const auto recipients = std::max(number(value(request, "recipient_count")), std::int64_t{1});
-    if (!is_end) return verdict(counts(connection, id, send_limit), recipients);
+    if (!is_end) return verdict(counts_of(connection, request, limits), recipients);
     std::string answer;
     struct Full {};
     try {
         db::in_transaction(connection, [&] {
             // Every session locks the row of the account first, so there is no deadlock.
-            const auto names = counts(connection, id, send_limit);
+            const auto names = counts_of(connection, request, limits);
             for (const auto& each : names)
                 connection.execute(kBegin, {each.kind, each.name, kSpan, kSpan});
-            answer = verdict(counts(connection, id, send_limit), recipients);
+            answer = verdict(counts_of(connection, request, limits), recipients);
             if (answer != "DUNNO") throw Full{};
             for (const auto& each : names)
                 connection.execute(kAdd, {recipients, each.kind, each.name});
@@ -150,6 +193,7 @@ void try_to_count(db::Connection& connection)
     connection.execute(kBegin, {"mailbox", "", kSpan, kSpan});
     connection.query(kCount, {kSpan, "mailbox", "", kSpan});
     connection.execute(kAdd, {std::int64_t{1}, "mailbox", ""});
+    connection.query(kForwardingDomain, {std::int64_t{0}});
 }
 
 namespace {
@@ -171,6 +215,7 @@ Request read(std::istream& in)
 void serve(const Config& config, std::istream& in, std::ostream& out)
 {
     ::openlog("mailboxctl/postfix-policy", LOG_PID, LOG_MAIL);
+    const Limits limits{.send = config.send_limit, .forward = config.forward_limit};
     std::optional<db::Session> session;  // opened for the first request that is counted
     const auto log_outage = [](const std::exception& error) {
         ::syslog(LOG_ERR, "%s", error.what());
@@ -178,13 +223,13 @@ void serve(const Config& config, std::istream& in, std::ostream& out)
     };
     for (auto request = read(in); !request.empty(); request = read(in)) {
         // Requests of other users of this Postfix never wait for the database.
-        std::string action = is_counted(request, config.send_limit) ? "" : "DUNNO";
+        std::string action = is_counted(request, limits) ? "" : "DUNNO";
         // One retry, because the server may have closed an idle connection.
         for (int attempt = 1; action.empty(); ++attempt) {
             try {
                 if (!session)
                     session.emplace(config.postfix_db, config.postfix_db.password(), config);
-                action = decide(session->connection(), request, config.send_limit);
+                action = decide(session->connection(), request, limits);
             } catch (const db::Error& error) {
                 session->drop();
                 if (error.remedy == db::Remedy::reconnect && attempt == 1

@@ -9,25 +9,38 @@
 namespace why {
 namespace {
 
+// Returns what is to be said of the targets that get nothing. Empty if there are none.
+std::string lost_targets(Subject& subject, const alias::Alias& found)
+{
+    std::vector<std::string> deleted, outside;
+    for (const auto& each : alias::targets(subject.connection, found.number)) {
+        if (each.is_there) continue;
+        (each.is_outside ? outside : deleted).push_back(each.address);
+    }
+    std::string lost;
+    if (!deleted.empty()) {
+        lost += "; " + strings::joined(deleted, ", ") + (deleted.size() == 1 ? " was" : " were")
+                + " deleted, and what has the name now gets nothing";
+    }
+    if (!outside.empty()) {
+        lost += "; nothing is sent to " + strings::joined(outside, ", ")
+                + ", because the domain may not send to other servers any more (forward_outside)";
+    }
+    return lost;
+}
+
 void report(Subject& subject, const std::string& what, const std::string& address,
             const alias::Alias& found)
 {
-    std::vector<std::string> gone;
-    for (const auto& each : alias::targets(subject.connection, found.number)) {
-        if (!each.is_there) gone.push_back(each.address);
-    }
-    const auto mailboxes = alias::mailboxes(subject.connection, found.number);
-    const auto lost = gone.empty() ? std::string{}
-                                   : "; " + strings::joined(gone, ", ")
-                                         + (gone.size() == 1 ? " was" : " were")
-                                         + " deleted, and what has the name now gets nothing";
-    if (!mailboxes.empty()) {
-        return subject.report.add("alias", gone.empty() ? Verdict::ok : Verdict::note,
-                                  what + " leads to " + strings::joined(mailboxes, ", ") + lost);
+    const auto lost = lost_targets(subject, found);
+    const auto recipients = alias::recipients(subject.connection, found.number);
+    if (!recipients.empty()) {
+        return subject.report.add("alias", lost.empty() ? Verdict::ok : Verdict::note,
+                                  what + " leads to " + strings::joined(recipients, ", ") + lost);
     }
     const auto name = strings::for_shell(address);
     subject.report.add(
-        "alias", Verdict::wrong, what + " leads to no mailbox" + lost + ": mail is refused (550)",
+        "alias", Verdict::wrong, what + " leads nowhere" + lost + ": mail is refused (550)",
         "mailboxctl alias remove " + name + ", then mailboxctl alias add " + name + " TARGET");
     subject.report.close({Use::mail_in}, "no, the alias leads nowhere (550)");
 }

@@ -37,11 +37,13 @@ void check_settings_are_allowed(const grants::Grant& grant, const admin::DomainS
 {
     const bool has_any = settings.max_mailboxes || settings.quota_bytes
                          || settings.updates_duplicates || settings.allows_delete_all
-                         || settings.max_aliases || settings.has_system_addresses || settings.state;
+                         || settings.max_aliases || settings.has_system_addresses
+                         || settings.forwards_outside || settings.state;
     if (has_any && !grant.key_is_of_operator) {
-        throw Error(403, "operator_only",
-                    "Only the operator sets max_mailboxes, quota_bytes, on_duplicate, "
-                    "allow_delete_all, max_aliases, system_addresses and state of a domain.");
+        throw Error(
+            403, "operator_only",
+            "Only the operator sets max_mailboxes, quota_bytes, on_duplicate, "
+            "allow_delete_all, max_aliases, system_addresses, forward_outside and state of a domain.");
     }
 }
 

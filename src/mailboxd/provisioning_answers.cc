@@ -69,6 +69,7 @@ Written members_of(const DomainAnswer& answer)
                     {"aliases", domain.aliases},
                     {"max_aliases", or_null(domain.max_aliases)},
                     {"system_addresses", domain.has_system_addresses},
+                    {"forward_outside", domain.forwards_outside},
                     {"mailboxes", domain.mailboxes},
                     {"size_bytes", domain.size_bytes}};
     if (!answer.smtp_password.empty())

@@ -135,6 +135,7 @@ admin::DomainSettings domain_settings(const Fields& fields)
     if (const auto value = text(fields, "max_aliases"))
         settings.max_aliases = admin::limit_of("max_aliases", *value);
     settings.has_system_addresses = yes_or_no(fields, "system_addresses");
+    settings.forwards_outside = yes_or_no(fields, "forward_outside");
     settings.state = state(fields);
     return settings;
 }

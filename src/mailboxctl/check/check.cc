@@ -13,6 +13,7 @@
 #include "mailboxctl/check/database.h"
 #include "mailboxctl/check/database_user.h"
 #include "mailboxctl/check/dovecot_logins.h"
+#include "mailboxctl/check/forwarding.h"
 #include "mailboxctl/check/item.h"
 #include "mailboxctl/check/mail_store.h"
 #include "mailboxctl/check/postfix_tables.h"
@@ -63,6 +64,7 @@ Result examine(Item item, Installation& of)
     case Item::dovecot: return dovecot(of.config, of.ctl);
     case Item::postfix: return postfix(of.config, of.ctl);
     case Item::postfix_settings: return postfix_settings(of.config, of.ctl);
+    case Item::forwarding: return forwarding(of.config, of.ctl);
     case Item::kernel: return kernel(of.config);
     case Item::certificates: return certificates(of.config);
     case Item::mail_store: return mail_store(of.config, of.ctl);

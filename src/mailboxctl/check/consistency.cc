@@ -175,8 +175,8 @@ Result aliases(DatabaseUser& ctl)
     if (has_more) nowhere.resize(kShown);
     return note(
         "mail to " + strings::joined(nowhere, ", ") + (has_more ? " and other aliases" : "")
-        + " is refused (550), because the mailboxes that they led to were deleted: mailboxctl why ADDRESS"
-          " says which; mailboxctl alias remove and alias add set an alias again");
+        + " is refused (550), because the mailboxes that they led to were deleted, or because they may not send"
+          " to other servers any more: mailboxctl why ADDRESS says which; mailboxctl alias remove and alias add set an alias again");
 }
 
 Result ranges(DatabaseUser& ctl)

@@ -34,6 +34,7 @@ const char* name(Item item)
     case Item::dovecot: return "Dovecot";
     case Item::postfix: return "Postfix";
     case Item::postfix_settings: return "settings of Postfix";
+    case Item::forwarding: return "forwarding";
     case Item::kernel: return "kernel";
     case Item::certificates: return "certificates";
     case Item::mail_store: return "mail store";

@@ -35,6 +35,7 @@ enum class Item {
     dovecot,
     postfix,
     postfix_settings,
+    forwarding,
     kernel,
     certificates,
     mail_store
@@ -54,8 +55,8 @@ inline constexpr std::array kItems{Item::secrets,        Item::sockets,
                                    Item::aliases,        Item::ranges,
                                    Item::sizes,          Item::dovecot,
                                    Item::postfix,        Item::postfix_settings,
-                                   Item::kernel,         Item::certificates,
-                                   Item::mail_store};
+                                   Item::forwarding,     Item::kernel,
+                                   Item::certificates,   Item::mail_store};
 static_assert(kItems.size() == static_cast<std::size_t>(Item::mail_store) + 1);
 
 // Returns the name that is printed.
