@@ -79,6 +79,10 @@ struct Both : mail::Story {
             {"127.0.0.1:" + stack.setting("SUBMISSIONS_PORT"), "submissions"},
             {"127.0.0.1:" + stack.setting("SUBMISSION_PORT"), "submission"},
             {"127.0.0.1:" + stack.setting("SMTP_PORT"), "smtp"},
+            {"127.0.0.1]:" + stack.setting("FORWARD_PORT"), "127.0.0.1]:10027"},
+            {"127.0.0.1:" + stack.setting("FORWARD_PORT"), "127.0.0.1:10027"},
+            {"127.0.0.1:" + stack.setting("SRS_PORT"), "127.0.0.1:10001"},
+            {"127.0.0.1:" + stack.setting("SRS_REVERSE_PORT"), "127.0.0.1:10002"},
             {"smtpd_tls_security_level=may", "smtpd_tls_security_level=encrypt"},
             {"smtpd_tls_security_level = may", "smtpd_tls_security_level = encrypt"},
         };

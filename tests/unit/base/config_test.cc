@@ -98,6 +98,8 @@ const Number kNumbers[] = {
     {"argon2_passes", 1, 100, [](const Config& c) -> std::int64_t { return c.argon2_passes; }},
     {"deleted_for", 0, 3650, [](const Config& c) -> std::int64_t { return c.deleted_for.count(); }},
     {"send_limit", 0, 1'000'000, [](const Config& c) -> std::int64_t { return c.send_limit; }},
+    {"forward_limit", 0, 1'000'000,
+     [](const Config& c) -> std::int64_t { return c.forward_limit; }},
     {"audited_for", 1, 36'500,
      [](const Config& c) -> std::int64_t { return c.audited_for.count(); }},
 };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/accounts.h"
+#include "db/aliases.h"
 #include "support/database.h"
 #include "support/support.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr char kEnd[] = "END-OF-MESSAGE";
 constexpr std::int64_t kLimit = 200;
+constexpr send_limit::Limits kLimits{.send = kLimit, .forward = 3};
 
 struct Sender : database::Tenant {
     Sender() : connection{database.connect()} { add("alice"); }
@@ -35,7 +37,7 @@ struct Sender : database::Tenant {
     std::string decide(const std::string& name, std::int64_t recipients,
                        const std::string& stage = kEnd)
     {
-        return send_limit::decide(connection, request(name, recipients, stage), kLimit);
+        return send_limit::decide(connection, request(name, recipients, stage), kLimits);
     }
     std::int64_t counted(const std::string& kind, const std::string& name)
     {
@@ -157,7 +159,7 @@ BOOST_FIXTURE_TEST_CASE(it_is_exact_however_many_send_at_once, Sender)
             auto its = database.connect();
             for (int n = 0; n < kMessages; ++n)
                 sent.at(static_cast<std::size_t>(i)) +=
-                    send_limit::decide(its, asked, kLimit) == "DUNNO" ? 1 : 0;
+                    send_limit::decide(its, asked, kLimits) == "DUNNO" ? 1 : 0;
         });
     }
     for (auto& thread : threads) thread.join();
@@ -179,14 +181,54 @@ BOOST_FIXTURE_TEST_CASE(other_users_are_not_counted, Sender)
             send_limit::decide(
                 connection,
                 {{"protocol_state", kEnd}, {"recipient_count", "900"}, {"sasl_username", user}},
-                kLimit)
+                kLimits)
                 == "DUNNO",
             user);
     }
     BOOST_TEST(counted("mailbox", at("alice")) == 0);
-    BOOST_TEST(send_limit::decide(connection, request("alice", 900, kEnd), 0)
+    BOOST_TEST(send_limit::decide(connection, request("alice", 900, kEnd), {})
                == "DUNNO");  // no limit
     BOOST_TEST(counted("mailbox", at("alice")) == 0);
+}
+
+// What the aliases of a domain send to other servers is counted by the domain.
+BOOST_FIXTURE_TEST_CASE(forwarded_mail_is_counted_by_its_domain, Sender)
+{
+    database.execute("UPDATE domain SET forward_outside = 1 WHERE id = ?", {domain_id});
+    const auto made = alias::Changes{connection}.add(
+        {.whose = {}, .is_operator = true},
+        {.priority = {},
+         .description = {},
+         .expression = "match_recipient('sales@" + domain.name() + "')",
+         .actions = std::vector<std::string>{"forward('bob@elsewhere.example')"}});
+    const auto decide_to =
+        [&](const std::string& recipient, const std::string& stage, const std::string& user = "") {
+        return send_limit::decide(connection,
+                                  {{"protocol_state", stage},
+                                   {"recipient_count", "1"},
+                                   {"sasl_username", user},
+                                   {"recipient", recipient}},
+                                  kLimits);
+    };
+    const auto target = "bob=elsewhere.example@" + std::to_string(made.number) + ".forward.invalid";
+    for (std::int64_t i = 0; i < kLimits.forward; ++i) {
+        BOOST_TEST(decide_to(target, "DATA") == "DUNNO");
+        BOOST_TEST(decide_to(target, kEnd) == "DUNNO");
+    }
+    BOOST_TEST(counted("forwarded", domain.name()) == kLimits.forward);
+    for (const auto& stage : {"DATA", kEnd}) {
+        BOOST_TEST(
+            decide_to(target, stage)
+                .starts_with("450 4.7.1 The aliases of " + domain.name()
+                             + " may send 3 messages an hour to other servers: try again at "));
+    }
+    BOOST_TEST(counted("forwarded", domain.name()) == kLimits.forward);
+    // Other addresses are not counted, and nobody's own limit can be evaded by such an address.
+    for (const std::string other : {"bob@elsewhere.example", "x@0.forward.invalid",
+                                    "x@forward.invalid", "x@y.forward.invalid", ".forward.invalid"})
+        BOOST_TEST(decide_to(other, kEnd) == "DUNNO", other);
+    decide_to(target, kEnd, storage_id("alice") + ".1@" + domain.name());
+    BOOST_TEST(counted("mailbox", at("alice")) == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_trial_counts_nothing, Sender)

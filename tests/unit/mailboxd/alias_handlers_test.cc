@@ -17,6 +17,7 @@
 #include "db/aliases.h"
 #include "db/domain_names.h"
 #include "db/lifecycle.h"
+#include "peers/postfix_lookups.h"
 #include "support/served.h"
 #include "support/support.h"
 
@@ -77,7 +78,8 @@ struct Routes : Served {
     }
     static std::string item(const std::string& id) { return std::string{kRoutes} + "/" + id; }
 
-    // Returns the names of the mailboxes that get mail for the address, sorted, or `nobody`.
+    // Returns the names of the mailboxes that get mail for the address, sorted, or `nobody`; not
+    // those on other servers.
     std::string recipients(const std::string& name, std::string at_domain = {})
     {
         if (at_domain.empty()) at_domain = domain.name();
@@ -85,6 +87,7 @@ struct Routes : Served {
         const auto found =
             database.text("SELECT COALESCE(mail_recipients(?, ?), '')", {name, at_domain});
         for (const auto& each : strings::words(found, ",")) {
+            if (each.ends_with(".forward.invalid")) continue;
             names.insert(database.text("SELECT local_part FROM mailbox WHERE storage_id = ?",
                                        {each.substr(0, 32)}));
         }
@@ -560,7 +563,7 @@ BOOST_FIXTURE_TEST_CASE(a_route_sends_to_at_most_500_mailboxes, Routes)
     store.create(grant(), {mailbox("w1")}, actor);
     BOOST_TEST(
         database.number(
-            "SELECT COUNT(DISTINCT t.storage_id) FROM alias_mailbox t JOIN alias a ON a.id = t.alias_id"
+            "SELECT COUNT(DISTINCT t.storage_id) FROM alias_recipient t JOIN alias a ON a.id = t.alias_id"
             " WHERE a.domain_id = ? AND a.local_part = 'everyone'",
             {domain_id})
         == 451);
@@ -811,6 +814,125 @@ BOOST_FIXTURE_TEST_CASE(system_addresses_reach_postmaster, Routes)
     admin.set_domain(domain, "system_addresses", "no");
     BOOST_TEST(recipients("noc") == "nobody");
     BOOST_TEST(recipients("abuse") == "alice");
+}
+
+// --- other servers ----------------------------------------------------------------------
+
+namespace {
+
+struct Outside : TwoAccounts {
+    Outside() { permit("yes"); }
+    void permit(const std::string& answer) { admin.set_domain(domain, "forward_outside", answer); }
+    http::Response create_outside(const std::string& name, const std::string& target,
+                                  const std::vector<std::string>& others = {})
+    {
+        std::vector<std::string> actions{"forward('" + target + "')"};
+        for (const auto& each : others) actions.push_back(forward(each));
+        return create(name, actions);
+    }
+    // Returns what Postfix sends mail for the address to, other servers only.
+    std::string outside(const std::string& name)
+    {
+        std::set<std::string> found;
+        const auto all =
+            database.text("SELECT COALESCE(mail_recipients(?, ?), '')", {name, domain.name()});
+        for (const auto& each : strings::words(all, ",")) {
+            const auto marker = each.find('@');
+            if (!each.ends_with(".forward.invalid")) continue;
+            const auto target =
+                postfix_lookups::find(connection, "forward", strings::lower_case(each));
+            found.insert(target.value_or("nothing for " + each.substr(0, marker)));
+        }
+        return strings::joined(found, " ");
+    }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(a_permitted_domain_sends_to_other_servers, Outside)
+{
+    BOOST_TEST(create_outside("sales", "Bob+x@Elsewhere.example", {"alice"}).status == 200);
+    BOOST_TEST(recipients("sales") == "alice");
+    BOOST_TEST(outside("sales") == "Bob+x@elsewhere.example");
+    BOOST_TEST(access("sales") == "DUNNO");
+    BOOST_TEST(sender("sales") == "nobody");
+    BOOST_TEST(create_outside("only", "bob@elsewhere.example").status == 200);
+    BOOST_TEST(access("only") == "DUNNO");
+    BOOST_TEST(sender("only") == "nobody");
+    // Through another alias, and for a catch-all.
+    BOOST_TEST(create("chain", {forward("sales"), forward("only")}).status == 200);
+    BOOST_TEST(outside("chain") == "Bob+x@elsewhere.example bob@elsewhere.example");
+    BOOST_TEST(create("", {"forward('c@elsewhere.example')"}).status == 200);
+    BOOST_TEST(outside("anything") == "c@elsewhere.example");
+    // The same address by two aliases gets one copy.
+    BOOST_TEST(create_outside("again", "bob@elsewhere.example", {"only"}).status == 200);
+    BOOST_TEST(database.text("SELECT mail_recipients('again', ?)", {domain.name()}).find(',')
+               == std::string::npos);
+    // An address of another account counts as any other elsewhere.
+    BOOST_TEST(create_outside("theirs", "nobody@" + other.domain.name()).status == 200);
+    BOOST_TEST(outside("theirs") == "nobody@" + other.domain.name());
+}
+
+BOOST_FIXTURE_TEST_CASE(without_the_permission_nothing_leaves, Outside)
+{
+    const auto sentence = [&](const std::string& target) {
+        return R"(400 {"message":")" + target
+               + " is neither a mailbox nor a route of this account, and the operator does not permit "
+               + domain.name()
+               + R"node( to send to other servers (forward_outside)","code":"bad_target"})node";
+    };
+    BOOST_TEST(create_outside("sales", "bob@elsewhere.example", {"alice"}).status == 200);
+    BOOST_TEST(create_outside("only", "bob@elsewhere.example").status == 200);
+    permit("no");
+    BOOST_TEST(text(create_outside("x", "bob@elsewhere.example"))
+               == sentence("bob@elsewhere.example"));
+    BOOST_TEST(text(create_outside("x", "nobody@" + other.domain.name()))
+               == sentence("nobody@" + other.domain.name()));
+    BOOST_TEST(recipients("sales") == "alice");
+    BOOST_TEST(outside("sales") == "");
+    BOOST_TEST(access("only") == "nothing");
+    const auto nowhere = alias::leading_nowhere(connection, 10000);
+    BOOST_TEST(std::count(nowhere.begin(), nowhere.end(), at("only")) == 1);
+    const auto number = alias::find(connection, domain.name(), "only")->number;
+    BOOST_TEST(!postfix_lookups::find(connection, "forward",
+                                      "bob=elsewhere.example@" + std::to_string(number)
+                                          + ".forward.invalid"));
+    permit("yes");
+    BOOST_TEST(outside("only") == "bob@elsewhere.example");
+}
+
+BOOST_FIXTURE_TEST_CASE(targets_that_no_server_has_are_refused, Outside)
+{
+    for (const std::string target :
+         {"a@localhost", "a@mailboxes", "a@127.0.0.1", "a@1.forward.invalid"})
+        BOOST_TEST(outcome(create_outside("x", target)) == "400 bad_target", target);
+    BOOST_TEST(outcome(create_outside("x", at("nobody"))) == "400 bad_target");
+    // The catch-all of all domains belongs to none that could have the permission.
+    const auto all =
+        serve({"POST", kRoutes, kForm, body("catch_all()", {"forward('bob@elsewhere.example')"})});
+    BOOST_TEST(outcome(all) == "400 bad_target");
+    BOOST_TEST(all.body.find("catch_all() sends to no other server") != std::string::npos);
+}
+
+// A route that moves to another domain needs that one's permission.
+BOOST_FIXTURE_TEST_CASE(the_permission_is_the_domains, Outside)
+{
+    const auto second = mailbox::Domain::parse(unique("second-") + ".example").value();
+    admin.add_domain(second, account);
+    BOOST_TEST(create_outside("sales", "bob@elsewhere.example").status == 200);
+    const auto id = alias::find(connection, domain.name(), "sales")->id;
+    const auto moved = body("match_recipient('sales@" + second.name() + "')", {});
+    BOOST_TEST(outcome(serve({"PUT", item(id), kForm, moved})) == "400 bad_target");
+    BOOST_TEST(outside("sales") == "bob@elsewhere.example");
+    admin.set_domain(second, "forward_outside", "yes");
+    BOOST_TEST(serve({"PUT", item(id), kForm, moved}).status == 200);
+    BOOST_TEST(outside("sales") == "");
+    // A mailbox behind the alias of a domain without it is reached, other servers are not.
+    BOOST_TEST(create_outside("mixed", "bob@elsewhere.example", {"alice"}).status == 200);
+    admin.remove_domain(domain);
+    admin.restore_domain(domain, config.deleted_for);
+    BOOST_TEST(outside("mixed") == "bob@elsewhere.example");
+    BOOST_TEST(admin.domain_details(domain_id).value().forwards_outside);
 }
 
 BOOST_FIXTURE_TEST_CASE(an_alias_domain_has_the_same_addresses, TwoAccounts)

@@ -455,7 +455,7 @@ BOOST_DATA_TEST_CASE_F(Two, domains_under_every_base, data::make({"", "/v2", "/v
         + second.name()
         + R"(","spam_action":"disabled","state":"active","type":"custom","use_automatic_sender_security":false,"web_prefix":"email","web_scheme":"http","wildcard":false,"subaccount_id":")"
         + account_id
-        + R"(","max_mailboxes":null,"quota_bytes":null,"on_duplicate":"reject","allow_delete_all":false,"aliases":0,"max_aliases":null,"system_addresses":true,"mailboxes":0,"size_bytes":0},"receiving_dns_records":[],"sending_dns_records":[{"is_active":false,"cached":[],"record_type":"TXT","valid":"unknown","value":"v=spf1 mx ~all","name":")"
+        + R"(","max_mailboxes":null,"quota_bytes":null,"on_duplicate":"reject","allow_delete_all":false,"aliases":0,"max_aliases":null,"system_addresses":true,"forward_outside":false,"mailboxes":0,"size_bytes":0},"receiving_dns_records":[],"sending_dns_records":[{"is_active":false,"cached":[],"record_type":"TXT","valid":"unknown","value":"v=spf1 mx ~all","name":")"
         + second.name()
         + R"("},{"is_active":false,"cached":[],"record_type":"TXT","valid":"unknown","value":"v=DMARC1; p=none; rua=mailto:postmaster@)"
         + second.name() + R"(","name":"_dmarc.)" + second.name() + R"("}]})";

@@ -186,6 +186,7 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"audited_for", [](const Config& c) { return text(c.audited_for); }},
     {"domain_quota", [](const Config& c) { return text(c.domain_quota) + " bytes"; }},
     {"send_limit", [](const Config& c) { return text(c.send_limit) + " recipients"; }},
+    {"forward_limit", [](const Config& c) { return text(c.forward_limit) + " messages"; }},
     {"postfix", [](const Config& c) { return text(c.postfix); }},
     {"tls_urls", [](const Config& c) { return text(c.tls_urls.empty() ? "" : c.tls_urls[0]); }},
     {"tls_ca_file", [](const Config& c) { return text(c.tls_ca_file); }},
