@@ -1,6 +1,7 @@
 #include "support/database.h"
 
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <regex>
@@ -99,6 +100,9 @@ Config config(const std::string& name)
     config.ctl_db = config.db;
     config.argon2_memory_kib = 8;
     config.argon2_passes = 1;
+    // On a busy machine a statement may take long, and a connection that is lost by that fails
+    // every later test. Tests of the time-out set their own.
+    config.db_timeout = std::chrono::minutes{2};
     return config;
 }
 
