@@ -278,7 +278,7 @@ ROTATE = $(DESTDIR)$(SYSCONFDIR)/logrotate.d
 # Keeps an existing configuration. Writes PREFIX into the units and into nginx's files.
 install: programs ## install below PREFIX (/usr/local), the configuration in /etc/mailboxd; DESTDIR is put in front of both
 	install -d $(SBIN) $(CONF) $(LIB)/systemd/system $(LIB)/sysusers.d
-	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 postfix sql/migrations)
+	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 dovecot-rehash postfix sql/migrations)
 	install -d $(addprefix $(SHARE)/man/man,5 7 8) $(SHARE)/doc/mailboxctl
 	install $(PROGRAMS) $(SBIN)
 	[ -e $(CONF)/mailboxd.conf ] || install -m 644 conf/mailboxd.conf $(CONF)
@@ -288,6 +288,7 @@ install: programs ## install below PREFIX (/usr/local), the configuration in /et
 	  sed 's|/usr/share/|$(PREFIX)/share/|g' $$file | install -m 644 /dev/stdin $(SHARE)/mailboxd/$$file || exit; done
 	install -m 644 sql/dovecot/* $(SHARE)/mailboxd/dovecot
 	install -m 644 sql/dovecot-2.4/* $(SHARE)/mailboxd/dovecot-2.4
+	install -m 644 sql/dovecot-rehash/* $(SHARE)/mailboxd/dovecot-rehash
 	install -m 644 sql/postfix/* $(SHARE)/mailboxd/postfix
 	install -D -m 644 systemd/database.conf $(SHARE)/mailboxd/systemd/database.conf
 	install -m 644 conf/mailboxd-sysctl.conf $(SHARE)/mailboxd
@@ -296,7 +297,7 @@ install: programs ## install below PREFIX (/usr/local), the configuration in /et
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
 	install -D -m 644 conf/mailboxctl.bash-completion $(SHARE)/bash-completion/completions/mailboxctl
 	install -m 644 README.md CHANGES.md SECURITY.md docs/*.md $(SHARE)/doc/mailboxctl
-	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service; do \
+	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service mailboxd-rehash.service mailboxd-rehash.socket; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 
 deb: ## build the packages build/deb/mailbox*.deb for this machine's Debian and check them with lintian

@@ -108,3 +108,7 @@ GRANT SELECT (created_at), DELETE ON idempotent_request TO 'mailboxd_janitor'@'l
 GRANT SELECT (id, deleted_at), DELETE ON deleted_domain TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (domain_id), DELETE ON suspended_name TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (account_id, domain_id), DELETE ON alias TO 'mailboxd_janitor'@'localhost';
+
+-- mailboxctl rehash: replaces a hash. It knows mailboxes by their storage_id, no address.
+GRANT SELECT ON schema_version TO 'mailboxd_rehash'@'localhost';
+GRANT SELECT (storage_id, generation, password), UPDATE (password) ON mailbox TO 'mailboxd_rehash'@'localhost';

@@ -63,7 +63,7 @@ set_up()
     local user password
     {
         echo "CREATE DATABASE mailboxd CHARACTER SET utf8mb4;"
-        for user in api ctl migrate postfix dovecot janitor; do
+        for user in api ctl migrate postfix dovecot janitor rehash; do
             password=$(secret)
             (umask 077; echo "$password" >"/root/$user-password")
             echo "CREATE USER 'mailboxd_$user'@'localhost' IDENTIFIED BY '$password';"

@@ -35,6 +35,7 @@ dovecot_configure()
         if dovecot_is_24; then release=2.4; else release=2.3; fi
         dovecot_template "dovecot-$release.conf" "$user" "$group"
         dovecot_template dovecot.conf "$user" "$group")
+    if has_part rehash; then rehash_configure; else rm -rf "$folder/rehash"; fi
     if ((EUID == 0)); then
         chown "$user:$group" "$folder" "$folder"/{run,state} "$folder"/mailboxd* "$DOVECOT_CONF" "$DIR/mail" "$DIR/tls/key.pem"
     fi

@@ -16,7 +16,8 @@ DB_NAME=mailboxd
 DOMAIN=samples.mailgun.org
 ACCOUNT=demo
 
-readonly DB_USERS=(mailboxd_api mailboxd_ctl mailboxd_migrate mailboxd_postfix mailboxd_dovecot mailboxd_janitor)
+readonly DB_USERS=(mailboxd_api mailboxd_ctl mailboxd_migrate mailboxd_postfix mailboxd_dovecot mailboxd_janitor
+    mailboxd_rehash)
 
 # Runs mailboxctl. Its stderr goes to a log, which is printed only if the command fails.
 mailboxctl()
@@ -67,6 +68,8 @@ mailboxd_configuration()
         ((EUID != 0)) || echo "store_user = $(mail_os_user)"
         ! has_part postfix || echo "postfix = $POSTFIX_CONF"
     fi
+    ! has_part rehash ||
+        fill_in "$ROOT/scripts/templates/mailboxd-rehash.conf" DIR "$DIR" REHASH_SOCKET "$REHASH_SOCKET"
 }
 
 # secret_file NAME: creates DIR/secrets/NAME with a random password, unless it exists.

@@ -167,6 +167,8 @@ const std::map<std::string, Take>& settings()
         {"dovecot_db_password_file", take(&Config::dovecot_db, &Config::Database::password_file)},
         {"postfix_db_user", take(&Config::postfix_db, &Config::Database::user)},
         {"postfix_db_password_file", take(&Config::postfix_db, &Config::Database::password_file)},
+        {"rehash_db_user", take(&Config::rehash_db, &Config::Database::user)},
+        {"rehash_db_password_file", take(&Config::rehash_db, &Config::Database::password_file)},
         {"db_connect_timeout", take(&Config::db_connect_timeout, 1, 60)},
         {"db_timeout", take(&Config::db_timeout, 1, 3600)},
         {"max_body", take(&Config::max_body, std::size_t{1024}, std::size_t{64} << 20)},
@@ -185,6 +187,7 @@ const std::map<std::string, Take>& settings()
         {"deleted_for", take(&Config::deleted_for, 0, 3650)},
         {"audited_for", take(&Config::audited_for, 1, 36'500)},
         {"domain_quota", take_bytes(&Config::domain_quota)},
+        {"rehash_socket", take_socket(&Config::rehash_socket)},
         {"send_limit", take(&Config::send_limit, std::int64_t{0}, std::int64_t{kMany})},
         {"forward_limit", take(&Config::forward_limit, std::int64_t{0}, std::int64_t{kMany})},
         {"postfix", take_path(&Config::postfix)},
@@ -209,8 +212,9 @@ void take_setting(Config& config, const std::string& name, const std::string& te
 
 }  // namespace
 
-constexpr std::array<Config::Database Config::*, 5> Config::kDatabases{
-    &Config::db, &Config::ctl_db, &Config::janitor_db, &Config::dovecot_db, &Config::postfix_db};
+constexpr std::array<Config::Database Config::*, 6> Config::kDatabases{
+    &Config::db,         &Config::ctl_db,     &Config::janitor_db,
+    &Config::dovecot_db, &Config::postfix_db, &Config::rehash_db};
 
 Config::Problems::Problems(const std::vector<std::string>& sentences)
     : std::runtime_error{strings::joined(sentences, "\n")}
@@ -278,7 +282,8 @@ Config Config::read(const std::string& path)
     for (const auto& [database, name] : {Named{&config.ctl_db, "ctl"},
                                          {&config.janitor_db, "janitor"},
                                          {&config.dovecot_db, "dovecot"},
-                                         {&config.postfix_db, "postfix"}}) {
+                                         {&config.postfix_db, "postfix"},
+                                         {&config.rehash_db, "rehash"}}) {
         database->user = "mailboxd_" + name;
         database->password_setting = name + "_db_password_file";
     }

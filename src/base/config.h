@@ -62,6 +62,7 @@ struct Config {
     // their passwords are available; mailboxctl postfix-policy connects as Postfix's user.
     Database dovecot_db;
     Database postfix_db;
+    Database rehash_db;  // mailboxctl rehash, its own user
     std::chrono::seconds db_connect_timeout{2};
     std::chrono::seconds db_timeout{10};  // for one answer of the server
 
@@ -91,6 +92,8 @@ struct Config {
     std::chrono::days deleted_for{7};    // how long a deleted mailbox can be restored
     std::chrono::days audited_for{400};  // how long the audit log goes back
     std::int64_t domain_quota = 0;       // quota_bytes of a new domain, for example 2G; 0: none
+    // Where mailboxctl rehash listens, unless a service manager hands it a socket.
+    std::string rehash_socket = "/run/mailboxd-rehash/socket";
     std::int64_t send_limit = 200;  // recipients that a mailbox may send to per hour; 0: no limit
     std::int64_t forward_limit = 1000;  // messages that the aliases of a domain may send to other
                                         // servers per hour; 0: no limit
@@ -112,5 +115,5 @@ struct Config {
     static std::optional<std::int64_t> size(std::string_view text);
 
     // All database users.
-    static const std::array<Database Config::*, 5> kDatabases;
+    static const std::array<Database Config::*, 6> kDatabases;
 };

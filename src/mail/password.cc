@@ -92,9 +92,13 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 
 std::string hash(std::string_view text, const Config& config)
 {
-    const LongSlice slice;
     const auto composed = unicode::composed(text);
-    text = composed.text();
+    return hash_as_typed(composed.text(), config);
+}
+
+std::string hash_as_typed(std::string_view text, const Config& config)
+{
+    const LongSlice slice;
     char encoded[crypto_pwhash_STRBYTES];
     if (crypto_pwhash_argon2id_str(encoded, text.data(), text.size(), config.argon2_passes,
                                    config.argon2_memory_kib * 1024)
@@ -104,9 +108,14 @@ std::string hash(std::string_view text, const Config& config)
     return kScheme + encoded;
 }
 
+bool is_current(std::string_view stored)
+{
+    return stored.starts_with(kScheme);
+}
+
 std::optional<bool> verify(std::string_view text, const std::string& stored)
 {
-    if (!stored.starts_with(kScheme)) return std::nullopt;
+    if (!is_current(stored)) return std::nullopt;
     if (crypto_pwhash_str_verify(stored.c_str() + kScheme.size(), text.data(), text.size()) == 0)
         return true;
     return errno == EINVAL ? std::optional{false} : std::nullopt;  // EINVAL: the two differ

@@ -24,6 +24,11 @@ void check(std::string_view text, const mailbox::Address& owner, const Config& c
 // Returns the hash. Uses argon2_memory_kib of memory and some tens of milliseconds of one core.
 // Throws std::bad_alloc if the memory is not available.
 std::string hash(std::string_view text, const Config& config);
+// The same, without composing the text: for a password that a client has just logged in with. The
+// client will send the same bytes again.
+std::string hash_as_typed(std::string_view text, const Config& config);
+// Returns whether a stored hash is one that hash() makes, with any parameters.
+bool is_current(std::string_view stored);
 
 // Returns whether the text, without composing it, matches a stored hash. Empty if that cannot be
 // decided: the hash has another scheme, or there is not enough memory.

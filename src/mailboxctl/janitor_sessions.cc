@@ -1,14 +1,12 @@
 #include "mailboxctl/janitor_sessions.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <set>
 #include <string_view>
 #include <thread>
 
-#include "base/strings.h"
-#include "peers/maildir.h"
+#include "mail/login_name.h"
 
 namespace janitor {
 
@@ -27,18 +25,12 @@ struct Login {
     std::int64_t generation = 0;
 };
 
-// Returns the parts of the user name. Empty for users of this Dovecot that are not ours.
+// Empty for users of this Dovecot that are not ours.
 std::optional<Login> login_of(const std::string& user)
 {
-    constexpr std::size_t kId = 32;
-    const auto at = user.find('@');
-    if (at == std::string::npos || at < kId + 2 || user[kId] != '.') return std::nullopt;
-    const auto id = user.substr(0, kId);
-    const auto generation =
-        strings::whole_number(std::string_view{user}.substr(kId + 1, at - kId - 1),
-                              std::numeric_limits<std::int64_t>::max());
-    if (!maildir::is_id(id) || !generation) return std::nullopt;
-    return Login{user, id, static_cast<std::int64_t>(*generation)};
+    const auto name = login_name::parse(user);
+    if (!name) return std::nullopt;
+    return Login{user, name->storage_id, name->generation};
 }
 
 // The newest rows first: their age says how urgent the sweep is.

@@ -20,6 +20,7 @@
 #include "db/accounts.h"
 #include "db/session.h"
 #include "db/transaction.h"
+#include "mail/login_name.h"
 
 namespace send_limit {
 namespace {
@@ -31,10 +32,8 @@ constexpr char kEnd[] = "END-OF-MESSAGE";
 // of this Postfix.
 std::string storage_id_of(std::string_view login)
 {
-    const auto id = login.substr(0, kIdLength);
-    const bool is_ours = login.size() > kIdLength && login[kIdLength] == '.'
-                         && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-    return std::string{is_ours ? id : ""};
+    const auto name = login_name::parse(login);
+    return name ? name->storage_id : "";
 }
 
 // Returns the number of the alias in an address such as bob=elsewhere.example@17.forward.invalid

@@ -7,7 +7,9 @@
 #include "db/routines.h"
 #include "mailboxctl/check/check.h"
 #include "mailboxctl/janitor.h"
+#include "mailboxctl/password_schemes.h"
 #include "mailboxctl/quota_policy.h"
+#include "mailboxctl/rehash.h"
 #include "mailboxctl/send_limit.h"
 
 namespace system_commands {
@@ -131,6 +133,8 @@ std::vector<command::Command> commands()
          command::Prints::outcome,
          command::Changes::in_steps},
         quota_policy::command(),
+        rehash::command(),
+        password_schemes::command(),
     };
 }
 

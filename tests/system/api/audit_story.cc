@@ -63,6 +63,7 @@ const Command kCommands[] = {
     {{"key", "revoke", "{key}"}, {"key-revoke"}},
     {{"audit"}},
     {{"check"}},
+    {{"password-schemes"}},
     {{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file",
       "{secrets}/mailboxd_migrate"}},
     {{"domain", "remove", "{domain}", "--yes"}, {"domain-remove"}},
@@ -72,9 +73,10 @@ const Command kCommands[] = {
 };
 
 // Commands without an entry of their own. The janitor finishes deletions that are already in the
-// log. A recount changes no mailbox, and the policy services only answer.
+// log. A recount changes no mailbox, and the policy services only answer. A hash that is replaced
+// is of the same password.
 const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-policy",
-                                      "postfix-policy"};
+                                      "postfix-policy", "rehash"};
 
 std::string named(const Arguments& words)
 {

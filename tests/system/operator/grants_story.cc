@@ -25,7 +25,8 @@ std::ostream& operator<<(std::ostream& out, const Statement& row)
 }
 
 const char* const kUsers[] = {"mailboxd_api",     "mailboxd_ctl",     "mailboxd_migrate",
-                              "mailboxd_postfix", "mailboxd_dovecot", "mailboxd_janitor"};
+                              "mailboxd_postfix", "mailboxd_dovecot", "mailboxd_janitor",
+                              "mailboxd_rehash"};
 
 // True for the server's error messages that deny access to a table, a column, a database or an
 // account, or that name a missing privilege.
@@ -127,6 +128,17 @@ const Statement kRefused[] = {
     {"mailboxd_janitor", "SELECT name FROM domain"},
     {"mailboxd_janitor", "SELECT name FROM sending_rate"},
     {"mailboxd_janitor", "DROP TABLE deleted_mailbox"},
+
+    {"mailboxd_rehash", "SELECT local_part FROM mailbox"},
+    {"mailboxd_rehash", "UPDATE mailbox SET generation = 1"},
+    {"mailboxd_rehash", "UPDATE mailbox SET state = 'active'"},
+    {"mailboxd_rehash", "UPDATE mailbox SET storage_id = ''"},
+    {"mailboxd_rehash", "INSERT INTO mailbox (domain_id, id) VALUES (1, 1)"},
+    {"mailboxd_rehash", "DELETE FROM mailbox"},
+    {"mailboxd_rehash", "SELECT password FROM deleted_mailbox"},
+    {"mailboxd_rehash", "SELECT name FROM domain"},
+    {"mailboxd_rehash", "SELECT hash FROM api_key"},
+    {"mailboxd_rehash", "SELECT * FROM audit_log"},
 };
 
 // Statements that must succeed. Without them the test would pass with a user that may do nothing.
@@ -149,6 +161,8 @@ const Statement kAllowed[] = {
     {"mailboxd_ctl", "SELECT recipients FROM submission_rate"},
     {"mailboxd_ctl", "SELECT recipients FROM sending_rate"},
     {"mailboxd_postfix", "SELECT recipients FROM sending_rate"},
+    {"mailboxd_rehash", "SELECT storage_id, generation, password FROM mailbox"},
+    {"mailboxd_rehash", "UPDATE mailbox SET password = password WHERE storage_id = ''"},
 };
 
 }  // namespace

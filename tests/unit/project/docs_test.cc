@@ -168,6 +168,8 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"dovecot_db_password_file", [](const Config& c) { return text(c.dovecot_db.password_file); }},
     {"postfix_db_user", [](const Config& c) { return text(c.postfix_db.user); }},
     {"postfix_db_password_file", [](const Config& c) { return text(c.postfix_db.password_file); }},
+    {"rehash_db_user", [](const Config& c) { return text(c.rehash_db.user); }},
+    {"rehash_db_password_file", [](const Config& c) { return text(c.rehash_db.password_file); }},
     {"db_connect_timeout", [](const Config& c) { return text(c.db_connect_timeout); }},
     {"db_timeout", [](const Config& c) { return text(c.db_timeout); }},
     {"max_body", [](const Config& c) { return text(c.max_body) + " bytes"; }},
@@ -185,6 +187,7 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"deleted_for", [](const Config& c) { return text(c.deleted_for); }},
     {"audited_for", [](const Config& c) { return text(c.audited_for); }},
     {"domain_quota", [](const Config& c) { return text(c.domain_quota) + " bytes"; }},
+    {"rehash_socket", [](const Config& c) { return text(c.rehash_socket); }},
     {"send_limit", [](const Config& c) { return text(c.send_limit) + " recipients"; }},
     {"forward_limit", [](const Config& c) { return text(c.forward_limit) + " messages"; }},
     {"postfix", [](const Config& c) { return text(c.postfix); }},
@@ -433,7 +436,7 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
 // A block of commands that nobody runs would be one that nobody knows to work.
 BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
 {
-    const Names places{"package", "source", "root", "stack", "restore", "beside", "panel"};
+    const Names places{"package", "source", "root", "stack", "restore", "beside", "panel", "rehash"};
     Names used;
     bool is_inside = false;
     for (const auto& line : lines(sources::guide())) {
