@@ -8,6 +8,7 @@
 #include "db/accounts.h"
 #include "db/audit.h"
 #include "mail/password.h"
+#include "mail/password_scheme.h"
 
 namespace why {
 
@@ -193,6 +194,37 @@ namespace {
 constexpr char kSecret[] =
     "SELECT CONCAT(storage_id, '.', generation), password FROM mailbox WHERE storage_id = ?";
 
+// Reports a hash that mailboxd has not made. Dovecot decides whether it can verify it.
+void check_scheme(Subject& subject, const std::string& hash)
+{
+    using password_scheme::Strength;
+    const auto scheme = password_scheme::of(hash);
+    const std::string replaced = "; mailboxctl rehash, if it runs, replaces it at the next login";
+    switch (password_scheme::strength(scheme)) {
+    case Strength::current: return;
+    case Strength::old:
+        return subject.report.add("password hash", Verdict::ok, "an old one, " + scheme + replaced);
+    case Strength::weak:
+        return subject.report.add("password hash", Verdict::note,
+                                  "a weak one, " + scheme
+                                      + ": Dovecot 2.4 refuses the login unless"
+                                        " auth_allow_weak_schemes = yes"
+                                      + replaced,
+                                  subject.advised("mailbox passwd"));
+    case Strength::unknown: break;
+    }
+    if (scheme.empty()) {
+        return subject.report.add(
+            "password hash", Verdict::note,
+            "it has no {SCHEME} in front, so Dovecot takes its default scheme",
+            subject.advised("mailbox passwd"));
+    }
+    subject.report.add("password hash", Verdict::wrong,
+                       "Dovecot does not know its scheme, " + scheme,
+                       subject.advised("mailbox passwd"));
+    subject.report.close({Use::login, Use::sending}, "no, Dovecot cannot verify the password");
+}
+
 }  // namespace
 
 void check_password(Subject& subject, const life::Mailbox& mailbox)
@@ -204,6 +236,7 @@ void check_password(Subject& subject, const life::Mailbox& mailbox)
     subject.report.add("password", Verdict::ok,
                        "the last one was set "
                            + since(subject, {"create", "password", "password"}));
+    check_scheme(subject, hash);
     if (!subject.call.has("password") && !subject.call.has("password-file")) return;
     const auto typed = command::read_password(subject.call, command::Ask::once,
                                               "Password of " + subject.address.text());

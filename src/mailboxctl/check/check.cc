@@ -61,6 +61,7 @@ Result examine(Item item, Installation& of)
     case Item::aliases: return aliases(of.ctl);
     case Item::ranges: return ranges(of.ctl);
     case Item::sizes: return sizes(of.ctl);
+    case Item::hashes: return hashes(of.ctl);
     case Item::dovecot: return dovecot(of.config, of.ctl);
     case Item::postfix: return postfix(of.config, of.ctl);
     case Item::postfix_settings: return postfix_settings(of.config, of.ctl);

@@ -10,6 +10,7 @@
 #include "db/connection.h"
 #include "mail/address.h"
 #include "mail/unicode.h"
+#include "mailboxctl/password_schemes.h"
 
 namespace check {
 namespace {
@@ -197,6 +198,31 @@ Result sizes(DatabaseUser& ctl)
         address + " has size_bytes " + size + ", but Dovecot reported " + reported
         + ": a trigger was missing for a while, or someone changed the tables by hand; mailboxctl mailbox recount "
         + address + " counts it again");
+}
+
+Result hashes(DatabaseUser& ctl)
+{
+    using password_scheme::Strength;
+    std::int64_t weak = 0, unknown = 0;
+    for (const auto& count :
+         password_schemes::counts(ctl.connection(), password_schemes::By::all)) {
+        const auto strength = password_scheme::strength(count.scheme);
+        if (strength == Strength::weak) weak += count.mailboxes;
+        if (strength == Strength::unknown) unknown += count.mailboxes;
+    }
+    constexpr char kList[] = ": mailboxctl password-schemes --list names them";
+    if (unknown > 0) {
+        return note(
+            std::to_string(unknown)
+            + " mailboxes have a password hash that Dovecot does not know, so nobody can log in"
+            + kList);
+    }
+    if (weak == 0) return ok();
+    return note(
+        std::to_string(weak)
+        + " mailboxes have a weak password hash, and Dovecot 2.4 refuses their logins unless"
+          " auth_allow_weak_schemes = yes; mailboxctl rehash replaces it at the next login"
+        + kList);
 }
 
 }  // namespace check

@@ -21,5 +21,7 @@ Result aliases(DatabaseUser& ctl);
 Result ranges(DatabaseUser& ctl);
 // Sizes of mailboxes, against what Dovecot stored.
 Result sizes(DatabaseUser& ctl);
+// Whether Dovecot can verify every password hash.
+Result hashes(DatabaseUser& ctl);
 
 }  // namespace check

@@ -31,6 +31,7 @@ const char* name(Item item)
     case Item::aliases: return "aliases";
     case Item::ranges: return "ranges";
     case Item::sizes: return "sizes";
+    case Item::hashes: return "password hashes";
     case Item::dovecot: return "Dovecot";
     case Item::postfix: return "Postfix";
     case Item::postfix_settings: return "settings of Postfix";

@@ -426,6 +426,31 @@ BOOST_FIXTURE_TEST_CASE(an_address_in_other_words, Why)
     }
 }
 
+// Hashes that an import has stored.
+BOOST_FIXTURE_TEST_CASE(a_hash_of_another_scheme, Why)
+{
+    const auto with = [&](const std::string& hash) {
+        stack.sql("UPDATE mailbox SET password = " + stack::quote(hash)
+                  + " WHERE storage_id = " + stack::quote(inside(alice).substr(0, 32)));
+        return why(alice);
+    };
+    BOOST_TEST(!has(why(alice).out, "password hash"));
+    const auto old = with("{SHA512-CRYPT}$6$x");
+    BOOST_TEST(old.exit == 0);
+    BOOST_TEST(has(old.out, "ok     password hash +an old one, SHA512-CRYPT; mailboxctl rehash"));
+    const auto weak = with("{CRYPT}$1$x");
+    BOOST_TEST(weak.exit == 0);
+    BOOST_TEST(has(
+        weak.out,
+        "note   password hash +a weak one, MD5-CRYPT: Dovecot 2.4 refuses .*\n +-> mailboxctl mailbox passwd {alice}\n"));
+    BOOST_TEST(has(with("$6$x").out, "note   password hash +it has no \\{SCHEME\\} in front"));
+    const auto unknown = with("{LANMAN}x");
+    BOOST_TEST(unknown.exit == 1);
+    BOOST_TEST(
+        has(unknown.out, "WRONG  password hash +Dovecot does not know its scheme, LANMAN\n"));
+    BOOST_TEST(has(unknown.out, "login: no, Dovecot cannot verify the password;"));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_password, Why)
 {
     const auto right = why(alice, {"--password-file", "-"}, std::string{story::kPassword} + "\n");

@@ -141,6 +141,23 @@ BOOST_FIXTURE_TEST_CASE(it_only_reads, House)
     BOOST_TEST(std::count(found.begin(), found.end(), '\n') == 3, found);
 }
 
+BOOST_FIXTURE_TEST_CASE(weak_hashes_are_told, House)
+{
+    tenant.store.create(tenant.grant(),
+                        {tenant.mailbox("alice", "{SHA512-CRYPT}$6$x"),
+                         tenant.mailbox("bob", "{ARGON2ID}$argon2id$x")},
+                        tenant.actor);
+    BOOST_TEST(wrong() == "");
+    BOOST_TEST(has(all, "ok       password hashes\n"), all);
+    tenant.store.create(tenant.grant(), {tenant.mailbox("carol", "{MD5-CRYPT}$1$x")}, tenant.actor);
+    BOOST_TEST(wrong() == "");
+    BOOST_TEST(has(all, "note     password hashes: 1 mailboxes have a weak password hash"), all);
+    tenant.store.create(tenant.grant(), {tenant.mailbox("dora", "{LANMAN}x")}, tenant.actor);
+    BOOST_TEST(wrong() == "");
+    BOOST_TEST(has(all, "note     password hashes: 1 mailboxes have a password hash that Dovecot"),
+               all);
+}
+
 BOOST_FIXTURE_TEST_CASE(rights_that_nobody_needs_are_told, House)
 {
     BOOST_TEST(wrong() == "");  // of the tests' own user, who may do everything
