@@ -182,7 +182,11 @@ DomainSettings setting_of_domain(const std::string& setting, const std::string& 
 class Admin {
 public:
     // For mailboxctl: the operator acts on this connection.
-    explicit Admin(db::Connection& connection) : transactions_{connection} {}
+    explicit Admin(db::Connection& connection,
+                   audit::Within within = audit::Within::own_transactions)
+        : transactions_{connection, within}
+    {
+    }
     // For the service: `actor` makes one change; see audit::Transactions.
     Admin(db::Repetition& how, const audit::Id& id, const audit::Actor& actor,
           std::function<void(db::Connection&)> first = {},

@@ -103,7 +103,11 @@ inline constexpr std::string_view kSuspended = "suspended";
 class Changes {
 public:
     // For mailboxctl: the operator acts on this connection.
-    explicit Changes(db::Connection& connection) : transactions_{connection} {}
+    explicit Changes(db::Connection& connection,
+                     audit::Within within = audit::Within::own_transactions)
+        : transactions_{connection, within}
+    {
+    }
     // For the service: `actor` makes one change; see audit::Transactions.
     Changes(db::Repetition& how, const audit::Id& id, const audit::Actor& actor,
             std::function<void(db::Connection&)> first = {})

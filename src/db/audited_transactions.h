@@ -16,10 +16,15 @@
 
 namespace audit {
 
+// Whether the changes of mailboxctl are transactions of their own, or part of one that the caller
+// has begun and commits. In the second case the caller also undoes what a refused change left
+// behind: db::Savepoint does.
+enum class Within { own_transactions, transaction_of_caller };
+
 class Transactions {
 public:
     // For mailboxctl: the operator acts on this connection.
-    explicit Transactions(db::Connection& connection);
+    explicit Transactions(db::Connection& connection, Within within = Within::own_transactions);
     // For the service: `actor` makes one change, in a transaction that `how` repeats. `id` is the
     // one that `how` looks for after a lost COMMIT. All three must outlive this object. `first`
     // and `last` run at the beginning and at the end of each attempt; empty: nothing.
@@ -39,6 +44,7 @@ private:
     std::optional<db::OnConnection> own_;  // mailboxctl's
     db::Repetition& how_;
     Actor actor_;
+    Within within_ = Within::own_transactions;
     Id id_;
     std::size_t rows_ = 0;  // of the transaction, in audit_log
     std::function<void(db::Connection&)> first_;

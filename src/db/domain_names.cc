@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "db/accounts.h"
-#include "db/audited_transactions.h"
 #include "mail/unicode.h"
 
 namespace domain_names {
@@ -47,12 +46,13 @@ std::string in_log(const mailbox::Domain& alias)
 constexpr char kInsertName[] =
     "INSERT INTO domain_name (name, unicode_name, domain_id, is_alias, created_at) VALUES (?, ?, ?, 1, UNIX_TIMESTAMP())";
 
-void add(db::Connection& connection, const mailbox::Domain& alias, const mailbox::Domain& domain)
+void add(db::Connection& connection, const mailbox::Domain& alias, const mailbox::Domain& domain,
+         audit::Within within)
 {
     if (const auto why = mailbox::obstacle_to_hosting(alias); !why.empty())
         throw Refused(alias.text() + " cannot be an alias domain: " + std::string{why});
     const auto unicode_name = unicode::u_labels(alias.name());
-    audit::Transactions transactions{connection};
+    audit::Transactions transactions{connection, within};
     try {
         transactions.run([&] {
             const auto id = admin::Admin{connection}.domain_id(domain.name());
@@ -72,9 +72,9 @@ constexpr char kFind[] =
     "SELECT d.name FROM domain_name n JOIN domain d ON d.id = n.domain_id WHERE n.name = ? AND n.is_alias FOR UPDATE";
 constexpr char kDelete[] = "DELETE FROM domain_name WHERE name = ? AND is_alias";
 
-std::string remove(db::Connection& connection, const mailbox::Domain& alias)
+std::string remove(db::Connection& connection, const mailbox::Domain& alias, audit::Within within)
 {
-    audit::Transactions transactions{connection};
+    audit::Transactions transactions{connection, within};
     std::string domain;
     transactions.run([&] {
         const auto found = connection.query(kFind, {alias.name()}).first<std::string>();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "db/audited_transactions.h"
 #include "db/connection.h"
 #include "mail/address.h"
 
@@ -27,8 +28,10 @@ std::vector<AliasDomain> all(db::Connection& connection, const std::string& doma
 std::string stands_for(db::Connection& connection, const std::string& alias);
 
 // Refuses a name that a domain or an alias domain has already.
-void add(db::Connection& connection, const mailbox::Domain& alias, const mailbox::Domain& domain);
+void add(db::Connection& connection, const mailbox::Domain& alias, const mailbox::Domain& domain,
+         audit::Within within = audit::Within::own_transactions);
 // Returns the domain that it stood for.
-std::string remove(db::Connection& connection, const mailbox::Domain& alias);
+std::string remove(db::Connection& connection, const mailbox::Domain& alias,
+                   audit::Within within = audit::Within::own_transactions);
 
 }  // namespace domain_names

@@ -48,24 +48,52 @@ void remove_oldest(db::Connection& connection, std::int64_t domain_id,
                        {in_range, fine, fine, in_fine, fine, domain_id, last / kWidth});
 }
 
-constexpr char kInsertRange[] =
-    "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) VALUES (?, ?, ?, UNHEX(?))";
+namespace {
+
+// The counts of one range for all ids from `first` to `last`, which are in it.
+struct Counted {
+    std::int64_t mailboxes = 0;
+    std::string first_count;  // of the fine range that `first` is in; in hexadecimal
+    std::string more_counts;  // of the fine ranges after it
+};
+
+Counted counted(std::int64_t first, std::int64_t last)
+{
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    Counted all;
+    for (auto fine = first - first % kFineWidth; fine <= last; fine += kFineWidth) {
+        const auto count = std::min(fine + kFineWidth - 1, last) - std::max(fine, first) + 1;
+        auto& counts = fine <= first ? all.first_count : all.more_counts;
+        counts += {kDigits[static_cast<std::size_t>(count / 16)],
+                   kDigits[static_cast<std::size_t>(count % 16)]};
+        all.mailboxes += count;
+    }
+    return all;
+}
+
+}  // namespace
+
+constexpr char kAddRange[] =
+    "INSERT INTO mailbox_range (domain_id, number, mailboxes, counts) VALUES (?, ?, ?, CONCAT(REPEAT(CHAR(0), ?), UNHEX(?), UNHEX(?)))"
+    " ON DUPLICATE KEY UPDATE mailboxes = mailboxes + VALUES(mailboxes), counts = CONCAT(RPAD(counts, ?, CHAR(0)),"
+    " CHAR(ASCII(SUBSTR(counts, ? + 1, 1)) + ASCII(UNHEX(?))), UNHEX(?))";
+
+void add_newest(db::Connection& connection, std::int64_t domain_id, std::int64_t first,
+                std::int64_t last)
+{
+    while (first <= last) {
+        const auto end = std::min(last, first - first % kWidth + kWidth - 1);
+        const auto fine = first % kWidth / kFineWidth;
+        const auto [mailboxes, count, more] = counted(first, end);
+        connection.execute(kAddRange, {domain_id, first / kWidth, mailboxes, fine, count, more,
+                                       fine, fine, count, more});
+        first = end + 1;
+    }
+}
 
 void fill(db::Connection& connection, std::int64_t domain_id, std::int64_t last)
 {
-    for (std::int64_t first = 0; first <= last && last > 0; first += kWidth) {
-        std::int64_t all = 0;
-        std::string counts;
-        for (auto fine = first; fine < first + kWidth && fine <= last; fine += kFineWidth) {
-            const auto count = std::min(fine + kFineWidth - 1, last)
-                               - std::max(fine, std::int64_t{1}) + 1;  // there is no id 0
-            constexpr std::string_view kDigits = "0123456789ABCDEF";
-            counts += {kDigits[static_cast<std::size_t>(count / 16)],
-                       kDigits[static_cast<std::size_t>(count % 16)]};
-            all += count;
-        }
-        connection.execute(kInsertRange, {domain_id, first / kWidth, all, counts});
-    }
+    add_newest(connection, domain_id, 1, last);
 }
 
 Position position_in(const Ranges& ranges, std::int64_t skip)

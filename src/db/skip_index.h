@@ -33,6 +33,9 @@ inline constexpr std::int64_t kWidth = kFineWidth * kFineRanges;
 // A mailbox with this id was added, or is to be removed.
 void add(db::Connection& connection, std::int64_t domain_id, std::int64_t id);
 void remove(db::Connection& connection, std::int64_t domain_id, std::int64_t id);
+// Mailboxes with all ids from `first` to `last` were added, which are the domain's highest so far.
+void add_newest(db::Connection& connection, std::int64_t domain_id, std::int64_t first,
+                std::int64_t last);
 // The domain's oldest mailboxes, which have these ids, are to be removed.
 void remove_oldest(db::Connection& connection, std::int64_t domain_id,
                    const std::vector<std::int64_t>& ids);

@@ -25,4 +25,20 @@ void Transaction::commit()
     connection_.run("COMMIT");
 }
 
+Savepoint::Savepoint(Connection& connection) : connection_{connection}
+{
+    connection_.run("SAVEPOINT mailboxd_change");
+}
+
+// A deadlock or a lost connection has undone the whole transaction, and the savepoint with it.
+Savepoint::~Savepoint()
+{
+    if (is_kept_) return;
+    try {
+        connection_.run("ROLLBACK TO SAVEPOINT mailboxd_change");
+    } catch (const std::exception&) {
+        // The caller gets the error that is on its way.
+    }
+}
+
 }  // namespace db

@@ -33,6 +33,20 @@ private:
     bool is_open_ = true;
 };
 
+// Within a transaction: undoes the changes since this object was made, unless keep() was reached.
+class Savepoint {
+public:
+    explicit Savepoint(Connection& connection);
+    ~Savepoint();
+    Savepoint(const Savepoint&) = delete;
+    Savepoint& operator=(const Savepoint&) = delete;
+    void keep() { is_kept_ = true; }
+
+private:
+    Connection& connection_;
+    bool is_kept_ = false;
+};
+
 // What transaction() asks and reports while it runs: what differs between the callers.
 class Repetition {
 public:

@@ -150,6 +150,8 @@ BOOST_FIXTURE_TEST_CASE(an_empty_database_gets_all, Empty)
         boost::test_tools::per_element());
     auto triggers = made("TRIGGER");
     std::sort(triggers.begin(), triggers.end());
+    // A later migration may define a trigger anew.
+    triggers.erase(std::unique(triggers.begin(), triggers.end()), triggers.end());
     BOOST_TEST(
         database.column(
             "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = DATABASE() ORDER BY BINARY trigger_name")

@@ -1,0 +1,307 @@
+#include "db/bulk.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "db/skip_index.h"
+#include "db/statement.h"
+
+namespace bulk {
+
+constexpr char kAccount[] =
+    "SELECT a.id, (SELECT CAST(COALESCE(SUM(d.mailboxes), 0) AS SIGNED) FROM domain d WHERE d.account_id = a.id), a.max_mailboxes,"
+    " a.aliases, a.max_aliases FROM account a WHERE a.name = ?";
+
+std::optional<Account> find_account(db::Connection& connection, const std::string& name)
+{
+    auto rows = connection.query(kAccount, {name});
+    if (!rows.next()) return std::nullopt;
+    Account found;
+    std::tie(found.id, found.mailboxes, found.max_mailboxes, found.aliases, found.max_aliases) =
+        rows.read<std::int64_t, std::int64_t, admin::Limit, std::int64_t, admin::Limit>();
+    return found;
+}
+
+constexpr char kDomain[] =
+    "SELECT d.id, d.name, a.name, d.mailboxes, d.max_mailboxes, d.aliases, d.max_aliases FROM domain_name n JOIN domain d ON d.id = n.domain_id"
+    " JOIN account a ON a.id = d.account_id WHERE n.name = ?";
+
+std::optional<Domain> find_domain(db::Connection& connection, const std::string& name)
+{
+    auto rows = connection.query(kDomain, {name});
+    if (!rows.next()) return std::nullopt;
+    Domain found;
+    std::tie(found.id, found.name, found.account, found.mailboxes, found.max_mailboxes,
+             found.aliases, found.max_aliases) =
+        rows.read<std::int64_t, std::string, std::string, std::int64_t, admin::Limit, std::int64_t,
+                  admin::Limit>();
+    return found;
+}
+
+constexpr char kRemoved[] = "SELECT 1 FROM deleted_domain WHERE name = ? LIMIT 1";
+
+bool is_removed_domain(db::Connection& connection, const std::string& name)
+{
+    return connection.query(kRemoved, {name}).count() > 0;
+}
+
+namespace {
+
+// One statement for several numbers of rows. The largest that fits is used until all are done.
+struct ForRows {
+    std::size_t rows;
+    db::Statement statement;
+};
+using Statements = std::array<ForRows, 4>;
+
+template <std::size_t count>
+constexpr auto kFind =
+    db::Text{
+        "SELECT local_part, password, quota_bytes, state, storage_id FROM mailbox FORCE INDEX (mailbox_address) WHERE local_part IN ("}
+    + db::places<count>() + ") AND domain_id = ?";
+constexpr Statements kFindNames{
+    {{1000, kFind<1000>}, {100, kFind<100>}, {10, kFind<10>}, {1, kFind<1>}}};
+
+template <std::size_t rows>
+constexpr auto groups()
+{
+    if constexpr (rows == 1) return db::Text{"(?, ?, ?, ?, ?, ?, ?, ?)"};
+    else return groups<rows / 2>() + ", " + groups<rows - rows / 2>();
+}
+template <std::size_t rows>
+constexpr auto kInsertRows =
+    db::Text{
+        "INSERT INTO mailbox (domain_id, id, local_part, created_at, storage_id, password, quota_bytes, state) VALUES "}
+    + groups<rows>();
+constexpr Statements kInsert{{{1000, kInsertRows<1000>},
+                              {100, kInsertRows<100>},
+                              {10, kInsertRows<10>},
+                              {1, kInsertRows<1>}}};
+
+// Calls `run` with a statement and the rows that it is for, as `first` and their number, until
+// `count` rows are done.
+template <typename Run>
+void in_statements(const Statements& statements, std::size_t count, Run run)
+{
+    for (std::size_t first = 0; first < count;) {
+        const auto* const fitting =
+            std::find_if(statements.begin(), std::prev(statements.end()),
+                         [&](const auto& each) { return each.rows <= count - first; });
+        run(fitting->statement, first, fitting->rows);
+        first += fitting->rows;
+    }
+}
+
+}  // namespace
+
+std::vector<Existing> existing(db::Connection& connection, std::int64_t domain_id,
+                               const std::vector<std::string>& local_parts)
+{
+    std::vector<Existing> found;
+    in_statements(kFindNames, local_parts.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t count) {
+        std::vector<db::Value> values;
+        for (auto i = first; i < first + count; ++i) values.emplace_back(local_parts[i]);
+        values.emplace_back(domain_id);
+        auto rows = connection.query(statement, values);
+        while (rows.next()) {
+            auto [name, hash, quota, state, storage_id] =
+                rows.read<std::string, std::string, store::Quota, std::string, std::string>();
+            found.push_back({std::move(name), std::move(hash), quota, mailbox::state_of(state),
+                             std::move(storage_id)});
+        }
+    });
+    return found;
+}
+
+constexpr char kHasName[] =
+    "SELECT EXISTS (SELECT 1 FROM mailbox WHERE domain_id = ? AND local_part = ?)"
+    " OR EXISTS (SELECT 1 FROM alias WHERE domain_id = ? AND local_part = ?)";
+
+bool has_name(db::Connection& connection, std::int64_t domain_id, const std::string& local_part)
+{
+    return connection.query(kHasName, {domain_id, local_part, domain_id, local_part}).only<bool>();
+}
+
+constexpr char kCatchAll[] =
+    "SELECT public_id FROM alias WHERE account_id = ? AND domain_id = 0 AND local_part = ''";
+
+std::optional<alias::Alias> catch_all_of_account(db::Connection& connection,
+                                                 std::int64_t account_id)
+{
+    const auto id = connection.query(kCatchAll, {account_id}).first<std::string>();
+    return id ? alias::find(connection, *id) : std::nullopt;
+}
+
+namespace {
+
+constexpr char kNow[] = "SELECT UNIX_TIMESTAMP()";
+constexpr char kBegin[] = "SET @mailboxd_bulk = 1, foreign_key_checks = 0";
+constexpr char kEnd[] = "SET @mailboxd_bulk = NULL, foreign_key_checks = 1";
+
+// While this object lives, the triggers of 0010-bulk-import.sql leave their work to this session.
+// The foreign key need not be checked, because the transaction has locked the domain's row.
+class WithoutTriggers {
+public:
+    explicit WithoutTriggers(db::Connection& connection) : connection_{connection}
+    {
+        connection_.run(kBegin);
+    }
+    ~WithoutTriggers()
+    {
+        try {
+            connection_.run(kEnd);
+        } catch (const db::Error&) {
+            // The connection is lost, and the variable with it.
+        }
+    }
+    WithoutTriggers(const WithoutTriggers&) = delete;
+    WithoutTriggers& operator=(const WithoutTriggers&) = delete;
+
+private:
+    db::Connection& connection_;
+};
+
+constexpr char kSuspended[] =
+    "SELECT local_part, state FROM suspended_name WHERE domain_id = ? FOR UPDATE";
+constexpr char kForgetSuspended[] =
+    "DELETE FROM suspended_name WHERE domain_id = ? AND local_part = ?";
+
+// Does what the triggers mailbox_inserts and mailbox_inserted do.
+void take_suspensions(db::Connection& connection, std::int64_t domain_id,
+                      std::vector<NewMailbox>& mailboxes)
+{
+    std::vector<std::pair<std::string, mailbox::State>> suspended;
+    auto rows = connection.query(kSuspended, {domain_id});
+    while (rows.next()) {
+        auto [name, state] = rows.read<std::string, std::string>();
+        suspended.emplace_back(std::move(name), mailbox::state_of(state));
+    }
+    std::sort(suspended.begin(), suspended.end());
+    for (auto& each : mailboxes) {
+        const auto found = std::lower_bound(suspended.begin(), suspended.end(),
+                                            std::pair{each.local_part, mailbox::State::active});
+        if (found == suspended.end() || found->first != each.local_part) continue;
+        each.state = std::max(each.state, found->second);
+        connection.execute(kForgetSuspended, {domain_id, each.local_part});
+    }
+}
+
+// Does what the trigger mailbox_own_alias does.
+constexpr char kOwnAliases[] =
+    "UPDATE alias a JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = a.domain_id AND m.local_part = a.local_part"
+    " JOIN alias_target t ON t.alias_id = a.id AND t.number = 0 SET t.storage_id = m.storage_id"
+    " WHERE a.domain_id = ? AND m.id > ? AND m.id <= ?";
+constexpr char kHasAliases[] = "SELECT aliases > 0 FROM domain WHERE id = ?";
+
+constexpr char kAudit[] =
+    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part)"
+    " SELECT ?, CAST(? AS SIGNED) + id, ?, '', 'create', ?, local_part FROM mailbox FORCE INDEX (PRIMARY) WHERE domain_id = ? AND id > ? AND id <= ?";
+
+constexpr char kAuditQuotas[] =
+    "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part)"
+    " SELECT ?, CAST(? AS SIGNED) + id, ?, '', 'quota', ?, local_part FROM mailbox FORCE INDEX (PRIMARY)"
+    " WHERE domain_id = ? AND id > ? AND id <= ? AND quota_bytes IS NOT NULL";
+
+// The entries that each mailbox would have, had it been added alone. `before`: the id before the
+// first of them.
+void write_audit(db::Connection& connection, std::int64_t domain_id, const std::string& domain,
+                 std::int64_t before, const std::vector<NewMailbox>& mailboxes,
+                 const audit::Id& audit, std::size_t& number)
+{
+    const auto last = before + static_cast<std::int64_t>(mailboxes.size());
+    const auto write_all = [&](db::Statement statement) {
+        const auto first = audit.id + static_cast<std::int64_t>(number);
+        connection.execute(statement, {audit.at, first - before - 1, audit::kOperator, domain,
+                                       domain_id, before, last});
+        number += mailboxes.size();
+    };
+    write_all(kAudit);
+    if (std::any_of(mailboxes.begin(), mailboxes.end(),
+                    [](const NewMailbox& each) { return each.quota_bytes.has_value(); }))
+        write_all(kAuditQuotas);
+    const audit::Actor actor{std::string{audit::kOperator}};
+    for (const auto& each : mailboxes) {
+        if (each.state != mailbox::State::active)
+            audit::write(connection, audit, number++, actor, audit::action_of(each.state), domain,
+                         each.local_part);
+    }
+}
+
+void insert(db::Connection& connection, std::int64_t domain_id, std::int64_t first_id,
+            const std::vector<NewMailbox>& mailboxes)
+{
+    const auto now = connection.query(kNow).only<std::int64_t>();
+    const WithoutTriggers bulk{connection};
+    std::vector<db::Value> values;
+    in_statements(kInsert, mailboxes.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t count) {
+        values.clear();
+        for (auto i = first; i < first + count; ++i) {
+            const auto& each = mailboxes[i];
+            const auto created_at = each.created_at == 0 ? now : each.created_at;
+            for (const auto& value : std::initializer_list<db::Value>{
+                     domain_id, first_id + static_cast<std::int64_t>(i), each.local_part,
+                     created_at, each.storage_id, each.hash, store::value_of(each.quota_bytes),
+                     mailbox::text(each.state)})
+                values.push_back(value);
+        }
+        connection.execute(statement, values);
+    });
+}
+
+}  // namespace
+
+store::Created add(db::Connection& connection, std::int64_t domain_id, const std::string& domain,
+                   std::vector<NewMailbox> mailboxes, const audit::Id& audit, std::size_t& number)
+{
+    const auto count = static_cast<std::int64_t>(mailboxes.size());
+    const auto reserved = store::reserve(connection, domain_id, count);
+    if (!reserved) return {store::Created::Outcome::no_such_domain};
+    auto done = store::check_allowances(connection, domain_id, *reserved, reserved->mailboxes);
+    if (done.outcome != store::Created::Outcome::yes) return done;
+    const auto before = reserved->last_id - count;
+    if (reserved->has_suspended_names) take_suspensions(connection, domain_id, mailboxes);
+    insert(connection, domain_id, before + 1, mailboxes);
+    skip_index::add_newest(connection, domain_id, before + 1, reserved->last_id);
+    if (connection.query(kHasAliases, {domain_id}).only<bool>())
+        connection.execute(kOwnAliases, {domain_id, before, reserved->last_id});
+    write_audit(connection, domain_id, domain, before, mailboxes, audit, number);
+    done.created = mailboxes.size();
+    return done;
+}
+
+constexpr char kExported[] =
+    "SELECT id, local_part, created_at, state, quota_bytes, password FROM mailbox FORCE INDEX (PRIMARY)"
+    " WHERE domain_id = ? AND id > ? ORDER BY domain_id, id LIMIT ?";
+
+std::vector<Exported> exported(db::Connection& connection, std::int64_t domain_id,
+                               std::int64_t after)
+{
+    std::vector<Exported> page;
+    auto rows = connection.query(kExported, {domain_id, after, std::int64_t{kAtOnce}});
+    while (rows.next()) {
+        auto [id, name, created_at, state, quota, hash] =
+            rows.read<std::int64_t, std::string, std::int64_t, std::string, store::Quota,
+                      std::string>();
+        page.push_back(
+            {id, std::move(name), created_at, mailbox::state_of(state), quota, std::move(hash)});
+    }
+    return page;
+}
+
+constexpr char kDomains[] =
+    "SELECT d.name FROM domain d JOIN account a ON a.id = d.account_id WHERE ? IN ('', a.name) ORDER BY d.name";
+
+std::vector<std::string> domains(db::Connection& connection, const std::string& account)
+{
+    std::vector<std::string> names;
+    auto rows = connection.query(kDomains, {account});
+    while (rows.next()) names.push_back(rows.read<std::string>());
+    return names;
+}
+
+}  // namespace bulk
