@@ -5,6 +5,7 @@
 #include "mailboxctl/audit_command.h"
 #include "mailboxctl/domain_commands.h"
 #include "mailboxctl/erase_command.h"
+#include "mailboxctl/import_command.h"
 #include "mailboxctl/key_commands.h"
 #include "mailboxctl/mailbox_commands.h"
 #include "mailboxctl/system_commands.h"
@@ -24,6 +25,7 @@ const std::vector<Command>& all()
         append(key_commands::commands());
         append(mailbox_commands::commands());
         append(alias_commands::commands());
+        append(import_command::commands());
         append({why::command(), erase_command::command(), audit_command::command()});
         append(system_commands::commands());
         return list;

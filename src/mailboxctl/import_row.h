@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace import_row {
 
@@ -27,17 +28,18 @@ enum class Kind { mailbox, alias, alias_domain };
 struct Row {
     Kind kind = Kind::mailbox;
     std::int64_t line = 0;  // where it begins in the source; for a database the row's number
-    std::string address;
-    std::string password;    // plain text. It is hashed and never stored
-    std::string hash;        // {SCHEME}hash, or a hash whose form says its scheme
-    std::string quota;       // bytes, or a size such as 500M; none: no limit; default: its domain's
-    std::string state;       // active, no_login or disabled
-    std::string created_at;  // seconds since 1970, or a date such as 2011-09-27T20:24:22Z
-    std::string aliases;     // of a mailbox: addresses whose mail it gets; spaces or commas between
-    std::string maildir;     // of a mailbox: the absolute path of a Maildir to adopt
-    std::string targets;     // of an alias or alias domain; spaces or commas between
-    std::string stop;        // of an alias: yes or no
-    std::string description;  // of an alias: a note
+    std::string address = {};
+    std::string password = {};  // plain text. It is hashed and never stored
+    std::string hash = {};      // {SCHEME}hash, or a hash whose form says its scheme
+    std::string quota = {};  // bytes, or a size such as 500M; none: no limit; default: its domain's
+    std::string state = {};  // active, no_login or disabled
+    std::string created_at = {};  // seconds since 1970, or a date such as 2011-09-27T20:24:22Z
+    std::string aliases =
+        {};  // of a mailbox: addresses whose mail it gets; spaces or commas between
+    std::string maildir = {};      // of a mailbox: the absolute path of a Maildir to adopt
+    std::string targets = {};      // of an alias or alias domain; spaces or commas between
+    std::string stop = {};         // of an alias: yes or no
+    std::string description = {};  // of an alias: a note
 };
 
 // Something that is wrong with a row. It becomes a line of the report.
@@ -50,7 +52,8 @@ struct Problem {
 // A row, or the problem for which none could be read.
 struct Read {
     Row row;
-    std::optional<Problem> problem;
+    std::optional<Problem> problem = {};
+    std::string record = {};  // the row as it stands in the source, for bad_record()
 };
 
 // Where rows come from. The import reads a source from its beginning more than once: first to check
@@ -67,10 +70,13 @@ public:
     // How much of the source has been read, between 0 and 1, for the remaining time.
     virtual double progress() const = 0;
 
-    // The file of bad rows is in the format of the source. Returns its first lines, and the row
-    // that next() read last, with the reason added. Both end with a line end or are empty.
+    // Returns the names of columns that were seen so far and are not imported.
+    virtual std::vector<std::string> not_imported() const { return {}; }
+
+    // The file of bad rows is in the format of the source. Return its first lines, and a row with
+    // the reason added. Both end with a line end or are empty.
     virtual std::string bad_heading() const = 0;
-    virtual std::string bad_record(const Problem& problem) const = 0;
+    virtual std::string bad_record(const Read& read, const Problem& problem) const = 0;
 };
 
 }  // namespace import_row

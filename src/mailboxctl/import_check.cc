@@ -1,0 +1,442 @@
+#include "mailboxctl/import_check.h"
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include "base/strings.h"
+#include "db/domain_names.h"
+#include "mailboxctl/import_passwords.h"
+
+namespace import_check {
+namespace {
+
+using import_row::Kind;
+using import_row::Problem;
+using import_row::Read;
+using import_row::Row;
+using import_values::Bad;
+
+std::string text_of(const store::Quota& quota)
+{
+    if (!quota) return "default";
+    return *quota == store::kNoQuota ? "none" : std::to_string(*quota);
+}
+
+// In the table of names: a mailbox and an alias may have the same address.
+std::string mailbox_key(const std::string& address)
+{
+    return "m " + address;
+}
+std::string alias_key(const std::string& address)
+{
+    return "a " + address;
+}
+
+}  // namespace
+
+std::string_view text(Verdict verdict)
+{
+    switch (verdict) {
+    case Verdict::is_new: return "new";
+    case Verdict::same: return "same";
+    case Verdict::different: return "different";
+    case Verdict::bad: break;
+    }
+    return "bad";
+}
+
+// --- names ----------------------------------------------------------------------------
+
+namespace {
+
+std::uint64_t number_of(std::string_view name)
+{
+    const auto number = std::hash<std::string_view>{}(name);
+    return number == 0 ? 1 : number;
+}
+
+}  // namespace
+
+std::size_t Seen::place_of(std::uint64_t number) const
+{
+    const auto mask = numbers_.size() - 1;
+    auto place = (number ^ (number >> 32)) & mask;
+    while (numbers_[place] != 0 && numbers_[place] != number) place = (place + 1) & mask;
+    return place;
+}
+
+void Seen::grow()
+{
+    std::vector<std::uint64_t> numbers(numbers_.size() * 2);
+    std::vector<std::uint32_t> lines(numbers.size());
+    numbers.swap(numbers_);
+    lines.swap(lines_);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        if (numbers[i] == 0) continue;
+        const auto place = place_of(numbers[i]);
+        numbers_[place] = numbers[i];
+        lines_[place] = lines[i];
+    }
+}
+
+std::int64_t Seen::note(std::string_view name, std::int64_t line)
+{
+    const auto number = number_of(name);
+    auto place = place_of(number);
+    if (numbers_[place] == number) return lines_[place];
+    if ((count_ + 1) * 4 > numbers_.size() * 3) {
+        grow();
+        place = place_of(number);
+    }
+    ++count_;
+    numbers_[place] = number;
+    lines_[place] = static_cast<std::uint32_t>(line);
+    return line;
+}
+
+bool Seen::has(std::string_view name) const
+{
+    const auto number = number_of(name);
+    return numbers_[place_of(number)] == number;
+}
+
+// --- accounts and domains -------------------------------------------------------------
+
+Checker::Checker(db::Connection& connection, std::string account, import_values::Hashes hashes,
+                 const Config& config)
+    : connection_{connection},
+      account_name_{std::move(account)}, hashes_{std::move(hashes)}, config_{config}
+{
+    refresh();
+}
+
+void Checker::refresh()
+{
+    admin::Admin{connection_}.account_id(account_name_);  // refuses a name that nothing has
+    const auto found = bulk::find_account(connection_, account_name_);
+    if (!found) throw admin::Refused("the account " + account_name_ + " was removed just now");
+    account_ = *found;
+    new_mailboxes_ = new_aliases_ = 0;
+    places_.clear();
+}
+
+Place& Checker::place_of(const std::string& domain)
+{
+    if (const auto known = places_.find(domain); known != places_.end()) return known->second;
+    auto& place = places_[domain];
+    place.name = domain;
+    place.found = bulk::find_domain(connection_, domain);
+    if (place.found && place.found->account != account_name_)
+        place.obstacle = "the domain " + domain + " belongs to the account " + place.found->account
+                         + ", not to " + account_name_;
+    return place;
+}
+
+void Checker::take_allowance(Place& place)
+{
+    const auto check = [&](const char* whose, std::int64_t count, const admin::Limit& most) {
+        if (!most || count < *most) return;
+        throw Bad("", std::string{"the "} + whose + "'s allowance is used up: max_mailboxes is "
+                          + std::to_string(*most));
+    };
+    if (place.found)
+        check("domain", place.found->mailboxes + place.new_mailboxes, place.found->max_mailboxes);
+    check("account", account_.mailboxes + new_mailboxes_, account_.max_mailboxes);
+    ++place.new_mailboxes;
+    ++new_mailboxes_;
+}
+
+void Checker::take_alias_allowance(Place* place)
+{
+    const auto check = [&](const char* whose, std::int64_t count, const admin::Limit& most) {
+        if (!most || count < *most) return;
+        throw Bad("", std::string{"the "} + whose + "'s allowance is used up: max_aliases is "
+                          + std::to_string(*most));
+    };
+    if (place != nullptr && place->found)
+        check("domain", place->found->aliases + place->new_aliases, place->found->max_aliases);
+    check("account", account_.aliases + new_aliases_, account_.max_aliases);
+    if (place != nullptr) ++place->new_aliases;
+    ++new_aliases_;
+}
+
+// --- mailboxes ------------------------------------------------------------------------
+
+Mailbox Checker::parsed(const Read& read)
+{
+    Mailbox mailbox;
+    mailbox.line = read.row.line;
+    if (read.problem) {
+        mailbox.problem = *read.problem;
+        return mailbox;
+    }
+    try {
+        auto wanted = import_values::mailbox_of(read.row, hashes_, config_);
+        auto& place = place_of(wanted.address.domain());
+        if (!place.obstacle.empty()) throw Bad("address", place.obstacle);
+        if (place.found && place.found->name != place.name)
+            throw Bad("address", place.name + " is an alias domain of " + place.found->name
+                                     + "; mailboxes belong to " + place.found->name);
+        const auto first = seen_.note(mailbox_key(wanted.address.ascii()), read.row.line);
+        if (first != read.row.line)
+            throw Bad("address", "'" + import_values::shown(read.row.address) + "' is "
+                                     + wanted.address.ascii() + ", which line "
+                                     + std::to_string(first) + " has already");
+        mailbox.place = &place;
+        mailbox.wanted = std::move(wanted);
+        mailbox.verdict = Verdict::is_new;
+    } catch (const Bad& bad) {
+        mailbox.problem = {read.row.line, bad.column, bad.what()};
+    }
+    return mailbox;
+}
+
+// Notes the aliases and alias domains that a row may add, because rows before it may need them.
+void Checker::announce(const Row& row)
+{
+    if (row.kind == Kind::mailbox && row.aliases.empty()) return;
+    try {
+        if (row.kind == Kind::alias_domain) {
+            const auto named = import_values::alias_domain_of(row);
+            alias_domains_.emplace(named.name.name(), named.domain.name());
+        } else if (row.kind == Kind::alias) {
+            const auto pattern = import_values::alias_of(row).pattern;
+            if (pattern.domain)
+                announced_.note(pattern.local_part + "@" + pattern.domain->name(), row.line);
+        } else {
+            for (const auto& each : import_values::mailbox_of(row, hashes_, config_).aliases)
+                announced_.note(each.ascii(), row.line);
+        }
+    } catch (const Bad&) {
+        // The function for such a row says what is wrong.
+    }
+}
+
+std::vector<Mailbox> Checker::mailboxes(const std::vector<Read>& rows)
+{
+    std::vector<Mailbox> all;
+    all.reserve(rows.size());
+    for (const auto& read : rows) {
+        if (!read.problem) announce(read.row);
+        if (read.problem || read.row.kind == Kind::mailbox) all.push_back(parsed(read));
+    }
+    find_existing(all);
+    compare(all);
+    for (auto& mailbox : all) {
+        if (mailbox.verdict != Verdict::is_new) continue;
+        try {
+            const auto& wanted = *mailbox.wanted;
+            if (wanted.needs_password && !hashes_.makes_passwords)
+                throw Bad("", "there is neither a password nor a hash; with --passwords FILE the "
+                              "mailbox gets a new password, which FILE tells");
+            take_allowance(*mailbox.place);
+        } catch (const Bad& bad) {
+            mailbox.verdict = Verdict::bad;
+            mailbox.problem = {mailbox.line, bad.column, bad.what()};
+        }
+    }
+    return all;
+}
+
+void Checker::find_existing(std::vector<Mailbox>& all)
+{
+    std::map<Place*, std::vector<Mailbox*>> by_domain;
+    for (auto& mailbox : all) {
+        if (mailbox.place != nullptr && mailbox.place->found && mailbox.place->found->mailboxes > 0)
+            by_domain[mailbox.place].push_back(&mailbox);
+    }
+    for (const auto& [place, mailboxes] : by_domain) {
+        std::vector<std::string> names;
+        std::map<std::string_view, Mailbox*> by_name;
+        for (auto* const each : mailboxes) {
+            names.push_back(each->wanted->address.local_part());
+            by_name[each->wanted->address.local_part()] = each;
+        }
+        for (auto& found : bulk::existing(connection_, place->found->id, names)) {
+            auto& mailbox = *by_name.at(found.local_part);
+            mailbox.existing = std::move(found);
+            mailbox.verdict = Verdict::same;
+        }
+    }
+}
+
+// Compares what the rows give with what the mailboxes have. Plain passwords need a hash each.
+void Checker::compare(std::vector<Mailbox>& all)
+{
+    std::vector<import_passwords::Compared> passwords;
+    std::vector<Mailbox*> of_passwords;
+    for (auto& mailbox : all) {
+        if (!mailbox.existing) continue;
+        const auto& wanted = *mailbox.wanted;
+        const auto& is = *mailbox.existing;
+        if (!wanted.hash.empty() && wanted.hash != is.hash) {
+            mailbox.differences.emplace_back("another hash");
+            mailbox.has_other_password = true;
+        }
+        if (wanted.quota && *wanted.quota != is.quota_bytes)
+            mailbox.differences.push_back("quota " + text_of(is.quota_bytes) + " instead of "
+                                          + text_of(*wanted.quota));
+        if (wanted.state && *wanted.state != is.state)
+            mailbox.differences.push_back("state " + std::string{mailbox::text(is.state)}
+                                          + " instead of "
+                                          + std::string{mailbox::text(*wanted.state)});
+        if (wanted.password.empty() || compares_ == Compares::no_passwords) continue;
+        passwords.push_back({wanted.password, &is.hash});
+        of_passwords.push_back(&mailbox);
+    }
+    import_passwords::compare(passwords);
+    for (std::size_t i = 0; i < passwords.size(); ++i) {
+        if (passwords[i].is_same) continue;
+        of_passwords[i]->has_other_password = true;
+        of_passwords[i]->differences.emplace_back(passwords[i].is_comparable
+                                                      ? "another password"
+                                                      : "a hash that only Dovecot can verify");
+    }
+    for (auto& mailbox : all) {
+        if (!mailbox.differences.empty()) mailbox.verdict = Verdict::different;
+    }
+}
+
+// --- aliases --------------------------------------------------------------------------
+
+std::vector<Alias> Checker::aliases(const Row& row)
+{
+    std::vector<Alias> all;
+    try {
+        if (row.kind == Kind::alias) {
+            all.push_back(checked(import_values::alias_of(row), row.line, "address"));
+        } else if (!row.aliases.empty()) {
+            const auto mailbox = import_values::mailbox_of(row, hashes_, config_);
+            for (const auto& each : mailbox.aliases)
+                all.push_back(
+                    checked(import_values::alias_to(each, mailbox.address), row.line, "aliases"));
+        }
+    } catch (const Bad& bad) {
+        all.push_back({.problem = {row.line, bad.column, bad.what()}});
+    }
+    return all;
+}
+
+Alias Checker::checked(import_values::Alias wanted, std::int64_t line, std::string_view column)
+{
+    Alias alias;
+    try {
+        std::string address = wanted.text();
+        if (wanted.pattern.domain) {
+            auto name = wanted.pattern.domain->name();
+            if (const auto other = alias_domains_.find(name); other != alias_domains_.end())
+                name = other->second;
+            alias.place = &place_of(name);
+            if (!alias.place->obstacle.empty()) throw Bad(column, alias.place->obstacle);
+            const auto& own = alias.place->found ? alias.place->found->name : name;
+            address = wanted.pattern.local_part + "@" + own;
+        }
+        const auto first = seen_.note(alias_key(address), line);
+        if (first != line)
+            throw Bad(column, "line " + std::to_string(first) + " has the alias " + address
+                                  + " already; one row has all targets of an alias");
+        alias.wanted = std::move(wanted);
+        if (alias.place == nullptr)
+            alias.existing = bulk::catch_all_of_account(connection_, account_.id);
+        else if (alias.place->found)
+            alias.existing = alias::find(connection_, alias.place->found->name,
+                                         alias.wanted->pattern.local_part);
+        check_targets(*alias.wanted, column == "address" ? "targets" : column);
+        alias.verdict = Verdict::is_new;
+        if (alias.existing) compare(alias);
+        else take_alias_allowance(alias.place);
+    } catch (const Bad& bad) {
+        alias.verdict = Verdict::bad;
+        alias.problem = {line, bad.column, bad.what()};
+    }
+    return alias;
+}
+
+void Checker::check_targets(const import_values::Alias& wanted, std::string_view column)
+{
+    for (const auto& target : wanted.targets) {
+        auto name = target.domain.name();
+        if (const auto other = alias_domains_.find(name); other != alias_domains_.end())
+            name = other->second;
+        const auto& place = place_of(name);
+        const auto& own = place.found ? place.found->name : name;
+        const auto address = target.local_part + "@" + own;
+        const bool is_ours = place.obstacle.empty();
+        if (is_ours && (seen_.has(mailbox_key(address)) || seen_.has(alias_key(address)))) continue;
+        if (is_ours && place.found
+            && bulk::has_name(connection_, place.found->id, target.local_part))
+            continue;
+        // An alias of a later row is not noted yet. The writing pass comes back to this row.
+        if (is_ours && announced_.has(address)) continue;
+        throw Bad(column, "'" + import_values::shown(target.text())
+                              + "' is neither a mailbox nor an alias of the account, nor does the "
+                                "import add it; mail is not forwarded to other servers");
+    }
+}
+
+void Checker::compare(Alias& alias)
+{
+    const auto own_name = [&](const std::string& domain) {
+        if (const auto other = alias_domains_.find(domain); other != alias_domains_.end())
+            return other->second;
+        const auto& place = place_of(domain);
+        return place.found ? place.found->name : domain;
+    };
+    std::set<std::string> wanted, is;
+    for (const auto& each : alias.wanted->targets)
+        wanted.insert(each.local_part + "@" + own_name(each.domain.name()));
+    bool is_whole = true;
+    for (const auto& each : alias::targets(connection_, alias.existing->number)) {
+        is.insert(each.address);
+        is_whole = is_whole && each.is_there;
+    }
+    if (wanted != is)
+        alias.differences.push_back("targets " + strings::joined(is, " ") + " instead of "
+                                    + strings::joined(wanted, " "));
+    else if (!is_whole) alias.differences.emplace_back("a target that was deleted and added again");
+    if (alias::has_stop(alias.existing->actions) != alias.wanted->has_stop)
+        alias.differences.emplace_back(alias.wanted->has_stop ? "no stop" : "stop");
+    if (!alias.wanted->description.empty()
+        && alias.wanted->description != alias.existing->description)
+        alias.differences.emplace_back("another description");
+    alias.verdict = alias.differences.empty() ? Verdict::same : Verdict::different;
+}
+
+AliasDomain Checker::alias_domain(const Row& row)
+{
+    AliasDomain checked;
+    try {
+        auto wanted = import_values::alias_domain_of(row);
+        const auto name = wanted.name.name();
+        const auto first = seen_.note("d " + name, row.line);
+        if (first != row.line)
+            throw Bad("address", name + " stands in line " + std::to_string(first) + " already");
+        const auto& domain = place_of(wanted.domain.name());
+        if (!domain.obstacle.empty()) throw Bad("targets", domain.obstacle);
+        if (domain.found && domain.found->name != domain.name)
+            throw Bad("targets",
+                      domain.name + " is an alias domain itself, of " + domain.found->name);
+        const auto own = bulk::find_domain(connection_, name);
+        if (own && own->name == name) throw Bad("address", name + " is a domain already");
+        if (const auto place = places_.find(name);
+            place != places_.end() && place->second.new_mailboxes > 0)
+            throw Bad("address", "other rows add mailboxes to " + name);
+        checked.verdict = Verdict::is_new;
+        if (own && own->name == domain.name) checked.verdict = Verdict::same;
+        else if (own) {
+            if (own->account != account_name_)
+                throw Bad("address",
+                          name + " is an alias domain of another account's " + own->name);
+            checked.verdict = Verdict::different;
+            checked.differences.push_back("stands for " + own->name + " instead of " + domain.name);
+        }
+        checked.wanted = std::move(wanted);
+    } catch (const Bad& bad) {
+        checked.problem = {row.line, bad.column, bad.what()};
+    }
+    return checked;
+}
+
+}  // namespace import_check

@@ -1,0 +1,133 @@
+// import_check.h - the checking pass: what each row of an import would change in the database.
+//
+// Changes nothing. A row is new, same, different or bad. The writing pass uses the same functions
+// immediately before it writes, so a change that another program made meanwhile is seen.
+//
+// Throws db::Error if the database could not be asked.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/config.h"
+#include "db/aliases.h"
+#include "db/bulk.h"
+#include "db/connection.h"
+#include "db/mailbox_settings.h"
+#include "mailboxctl/import_row.h"
+#include "mailboxctl/import_values.h"
+
+namespace import_check {
+
+enum class Verdict { is_new, same, different, bad };
+std::string_view text(Verdict verdict);
+
+// The names that good rows have, and their lines. Keeps a number of 64 bits for each name instead
+// of its text, because an import may have millions. Two names with the same number would make the
+// second one bad; for a million names the chance is one in 37 million.
+class Seen {
+public:
+    Seen() : numbers_(1024), lines_(1024) {}
+    // Notes the name, if it is not noted yet. Returns the line that it was noted for.
+    std::int64_t note(std::string_view name, std::int64_t line);
+    bool has(std::string_view name) const;
+
+private:
+    std::size_t place_of(std::uint64_t number) const;
+    void grow();
+
+    std::vector<std::uint64_t> numbers_;  // 0: an empty place
+    std::vector<std::uint32_t> lines_;
+    std::size_t count_ = 0;
+};
+
+// A domain that rows name.
+struct Place {
+    std::string name;
+    std::optional<bulk::Domain> found;  // empty: the import adds it
+    std::string obstacle;               // why it cannot be used; empty: it can
+    std::int64_t new_mailboxes = 0;     // that rows so far add
+    std::int64_t new_aliases = 0;
+};
+
+struct Mailbox {
+    Verdict verdict = Verdict::bad;
+    std::int64_t line = 0;
+    import_row::Problem problem = {};                   // of a bad row
+    std::optional<import_values::Mailbox> wanted = {};  // of any other
+    Place* place = nullptr;
+    std::optional<bulk::Existing> existing = {};
+    std::vector<std::string> differences = {};  // such as "quota 0 instead of 1024"
+    bool has_other_password = false;            // one of the differences is the password or hash
+};
+
+struct Alias {
+    Verdict verdict = Verdict::bad;
+    import_row::Problem problem = {};
+    std::optional<import_values::Alias> wanted = {};
+    Place* place = nullptr;  // null: all domains of the account
+    std::optional<alias::Alias> existing = {};
+    std::vector<std::string> differences = {};
+};
+
+struct AliasDomain {
+    Verdict verdict = Verdict::bad;
+    import_row::Problem problem = {};
+    std::optional<import_values::AliasDomain> wanted = {};
+    std::vector<std::string> differences = {};
+};
+
+class Checker {
+public:
+    // Throws admin::Refused if there is no such account.
+    Checker(db::Connection& connection, std::string account, import_values::Hashes hashes,
+            const Config& config);
+
+    // Checks mailboxes, at most bulk::kAtOnce rows. Rows of other kinds get no answer, but alias
+    // domains are noted, so call it for all rows before the functions below.
+    std::vector<Mailbox> mailboxes(const std::vector<import_row::Read>& rows);
+    // Checks the aliases that a row stands for: itself, or those in the column of a mailbox.
+    std::vector<Alias> aliases(const import_row::Row& row);
+    AliasDomain alias_domain(const import_row::Row& row);
+
+    // Whether plain passwords are compared with stored hashes. Each comparison costs a hash.
+    enum class Compares { everything, no_passwords };
+    void set_compares(Compares compares) { compares_ = compares; }
+
+    // Forgets what was read of accounts and domains, and the allowances that rows so far use.
+    void refresh();
+    const std::map<std::string, Place>& places() const { return places_; }
+    const bulk::Account& account() const { return account_; }
+    const Config& config() const { return config_; }
+
+private:
+    Place& place_of(const std::string& domain);
+    void announce(const import_row::Row& row);
+    void take_allowance(Place& place);
+    void take_alias_allowance(Place* place);
+    void compare(std::vector<Mailbox>& all);
+    void find_existing(std::vector<Mailbox>& all);
+    Mailbox parsed(const import_row::Read& read);
+    Alias checked(import_values::Alias wanted, std::int64_t line, std::string_view column);
+    void check_targets(const import_values::Alias& wanted, std::string_view column);
+    void compare(Alias& alias);
+
+    db::Connection& connection_;
+    std::string account_name_;
+    import_values::Hashes hashes_;
+    const Config& config_;
+    bulk::Account account_;
+    std::int64_t new_mailboxes_ = 0;
+    std::int64_t new_aliases_ = 0;
+    std::map<std::string, Place> places_;
+    std::map<std::string, std::string> alias_domains_;  // that rows add, and what they stand for
+    Seen seen_;
+    Seen announced_;  // addresses of aliases that rows may add
+    Compares compares_ = Compares::everything;
+};
+
+}  // namespace import_check

@@ -1,0 +1,382 @@
+#include "mailboxctl/import_command.h"
+
+#include <algorithm>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/strings.h"
+#include "db/transaction.h"
+#include "mail/password_hash.h"
+#include "mailboxctl/export.h"
+#include "mailboxctl/import_check.h"
+#include "mailboxctl/import_csv.h"
+#include "mailboxctl/import_file.h"
+#include "mailboxctl/import_json.h"
+#include "mailboxctl/import_passwords.h"
+#include "mailboxctl/import_report.h"
+#include "mailboxctl/import_row.h"
+#include "mailboxctl/import_write.h"
+#include "peers/dovecot_schemes.h"
+
+namespace import_command {
+namespace {
+
+namespace po = boost::program_options;
+using admin::Refused;
+using command::Call;
+using command::WrongUsage;
+using import_check::Verdict;
+using import_row::Kind;
+using import_row::Read;
+
+po::options_description import_options()
+{
+    auto options = command::json_option();
+    const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
+    options.add_options()("account", text("NAME"), "the account that everything belongs to")(
+        "dry-run", "check the rows, and change nothing")(
+        "all-or-nothing", "change nothing if a row is bad; write everything in one transaction")(
+        "update", "change what is different: passwords, quotas, states and targets")(
+        "scheme", text("NAME"), "the scheme of hashes that do not say it, for example PLAIN-MD5")(
+        "passwords", text("FILE"),
+        "give a new password to each new mailbox without one, and write these to FILE")(
+        "bad", text("FILE"), "write the bad rows to FILE, with the reason added")(
+        "report", text("FILE"), "write a line for each row that is not the same to FILE (CSV)");
+    return options;
+}
+
+std::unique_ptr<import_row::Source> source_of(import_file::File& file)
+{
+    int byte = file.peek();
+    while (byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n') {
+        file.get();
+        byte = file.peek();
+    }
+    file.rewind();
+    if (byte == '{' || byte == '[') return std::make_unique<import_json::Source>(file);
+    return std::make_unique<import_csv::Source>(file);
+}
+
+import_values::Hashes hashes_of(const Call& call)
+{
+    auto schemes = dovecot::schemes();
+    if (schemes.empty()) {
+        std::cerr << "There is no doveadm on this machine, so hashes are accepted whose schemes "
+                     "Dovecot 2.3 and 2.4 verify.\n";
+        schemes = password_hash::usual_schemes();
+    }
+    auto scheme = call.text("scheme");
+    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    if (scheme.starts_with('{') && scheme.ends_with('}'))
+        scheme = scheme.substr(1, scheme.size() - 2);
+    if (!scheme.empty() && !schemes.contains(scheme.substr(0, scheme.find('.')))) {
+        throw WrongUsage("Dovecot verifies no scheme " + scheme
+                         + "; doveadm pw -l lists those that it does");
+    }
+    return {.schemes = std::move(schemes),
+            .scheme = std::move(scheme),
+            .makes_passwords = call.has("passwords")};
+}
+
+// One run of the command.
+class Import {
+public:
+    Import(const Call& call, import_row::Source& source)
+        : call_{call}, source_{source}, connection_{call.connect()}, checker_{connection_,
+                                                                              call.text("account"),
+                                                                              hashes_of(call),
+                                                                              call.config},
+          report_{source, call.text("bad"), call.text("report")}
+    {
+    }
+
+    int run()
+    {
+        check();
+        say_what_will_happen();
+        report_.finish();
+        if (call_.has("dry-run")) return finish("Checked; nothing was changed. ");
+        if (call_.has("all-or-nothing") && report_.of(Verdict::bad) > 0)
+            throw Refused("of the rows, " + std::to_string(report_.of(Verdict::bad)) + " are bad; "
+                          + report_.sentence());
+        const auto changes = report_.of(Verdict::is_new)
+                             + (call_.has("update") ? report_.of(Verdict::different) : 0);
+        if (changes > 0) write();
+        report_.finish();
+        return finish(changes > 0 ? "Imported. " : "Nothing had to be changed. ");
+    }
+
+private:
+    // Calls `work` with the rows of the source, so many at a time.
+    template <typename Work>
+    void in_chunks(std::string_view what, std::size_t size, Work work)
+    {
+        import_report::Progress progress{what};
+        std::int64_t count = 0;
+        source_.rewind();
+        std::vector<Read> rows(size);
+        for (bool is_end = false; !is_end;) {
+            rows.resize(size);
+            std::size_t filled = 0, plain = 0;
+            while (filled < size && plain < kPlainAtOnce) {
+                if (!source_.next(rows[filled])) {
+                    is_end = true;
+                    break;
+                }
+                if (!rows[filled].row.password.empty()) ++plain;
+                ++filled;
+            }
+            rows.resize(filled);
+            count += static_cast<std::int64_t>(filled);
+            if (filled > 0) work(rows);
+            progress.at(count, source_.progress());
+        }
+    }
+
+    void check()
+    {
+        in_chunks("Checking", bulk::kAtOnce, [&](const std::vector<Read>& rows) {
+            const auto checked = checker_.mailboxes(rows);
+            auto mailbox = checked.begin();
+            for (const auto& read : rows) {
+                has_aliases_ =
+                    has_aliases_ || read.row.kind != Kind::mailbox || !read.row.aliases.empty();
+                if (mailbox == checked.end() || mailbox->line != read.row.line) continue;
+                note(read, *mailbox++);
+            }
+        });
+        if (!has_aliases_) return;
+        in_chunks("Checking aliases", bulk::kAtOnce, [&](const std::vector<Read>& rows) {
+            for (const auto& read : rows) check_aliases(read);
+        });
+    }
+
+    void note(const Read& read, const import_check::Mailbox& mailbox)
+    {
+        if (mailbox.verdict == Verdict::bad)
+            return report_.bad(Kind::mailbox, read, mailbox.problem);
+        const auto& wanted = *mailbox.wanted;
+        const bool is_new = mailbox.verdict == Verdict::is_new;
+        auto what = strings::joined(mailbox.differences, "; ");
+        if (is_new && !wanted.lost_hash.empty()) what = "gets a new password: " + wanted.lost_hash;
+        report_.note(Kind::mailbox, mailbox.verdict, read, wanted.address.ascii(), what);
+        if (!wanted.maildir.empty()) ++maildirs_;
+        if (!is_new) return;
+        if (wanted.needs_password) ++made_;
+        if (!wanted.lost_hash.empty()) ++lost_;
+        const auto scheme =
+            wanted.scheme == "CRYPT" ? password_hash::scheme_of_crypt(wanted.hash) : wanted.scheme;
+        if (password_hash::is_weak(scheme)) ++weak_[scheme];
+    }
+
+    void check_aliases(const Read& read)
+    {
+        if (read.problem || report_.is_bad(read.row.line)) return;
+        if (read.row.kind == Kind::alias_domain) {
+            const auto checked = checker_.alias_domain(read.row);
+            if (checked.verdict == Verdict::bad)
+                return report_.bad(Kind::alias_domain, read, checked.problem);
+            report_.note(Kind::alias_domain, checked.verdict, read, checked.wanted->name.name(),
+                         strings::joined(checked.differences, "; "));
+            return;
+        }
+        for (const auto& checked : checker_.aliases(read.row)) {
+            if (checked.verdict == Verdict::bad) report_.bad(Kind::alias, read, checked.problem);
+            else
+                report_.note(Kind::alias, checked.verdict, read, checked.wanted->text(),
+                             strings::joined(checked.differences, "; "));
+        }
+    }
+
+    void say_what_will_happen()
+    {
+        auto& out = std::cerr;
+        for (const auto& [name, place] : checker_.places()) {
+            if (place.found || place.new_mailboxes + place.new_aliases == 0) continue;
+            new_domains_.push_back(name);
+            if (bulk::is_removed_domain(connection_, name))
+                out << "The domain " << name
+                    << " was removed and could be restored with its mail: mailboxctl "
+                       "domain restore "
+                    << name << ". It cannot be once the import has added it anew.\n";
+        }
+        if (!new_domains_.empty()) {
+            constexpr std::size_t kMostNamed = 10;
+            const auto named = std::min(kMostNamed, new_domains_.size());
+            const std::vector<std::string> first(
+                new_domains_.begin(), new_domains_.begin() + static_cast<std::ptrdiff_t>(named));
+            out << "Domains that are added to the account " << call_.text("account") << ": "
+                << strings::joined(first, ", ")
+                << (named < new_domains_.size()
+                        ? " and " + std::to_string(new_domains_.size() - named) + " more"
+                        : "")
+                << ".\n";
+        }
+        for (const auto& [scheme, count] : weak_)
+            out << "Weak hashes: " << count << " mailboxes have " << scheme
+                << ", which Dovecot 2.4 refuses unless auth_allow_weak_schemes = yes. Their users "
+                   "could not log in.\n";
+        if (lost_ > 0)
+            out << lost_
+                << " mailboxes have a hash that Dovecot cannot verify, and get a new "
+                   "password.\n";
+        if (const auto unknown = source_.not_imported(); !unknown.empty())
+            out << "Columns that are not imported: " << strings::joined(unknown, ", ") << ".\n";
+        if (maildirs_ > 0)
+            out << "The mail of " << maildirs_ << " Maildirs is not taken over by this command.\n";
+        out << report_.sentence() << '\n' << std::flush;
+    }
+
+    void write()
+    {
+        import_write::Options options{.updates = call_.has("update")};
+        std::optional<import_passwords::File> passwords;
+        if (call_.has("passwords")) passwords.emplace(call_.text("passwords"));
+        if (passwords) options.passwords = &*passwords;
+        if (!call_.has("all-or-nothing")) return write(options);
+        options.within = audit::Within::transaction_of_caller;
+        db::Transaction all{connection_};
+        write(options);
+        if (report_.of(Verdict::bad) > 0)
+            throw Refused("a row turned out to be bad when it was written");
+        all.commit();
+    }
+
+    void write(const import_write::Options& options)
+    {
+        constexpr std::size_t kAliasesAtOnce = 100;
+        // With --update the differences are needed once more.
+        if (!options.updates) checker_.set_compares(import_check::Checker::Compares::no_passwords);
+        checker_.refresh();
+        import_write::Writer writer{connection_, checker_, report_, options};
+        in_chunks("Importing", bulk::kAtOnce,
+                  [&](const std::vector<Read>& rows) { writer.mailboxes(rows); });
+        if (!has_aliases_) return;
+        checker_.refresh();
+        for (int round = 1;; ++round) {
+            const auto kind = round > alias::kLongestChain ? import_write::Writer::Round::last
+                                                           : import_write::Writer::Round::may_wait;
+            std::int64_t waiting = 0;
+            in_chunks("Importing aliases", kAliasesAtOnce, [&](const std::vector<Read>& rows) {
+                waiting += writer.aliases(rows, kind).waiting;
+            });
+            if (waiting == 0) return;
+        }
+    }
+
+    int finish(const std::string& start)
+    {
+        auto members = report_.members();
+        members.emplace_back("domains_added", json::array(new_domains_, [](const auto& name) {
+                                 return json::quoted(name);
+                             }));
+        members.emplace_back("passwords_made", made_);
+        std::map<std::string, std::int64_t> weak{weak_.begin(), weak_.end()};
+        json::Members schemes;
+        for (const auto& [scheme, count] : weak) schemes.emplace_back(scheme.c_str(), count);
+        members.emplace_back("weak_schemes", json::value_of(schemes));
+        command::tell(call_, start + report_.sentence(), members);
+        return report_.of(Verdict::bad) > 0 ? command::kFailed : 0;
+    }
+
+    // A chunk with more would make its transaction wait for seconds of hashing.
+    static constexpr std::size_t kPlainAtOnce = 200;
+
+    const Call& call_;
+    import_row::Source& source_;
+    db::Connection connection_;
+    import_check::Checker checker_;
+    import_report::Report report_;
+    bool has_aliases_ = false;
+    std::int64_t maildirs_ = 0;
+    std::int64_t made_ = 0;  // mailboxes that get a new password
+    std::int64_t lost_ = 0;  // those among them whose hash Dovecot cannot verify
+    std::map<std::string, std::int64_t> weak_;
+    std::vector<std::string> new_domains_;
+};
+
+int run_import(const Call& call)
+{
+    if (!call.has("account"))
+        throw WrongUsage("--account NAME is missing: everything is imported into one account");
+    import_file::File file{call.arguments[0]};
+    const auto source = source_of(file);
+    return Import{call, *source}.run();
+}
+
+po::options_description export_options()
+{
+    auto options = command::json_option();
+    options.add_options()("account", po::value<std::string>()->value_name("NAME"),
+                          "export the domains of an account")("all", "export all domains")(
+        "hashes", "export the password hashes, too; needs --output")(
+        "output", po::value<std::string>()->value_name("FILE"),
+        "write to FILE, with mode 0600, instead of standard output");
+    return options;
+}
+
+int run_export(const Call& call)
+{
+    const auto named =
+        call.arguments.size() + call.options.count("account") + call.options.count("all");
+    if (named != 1) throw WrongUsage("give one of DOMAIN, --account NAME and --all");
+    if (call.has("hashes") && !call.has("output"))
+        throw WrongUsage("--hashes needs --output FILE, which only its owner can read");
+    auto connection = call.connect();
+    exporting::What what{.has_hashes = call.has("hashes"), .as_json = call.has("json")};
+    if (!call.arguments.empty()) {
+        what.domain = call.domain(call.arguments[0]).name();
+        admin::Admin{connection}.domain_id(what.domain);  // refuses a domain that does not exist
+    }
+    what.account = call.text("account");
+    if (!what.account.empty()) admin::Admin{connection}.account_id(what.account);
+    if (!call.has("output")) {
+        exporting::write(connection, what, [](const std::string& line) {
+            std::cout << line;
+            if (!std::cout) throw command::OutputLost{};
+        });
+        return 0;
+    }
+    import_report::Output output{call.text("output")};
+    const auto rows =
+        exporting::write(connection, what, [&](const std::string& line) { output.write(line); });
+    output.finish();
+    std::cerr << rows << " rows written to " << call.text("output") << ".\n";
+    return 0;
+}
+
+}  // namespace
+
+std::vector<command::Command> commands()
+{
+    return {
+        {"import",
+         {"FILE|-"},
+         "import mailboxes, aliases and alias domains",
+         "FILE is CSV with the names of its columns in the first line, or JSON, an object for each row; - is standard input.\n"
+         "The columns are address, password or hash, quota, state, created_at, aliases, maildir; for aliases and alias domains\n"
+         "address, targets, stop, description. All rows are checked before the first one is written. Each is new, same,\n"
+         "different or bad. New ones are added; different ones are only reported, unless --update is given; bad ones are left\n"
+         "out, unless --all-or-nothing is given. Domains that do not exist are added to the account. Safe to repeat: a second\n"
+         "run adds what is missing. The exit status is 1 if a row is bad.",
+         import_options,
+         run_import,
+         command::Prints::outcome,
+         command::Changes::in_steps},
+        {"export",
+         {"[DOMAIN]"},
+         "export mailboxes, aliases and alias domains",
+         "The output is CSV that mailboxctl import reads, or with --json an object for each row. Without --hashes nobody could\n"
+         "log in after an import; --passwords of import then makes new passwords.",
+         export_options,
+         run_export,
+         command::Prints::listing},
+    };
+}
+
+}  // namespace import_command

@@ -1,0 +1,79 @@
+// import_write.h - the writing pass: what the checking pass found to be new is added, and with
+// --update what is different is changed.
+//
+// Up to bulk::kAtOnce mailboxes are one transaction, so an import that is interrupted at any moment
+// leaves whole mailboxes, and the next run goes on where it ended. Each is checked again in the
+// moment before it is written. Every change is in audit_log.
+//
+// Throws db::Error if the database could not be asked; what was committed before stays.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "db/connection.h"
+#include "mail/address.h"
+#include "mailboxctl/import_check.h"
+#include "mailboxctl/import_passwords.h"
+#include "mailboxctl/import_report.h"
+#include "mailboxctl/import_row.h"
+
+namespace import_write {
+
+// A mailbox whose row names a Maildir, after it was committed. A step that takes the mail over gets
+// it: the home in the mail store is made from storage_id.
+struct Adoptable {
+    std::string address;
+    std::string storage_id;
+    std::string maildir;
+};
+
+struct Options {
+    bool updates = false;                                    // rows that are different, too
+    audit::Within within = audit::Within::own_transactions;  // or all in one of the caller
+    import_passwords::File* passwords = nullptr;  // for mailboxes without one; null: none is made
+    std::function<void(const Adoptable&)> adopt = {};  // empty: nothing is adopted
+};
+
+class Writer {
+public:
+    Writer(db::Connection& connection, import_check::Checker& checker,
+           import_report::Report& report, Options options)
+        : connection_{connection}, checker_{checker}, report_{report}, options_{std::move(options)}
+    {
+    }
+
+    // Writes the mailboxes among at most bulk::kAtOnce rows.
+    void mailboxes(const std::vector<import_row::Read>& rows);
+    // Writes the aliases and alias domains among the rows. Call it after all mailboxes are written.
+    // Returns how many aliases were added or changed, and counts in `waiting` those whose targets
+    // are aliases that are not there yet. `is_last`: such an alias is bad.
+    struct Aliases {
+        std::int64_t written = 0;
+        std::int64_t waiting = 0;
+    };
+    enum class Round { may_wait, last };
+    Aliases aliases(const std::vector<import_row::Read>& rows, Round round);
+
+private:
+    struct Chunk;
+    void hash_passwords(Chunk& chunk);
+    void write(Chunk& chunk);
+    void add(Chunk& chunk);
+    void update(Chunk& chunk);
+    void add_domain(const std::string& name);
+    void in_transaction(const std::function<void()>& work);
+    void write_alias_domain(const import_row::Read& read, Aliases& done);
+    void write_alias(const import_row::Read& read, const import_check::Alias& alias, Round round,
+                     Aliases& done);
+    void report_bad(const std::vector<import_row::Read>& rows, const Chunk& chunk);
+
+    db::Connection& connection_;
+    import_check::Checker& checker_;
+    import_report::Report& report_;
+    Options options_;
+};
+
+}  // namespace import_write
