@@ -26,3 +26,14 @@ CREATE TRIGGER IF NOT EXISTS mailbox_own_alias AFTER INSERT ON mailbox
             (SELECT a.id FROM alias a WHERE a.domain_id = NEW.domain_id AND a.local_part = NEW.local_part LIMIT 1)
     ; END IF;
 UNLOCK TABLES;
+
+-- An import adds a row to the log for each mailbox. audit_log_key begins with the same column, so this key only cost time: a
+-- fifth of the server's work for an import.
+SET @mailboxd_statement = IF(
+    (SELECT COUNT(*) FROM information_schema.statistics
+        WHERE table_schema = DATABASE() AND table_name = 'audit_log' AND index_name = 'audit_log_actor') > 0,
+    'ALTER TABLE audit_log DROP KEY audit_log_actor',
+    'DO 0');
+PREPARE mailboxd_statement FROM @mailboxd_statement;
+EXECUTE mailboxd_statement;
+DEALLOCATE PREPARE mailboxd_statement;

@@ -162,16 +162,17 @@ private:
             return report_.bad(Kind::mailbox, read, mailbox.problem);
         const auto& wanted = *mailbox.wanted;
         const bool is_new = mailbox.verdict == Verdict::is_new;
-        auto what = strings::joined(mailbox.differences, "; ");
-        if (is_new && !wanted.lost_hash.empty()) what = "gets a new password: " + wanted.lost_hash;
-        report_.note(Kind::mailbox, mailbox.verdict, read, wanted.address.ascii(), what);
-        if (!wanted.maildir.empty()) ++maildirs_;
-        if (!is_new) return;
-        if (wanted.needs_password) ++made_;
-        if (!wanted.lost_hash.empty()) ++lost_;
         const auto scheme =
             wanted.scheme == "CRYPT" ? password_hash::scheme_of_crypt(wanted.hash) : wanted.scheme;
-        if (password_hash::is_weak(scheme)) ++weak_[scheme];
+        const bool is_weak = is_new && password_hash::is_weak(scheme);
+        auto what = strings::joined(mailbox.differences, "; ");
+        if (is_new && !wanted.lost_hash.empty()) what = "gets a new password: " + wanted.lost_hash;
+        if (is_weak) what = "Dovecot 2.4 refuses " + scheme + " by default";
+        report_.note(Kind::mailbox, mailbox.verdict, read, wanted.address.ascii(), what);
+        if (!wanted.maildir.empty()) ++maildirs_;
+        if (is_weak) ++weak_[scheme];
+        if (is_new && wanted.needs_password) ++made_;
+        if (is_new && !wanted.lost_hash.empty()) ++lost_;
     }
 
     void check_aliases(const Read& read)
