@@ -8,7 +8,9 @@
 #include "mailboxctl/import_command.h"
 #include "mailboxctl/key_commands.h"
 #include "mailboxctl/mailbox_commands.h"
+#include "mailboxctl/pull_command.h"
 #include "mailboxctl/system_commands.h"
+#include "mailboxctl/verify_command.h"
 #include "mailboxctl/why.h"
 
 namespace command {
@@ -26,6 +28,7 @@ const std::vector<Command>& all()
         append(mailbox_commands::commands());
         append(alias_commands::commands());
         append(import_command::commands());
+        append({pull_command::command(), verify_command::command()});
         append({why::command(), erase_command::command(), audit_command::command()});
         append(system_commands::commands());
         return list;

@@ -12,6 +12,7 @@
 #include "db/mailboxes.h"
 #include "db/session.h"
 #include "mail/password.h"
+#include "mailboxctl/adopt_command.h"
 #include "mailboxctl/recount_command.h"
 
 namespace mailbox_commands {
@@ -364,6 +365,7 @@ std::vector<command::Command> commands()
          json_option,
          mailbox_quota},
         recount_command::command(),
+        adopt_command::command(),
         {"mailbox suspend",
          {"ADDRESS"},
          "suspend a mailbox: logins are refused",

@@ -77,10 +77,11 @@ const Command kCommands[] = {
 };
 
 // Commands without an entry of their own. The janitor finishes deletions that are already in the
-// log. A recount changes no mailbox, and the policy services only answer. A hash that is replaced
-// is of the same password.
-const std::set<std::string> kOfNobody{"janitor", "mailbox recount", "quota-policy",
-                                      "postfix-policy", "rehash"};
+// log. A recount changes no mailbox, nor does mail that comes from another server; the policy
+// services only answer. A hash that is replaced is of the same password.
+const std::set<std::string> kOfNobody{"janitor",        "mailbox adopt", "mailbox recount",
+                                      "postfix-policy", "pull",          "quota-policy",
+                                      "rehash"};
 
 std::string named(const Arguments& words)
 {
