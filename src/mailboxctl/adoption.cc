@@ -241,18 +241,18 @@ private:
         return is_complete;
     }
 
-    // Returns the messages that the target had under their UIDs and has no longer.
+    // Returns the messages that the target had under their UIDs and has no longer. Dovecot may
+    // still have their UIDs in its list.
     Names deleted_here(const Messages& messages, const Messages& present) const
     {
         Names gone;
         const auto source = source_.uids(), target = target_.uids();
-        if (!is_used_ || !source || !target || source->validity != target->validity) return gone;
-        Names known;
-        for (const auto& record : target->records) known.insert(record.base);
+        if (!is_used_ || !source || !target || !uid_merge::is_same_folder(*source, *target))
+            return gone;
         for (const auto& record : source->records) {
             const auto& base = record.base;
-            if (record.uid < target->next && messages.contains(base) && !known.contains(base)
-                && !present.contains(base) && !disk::status(staging_.number(), base, staging_path_))
+            if (record.uid < target->next && messages.contains(base) && !present.contains(base)
+                && !disk::status(staging_.number(), base, staging_path_))
                 gone.insert(base);
         }
         return gone;
@@ -382,7 +382,7 @@ private:
         };
         const auto merged = uid_merge::merged(wanted);
         its.uids = merged.uids;
-        if (!merged.list || merged.list == wanted.target) return;
+        if (!merged.list || (merged.list == wanted.target && !merged.is_index_stale)) return;
         // First the index: a run that ends between the two would not find it stale again.
         if (merged.is_index_stale) {
             for (const char* name : {"dovecot.index", "dovecot.index.log", "dovecot.index.log.2",

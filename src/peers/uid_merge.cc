@@ -73,7 +73,7 @@ struct Merger {
         for (const auto& record : wanted.source->records) {
             if (rest.erase(record.base) > 0) add(list, record.uid, record.base);
         }
-        const bool is_same = wanted.target && wanted.target->validity == list.validity;
+        const bool is_same = wanted.target && is_same_folder(*wanted.source, *wanted.target);
         for (const auto& base : in_order(rest, target)) {
             const auto found = target.find(base);
             const bool stays = is_same && found != target.end() && found->second.uid >= list.next;
@@ -90,7 +90,7 @@ struct Merger {
         for (const auto& record : list.records) taken.insert(record.uid);
         auto rest = wanted.added;
         for (const auto& [base, record] : target) rest.erase(base);
-        if (wanted.source && wanted.source->validity == list.validity) {
+        if (wanted.source && is_same_folder(*wanted.source, list)) {
             for (const auto& record : wanted.source->records) {
                 if (taken.contains(record.uid) || rest.erase(record.base) == 0) continue;
                 add(list, record.uid, record.base);
@@ -104,12 +104,12 @@ struct Merger {
 
     bool is_index_stale(const List& list) const
     {
-        if (!wanted.target) return false;
-        if (wanted.target->validity != list.validity) return true;
+        // After a change of UIDVALIDITY, Dovecot starts its index anew by itself.
+        if (!wanted.target || wanted.target->validity != list.validity) return false;
         return std::any_of(list.records.begin(), list.records.end(), [&](const Record& record) {
             const auto before = target.find(record.base);
-            return before == target.end() ? record.uid < wanted.target->next
-                                          : record.uid != before->second.uid;
+            const bool was_there = before != target.end() && !wanted.added.contains(record.base);
+            return was_there ? record.uid != before->second.uid : record.uid < wanted.target->next;
         });
     }
 
@@ -131,6 +131,12 @@ struct Merger {
 };
 
 }  // namespace
+
+bool is_same_folder(const List& source, const List& target)
+{
+    return source.validity == target.validity
+           && (source.guid.empty() || target.guid.empty() || source.guid == target.guid);
+}
 
 Merged merged(const Wanted& wanted)
 {
