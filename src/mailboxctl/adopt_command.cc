@@ -91,13 +91,14 @@ void report(const adoption::Done& done)
         if (each.uids == uid_merge::Uids::appended)
             std::cerr << each.name << ": UIDs are " << text_of(each.uids)
                       << "; POP3 programs see the old UIDLs\n";
+        if (each.lost_keywords > 0)
+            std::cerr << each.name << ": " << each.lost_keywords
+                      << " keywords were lost, because a folder can have 26\n";
         if (each.deleted_here > 0)
             std::cerr
                 << each.name << ": " << each.deleted_here
                 << " messages were taken over before and deleted here; they did not come again\n";
     }
-    if (done.lost_keywords > 0)
-        std::cerr << done.lost_keywords << " keywords were lost: a folder can have 26\n";
     for (const auto& each : done.left)
         std::cerr << "left out: " << each.path << " " << each.reason << '\n';
 }

@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -305,6 +306,29 @@ BOOST_FIXTURE_TEST_CASE(other_owners, Adopting)
     write(old / "cur/2.b:2,S", "secret");
     BOOST_TEST_REQUIRE(::chown((old / "cur/2.b:2,S").c_str(), kThird, kThird) == 0);
     BOOST_TEST(is_refused([&] { adopt(); }, "belongs to another user"));
+}
+
+// A disk that is full looks the same: a write fails in the middle.
+BOOST_FIXTURE_TEST_CASE(a_write_that_fails, Adopting)
+{
+    add("1.a:2,S");
+    add("2.b:2,S");
+    write(old / "cur/3.c:2,S", message("3.c", std::string(100000, 'x') + "\n"));
+    write(old / "dovecot-uidlist", "3 V77 N4 Gx\n1 :1.a\n2 :2.b\n3 :3.c\n");
+    ::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    BOOST_TEST_REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const rlimit small{.rlim_cur = 70000, .rlim_max = before.rlim_max};
+    BOOST_TEST_REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const bool was_refused = is_refused([&] { adopt(); }, "File too large");
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    ::signal(SIGXFSZ, SIG_DFL);
+    BOOST_TEST(was_refused);
+    BOOST_TEST(fs::is_empty(maildir / "cur"));
+    BOOST_TEST(!fs::exists(maildir / "dovecot-uidlist"));
+    BOOST_TEST(adopt().added == 3);
+    BOOST_TEST(is_same());
+    BOOST_TEST(contents(maildir / "dovecot-uidlist") == contents(old / "dovecot-uidlist"));
 }
 
 // --- runs that end in the middle --------------------------------------------------------
