@@ -42,8 +42,8 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test unit lint mail-figures outage-figures torture servers previous mutants \
-        asan valgrind fuzz fuzz-coverage bench bench-programs tidied contract fresh guide lines clean help help-all
+.PHONY: programs tests fuzzers npm openapi deps run test unit lint mail-figures adoption-figures outage-figures torture servers previous \
+        mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidied contract fresh guide lines clean help help-all
 
 programs: $(PROGRAMS) ### build mailboxd and mailboxctl in build/ (the default target)
 
@@ -86,6 +86,12 @@ mail-figures: ### measure mailbox creation, 300 logins and an idle stack; then d
 	@MAKE=$(MAKE) scripts/build programs tests $(BUILD)/mail_figures
 	@TEST_STACK=scripts/stack $(BUILD)/mail_figures --log_level=error --report_level=no
 	@TEST_MAIL_MESSAGES=$(MESSAGES) scripts/run-tests stories --run_test=mail_load
+
+MAILBOXES = 1000
+adoption-figures: ### take the mail of MAILBOXES (1000) mailboxes over while mail arrives, killed five times
+	@scripts/install-deps
+	@MAKE=$(MAKE) scripts/build programs tests
+	@TEST_ADOPTION_MAILBOXES=$(MAILBOXES) scripts/run-tests stories --run_test='mail_adoption/killed*' --log_level=message
 
 outage-figures: ### measure with the database down, with 100,000 wrong keys, with 10,000 idle connections (5 minutes)
 	@scripts/install-deps build run database client

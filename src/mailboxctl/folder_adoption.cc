@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/strings.h"
 #include "db/accounts.h"
 #include "peers/maildir.h"
 
@@ -23,6 +24,8 @@ namespace {
 
 constexpr std::string_view kAdoption = ".adoption";
 constexpr std::string_view kUidlist = "dovecot-uidlist";
+// In a folder here: the UIDVALIDITY and next UID that the source had when it was taken over last.
+constexpr const char* kTakenOver = "mailboxd-adopted";
 
 // Returns the flags with the letters that keywords have here.
 std::string translated(const std::string& flags, const std::map<char, char>& letters)
@@ -85,18 +88,25 @@ FolderAdoption::FolderAdoption(const Wanted& wanted, const Home& home,
 {
 }
 
-// Brings the messages that the target lacks to where Dovecot does not see them.
 void FolderAdoption::stage()
 {
-    constexpr int kTries = 5;  // each time that the old server renames a message
-    for (int i = 0; i < kTries && !stage_once(); ++i) {}
+    constexpr int kTries = 20;  // each time that the old server renames a message
+    for (int i = 0; !stage_once(); ++i) {
+        if (i == kTries)
+            throw std::runtime_error(source_.path() + " keeps changing; repeat the command");
+    }
 }
-// Shows them to Dovecot.
+
 Folder FolderAdoption::show()
 {
     const disk::Lock lock{target_.number(), std::string{kUidlist}, home_.owner, target_.path()};
     Folder its{.name = folder_names::shown(source_.name()), .deleted_here = deleted_here_};
     show_under_lock(its);
+    if (source_uids_)
+        disk::replace(target_.number(), kTakenOver,
+                      std::to_string(source_uids_->validity) + " "
+                          + std::to_string(source_uids_->next) + "\n",
+                      home_.owner, target_.path());
     disk::remove(staging_.number(), ".new", staging_path_);
     return its;
 }
@@ -106,10 +116,19 @@ std::string FolderAdoption::staging_name() const
     return source_.name().empty() ? "INBOX" : folder_names::on_disk(source_.name());
 }
 
-// Returns false if a message was renamed meanwhile.
+// Returns false if a message was renamed meanwhile. The UIDs are read before the messages: a
+// message that comes later is then none of those that were taken over.
 bool FolderAdoption::stage_once()
 {
-    const auto messages = source_.messages();
+    source_uids_ = source_.uids();
+    auto messages = source_.messages();
+    const auto is_missing = [&](const uidlist::Record& each) {
+        return !messages.contains(each.base);
+    };
+    // It is deleted, or the old server renamed it while its folder was read.
+    if (source_uids_
+        && std::any_of(source_uids_->records.begin(), source_uids_->records.end(), is_missing))
+        messages.merge(source_.messages());
     const auto present = target_.messages();
     const auto gone = deleted_here(messages, present);
     deleted_here_ = static_cast<std::int64_t>(gone.size());
@@ -128,18 +147,20 @@ bool FolderAdoption::stage_once()
     return is_complete;
 }
 
-// Returns the messages that the target had under their UIDs and has no longer. Dovecot may
-// still have their UIDs in its list.
+// Returns the messages that were taken over by an earlier run, and which the target has no longer.
 FolderAdoption::Names FolderAdoption::deleted_here(const Messages& messages,
                                                    const Messages& present) const
 {
     Names gone;
-    const auto source = source_.uids(), target = target_.uids();
-    if (!is_used_ || !source || !target || !uid_merge::is_same_folder(*source, *target))
+    const auto text = disk::contents(target_.number(), kTakenOver, target_.path());
+    const auto words = strings::words(text.value_or(""));
+    if (!is_used_ || !source_uids_ || words.size() != 2
+        || words[0] != std::to_string(source_uids_->validity))
         return gone;
-    for (const auto& record : source->records) {
+    const auto next = strings::whole_number(words[1]).value_or(0);
+    for (const auto& record : source_uids_->records) {
         const auto& base = record.base;
-        if (record.uid < target->next && messages.contains(base) && !present.contains(base)
+        if (record.uid < next && messages.contains(base) && !present.contains(base)
             && !disk::status(staging_.number(), base, staging_path_))
             gone.insert(base);
     }
@@ -256,7 +277,7 @@ void FolderAdoption::write_uids(Folder& its, const Messages& present, const Name
 {
     const auto courier = source_.courier_uidls();
     uid_merge::Wanted wanted{
-        .source = source_.uids(), .target = target_.uids(), .added = added, .was_used = is_used_};
+        .source = source_uids_, .target = target_.uids(), .added = added, .was_used = is_used_};
     for (const auto& [base, message] : present) wanted.present.insert(base);
     const auto validity = wanted.source ? wanted.source->validity : 0;
     wanted.uidl = [&](const uidlist::Record& record) {

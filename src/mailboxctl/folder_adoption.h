@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -32,7 +33,7 @@ struct Wanted {
     // For links: the messages' owner becomes the store's, and the old server loses its access.
     bool may_take_ownership = false;
     // Somebody has logged in to the mailbox. Then UIDs of messages that it has are not changed, and
-    // messages that were deleted here do not come again.
+    // messages that were taken over and then deleted here do not come again.
     bool was_used = false;
     std::string uidl_format = uidlist::kUidlFormat;  // pop3_uidl_format of the old server
 };
@@ -104,6 +105,7 @@ private:
     const Home& home_;
     bool is_used_;
     std::int64_t deleted_here_ = 0;
+    std::optional<uidlist::List> source_uids_{};
     const foreign::Folder& source_;
     foreign::Folder target_;
     std::string staging_path_;

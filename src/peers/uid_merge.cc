@@ -13,6 +13,15 @@ using uidlist::List;
 using uidlist::Record;
 using ByBase = std::map<std::string, Record>;
 
+// True if the target's UIDs are the source's, because it was taken over before. UIDVALIDITY alone
+// does not tell: Dovecot takes the time for it, so two folders that were made in one second have
+// the same.
+bool is_same_folder(const List& source, const List& target)
+{
+    return source.validity == target.validity
+           && (source.guid.empty() || target.guid.empty() || source.guid == target.guid);
+}
+
 ByBase by_base(const std::optional<List>& list)
 {
     ByBase found;
@@ -131,12 +140,6 @@ struct Merger {
 };
 
 }  // namespace
-
-bool is_same_folder(const List& source, const List& target)
-{
-    return source.validity == target.validity
-           && (source.guid.empty() || target.guid.empty() || source.guid == target.guid);
-}
 
 Merged merged(const Wanted& wanted)
 {

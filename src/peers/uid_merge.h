@@ -39,9 +39,4 @@ struct Merged {
 
 Merged merged(const Wanted& wanted);
 
-// True if the target's UIDs are the source's, because it was taken over before. UIDVALIDITY alone
-// does not tell: Dovecot takes the time for it, so two folders that were made in one second have
-// the same.
-bool is_same_folder(const uidlist::List& source, const uidlist::List& target);
-
 }  // namespace uid_merge

@@ -442,6 +442,8 @@ BOOST_FIXTURE_TEST_CASE(killed_five_times_while_mail_arrives, Interrupted)
 {
     // A delivery that has a folder open whose index becomes stale is deferred, and comes again.
     expected = {"deleted under us"};
+    // As many deliveries as the machine can take are more than Dovecot's dict takes.
+    if (mailboxes > 100) expected.insert(expected.end(), {"_dict: ", "Transaction ID"});
     for (int i = 0; i < (mailboxes > 100 ? 4 : 1); ++i) fill("old");
     seen("old");  // Dovecot writes its lists
     for (int i = 0; i < mailboxes; ++i) {

@@ -224,6 +224,28 @@ BOOST_FIXTURE_TEST_CASE(a_mailbox_that_somebody_uses, Adopting)
     BOOST_TEST(!fs::exists(maildir / "cur/2.b:2,"));
 }
 
+// Mail that came here took the UID that the old server gave to another message.
+BOOST_FIXTURE_TEST_CASE(a_uid_that_is_taken_here, Adopting)
+{
+    add("1.a:2,S");
+    write(old / "dovecot-uidlist", "3 V77 N2 Gx\n1 :1.a\n");
+    adopt();
+    wanted.was_used = true;
+    write(maildir / "new/here", message("here"));
+    write(maildir / "dovecot-uidlist", "3 V77 N3 Gx\n1 :1.a\n2 :here\n");
+    add("2.b:2,S");
+    write(old / "dovecot-uidlist", "3 V77 N3 Gx\n1 :1.a\n2 :2.b\n");
+    for (const bool is_deleted : {false, true}) {
+        const auto done = adopt();
+        BOOST_TEST(done.added == (is_deleted ? 0 : 1));
+        BOOST_TEST(done.folders[0].deleted_here == (is_deleted ? 1 : 0));
+        BOOST_TEST(contents(maildir / "dovecot-uidlist")
+                   == "3 V77 N4 Gx\n1 :1.a\n2 :here\n3 P000000020000004d :2.b\n");
+        BOOST_TEST(fs::exists(maildir / "cur/2.b:2,S") == !is_deleted);
+        fs::remove(maildir / "cur/2.b:2,S");
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(keywords_that_have_other_letters_here, Adopting)
 {
     add("1.a:2,Sab");
