@@ -312,8 +312,8 @@ FolderAdoption::Letters FolderAdoption::keywords(Folder& its) const
     auto target = target_.keywords();
     const auto before = target.size();
     for (const auto& [letter, name] : source) {
-        auto found = std::find_if(target.begin(), target.end(),
-                                  [&](const auto& each) { return each.second == name; });
+        auto found = target.begin();
+        while (found != target.end() && found->second != name) ++found;
         if (found == target.end()) {
             char free = letter;  // the same one if possible
             if (target.contains(free)) free = 'a';
