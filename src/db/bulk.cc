@@ -142,7 +142,7 @@ constexpr char kNow[] = "SELECT UNIX_TIMESTAMP()";
 constexpr char kBegin[] = "SET @mailboxd_bulk = 1, foreign_key_checks = 0";
 constexpr char kEnd[] = "SET @mailboxd_bulk = NULL, foreign_key_checks = 1";
 
-// While this object lives, the triggers of 0010-bulk-import.sql leave their work to this session.
+// While this object lives, the triggers of 0011-bulk-import.sql leave their work to this session.
 // The foreign key need not be checked, because the transaction has locked the domain's row.
 class WithoutTriggers {
 public:
