@@ -20,11 +20,6 @@ constexpr std::string_view kBase64 =
 constexpr std::string_view kCrypt =
     "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 constexpr std::array<std::string_view, 4> kPlain{"PLAIN", "CLEAR", "CLEARTEXT", "PLAIN-TRUNC"};
-// By Dovecot's documentation: schemes of MD4 and MD5 except those of CRAM-MD5 and DIGEST-MD5,
-// unsalted SHA-1, DES, LANMAN and NTLM.
-constexpr std::array<std::string_view, 11> kWeak{"MD5",       "MD5-CRYPT", "SMD5", "PLAIN-MD4",
-                                                 "PLAIN-MD5", "LDAP-MD5",  "SHA",  "SHA1",
-                                                 "DES-CRYPT", "LANMAN",    "NTLM"};
 
 template <typename Names>
 bool is_one_of(const Names& names, std::string_view name)
@@ -305,25 +300,6 @@ Understood understand(std::string_view hash, const std::set<std::string>& scheme
         understood = unknown("it is longer than 255 characters");
     understood.is_locked = marks > 0;
     return understood;
-}
-
-bool is_weak(std::string_view scheme)
-{
-    return is_one_of(kWeak, scheme);
-}
-
-std::string scheme_of_crypt(std::string_view stored)
-{
-    const auto text = stored.substr(std::min(stored.find('}') + 1, stored.size()));
-    if (const auto* const form = form_of(text)) return std::string{form->scheme};
-    return is_des_crypt(text) ? "DES-CRYPT" : "CRYPT";
-}
-
-std::string scheme_of(std::string_view stored)
-{
-    const auto end = stored.find_first_of(".}");
-    if (!stored.starts_with('{') || end == std::string_view::npos) return {};
-    return upper_case(stored.substr(1, end - 1));
 }
 
 }  // namespace password_hash

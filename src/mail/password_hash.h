@@ -29,14 +29,4 @@ struct Understood {
 Understood understand(std::string_view hash, const std::set<std::string>& schemes,
                       std::string_view scheme = {});
 
-// Returns whether Dovecot 2.4 refuses a stored hash unless auth_allow_weak_schemes is set.
-bool is_weak(std::string_view scheme);
-
-// Returns the scheme that a hash stored as {CRYPT} has by its form; CRYPT if it has none of ours.
-std::string scheme_of_crypt(std::string_view stored);
-
-// Returns the scheme of a stored hash, without its encoding and in capital letters; empty if it
-// names none.
-std::string scheme_of(std::string_view stored);
-
 }  // namespace password_hash

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "db/transaction.h"
 #include "mail/password_hash.h"
+#include "mail/password_scheme.h"
 #include "mailboxctl/export.h"
 #include "mailboxctl/import_check.h"
 #include "mailboxctl/import_csv.h"
@@ -162,9 +163,9 @@ private:
             return report_.bad(Kind::mailbox, read, mailbox.problem);
         const auto& wanted = *mailbox.wanted;
         const bool is_new = mailbox.verdict == Verdict::is_new;
-        const auto scheme =
-            wanted.scheme == "CRYPT" ? password_hash::scheme_of_crypt(wanted.hash) : wanted.scheme;
-        const bool is_weak = is_new && password_hash::is_weak(scheme);
+        const auto scheme = password_scheme::of(wanted.hash);
+        const bool is_weak =
+            is_new && password_scheme::strength(scheme) == password_scheme::Strength::weak;
         auto what = strings::joined(mailbox.differences, "; ");
         if (is_new && !wanted.lost_hash.empty()) what = "gets a new password: " + wanted.lost_hash;
         if (is_weak) what = "Dovecot 2.4 refuses " + scheme + " by default";

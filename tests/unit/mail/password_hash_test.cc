@@ -120,16 +120,4 @@ BOOST_AUTO_TEST_CASE(what_the_column_cannot_hold)
     BOOST_TEST(understood.text.find("255") != std::string::npos, understood.text);
 }
 
-BOOST_AUTO_TEST_CASE(the_weak_ones)
-{
-    for (const auto* scheme : {"MD5-CRYPT", "PLAIN-MD5", "SHA1", "DES-CRYPT"})
-        BOOST_TEST(password_hash::is_weak(scheme), scheme);
-    for (const auto* scheme : {"ARGON2ID", "SHA512-CRYPT", "BLF-CRYPT", "SSHA256", "CRAM-MD5"})
-        BOOST_TEST(!password_hash::is_weak(scheme), scheme);
-    BOOST_TEST(password_hash::scheme_of("{SSHA.hex}00") == "SSHA");
-    BOOST_TEST(password_hash::scheme_of("plain") == "");
-    BOOST_TEST(password_hash::scheme_of_crypt("{CRYPT}$1$a$b") == "MD5-CRYPT");
-    BOOST_TEST(password_hash::scheme_of_crypt("{CRYPT}vpvKh.SaNbR6s") == "DES-CRYPT");
-}
-
 BOOST_AUTO_TEST_SUITE_END()
