@@ -26,8 +26,8 @@ std::optional<Account> find_account(db::Connection& connection, const std::strin
 }
 
 constexpr char kDomain[] =
-    "SELECT d.id, d.name, a.name, d.mailboxes, d.max_mailboxes, d.aliases, d.max_aliases FROM domain_name n JOIN domain d ON d.id = n.domain_id"
-    " JOIN account a ON a.id = d.account_id WHERE n.name = ?";
+    "SELECT d.id, d.name, a.name, d.mailboxes, d.max_mailboxes, d.aliases, d.max_aliases,"
+    " d.forward_outside FROM domain_name n JOIN domain d ON d.id = n.domain_id JOIN account a ON a.id = d.account_id WHERE n.name = ?";
 
 std::optional<Domain> find_domain(db::Connection& connection, const std::string& name)
 {
@@ -35,9 +35,9 @@ std::optional<Domain> find_domain(db::Connection& connection, const std::string&
     if (!rows.next()) return std::nullopt;
     Domain found;
     std::tie(found.id, found.name, found.account, found.mailboxes, found.max_mailboxes,
-             found.aliases, found.max_aliases) =
+             found.aliases, found.max_aliases, found.forwards_outside) =
         rows.read<std::int64_t, std::string, std::string, std::int64_t, admin::Limit, std::int64_t,
-                  admin::Limit>();
+                  admin::Limit, bool>();
     return found;
 }
 

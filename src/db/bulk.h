@@ -43,6 +43,7 @@ struct Domain {
     admin::Limit max_mailboxes;
     std::int64_t aliases = 0;
     admin::Limit max_aliases;
+    bool forwards_outside = false;  // its aliases may send to other servers
 };
 std::optional<Domain> find_domain(db::Connection& connection, const std::string& name);
 

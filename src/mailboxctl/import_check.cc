@@ -343,7 +343,7 @@ Alias Checker::checked(import_values::Alias wanted, std::int64_t line, std::stri
         else if (alias.place->found)
             alias.existing = alias::find(connection_, alias.place->found->name,
                                          alias.wanted->pattern.local_part);
-        check_targets(*alias.wanted, column == "address" ? "targets" : column);
+        check_targets(*alias.wanted, alias.place, column == "address" ? "targets" : column);
         alias.verdict = Verdict::is_new;
         if (alias.existing) compare(alias);
         else take_alias_allowance(alias.place);
@@ -354,7 +354,26 @@ Alias Checker::checked(import_values::Alias wanted, std::int64_t line, std::stri
     return alias;
 }
 
-void Checker::check_targets(const import_values::Alias& wanted, std::string_view column)
+// An address outside needs the operator's permission for the alias's domain, which a domain that
+// the import adds does not have.
+void Checker::check_outside(const alias::Target& target, const Place* of_alias,
+                            std::string_view column)
+{
+    const auto shown = "'" + import_values::shown(target.text()) + "'";
+    if (of_alias == nullptr)
+        throw Bad(column, shown
+                              + " is on another server, where the catch-all of an account cannot "
+                                "send to");
+    if (!of_alias->found || !of_alias->found->forwards_outside)
+        throw Bad(column, shown + " is on another server, and aliases of " + of_alias->name
+                              + " may not send there; mailboxctl domain set " + of_alias->name
+                              + " forward_outside=yes permits it once the domain is there");
+    if (const auto why = mailbox::obstacle_to_hosting(target.domain); !why.empty())
+        throw Bad(column, shown + " cannot be on another server: " + std::string{why});
+}
+
+void Checker::check_targets(const import_values::Alias& wanted, const Place* of_alias,
+                            std::string_view column)
 {
     for (const auto& target : wanted.targets) {
         auto name = target.domain.name();
@@ -370,9 +389,13 @@ void Checker::check_targets(const import_values::Alias& wanted, std::string_view
             continue;
         // An alias of a later row is not noted yet. The writing pass comes back to this row.
         if (is_ours && announced_.has(address)) continue;
+        if (!is_ours || (!place.found && place.new_mailboxes + place.new_aliases == 0)) {
+            check_outside(target, of_alias, column);
+            continue;
+        }
         throw Bad(column, "'" + import_values::shown(target.text())
                               + "' is neither a mailbox nor an alias of the account, nor does the "
-                                "import add it; mail is not forwarded to other servers");
+                                "import add it");
     }
 }
 

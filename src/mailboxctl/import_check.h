@@ -113,7 +113,10 @@ private:
     void find_existing(std::vector<Mailbox>& all);
     Mailbox parsed(const import_row::Read& read);
     Alias checked(import_values::Alias wanted, std::int64_t line, std::string_view column);
-    void check_targets(const import_values::Alias& wanted, std::string_view column);
+    void check_targets(const import_values::Alias& wanted, const Place* of_alias,
+                       std::string_view column);
+    static void check_outside(const alias::Target& target, const Place* of_alias,
+                              std::string_view column);
     void compare(Alias& alias);
 
     db::Connection& connection_;
