@@ -13,7 +13,7 @@ OUR_CXXFLAGS = -std=c++20 -Wall -Wextra -Wconversion -Wshadow -fPIE -fstack-prot
 OUR_LDFLAGS  = -pie -Wl,-z,relro,-z,now
 LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libsodium libidn2))
 LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium libidn2) -lunistring -lresolv -lmysqlcppconn -lboost_program_options
-CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl)
+CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl sqlite3)
 TEST_LIBRARIES = -lboost_unit_test_framework
 
 # As many jobs as processors. A -j on the command line takes precedence.

@@ -165,6 +165,14 @@ std::string Rows::text(std::size_t number) const
         [&] { return results_->getString(static_cast<std::uint32_t>(number)).asStdString(); });
 }
 
+std::vector<std::optional<std::string>> Rows::texts() const
+{
+    std::vector<std::optional<std::string>> all;
+    for (std::size_t number = 1; number <= columns_; ++number)
+        all.push_back(column<std::optional<std::string>>(number));
+    return all;
+}
+
 bool Rows::is_null(std::size_t number) const
 {
     return translated([&] { return results_->isNull(static_cast<std::uint32_t>(number)); });

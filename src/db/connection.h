@@ -104,6 +104,9 @@ public:
         expect_columns(sizeof...(Columns));
         return read_in_order<Columns...>(std::index_sequence_for<Columns...>{});
     }
+    // Returns all columns of the row as texts, for a table of another program whose columns are not
+    // known. NULL is empty.
+    std::vector<std::optional<std::string>> texts() const;
     // Returns the first row. Empty if there is none. Call it instead of next(), not after it.
     template <typename... Columns>
     std::optional<typename Row<Columns...>::type> first()

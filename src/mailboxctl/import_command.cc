@@ -19,7 +19,9 @@
 #include "mailboxctl/import_passwords.h"
 #include "mailboxctl/import_report.h"
 #include "mailboxctl/import_row.h"
+#include "mailboxctl/import_systems.h"
 #include "mailboxctl/import_write.h"
+#include "mailboxctl/translation.h"
 #include "peers/dovecot_schemes.h"
 
 namespace import_command {
@@ -46,6 +48,7 @@ po::options_description import_options()
         "give a new password to each new mailbox without one, and write these to FILE")(
         "bad", text("FILE"), "write the bad rows to FILE, with the reason added")(
         "report", text("FILE"), "write a line for each row that is not the same to FILE (CSV)");
+    import_systems::add_options(options);
     return options;
 }
 
@@ -87,11 +90,10 @@ import_values::Hashes hashes_of(const Call& call)
 // One run of the command.
 class Import {
 public:
-    Import(const Call& call, import_row::Source& source)
-        : call_{call}, source_{source}, connection_{call.connect()}, checker_{connection_,
-                                                                              call.text("account"),
-                                                                              hashes_of(call),
-                                                                              call.config},
+    // `notes`: what the source has that is not imported.
+    Import(const Call& call, import_row::Source& source, std::vector<translation::Note> notes = {})
+        : notes_{std::move(notes)}, call_{call}, source_{source}, connection_{call.connect()},
+          checker_{connection_, call.text("account"), hashes_of(call), call.config},
           report_{source, call.text("bad"), call.text("report")}
     {
     }
@@ -99,6 +101,7 @@ public:
     int run()
     {
         check();
+        import_systems::tell(notes_, report_);
         say_what_will_happen();
         report_.finish();
         if (call_.has("dry-run")) return finish("Checked; nothing was changed. ");
@@ -282,6 +285,8 @@ private:
         json::Members schemes;
         for (const auto& [scheme, count] : weak) schemes.emplace_back(scheme.c_str(), count);
         members.emplace_back("weak_schemes", json::value_of(schemes));
+        if (call_.has("from"))
+            members.emplace_back("not_imported", import_systems::json_of(notes_));
         command::tell(call_, start + report_.sentence(), members);
         return report_.of(Verdict::bad) > 0 ? command::kFailed : 0;
     }
@@ -289,6 +294,7 @@ private:
     // A chunk with more would make its transaction wait for seconds of hashing.
     static constexpr std::size_t kPlainAtOnce = 200;
 
+    const std::vector<translation::Note> notes_;
     const Call& call_;
     import_row::Source& source_;
     db::Connection connection_;
@@ -306,6 +312,10 @@ int run_import(const Call& call)
 {
     if (!call.has("account"))
         throw WrongUsage("--account NAME is missing: everything is imported into one account");
+    if (const auto system = import_systems::open(call)) {
+        auto notes = system->notes();
+        return Import{call, *system, std::move(notes)}.run();
+    }
     import_file::File file{call.arguments[0]};
     const auto source = source_of(file);
     return Import{call, *source}.run();
@@ -365,7 +375,8 @@ std::vector<command::Command> commands()
          "address, targets, stop, description. All rows are checked before the first one is written. Each is new, same,\n"
          "different or bad. New ones are added; different ones are only reported, unless --update is given; bad ones are left\n"
          "out, unless --all-or-nothing is given. Domains that do not exist are added to the account. Safe to repeat: a second\n"
-         "run adds what is missing. The exit status is 1 if a row is bad.",
+         "run adds what is missing. The exit status is 1 if a row is bad. With --from, FILE is another mail system's database:\n"
+         "a dump, a SQLite file or mysql://USER@HOST/DATABASE. SYSTEM is iredmail, ispconfig, mailcow, postfixadmin or vimbadmin.",
          import_options,
          run_import,
          command::Prints::outcome,

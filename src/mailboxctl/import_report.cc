@@ -140,11 +140,18 @@ void Report::bad(Kind kind, const import_row::Read& read, const import_row::Prob
                                         std::string{problem.column}, problem.reason})
                    + "\n");
     if (++shown_ > kMostShown) return;
-    std::cerr << "line " << problem.line << (problem.column.empty() ? "" : ", ") << problem.column
-              << ": " << problem.reason << '\n';
+    std::cerr << source_.place_of(read, problem) << (problem.column.empty() ? "" : ", ")
+              << problem.column << ": " << problem.reason << '\n';
     if (shown_ == kMostShown)
         std::cerr
             << "More bad rows are not shown here; --bad FILE or --report FILE has them all.\n";
+}
+
+void Report::left_out(std::string_view address, const std::string& table, const std::string& reason)
+{
+    if (!all_.is_open()) return;
+    all_.write(import_csv::line_of({"", std::string{address}, "not imported", table, reason})
+               + "\n");
 }
 
 void Report::finish()

@@ -78,6 +78,8 @@ public:
     // A bad row. A row that was bad already is counted once.
     void bad(import_row::Kind kind, const import_row::Read& read,
              const import_row::Problem& problem);
+    // Something of the source that is not imported; `table`: where it was.
+    void left_out(std::string_view address, const std::string& table, const std::string& reason);
     bool is_bad(std::int64_t line) const { return bad_lines_.contains(line); }
     // Writes everything to the files.
     void finish();

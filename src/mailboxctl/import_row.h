@@ -73,6 +73,12 @@ public:
     // Returns the names of columns that were seen so far and are not imported.
     virtual std::vector<std::string> not_imported() const { return {}; }
 
+    // Returns where a row is, for messages.
+    virtual std::string place_of(const Read& /*read*/, const Problem& problem) const
+    {
+        return "line " + std::to_string(problem.line);
+    }
+
     // The file of bad rows is in the format of the source. Return its first lines, and a row with
     // the reason added. Both end with a line end or are empty.
     virtual std::string bad_heading() const = 0;

@@ -123,7 +123,22 @@ boost::test_tools::assertion_result is_private(boost::unit_test::test_unit_id)
     return answer;
 }
 
-Database::Database(Config config) : config_{std::move(config)}, connection_{connection(config_)} {}
+namespace {
+
+// On a busy machine one of the administrator's statements may take long. If the connection were
+// lost by that, every later test would fail.
+Config patient(Config config)
+{
+    config.db_timeout = std::chrono::minutes{2};
+    return config;
+}
+
+}  // namespace
+
+Database::Database(Config config)
+    : config_{std::move(config)}, connection_{connection(patient(config_))}
+{
+}
 
 // Delegates, so that the destructor drops the database even if the migrations fail.
 Database::Database(Content content) : Database{created()}
