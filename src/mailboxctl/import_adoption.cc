@@ -40,8 +40,6 @@ std::string Adopter::obstacle(const std::string& maildir) const
     try {
         adoption::check(wanted(maildir), call_.config.store);
         return {};
-    } catch (const admin::Refused& refused) {
-        return refused.what();
     } catch (const std::runtime_error& error) {
         return error.what();
     }

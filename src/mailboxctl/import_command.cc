@@ -12,6 +12,7 @@
 #include "mail/password_hash.h"
 #include "mail/password_scheme.h"
 #include "mailboxctl/export.h"
+#include "mailboxctl/import_adoption.h"
 #include "mailboxctl/import_check.h"
 #include "mailboxctl/import_csv.h"
 #include "mailboxctl/import_file.h"
@@ -46,6 +47,8 @@ po::options_description import_options()
         "scheme", text("NAME"), "the scheme of hashes that do not say it, for example PLAIN-MD5")(
         "passwords", text("FILE"),
         "give a new password to each new mailbox without one, and write these to FILE")(
+        "adopt", text("HOW"),
+        "take over the mail of the column maildir: link, copy or no (the default)")(
         "bad", text("FILE"), "write the bad rows to FILE, with the reason added")(
         "report", text("FILE"), "write a line for each row that is not the same to FILE (CSV)");
     import_systems::add_options(options);
@@ -96,6 +99,8 @@ public:
           checker_{connection_, call.text("account"), hashes_of(call), call.config},
           report_{source, call.text("bad"), call.text("report")}
     {
+        if (const auto how = import_adoption::how_of(call))
+            adopter_.emplace(call, connection_, *how);
     }
 
     int run()
@@ -110,7 +115,7 @@ public:
                           + report_.sentence());
         const auto changes = report_.of(Verdict::is_new)
                              + (call_.has("update") ? report_.of(Verdict::different) : 0);
-        if (changes > 0) write();
+        if (changes > 0 || (adopter_ && maildirs_ > 0)) write();
         report_.finish();
         return finish(changes > 0 ? "Imported. " : "Nothing had to be changed. ");
     }
@@ -165,6 +170,11 @@ private:
         if (mailbox.verdict == Verdict::bad)
             return report_.bad(Kind::mailbox, read, mailbox.problem);
         const auto& wanted = *mailbox.wanted;
+        if (adopter_ && !wanted.maildir.empty()) {
+            const auto obstacle = adopter_->obstacle(wanted.maildir);
+            if (!obstacle.empty())
+                return report_.bad(Kind::mailbox, read, {read.row.line, "maildir", obstacle});
+        }
         const bool is_new = mailbox.verdict == Verdict::is_new;
         const auto scheme = password_scheme::of(wanted.hash);
         const bool is_weak =
@@ -232,8 +242,9 @@ private:
                    "password.\n";
         if (const auto unknown = source_.not_imported(); !unknown.empty())
             out << "Columns that are not imported: " << strings::joined(unknown, ", ") << ".\n";
-        if (maildirs_ > 0)
-            out << "The mail of " << maildirs_ << " Maildirs is not taken over by this command.\n";
+        if (maildirs_ > 0 && !adopter_)
+            out << "The mail of " << maildirs_
+                << " Maildirs is not taken over: --adopt link or --adopt copy does that.\n";
         out << report_.sentence() << '\n' << std::flush;
     }
 
@@ -243,13 +254,22 @@ private:
         std::optional<import_passwords::File> passwords;
         if (call_.has("passwords")) passwords.emplace(call_.text("passwords"));
         if (passwords) options.passwords = &*passwords;
-        if (!call_.has("all-or-nothing")) return write(options);
+        const bool is_one_transaction = call_.has("all-or-nothing");
+        std::vector<import_write::Adoptable> waiting;  // until all is committed
+        if (adopter_) {
+            options.adopt = [&](const import_write::Adoptable& each) {
+                if (is_one_transaction) waiting.push_back(each);
+                else adopter_->adopt(each);
+            };
+        }
+        if (!is_one_transaction) return write(options);
         options.within = audit::Within::transaction_of_caller;
         db::Transaction all{connection_};
         write(options);
         if (report_.of(Verdict::bad) > 0)
             throw Refused("a row turned out to be bad when it was written");
         all.commit();
+        for (const auto& each : waiting) adopter_->adopt(each);
     }
 
     void write(const import_write::Options& options)
@@ -287,8 +307,14 @@ private:
         members.emplace_back("weak_schemes", json::value_of(schemes));
         if (call_.has("from"))
             members.emplace_back("not_imported", import_systems::json_of(notes_));
-        command::tell(call_, start + report_.sentence(), members);
-        return report_.of(Verdict::bad) > 0 ? command::kFailed : 0;
+        const bool has_adopted = adopter_ && !call_.has("dry-run");
+        if (has_adopted) {
+            for (auto& each : adopter_->members()) members.push_back(std::move(each));
+        }
+        command::tell(call_, start + report_.sentence() + (has_adopted ? adopter_->sentence() : ""),
+                      members);
+        const bool has_failed = adopter_ && adopter_->has_failed();
+        return report_.of(Verdict::bad) > 0 || has_failed ? command::kFailed : 0;
     }
 
     // A chunk with more would make its transaction wait for seconds of hashing.
@@ -300,6 +326,7 @@ private:
     db::Connection connection_;
     import_check::Checker checker_;
     import_report::Report report_;
+    std::optional<import_adoption::Adopter> adopter_;  // if mail is taken over
     bool has_aliases_ = false;
     std::int64_t maildirs_ = 0;
     std::int64_t made_ = 0;  // mailboxes that get a new password

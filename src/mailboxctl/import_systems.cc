@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/strings.h"
+#include "mailboxctl/import_adoption.h"
 #include "mailboxctl/import_values.h"
 
 namespace import_systems {
@@ -17,7 +18,7 @@ namespace po = boost::program_options;
 using command::Call;
 using command::WrongUsage;
 
-constexpr std::array<const char*, 4> kOnlyWithFrom{"mail-root", "adopt", "server-id",
+constexpr std::array<const char*, 3> kOnlyWithFrom{"mail-root", "server-id",
                                                    "source-password-file"};
 
 std::int64_t now()
@@ -25,14 +26,6 @@ std::int64_t now()
     return std::chrono::duration_cast<std::chrono::seconds>(
                std::chrono::system_clock::now().time_since_epoch())
         .count();
-}
-
-bool adopts(const Call& call)
-{
-    const auto how = call.text("adopt");
-    if (how != "" && how != "no" && how != "link" && how != "copy")
-        throw WrongUsage("--adopt is link, copy or no");
-    return how == "link" || how == "copy";
 }
 
 }  // namespace
@@ -44,7 +37,6 @@ void add_options(po::options_description& options)
                           "import another system's tables; SOURCE is a dump, a SQLite file or "
                           "mysql://USER@HOST/DATABASE")(
         "mail-root", text("DIR"), "with --from: the folder that has the old system's mail")(
-        "adopt", text("HOW"), "with --from: take the old mail over: link, copy or no (default)")(
         "server-id", text("N"), "with --from: import one server of several in the tables")(
         "source-password-file", text("FILE"),
         "with --from: the password of the database user in SOURCE");
@@ -62,7 +54,8 @@ std::unique_ptr<system_source::Source> open(const Call& call)
     system_source::Options options{.settings = {},
                                    .password_file = call.text("source-password-file")};
     options.settings.now = now();
-    options.settings.mail = {.is_wanted = adopts(call), .root = call.text("mail-root")};
+    options.settings.mail = {.is_wanted = import_adoption::how_of(call).has_value(),
+                             .root = call.text("mail-root")};
     if (call.has("server-id")) {
         constexpr std::uint64_t kGreatest = 4'294'967'295;
         const auto id = strings::whole_number(call.text("server-id"), kGreatest);

@@ -120,6 +120,40 @@ BOOST_FIXTURE_TEST_CASE(users_log_in_with_their_old_passwords, Importing, *mail:
     BOOST_TEST(stack.mailboxctl({"check"}).out.find("WRONG") == std::string::npos);
 }
 
+// The old mail is what Dovecot wrote for another mailbox of the stack.
+BOOST_FIXTURE_TEST_CASE(old_mail_comes_along, Importing, *mail::needs_mail())
+{
+    BOOST_TEST_REQUIRE(create(who, "old").status == 200);
+    const auto old = who.address("old");
+    deliver(old, mail::message("first", "Hello.\r\n"));
+    const auto id = inside(old).substr(0, 32);
+    const std::filesystem::path maildir =
+        std::filesystem::path{stack.setting("STORE")} / id.substr(0, 2) / id / "Maildir";
+    const auto rows = "address,hash,maildir\nalice@" + who.domain + "," + hash_of("SSHA512") + ","
+                      + maildir.string() + "\nbob@" + who.domain + "," + hash_of("SSHA512") + ","
+                      + (maildir / "cur").string() + "\n";
+    const auto dry = import(rows, {"--adopt", "copy", "--dry-run"});
+    BOOST_TEST(dry.exit == 1);
+    BOOST_TEST(has(dry.err, "line 3, maildir: "), dry.err);
+    BOOST_TEST(import(rows).exit == 0);
+    const auto alice = who.address("alice");
+    BOOST_TEST(imap(alice).select() == 0U);
+    for (const std::size_t count : {1U, 2U}) {
+        const auto ended = import(rows, {"--adopt", "copy"});
+        BOOST_TEST(ended.exit == 1);
+        BOOST_TEST(has(ended.out, "The mail of 1 Maildirs was taken over: " + std::to_string(count)
+                                      + " messages, 1 of them new here."),
+                   ended.out);
+        BOOST_TEST(imap(alice).select() == count);
+        BOOST_TEST(size_of(who, "alice") == counted(alice));
+        deliver(old, mail::message("second", "Hello.\r\n"));
+    }
+    BOOST_TEST(stack.mailboxctl({"verify-import", alice, "--source", maildir}).exit == 1);
+    BOOST_TEST(import(rows, {"--adopt", "copy"}).exit == 1);
+    const auto verified = stack.mailboxctl({"verify-import", alice, "--source", maildir});
+    BOOST_TEST(verified.exit == 0, verified.out << verified.err);
+}
+
 BOOST_FIXTURE_TEST_CASE(bad_rows_go_to_a_file_that_can_be_imported_again, Importing,
                         *mail::needs_mail())
 {
