@@ -177,8 +177,9 @@ $(BUILD)/mailboxctl: $(BUILD)/obj/src/mailboxctl/main.o $(BUILD)/libmailboxd.a
 $(BUILD)/unit_tests: $(call objects_of,$(UNIT_TESTS)) $(BUILD)/libmailboxd.a
 	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CTL_LIBRARIES) $(TEST_LIBRARIES)
 
+# A story makes a SQLite file.
 $(BUILD)/story_tests: $(call objects_of,$(STORY_TESTS)) $(BUILD)/libmailboxd.a
-	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(TEST_LIBRARIES)
+	$(CXX) $(CXXFLAGS) $(OUR_LDFLAGS) $(LDFLAGS) -o $@ $^ $(LIBRARIES) $(shell pkg-config --libs sqlite3) $(TEST_LIBRARIES)
 
 # The objects that it shares with the stories are compiled with Boost.Test's header.
 $(BUILD)/bench/bench: $(call objects_of,$(BENCH_SOURCES) $(BENCH_SHARED))
