@@ -1,6 +1,9 @@
 #include "mailboxctl/system_source.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 #include "base/strings.h"
@@ -68,6 +71,32 @@ void check_mail(const systems::System& system, const translation::Mail& mail)
                              + " does not store where its mail is; --mail-root DIR says it");
     if (!mail.root.empty() && !mail.root.starts_with('/'))
         throw admin::Refused("--mail-root '" + mail.root + "' is not an absolute path");
+}
+
+// A mailbox that never got mail may have no Maildir. It is imported without one.
+void drop_absent_maildirs(translation::Translated& translated)
+{
+    translation::Note absent{.table = "mailbox",
+                             .what = "has no Maildir, so no mail is taken over"};
+    std::int64_t all = 0;
+    std::string example;
+    for (auto& row : translated.rows) {
+        if (row.maildir.empty()) continue;
+        ++all;
+        struct stat about {};
+        if (::lstat(row.maildir.c_str(), &about) == 0 || (errno != ENOENT && errno != ENOTDIR))
+            continue;
+        if (example.empty()) example = row.maildir;
+        row.maildir.clear();
+        absent.subjects.push_back(row.address);
+        ++absent.count;
+    }
+    if (absent.count == 0) return;
+    if (absent.count == all)
+        throw admin::Refused("none of the " + std::to_string(all)
+                             + " Maildirs is there, for example " + example
+                             + "; --mail-root DIR says where the old mail is");
+    translated.notes.push_back(std::move(absent));
 }
 
 }  // namespace
@@ -141,8 +170,9 @@ std::unique_ptr<Source> open(std::string_view system, const std::string& where,
 {
     const auto& its = system_of(system);
     check_mail(its, options.settings.mail);
-    return std::make_unique<Source>(
-        translated(system, tables_of(its, where, options, config), options.settings));
+    auto all = translated(system, tables_of(its, where, options, config), options.settings);
+    drop_absent_maildirs(all);
+    return std::make_unique<Source>(std::move(all));
 }
 
 std::string sentence_of(const translation::Note& note)

@@ -145,7 +145,7 @@ bool Translation::is_hosted(std::string_view table, std::string_view address)
 }
 
 Row* Translation::mailbox(std::string_view table, std::string_view address,
-                          std::string_view created)
+                          std::string_view created, std::string_view number)
 {
     const auto lower = strings::lower_case(address);
     if (!is_hosted(table, lower)) return nullptr;
@@ -155,7 +155,11 @@ Row* Translation::mailbox(std::string_view table, std::string_view address,
     box.row.created_at = date_of(created);
     // The sequence of creation is the order of lists. An unknown date becomes that of the import,
     // so it comes last.
-    box.created = box.row.created_at.empty() ? "~" : box.row.created_at;
+    constexpr std::size_t kDigits = 20;
+    box.created = box.row.created_at;
+    if (box.created.empty())
+        box.created = "~" + std::string(kDigits - std::min(kDigits, number.size()), '0')
+                      + std::string{number};
     box.row.state = domains_.find(domain_of(lower))->second == Use::off ? "disabled" : "active";
     mailboxes_.insert(lower);
     used_domains_.insert(domain_of(lower));

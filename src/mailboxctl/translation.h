@@ -84,9 +84,10 @@ public:
     void domain(std::string_view table, std::string_view name, Use use);
 
     // Adds a mailbox, and returns its row to be completed. Returns null if its domain is not
-    // hosted; that is noted. The row is valid until the next call.
+    // hosted; that is noted. The row is valid until the next call. `number`: of a system without
+    // dates, whose numbers say the order of creation.
     import_row::Row* mailbox(std::string_view table, std::string_view address,
-                             std::string_view created);
+                             std::string_view created, std::string_view number = {});
     // Says where the mail of an address, or with @domain of all other addresses, goes. If an
     // address comes again, the targets are added.
     struct Forward {

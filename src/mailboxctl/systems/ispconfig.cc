@@ -87,7 +87,7 @@ void mailboxes(const Tables& tables, Translation& to)
             to.note("mail_user", "of another server: left out", address);
             continue;
         }
-        auto* const box = to.mailbox("mail_user", address, "");
+        auto* const box = to.mailbox("mail_user", address, "", row["mailuser_id"]);
         if (box == nullptr) continue;
         box->hash = row["password"];
         box->quota = translation::quota_of(row["quota"], 1);
@@ -162,7 +162,8 @@ const System& ispconfig()
         .wanted = {{"mail_domain", {"server_id", "domain", "active"}, {"relay_host", "dkim"}},
                    {"mail_user",
                     {"server_id", "email", "password", "maildir", "quota", "postfix"},
-                    {"login",
+                    {"mailuser_id",
+                     "login",
                      "name",
                      "maildir_format",
                      "homedir",

@@ -6,9 +6,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
+
+#include <unistd.h>
 
 #include "base/config.h"
 #include "db/accounts.h"
@@ -95,11 +98,13 @@ void expect_notes(const system_source::Source& source, const Lines& wanted)
 std::map<std::string, std::string> maildirs(const std::string& system, const std::string& root,
                                             std::optional<std::int64_t> server = {})
 {
-    const auto source =
-        opened(system, {.mail = {.is_wanted = true, .root = root}, .server = server});
+    import_file::File file{fixture(system)};
+    const auto tables = dump_tables::read(file, systems::find(system)->wanted);
+    const auto translated = system_source::translated(
+        system, tables, {.mail = {.is_wanted = true, .root = root}, .server = server, .now = kNow});
     std::map<std::string, std::string> all;
-    for (Read read; source->next(read);) {
-        if (read.row.kind == Kind::mailbox) all.emplace(read.row.address, read.row.maildir);
+    for (const auto& row : translated.rows) {
+        if (row.kind == Kind::mailbox) all.emplace(row.address, row.maildir);
     }
     return all;
 }
@@ -217,14 +222,15 @@ BOOST_AUTO_TEST_CASE(rows_of_iredmail)
 BOOST_AUTO_TEST_CASE(rows_of_ispconfig)
 {
     const auto source = opened("ispconfig", {.server = 1});
+    // In the order of their numbers, because there are no dates.
     const Lines wanted{"alice@example.org $6$ 1073741824 active ",
-                       "app@example.org $6$ none no_login ",
+                       "web@example.org $5$ none active ",
                        "cc@example.org $6$ none active ",
-                       "dora@closed.example $6$ none disabled ",
                        "fwd@example.org $6$ 52428800 active ",
                        "nopop@example.org $1$ none active ",
+                       "app@example.org $6$ none no_login ",
                        "off@example.org $6$ none disabled ",
-                       "web@example.org $5$ none active ",
+                       "dora@closed.example $6$ none disabled ",
                        "@example.org -> alice@example.org",
                        "cc@example.org -> alice@example.org stop no",
                        "fwd@example.org -> alice@example.org stop yes",
@@ -278,6 +284,26 @@ BOOST_AUTO_TEST_CASE(where_the_old_mail_is)
     // Without --adopt no row has a Maildir.
     const auto source = opened("iredmail", {.mail = {.is_wanted = false, .root = "/old"}});
     for (Read read; source->next(read);) BOOST_TEST(read.row.maildir == "");
+}
+
+// A mailbox that never got mail may have no folder. If no mailbox has one, the root is wrong.
+BOOST_AUTO_TEST_CASE(maildirs_that_are_not_there)
+{
+    const auto root = std::filesystem::temp_directory_path()
+                      / ("mailboxd_test_maildirs." + std::to_string(::getpid()));
+    const translation::Settings settings{.mail = {.is_wanted = true, .root = root}};
+    BOOST_TEST(has(refusal("postfixadmin", fixture("postfixadmin"), settings),
+                   "none of the 9 Maildirs is there, for example " + root.string()));
+    std::filesystem::create_directories(root / "example.org/alice");
+    const auto source = opened("postfixadmin", settings);
+    std::map<std::string, std::string> maildirs;
+    for (Read read; source->next(read);) {
+        if (!read.row.maildir.empty()) maildirs.emplace(read.row.address, read.row.maildir);
+    }
+    std::filesystem::remove_all(root);
+    BOOST_TEST(maildirs.size() == 1U);
+    BOOST_TEST(maildirs["alice@example.org"] == (root / "example.org/alice").string());
+    expect_notes(*source, {"mailbox: has no Maildir, so no mail is taken over (8)"});
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_imported_is_refused)
