@@ -428,6 +428,14 @@ Story::Story(stack::Stack& its_stack)
 {
 }
 
+void Story::replace_weak_hashes() const
+{
+    stack.sql(
+        "UPDATE mailbox SET password = '{SHA512-CRYPT}replaced' WHERE password LIKE '{MD5%' OR"
+        " password LIKE '{SMD5%' OR password LIKE '{PLAIN-MD%' OR password LIKE '{LDAP-MD5%' OR"
+        " password LIKE '{DES%' OR password LIKE '{CRYPT}%'");
+}
+
 void Story::teardown()
 {
     story::Story::teardown();

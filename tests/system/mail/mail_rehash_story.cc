@@ -41,6 +41,11 @@ struct WithOldHashes : Base {
                         + stack::quote(stored) + " WHERE d.name = " + stack::quote(who.domain)
                         + " AND m.local_part = " + stack::quote(name));
     }
+    void teardown()
+    {
+        Base::teardown();
+        this->replace_weak_hashes();
+    }
     std::string stored(const std::string& name) const { return this->stored_password(who, name); }
     bool becomes_current(const std::string& name) const
     {

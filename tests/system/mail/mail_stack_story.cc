@@ -112,7 +112,7 @@ struct Leftovers : mail::Breaking {
         const auto ours = sessions();
         const auto sockets = sockets_of_ports();
         const bool has_rehash = fs::exists(stack.directory() / "run/rehash.part");
-        BOOST_TEST(ours.size() == (has_rehash ? 7U : 6U));
+        BOOST_TEST(ours.size() == (has_rehash ? 8U : 7U));
         BOOST_TEST(processes(ours).size() > ours.size());
         stack.down();
         for (const auto& each : processes(ours)) {

@@ -49,6 +49,7 @@ struct Importing : mail::Story {
         const auto account =
             stack.value("SELECT id FROM account WHERE name = " + stack::quote(who.account));
         stack.sql("DELETE FROM alias WHERE account_id = " + account);
+        replace_weak_hashes();
     }
 
     Ended import(const std::string& rows, Arguments more = {}) const

@@ -51,6 +51,7 @@ struct Moving : mail::Story {
         const auto id = stack.value("SELECT id FROM account WHERE name = " + stack::quote(account));
         stack.sql("DELETE FROM alias WHERE account_id = " + id);
         stack.sql("UPDATE domain SET forward_outside = 0 WHERE account_id = " + id);
+        replace_weak_hashes();
     }
 
     // Puts the domains of a dump below our own: example.org becomes example-org.BELOW.
