@@ -138,7 +138,7 @@ Result name_triggers(DatabaseUser& ctl)
     for (const auto& [name, works] : {std::pair{"mailbox_inserts", is_suspended},
                                       {"mailbox_inserted", is_taken},
                                       {"mailbox_deleted", is_kept},
-                                      {"mailbox_size_added", is_added},
+                                      {"mailbox_inserted", is_added},
                                       {"mailbox_size_taken", is_subtracted}}) {
         if (!works) return missing(name);
     }
@@ -182,7 +182,7 @@ Result alias_triggers(DatabaseUser& ctl)
     connection.execute(kRemoveAlias);
     const bool is_taken_off = number(kAliases, id) == before;
     for (const auto& [name, works] : {std::pair{"alias_added", is_counted},
-                                      {"mailbox_own_alias", is_own},
+                                      {"mailbox_inserted", is_own},
                                       {"mailbox_left_alias", is_left},
                                       {"alias_removed", is_taken_off}}) {
         if (!works) return missing(name);

@@ -342,7 +342,7 @@ BOOST_FIXTURE_TEST_CASE(triggers_that_are_lost_are_missed, House)
 }
 
 const std::string kOfNames[] = {"mailbox_inserts", "mailbox_inserted", "mailbox_deleted",
-                                "mailbox_size_added", "mailbox_size_taken"};
+                                "mailbox_size_taken"};
 
 BOOST_DATA_TEST_CASE_F(House, triggers_of_names_too, data::make(kOfNames), trigger)
 {
