@@ -33,7 +33,8 @@ constexpr char kCountOfDomain[] = "SELECT aliases FROM domain WHERE id = ?";
 constexpr auto kById = kColumns + kDomain + " WHERE a.public_id = ?" + kIsThere;
 constexpr auto kByNumber = kColumns + kDomain + " WHERE a.id = ?";
 constexpr auto kByAddress =
-    kColumns + " JOIN domain d ON d.id = a.domain_id WHERE d.name = ? AND a.local_part = ?";
+    kColumns
+    + " FORCE INDEX (alias_address) JOIN domain d ON d.id = a.domain_id WHERE d.name = ? AND a.local_part = ?";
 // The first of these that exists: the alias of the address, the catch-all of its domain, that of
 // the account. The operator may ask for any account (0).
 constexpr auto kMatching =
@@ -275,7 +276,7 @@ namespace {
 
 constexpr char kAtAddress[] =
     "SELECT (SELECT m.storage_id FROM mailbox m WHERE m.domain_id = d.id AND m.local_part = ?),"
-    " COALESCE((SELECT a.id FROM alias a WHERE a.domain_id = d.id AND a.local_part = ?), 0) FROM domain d WHERE d.id = ?";
+    " COALESCE((SELECT a.id FROM alias a FORCE INDEX (alias_address) WHERE a.domain_id = d.id AND a.local_part = ?), 0) FROM domain d WHERE d.id = ?";
 constexpr char kInsertTarget[] =
     "INSERT INTO alias_target (alias_id, number, kind, storage_id, target_id, address) VALUES (?, ?, ?, ?, ?, ?)";
 constexpr char kInsertOwn[] =

@@ -8,6 +8,7 @@
 
 #include "db/skip_index.h"
 #include "db/statement.h"
+#include "mail/api_key.h"
 
 namespace bulk {
 
@@ -119,11 +120,40 @@ std::vector<Existing> existing(db::Connection& connection, std::int64_t domain_i
 
 constexpr char kHasName[] =
     "SELECT EXISTS (SELECT 1 FROM mailbox WHERE domain_id = ? AND local_part = ?)"
-    " OR EXISTS (SELECT 1 FROM alias WHERE domain_id = ? AND local_part = ?)";
+    " OR EXISTS (SELECT 1 FROM alias FORCE INDEX (alias_address) WHERE domain_id = ? AND local_part = ?)";
 
 bool has_name(db::Connection& connection, std::int64_t domain_id, const std::string& local_part)
 {
     return connection.query(kHasName, {domain_id, local_part, domain_id, local_part}).only<bool>();
+}
+
+namespace {
+
+template <std::size_t count>
+constexpr auto kAliasesOf =
+    db::Text{"SELECT local_part FROM alias FORCE INDEX (alias_address) WHERE local_part IN ("}
+    + db::places<count>() + ") AND domain_id = ?";
+constexpr Statements kFindAliases{
+    {{1000, kAliasesOf<1000>}, {100, kAliasesOf<100>}, {10, kAliasesOf<10>}, {1, kAliasesOf<1>}}};
+
+}  // namespace
+
+std::map<std::string, Holders> holders(db::Connection& connection, std::int64_t domain_id,
+                                       const std::vector<std::string>& local_parts)
+{
+    std::map<std::string, Holders> all;
+    for (const auto& each : local_parts) all[each];
+    for (auto& each : existing(connection, domain_id, local_parts))
+        all[each.local_part].storage_id = std::move(each.storage_id);
+    in_statements(kFindAliases, local_parts.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t count) {
+        std::vector<db::Value> values;
+        for (auto i = first; i < first + count; ++i) values.emplace_back(local_parts[i]);
+        values.emplace_back(domain_id);
+        auto rows = connection.query(statement, values);
+        while (rows.next()) all[rows.read<std::string>()].has_alias = true;
+    });
+    return all;
 }
 
 constexpr char kCatchAll[] =
@@ -139,8 +169,9 @@ std::optional<alias::Alias> catch_all_of_account(db::Connection& connection,
 namespace {
 
 constexpr char kNow[] = "SELECT UNIX_TIMESTAMP()";
-constexpr char kBegin[] = "SET @mailboxd_bulk = 1, foreign_key_checks = 0";
-constexpr char kEnd[] = "SET @mailboxd_bulk = NULL, foreign_key_checks = 1";
+constexpr char kBegin[] =
+    "SET @mailboxd_bulk = 1, foreign_key_checks = 0, character_set_client = ascii, collation_connection = ascii_bin";
+constexpr char kEnd[] = "SET @mailboxd_bulk = NULL, foreign_key_checks = 1, NAMES utf8mb4";
 
 // While this object lives, the triggers of 0011-bulk-import.sql leave their work to this session.
 // The foreign key need not be checked, because the transaction has locked the domain's row.
@@ -190,7 +221,7 @@ void take_suspensions(db::Connection& connection, std::int64_t domain_id,
     }
 }
 
-// Does what the trigger mailbox_own_alias does.
+// Does for an alias of the same address what the trigger mailbox_inserted does.
 constexpr char kOwnAliases[] =
     "UPDATE alias a JOIN mailbox m FORCE INDEX (mailbox_address) ON m.domain_id = a.domain_id AND m.local_part = a.local_part"
     " JOIN alias_target t ON t.alias_id = a.id AND t.number = 0 SET t.storage_id = m.storage_id"
@@ -272,6 +303,168 @@ store::Created add(db::Connection& connection, std::int64_t domain_id, const std
     write_audit(connection, domain_id, domain, before, mailboxes, audit, number);
     done.created = mailboxes.size();
     return done;
+}
+
+namespace {
+
+constexpr char kLockAccount[] = "SELECT id FROM account WHERE id = ? FOR UPDATE";
+constexpr char kAliasAllowances[] =
+    "SELECT a.aliases, a.max_aliases, d.aliases, d.max_aliases, d.forward_outside FROM account a JOIN domain d ON d.account_id = a.id"
+    " WHERE d.id = ? AND a.id = ?";
+
+template <std::size_t rows>
+constexpr auto alias_groups()
+{
+    if constexpr (rows == 1) return db::Text{"(?, ?, ?, ?, 0, ?, ?, ?, UNIX_TIMESTAMP())"};
+    else return alias_groups<rows / 2>() + ", " + alias_groups<rows - rows / 2>();
+}
+template <std::size_t rows>
+constexpr auto kAliasRows =
+    db::Text{
+        "INSERT INTO alias (account_id, public_id, domain_id, local_part, priority, description, expression, actions, created_at) VALUES "}
+    + alias_groups<rows>();
+constexpr Statements kInsertAliases{
+    {{100, kAliasRows<100>}, {25, kAliasRows<25>}, {5, kAliasRows<5>}, {1, kAliasRows<1>}}};
+
+template <std::size_t rows>
+constexpr auto kIdRows =
+    db::Text{"SELECT public_id, id FROM alias FORCE INDEX (alias_public_id) WHERE public_id IN ("}
+    + db::places<rows>() + ")";
+constexpr Statements kFindIds{
+    {{100, kIdRows<100>}, {25, kIdRows<25>}, {5, kIdRows<5>}, {1, kIdRows<1>}}};
+
+template <std::size_t rows>
+constexpr auto target_groups()
+{
+    if constexpr (rows == 1) return db::Text{"(?, ?, ?, ?, ?)"};
+    else return target_groups<rows / 2>() + ", " + target_groups<rows - rows / 2>();
+}
+template <std::size_t rows>
+constexpr auto kTargetRows =
+    db::Text{"INSERT INTO alias_target (alias_id, number, kind, storage_id, address) VALUES "}
+    + target_groups<rows>();
+constexpr Statements kInsertTargets{
+    {{100, kTargetRows<100>}, {25, kTargetRows<25>}, {5, kTargetRows<5>}, {1, kTargetRows<1>}}};
+
+template <std::size_t rows>
+constexpr auto kAuditRows =
+    db::Text{
+        "INSERT INTO audit_log (at, id, actor, client, action, domain, local_part)"
+        " SELECT ?, CAST(? AS SIGNED) + a.id, ?, '', 'alias-add', ?, a.local_part FROM alias a FORCE INDEX (alias_public_id) WHERE a.public_id IN ("}
+    + db::places<rows>() + ")";
+constexpr Statements kAuditAliases{
+    {{100, kAuditRows<100>}, {25, kAuditRows<25>}, {5, kAuditRows<5>}, {1, kAuditRows<1>}}};
+
+void insert_aliases(db::Connection& connection, const Domain& domain, std::int64_t account_id,
+                    const std::vector<NewAlias>& aliases, const std::vector<std::string>& ids)
+{
+    std::vector<db::Value> values;
+    in_statements(kInsertAliases, aliases.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t count) {
+        values.clear();
+        for (auto i = first; i < first + count; ++i) {
+            const auto& each = aliases[i];
+            for (const auto& value :
+                 std::initializer_list<db::Value>{account_id, ids[i], domain.id, each.local_part,
+                                                  each.description, each.expression, each.actions})
+                values.push_back(value);
+        }
+        connection.execute(statement, values);
+    });
+}
+
+// Returns the numbers that the database gave to new aliases, by their public ids.
+std::map<std::string, std::int64_t> numbers(db::Connection& connection,
+                                            const std::vector<std::string>& ids)
+{
+    std::map<std::string, std::int64_t> found;
+    in_statements(kFindIds, ids.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t count) {
+        const std::vector<db::Value> values(ids.begin() + static_cast<std::ptrdiff_t>(first),
+                                            ids.begin()
+                                                + static_cast<std::ptrdiff_t>(first + count));
+        auto rows = connection.query(statement, values);
+        while (rows.next()) {
+            auto [id, number] = rows.read<std::string, std::int64_t>();
+            found[id] = number;
+        }
+    });
+    return found;
+}
+
+void insert_targets(db::Connection& connection, const std::vector<NewAlias>& aliases,
+                    const std::vector<std::string>& ids)
+{
+    const auto number_of = numbers(connection, ids);
+    struct Target {
+        std::int64_t alias;
+        std::int64_t number;
+        std::string_view kind;
+        db::Value storage_id;
+        std::string_view address;
+    };
+    std::vector<Target> all;
+    for (std::size_t i = 0; i < aliases.size(); ++i) {
+        const auto alias = number_of.at(ids[i]);
+        if (!aliases[i].local_part.empty())
+            all.push_back({alias, 0, aliases[i].has_stop ? "stopped" : "own", db::Value{}, ""});
+        std::int64_t number = 0;
+        for (const auto& each : aliases[i].targets)
+            all.push_back({alias, ++number, each.storage_id.empty() ? "outside" : "mailbox",
+                           each.storage_id.empty() ? db::Value{} : db::Value{each.storage_id},
+                           each.address});
+    }
+    std::vector<db::Value> values;
+    in_statements(kInsertTargets, all.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t count) {
+        values.clear();
+        for (auto i = first; i < first + count; ++i) {
+            for (const auto& value : std::initializer_list<db::Value>{
+                     all[i].alias, all[i].number, all[i].kind, all[i].storage_id, all[i].address})
+                values.push_back(value);
+        }
+        connection.execute(statement, values);
+    });
+}
+
+}  // namespace
+
+void lock_aliases(db::Connection& connection, const std::set<std::int64_t>& domain_ids,
+                  std::int64_t account_id)
+{
+    for (const auto id : domain_ids) store::lock_domain(connection, id);
+    connection.query(kLockAccount, {account_id});
+}
+
+bool add_aliases(db::Connection& connection, const Domain& domain, std::int64_t account_id,
+                 const std::vector<NewAlias>& aliases, const audit::Id& audit)
+{
+    const auto count = static_cast<std::int64_t>(aliases.size());
+    const auto allowances =
+        connection.query(kAliasAllowances, {domain.id, account_id})
+            .first<std::int64_t, admin::Limit, std::int64_t, admin::Limit, bool>();
+    if (!allowances) return false;
+    const auto [of_account, max_of_account, of_domain, max_of_domain, forwards] = *allowances;
+    if ((max_of_account && of_account + count > *max_of_account)
+        || (max_of_domain && of_domain + count > *max_of_domain))
+        return false;
+    const bool has_outside = std::any_of(aliases.begin(), aliases.end(), [](const auto& alias) {
+        return std::any_of(alias.targets.begin(), alias.targets.end(),
+                           [](const auto& target) { return target.storage_id.empty(); });
+    });
+    if (has_outside && !forwards) return false;
+    constexpr std::size_t kBytesOfId = 12;
+    std::vector<std::string> ids;
+    for (std::int64_t i = 0; i < count; ++i) ids.push_back(api_key::random_hex(kBytesOfId));
+    insert_aliases(connection, domain, account_id, aliases, ids);
+    insert_targets(connection, aliases, ids);
+    in_statements(kAuditAliases, ids.size(),
+                  [&](db::Statement statement, std::size_t first, std::size_t of) {
+        std::vector<db::Value> values{audit.at, audit.id, audit::kOperator, domain.name};
+        for (auto i = first; i < first + of; ++i) values.emplace_back(ids[i]);
+        connection.execute(statement, values);
+    });
+    return true;
 }
 
 constexpr char kExported[] =

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -64,6 +66,15 @@ std::vector<Existing> existing(db::Connection& connection, std::int64_t domain_i
 // Returns whether a domain has a mailbox or an alias of this name.
 bool has_name(db::Connection& connection, std::int64_t domain_id, const std::string& local_part);
 
+// What has a name of a domain.
+struct Holders {
+    std::string storage_id = {};  // of the mailbox; empty: there is none
+    bool has_alias = false;
+};
+// Returns them for each of at most kAtOnce names.
+std::map<std::string, Holders> holders(db::Connection& connection, std::int64_t domain_id,
+                                       const std::vector<std::string>& local_parts);
+
 // Returns the catch-all for all domains of an account. Empty if it has none.
 std::optional<alias::Alias> catch_all_of_account(db::Connection& connection,
                                                  std::int64_t account_id);
@@ -83,6 +94,32 @@ struct NewMailbox {
 // rolls back after the last three. Throws db::DuplicateKey if one of the names is not new.
 store::Created add(db::Connection& connection, std::int64_t domain_id, const std::string& domain,
                    std::vector<NewMailbox> mailboxes, const audit::Id& audit, std::size_t& number);
+
+// An alias that cannot be part of a chain: its targets are mailboxes without an alias of their own
+// address, or addresses outside, and no mailbox has its address. So it needs none of the checks of
+// chains that alias::Changes makes.
+struct NewAlias {
+    std::string local_part;  // empty: a catch-all
+    std::string description;
+    std::string expression;  // as alias::Alias has it
+    std::string actions;     // one in each line
+    bool has_stop = false;
+    struct Target {
+        std::string storage_id;  // empty: an address outside
+        std::string address;
+    };
+    std::vector<Target> targets;
+};
+
+// Keeps all other changes of the account's aliases, and of mailboxes in these domains, waiting
+// until the end of the transaction, as alias::Changes does.
+void lock_aliases(db::Connection& connection, const std::set<std::int64_t>& domain_ids,
+                  std::int64_t account_id);
+// Adds aliases to a domain, after lock_aliases(). The addresses have no alias. Returns false, and
+// adds none, if an allowance or the permission to send outside is missing. The rows in audit_log
+// count up from `audit` by the numbers of the aliases, so it must be new for each call.
+bool add_aliases(db::Connection& connection, const Domain& domain, std::int64_t account_id,
+                 const std::vector<NewAlias>& aliases, const audit::Id& audit);
 
 // A mailbox as it is exported.
 struct Exported {

@@ -164,16 +164,40 @@ void Checker::take_alias_allowance(Place* place)
 
 // --- mailboxes ------------------------------------------------------------------------
 
-Mailbox Checker::parsed(const Read& read)
+Parsed Checker::parse(const Read& read) const
+{
+    if (read.problem) return {.problem = *read.problem};
+    if (read.row.kind != Kind::mailbox) return {};
+    try {
+        return {.wanted = import_values::mailbox_of(read.row, hashes_, config_)};
+    } catch (const Bad& bad) {
+        return {.problem = {read.row.line, bad.column, bad.what()}};
+    }
+}
+
+bool Checker::was_new(std::int64_t line) const
+{
+    const auto at = static_cast<std::size_t>(line);
+    return at < new_lines_.size() && new_lines_[at];
+}
+
+void Checker::note_new(std::int64_t line)
+{
+    const auto at = static_cast<std::size_t>(line);
+    if (at >= new_lines_.size()) new_lines_.resize(std::max(at + 1, new_lines_.size() * 2));
+    new_lines_[at] = true;
+}
+
+Mailbox Checker::placed(const Read& read, Parsed parsed)
 {
     Mailbox mailbox;
     mailbox.line = read.row.line;
-    if (read.problem) {
-        mailbox.problem = *read.problem;
+    if (!parsed.wanted) {
+        mailbox.problem = std::move(parsed.problem);
         return mailbox;
     }
     try {
-        auto wanted = import_values::mailbox_of(read.row, hashes_, config_);
+        auto& wanted = *parsed.wanted;
         auto& place = place_of(wanted.address.domain());
         if (!place.obstacle.empty()) throw Bad("address", place.obstacle);
         if (place.found && place.found->name != place.name)
@@ -194,33 +218,36 @@ Mailbox Checker::parsed(const Read& read)
 }
 
 // Notes the aliases and alias domains that a row may add, because rows before it may need them.
-void Checker::announce(const Row& row)
+void Checker::announce(const Row& row, const Parsed& parsed)
 {
-    if (row.kind == Kind::mailbox && row.aliases.empty()) return;
+    if (parsed.wanted) {
+        for (const auto& each : parsed.wanted->aliases) announced_.note(each.ascii(), row.line);
+    }
+    if (row.kind == Kind::mailbox) return;
     try {
         if (row.kind == Kind::alias_domain) {
             const auto named = import_values::alias_domain_of(row);
             alias_domains_.emplace(named.name.name(), named.domain.name());
-        } else if (row.kind == Kind::alias) {
+        } else {
             const auto pattern = import_values::alias_of(row).pattern;
             if (pattern.domain)
                 announced_.note(pattern.local_part + "@" + pattern.domain->name(), row.line);
-        } else {
-            for (const auto& each : import_values::mailbox_of(row, hashes_, config_).aliases)
-                announced_.note(each.ascii(), row.line);
         }
     } catch (const Bad&) {
         // The function for such a row says what is wrong.
     }
 }
 
-std::vector<Mailbox> Checker::mailboxes(const std::vector<Read>& rows)
+std::vector<Mailbox> Checker::mailboxes(const std::vector<Read>& rows, std::vector<Parsed> parsed)
 {
     std::vector<Mailbox> all;
     all.reserve(rows.size());
-    for (const auto& read : rows) {
-        if (!read.problem) announce(read.row);
-        if (read.problem || read.row.kind == Kind::mailbox) all.push_back(parsed(read));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto& read = rows[i];
+        auto of_row = parsed.empty() ? parse(read) : std::move(parsed[i]);
+        if (!read.problem) announce(read.row, of_row);
+        if (read.problem || read.row.kind == Kind::mailbox)
+            all.push_back(placed(read, std::move(of_row)));
     }
     find_existing(all);
     compare(all);
@@ -232,6 +259,7 @@ std::vector<Mailbox> Checker::mailboxes(const std::vector<Read>& rows)
                 throw Bad("", "there is neither a password nor a hash; with --passwords FILE the "
                               "mailbox gets a new password, which FILE tells");
             take_allowance(*mailbox.place);
+            note_new(mailbox.line);
         } catch (const Bad& bad) {
             mailbox.verdict = Verdict::bad;
             mailbox.problem = {mailbox.line, bad.column, bad.what()};
@@ -244,7 +272,9 @@ void Checker::find_existing(std::vector<Mailbox>& all)
 {
     std::map<Place*, std::vector<Mailbox*>> by_domain;
     for (auto& mailbox : all) {
-        if (mailbox.place != nullptr && mailbox.place->found && mailbox.place->found->mailboxes > 0)
+        const bool is_asked = next_look_ == NextLook::asks_again || !was_new(mailbox.line);
+        if (is_asked && mailbox.place != nullptr && mailbox.place->found
+            && mailbox.place->found->mailboxes > 0)
             by_domain[mailbox.place].push_back(&mailbox);
     }
     for (const auto& [place, mailboxes] : by_domain) {
@@ -301,6 +331,133 @@ void Checker::compare(std::vector<Mailbox>& all)
 
 // --- aliases --------------------------------------------------------------------------
 
+// Returns the name of the domain that rows make this name stand for.
+std::string Checker::own_name(const std::string& domain) const
+{
+    const auto other = alias_domains_.find(domain);
+    return other == alias_domains_.end() ? domain : other->second;
+}
+
+void Checker::look_up(const std::vector<Read>& rows, const First& first)
+{
+    holders_.clear();
+    std::map<std::int64_t, std::set<std::string>> names;
+    std::set<std::int64_t> of_aliases;
+    const auto add = [&](const std::string& domain, const std::string& local_part) -> std::int64_t {
+        const auto& place = place_of(own_name(domain));
+        if (!place.found || !place.obstacle.empty()) return 0;
+        names[place.found->id].insert(local_part);
+        return place.found->id;
+    };
+    const auto add_alias = [&](const std::string& domain, const std::string& local_part) {
+        if (const auto id = add(domain, local_part); id != 0) of_aliases.insert(id);
+    };
+    for (const auto& read : rows) {
+        if (read.problem) continue;
+        try {
+            if (read.row.kind == Kind::alias) {
+                const auto alias = import_values::alias_of(read.row);
+                if (alias.pattern.domain)
+                    add_alias(alias.pattern.domain->name(), alias.pattern.local_part);
+                for (const auto& each : alias.targets) add(each.domain.name(), each.local_part);
+            } else if (read.row.kind == Kind::mailbox && !read.row.aliases.empty()) {
+                const auto mailbox = import_values::mailbox_of(read.row, hashes_, config_);
+                add(mailbox.address.domain(), mailbox.address.local_part());
+                for (const auto& each : mailbox.aliases)
+                    add_alias(each.domain(), each.local_part());
+            }
+        } catch (const Bad&) {
+            // The function for such a row says what is wrong.
+        }
+    }
+    if (first) first(of_aliases);
+    for (const auto& [id, of_domain] : names) {
+        const std::vector<std::string> all(of_domain.begin(), of_domain.end());
+        for (std::size_t begin = 0; begin < all.size(); begin += bulk::kAtOnce) {
+            const auto end = std::min(all.size(), begin + bulk::kAtOnce);
+            holders_[id].merge(bulk::holders(connection_, id,
+                                             {all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                              all.begin() + static_cast<std::ptrdiff_t>(end)}));
+        }
+    }
+}
+
+const bulk::Holders* Checker::holders_of(const Place& place, const std::string& local_part) const
+{
+    if (!place.found) return nullptr;
+    const auto of_domain = holders_.find(place.found->id);
+    if (of_domain == holders_.end()) return nullptr;
+    const auto found = of_domain->second.find(local_part);
+    return found == of_domain->second.end() ? nullptr : &found->second;
+}
+
+std::optional<bulk::NewAlias::Target> Checker::unchained(const alias::Target& target,
+                                                         const bulk::Domain& of_alias)
+{
+    const auto name = target.domain.name();
+    if (alias_domains_.contains(name)) return std::nullopt;
+    const auto& place = place_of(name);
+    if (place.found && place.obstacle.empty()) {
+        const auto* const known = holders_of(place, target.local_part);
+        if (known == nullptr || known->storage_id.empty() || known->has_alias) return std::nullopt;
+        return bulk::NewAlias::Target{known->storage_id,
+                                      target.local_part + "@" + place.found->name};
+    }
+    // The import may have added the domain since it was looked for.
+    const auto found = bulk::find_domain(connection_, name);
+    const bool is_outside = !found || found->account != account_name_;
+    if (!is_outside || !of_alias.forwards_outside
+        || !mailbox::obstacle_to_hosting(target.domain).empty())
+        return std::nullopt;
+    return bulk::NewAlias::Target{"", target.local_part + "@" + name};
+}
+
+std::optional<bulk::NewAlias> Checker::unchained(const Alias& alias)
+{
+    if (alias.verdict != Verdict::is_new || alias.place == nullptr || !alias.place->found)
+        return std::nullopt;
+    const auto& wanted = *alias.wanted;
+    if (alias_domains_.contains(wanted.pattern.domain->name())) return std::nullopt;
+    const auto& name = wanted.pattern.local_part;
+    const auto* const known = holders_of(*alias.place, name);
+    if (known == nullptr || known->has_alias || !known->storage_id.empty()) return std::nullopt;
+    const auto actions = wanted.actions();
+    bulk::NewAlias made{.local_part = name,
+                        .description = wanted.description,
+                        .expression = alias::expression_of(wanted.pattern),
+                        .actions = strings::joined(actions, "\n"),
+                        .has_stop = wanted.has_stop,
+                        .targets = {}};
+    for (const auto& each : wanted.targets) {
+        auto target = unchained(each, *alias.place->found);
+        if (!target) return std::nullopt;
+        made.targets.push_back(*std::move(target));
+    }
+    try {
+        alias::pattern_of(made.expression);
+        alias::actions_of(actions);
+    } catch (const mailbox::Invalid&) {
+        return std::nullopt;  // alias::Changes says what is wrong
+    }
+    return made;
+}
+
+void Checker::note_alias(const Alias& alias)
+{
+    if (alias.place == nullptr || !alias.place->found) return;
+    holders_[alias.place->found->id][alias.wanted->pattern.local_part].has_alias = true;
+}
+
+std::optional<alias::Alias> Checker::existing_alias(const Alias& alias)
+{
+    if (alias.place == nullptr) return bulk::catch_all_of_account(connection_, account_.id);
+    const auto& name = alias.wanted->pattern.local_part;
+    if (!alias.place->found) return std::nullopt;
+    if (const auto* const known = holders_of(*alias.place, name); known && !known->has_alias)
+        return std::nullopt;
+    return alias::find(connection_, alias.place->found->name, name);
+}
+
 std::vector<Alias> Checker::aliases(const Row& row)
 {
     std::vector<Alias> all;
@@ -325,9 +482,7 @@ Alias Checker::checked(import_values::Alias wanted, std::int64_t line, std::stri
     try {
         std::string address = wanted.text();
         if (wanted.pattern.domain) {
-            auto name = wanted.pattern.domain->name();
-            if (const auto other = alias_domains_.find(name); other != alias_domains_.end())
-                name = other->second;
+            const auto name = own_name(wanted.pattern.domain->name());
             alias.place = &place_of(name);
             if (!alias.place->obstacle.empty()) throw Bad(column, alias.place->obstacle);
             const auto& own = alias.place->found ? alias.place->found->name : name;
@@ -338,11 +493,7 @@ Alias Checker::checked(import_values::Alias wanted, std::int64_t line, std::stri
             throw Bad(column, "line " + std::to_string(first) + " has the alias " + address
                                   + " already; one row has all targets of an alias");
         alias.wanted = std::move(wanted);
-        if (alias.place == nullptr)
-            alias.existing = bulk::catch_all_of_account(connection_, account_.id);
-        else if (alias.place->found)
-            alias.existing = alias::find(connection_, alias.place->found->name,
-                                         alias.wanted->pattern.local_part);
+        alias.existing = existing_alias(alias);
         check_targets(*alias.wanted, alias.place, column == "address" ? "targets" : column);
         alias.verdict = Verdict::is_new;
         if (alias.existing) compare(alias);
@@ -372,21 +523,24 @@ void Checker::check_outside(const alias::Target& target, const Place* of_alias,
         throw Bad(column, shown + " cannot be on another server: " + std::string{why});
 }
 
+bool Checker::has_name(const Place& place, const std::string& local_part)
+{
+    if (const auto* const known = holders_of(place, local_part))
+        return known->has_alias || !known->storage_id.empty();
+    return bulk::has_name(connection_, place.found->id, local_part);
+}
+
 void Checker::check_targets(const import_values::Alias& wanted, const Place* of_alias,
                             std::string_view column)
 {
     for (const auto& target : wanted.targets) {
-        auto name = target.domain.name();
-        if (const auto other = alias_domains_.find(name); other != alias_domains_.end())
-            name = other->second;
+        const auto name = own_name(target.domain.name());
         const auto& place = place_of(name);
         const auto& own = place.found ? place.found->name : name;
         const auto address = target.local_part + "@" + own;
         const bool is_ours = place.obstacle.empty();
         if (is_ours && (seen_.has(mailbox_key(address)) || seen_.has(alias_key(address)))) continue;
-        if (is_ours && place.found
-            && bulk::has_name(connection_, place.found->id, target.local_part))
-            continue;
+        if (is_ours && place.found && has_name(place, target.local_part)) continue;
         // An alias of a later row is not noted yet. The writing pass comes back to this row.
         if (is_ours && announced_.has(address)) continue;
         if (!is_ours || (!place.found && place.new_mailboxes + place.new_aliases == 0)) {
@@ -401,15 +555,14 @@ void Checker::check_targets(const import_values::Alias& wanted, const Place* of_
 
 void Checker::compare(Alias& alias)
 {
-    const auto own_name = [&](const std::string& domain) {
-        if (const auto other = alias_domains_.find(domain); other != alias_domains_.end())
-            return other->second;
-        const auto& place = place_of(domain);
-        return place.found ? place.found->name : domain;
+    const auto stored_name = [&](const std::string& domain) {
+        const auto name = own_name(domain);
+        const auto& place = place_of(name);
+        return place.found ? place.found->name : name;
     };
     std::set<std::string> wanted, is;
     for (const auto& each : alias.wanted->targets)
-        wanted.insert(each.local_part + "@" + own_name(each.domain.name()));
+        wanted.insert(each.local_part + "@" + stored_name(each.domain.name()));
     bool is_whole = true;
     for (const auto& each : alias::targets(connection_, alias.existing->number)) {
         is.insert(each.address);

@@ -7,8 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +56,12 @@ struct Place {
     std::int64_t new_aliases = 0;
 };
 
+// What can be said of a row of a mailbox without the database.
+struct Parsed {
+    import_row::Problem problem = {};                   // of a bad row
+    std::optional<import_values::Mailbox> wanted = {};  // of any other
+};
+
 struct Mailbox {
     Verdict verdict = Verdict::bad;
     std::int64_t line = 0;
@@ -88,8 +96,22 @@ public:
             const Config& config);
 
     // Checks mailboxes, at most bulk::kAtOnce rows. Rows of other kinds get no answer, but alias
-    // domains are noted, so call it for all rows before the functions below.
-    std::vector<Mailbox> mailboxes(const std::vector<import_row::Read>& rows);
+    // domains are noted, so call it for all rows before the functions below. `parsed`: of each row,
+    // by parse(); empty: it is called here.
+    std::vector<Mailbox> mailboxes(const std::vector<import_row::Read>& rows,
+                                   std::vector<Parsed> parsed = {});
+    // Any thread may call it, also while another one calls the other functions.
+    Parsed parse(const import_row::Read& read) const;
+    // Reads from the database what the functions below need for these rows, by a few statements
+    // instead of a few for each alias. It holds until the next call. `first` runs before, with the
+    // domains whose aliases the rows may add or change.
+    using First = std::function<void(const std::set<std::int64_t>& domain_ids)>;
+    void look_up(const std::vector<import_row::Read>& rows, const First& first = {});
+    // Returns what bulk::add_aliases() adds for an alias that is new. Empty if the alias may be
+    // part of a chain, or if look_up() did not find out whether it may.
+    std::optional<bulk::NewAlias> unchained(const Alias& alias);
+    // Notes that an address has an alias since the last look_up().
+    void note_alias(const Alias& alias);
     // Checks the aliases that a row stands for: itself, or those in the column of a mailbox.
     std::vector<Alias> aliases(const import_row::Row& row);
     AliasDomain alias_domain(const import_row::Row& row);
@@ -97,6 +119,10 @@ public:
     // Whether plain passwords are compared with stored hashes. Each comparison costs a hash.
     enum class Compares { everything, no_passwords };
     void set_compares(Compares compares) { compares_ = compares; }
+    // Whether mailboxes that were new at the first look are looked up again at the next one. If
+    // not, only the unique key of the table tells whether another program has added one meanwhile.
+    enum class NextLook { asks_again, trusts };
+    void set_next_look(NextLook next_look) { next_look_ = next_look; }
 
     // Forgets what was read of accounts and domains, and the allowances that rows so far use.
     void refresh();
@@ -106,12 +132,20 @@ public:
 
 private:
     Place& place_of(const std::string& domain);
-    void announce(const import_row::Row& row);
+    void announce(const import_row::Row& row, const Parsed& parsed);
     void take_allowance(Place& place);
     void take_alias_allowance(Place* place);
     void compare(std::vector<Mailbox>& all);
     void find_existing(std::vector<Mailbox>& all);
-    Mailbox parsed(const import_row::Read& read);
+    std::string own_name(const std::string& domain) const;
+    const bulk::Holders* holders_of(const Place& place, const std::string& local_part) const;
+    std::optional<bulk::NewAlias::Target> unchained(const alias::Target& target,
+                                                    const bulk::Domain& of_alias);
+    bool has_name(const Place& place, const std::string& local_part);
+    std::optional<alias::Alias> existing_alias(const Alias& alias);
+    Mailbox placed(const import_row::Read& read, Parsed parsed);
+    bool was_new(std::int64_t line) const;
+    void note_new(std::int64_t line);
     Alias checked(import_values::Alias wanted, std::int64_t line, std::string_view column);
     void check_targets(const import_values::Alias& wanted, const Place* of_alias,
                        std::string_view column);
@@ -130,7 +164,10 @@ private:
     std::map<std::string, std::string> alias_domains_;  // that rows add, and what they stand for
     Seen seen_;
     Seen announced_;  // addresses of aliases that rows may add
+    std::map<std::int64_t, std::map<std::string, bulk::Holders>> holders_;  // by domain
     Compares compares_ = Compares::everything;
+    NextLook next_look_ = NextLook::asks_again;
+    std::vector<bool> new_lines_;  // whose mailboxes were new
 };
 
 }  // namespace import_check

@@ -13,6 +13,7 @@
 #include "mail/password_scheme.h"
 #include "mailboxctl/export.h"
 #include "mailboxctl/import_adoption.h"
+#include "mailboxctl/import_ahead.h"
 #include "mailboxctl/import_check.h"
 #include "mailboxctl/import_csv.h"
 #include "mailboxctl/import_file.h"
@@ -32,6 +33,7 @@ namespace po = boost::program_options;
 using admin::Refused;
 using command::Call;
 using command::WrongUsage;
+using import_ahead::Batch;
 using import_check::Verdict;
 using import_row::Kind;
 using import_row::Read;
@@ -123,45 +125,41 @@ public:
 private:
     // Calls `work` with the rows of the source, so many at a time.
     template <typename Work>
-    void in_chunks(std::string_view what, std::size_t size, Work work)
+    void in_chunks(std::string_view what, std::size_t size, Work work,
+                   import_ahead::Reader::Parse parse = {})
     {
         import_report::Progress progress{what};
         std::int64_t count = 0;
-        source_.rewind();
-        std::vector<Read> rows(size);
-        for (bool is_end = false; !is_end;) {
-            rows.resize(size);
-            std::size_t filled = 0, plain = 0;
-            while (filled < size && plain < kPlainAtOnce) {
-                if (!source_.next(rows[filled])) {
-                    is_end = true;
-                    break;
-                }
-                if (!rows[filled].row.password.empty()) ++plain;
-                ++filled;
-            }
-            rows.resize(filled);
-            count += static_cast<std::int64_t>(filled);
-            if (filled > 0) work(rows);
-            progress.at(count, source_.progress());
+        import_ahead::Reader reader{source_, size, kPlainAtOnce, std::move(parse)};
+        for (import_ahead::Batch batch; reader.next(batch);) {
+            count += static_cast<std::int64_t>(batch.rows.size());
+            work(batch);
+            progress.at(count, batch.progress);
         }
+    }
+
+    import_ahead::Reader::Parse parse()
+    {
+        return [this](const Read& read) { return checker_.parse(read); };
     }
 
     void check()
     {
-        in_chunks("Checking", bulk::kAtOnce, [&](const std::vector<Read>& rows) {
-            const auto checked = checker_.mailboxes(rows);
+        const auto check_mailboxes = [&](Batch& batch) {
+            const auto checked = checker_.mailboxes(batch.rows, std::move(batch.parsed));
             auto mailbox = checked.begin();
-            for (const auto& read : rows) {
+            for (const auto& read : batch.rows) {
                 has_aliases_ =
                     has_aliases_ || read.row.kind != Kind::mailbox || !read.row.aliases.empty();
                 if (mailbox == checked.end() || mailbox->line != read.row.line) continue;
                 note(read, *mailbox++);
             }
-        });
+        };
+        in_chunks("Checking", bulk::kAtOnce, check_mailboxes, parse());
         if (!has_aliases_) return;
-        in_chunks("Checking aliases", bulk::kAtOnce, [&](const std::vector<Read>& rows) {
-            for (const auto& read : rows) check_aliases(read);
+        in_chunks("Checking aliases", bulk::kAtOnce, [&](const Batch& batch) {
+            checker_.look_up(batch.rows);
+            for (const auto& read : batch.rows) check_aliases(read);
         });
     }
 
@@ -274,21 +272,23 @@ private:
 
     void write(const import_write::Options& options)
     {
-        constexpr std::size_t kAliasesAtOnce = 100;
+        constexpr std::size_t kAliasesAtOnce = 200;
         // With --update the differences are needed once more.
         if (!options.updates) checker_.set_compares(import_check::Checker::Compares::no_passwords);
         checker_.refresh();
         import_write::Writer writer{connection_, checker_, report_, options};
-        in_chunks("Importing", bulk::kAtOnce,
-                  [&](const std::vector<Read>& rows) { writer.mailboxes(rows); });
+        const auto write_mailboxes = [&](Batch& batch) {
+            writer.mailboxes(batch.rows, std::move(batch.parsed));
+        };
+        in_chunks("Importing", bulk::kAtOnce, write_mailboxes, parse());
         if (!has_aliases_) return;
-        checker_.refresh();
         for (int round = 1;; ++round) {
             const auto kind = round > alias::kLongestChain ? import_write::Writer::Round::last
                                                            : import_write::Writer::Round::may_wait;
             std::int64_t waiting = 0;
-            in_chunks("Importing aliases", kAliasesAtOnce, [&](const std::vector<Read>& rows) {
-                waiting += writer.aliases(rows, kind).waiting;
+            checker_.refresh();
+            in_chunks("Importing aliases", kAliasesAtOnce, [&](const Batch& batch) {
+                waiting += writer.aliases(batch.rows, kind).waiting;
             });
             if (waiting == 0) return;
         }

@@ -41,6 +41,7 @@ public:
     void rewind() override;
     bool next(import_row::Read& read) override;
     double progress() const override { return file_.progress(); }
+    bool may_be_read_ahead() const override { return true; }
     std::vector<std::string> not_imported() const override { return unknown_; }
     std::string bad_heading() const override;
     std::string bad_record(const import_row::Read& read,

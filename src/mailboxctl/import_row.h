@@ -69,6 +69,8 @@ public:
     virtual bool next(Read& read) = 0;
     // How much of the source has been read, between 0 and 1, for the remaining time.
     virtual double progress() const = 0;
+    // Whether a thread may call next() while another one calls the functions below.
+    virtual bool may_be_read_ahead() const { return false; }
 
     // Returns the names of columns that were seen so far and are not imported.
     virtual std::vector<std::string> not_imported() const { return {}; }

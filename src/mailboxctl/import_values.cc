@@ -208,6 +208,14 @@ std::string Alias::text() const
     return pattern.local_part + "@" + (pattern.domain ? pattern.domain->text() : "*");
 }
 
+std::vector<std::string> Alias::actions() const
+{
+    std::vector<std::string> all;
+    for (const auto& target : targets) all.push_back(alias::action_of(target));
+    if (has_stop) all.emplace_back("stop()");
+    return all;
+}
+
 Alias alias_of(const Row& row)
 {
     refuse_values(row, "an alias",

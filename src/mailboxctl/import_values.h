@@ -56,6 +56,8 @@ struct Alias {
     std::string description = {};
     // The pattern as an address: name@domain, @domain or @*.
     std::string text() const;
+    // The actions of the route, as the API would be given them.
+    std::vector<std::string> actions() const;
 };
 
 struct AliasDomain {

@@ -53,11 +53,13 @@ void Writer::in_transaction(const std::function<void()>& work)
 
 // --- mailboxes ------------------------------------------------------------------------
 
-void Writer::mailboxes(const std::vector<Read>& rows)
+// Most rows were new when they were checked, and still are.
+void Writer::mailboxes(const std::vector<Read>& rows, std::vector<import_check::Parsed> parsed)
 {
     Chunk chunk;
+    checker_.set_next_look(Checker::NextLook::trusts);
     for (int attempt = 1;; ++attempt) {
-        chunk.mailboxes = checker_.mailboxes(rows);
+        chunk.mailboxes = checker_.mailboxes(rows, std::exchange(parsed, {}));
         // What was bad before stays bad, and is reported.
         std::erase_if(chunk.mailboxes,
                       [&](const Mailbox& each) { return report_.is_bad(each.line); });
@@ -70,11 +72,24 @@ void Writer::mailboxes(const std::vector<Read>& rows)
         } catch (const db::DuplicateKey&) {
             if (attempt == kAttempts) throw;
         }
-        checker_.refresh();
+        look_again(chunk);
     }
     report_bad(rows, chunk);
     if (!options_.adopt) return;
     for (const auto& each : chunk.adoptable) options_.adopt(each);
+}
+
+// Another program was faster. The passwords that were made are not written: those of mailboxes that
+// this program has added would be wrong.
+void Writer::look_again(Chunk& chunk)
+{
+    checker_.set_next_look(Checker::NextLook::asks_again);
+    checker_.refresh();
+    if (options_.passwords == nullptr) return;
+    options_.passwords->forget();
+    for (const auto& each : chunk.mailboxes) {
+        if (each.wanted && each.wanted->password.empty()) chunk.hashes.erase(each.line);
+    }
 }
 
 void Writer::report_bad(const std::vector<Read>& rows, const Chunk& chunk)
@@ -204,19 +219,101 @@ void Writer::update(Chunk& chunk)
 
 // --- aliases --------------------------------------------------------------------------
 
+// New aliases that cannot be part of a chain wait here until they are written together: many
+// statements less than one after the other.
+struct Writer::Groups {
+    struct Group {
+        const bulk::Domain* domain = nullptr;
+        std::vector<bulk::NewAlias> aliases;
+        std::vector<std::pair<const Read*, import_check::Alias>> checked;
+    };
+    std::map<std::int64_t, Group> by_domain;
+};
+
+bool Writer::is_done(const Read& read) const
+{
+    const auto line = static_cast<std::size_t>(read.row.line);
+    return read.problem || report_.is_bad(read.row.line)
+           || (read.row.kind == Kind::mailbox && read.row.aliases.empty())
+           || (line < done_lines_.size() && done_lines_[line]);
+}
+
 Writer::Aliases Writer::aliases(const std::vector<Read>& rows, Round round)
 {
     Aliases done;
+    if (std::all_of(rows.begin(), rows.end(), [&](const Read& each) { return is_done(each); }))
+        return done;
     in_transaction([&] {
         done = {};
-        for (const auto& read : rows) {
-            if (read.problem || report_.is_bad(read.row.line)) continue;
-            if (read.row.kind == Kind::alias_domain) write_alias_domain(read, done);
-            for (const auto& alias : checker_.aliases(read.row))
-                write_alias(read, alias, round, done);
-        }
+        write_aliases(rows, round, done);
     });
+    note_done(rows, done);
     return done;
+}
+
+void Writer::note_done(const std::vector<Read>& rows, const Aliases& done)
+{
+    for (const auto& read : rows) {
+        const auto line = static_cast<std::size_t>(read.row.line);
+        if (read.problem || done.lines.contains(read.row.line)) continue;
+        if (line >= done_lines_.size())
+            done_lines_.resize(std::max(line + 1, done_lines_.size() * 2));
+        done_lines_[line] = true;
+    }
+}
+
+void Writer::write_aliases(const std::vector<Read>& rows, Round round, Aliases& done)
+{
+    checker_.look_up(rows, [&](const std::set<std::int64_t>& domain_ids) {
+        if (!domain_ids.empty()) bulk::lock_aliases(connection_, domain_ids, checker_.account().id);
+    });
+    Groups groups;
+    for (const auto& read : rows) {
+        if (is_done(read)) continue;
+        if (read.row.kind == Kind::alias_domain) write_alias_domain(read, done);
+        for (auto& alias : checker_.aliases(read.row)) {
+            if (auto made = checker_.unchained(alias)) {
+                auto& group = groups.by_domain[alias.place->found->id];
+                group.domain = &*alias.place->found;
+                group.aliases.push_back(*std::move(made));
+                group.checked.emplace_back(&read, std::move(alias));
+                continue;
+            }
+            // The order of the file is the order of the list.
+            if (alias.verdict != Verdict::same) write_groups(groups, round, done);
+            write_alias(read, alias, round, done);
+        }
+    }
+    write_groups(groups, round, done);
+}
+
+void Writer::write_groups(Groups& groups, Round round, Aliases& done)
+{
+    for (const auto& [id, group] : groups.by_domain) {
+        const bool is_written = write_group(*group.domain, group.aliases);
+        for (const auto& [read, alias] : group.checked) {
+            if (!is_written) write_alias(*read, alias, round, done);
+            else {
+                ++done.written;
+                checker_.note_alias(alias);
+            }
+        }
+    }
+    groups.by_domain.clear();
+}
+
+// Returns false if they have to be written one by one, which says which of them is refused.
+bool Writer::write_group(const bulk::Domain& domain, const std::vector<bulk::NewAlias>& aliases)
+{
+    db::Savepoint savepoint{connection_};
+    try {
+        if (!bulk::add_aliases(connection_, domain, checker_.account().id, aliases, audit::Id{}))
+            return false;
+        savepoint.keep();
+        return true;
+    } catch (const db::DuplicateKey&) {
+        return false;
+    }
 }
 
 void Writer::write_alias_domain(const Read& read, Aliases& done)
@@ -248,10 +345,7 @@ void Writer::write_alias(const Read& read, const import_check::Alias& alias, Rou
     if (alias.verdict != Verdict::is_new && !is_changed) return;
     alias::Settings settings;
     settings.expression = alias::expression_of(alias.wanted->pattern);
-    settings.actions.emplace();
-    for (const auto& target : alias.wanted->targets)
-        settings.actions->push_back(alias::action_of(target));
-    if (alias.wanted->has_stop) settings.actions->emplace_back("stop()");
+    settings.actions = alias.wanted->actions();
     if (!alias.wanted->description.empty()) settings.description = alias.wanted->description;
     const alias::Caller caller{.whose = {checker_.account().id, 0}, .is_operator = true};
     db::Savepoint savepoint{connection_};
@@ -264,9 +358,11 @@ void Writer::write_alias(const Read& read, const import_check::Alias& alias, Rou
         else changes.add(caller, settings);
         savepoint.keep();
         ++done.written;
+        checker_.note_alias(alias);
     } catch (const admin::Refused& refused) {
         if (refused.code == "bad_target" && round == Round::may_wait) {
             ++done.waiting;
+            done.lines.insert(read.row.line);
             return;
         }
         report_.bad(Kind::alias, read, {read.row.line, "targets", refused.sentence});

@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "db/bulk.h"
 #include "db/connection.h"
 #include "mail/address.h"
 #include "mailboxctl/import_check.h"
@@ -45,20 +47,23 @@ public:
     {
     }
 
-    // Writes the mailboxes among at most bulk::kAtOnce rows.
-    void mailboxes(const std::vector<import_row::Read>& rows);
+    // Writes the mailboxes among at most bulk::kAtOnce rows. `parsed`: of each row; may be empty.
+    void mailboxes(const std::vector<import_row::Read>& rows,
+                   std::vector<import_check::Parsed> parsed = {});
     // Writes the aliases and alias domains among the rows. Call it after all mailboxes are written.
     // Returns how many aliases were added or changed, and counts in `waiting` those whose targets
     // are aliases that are not there yet. `is_last`: such an alias is bad.
     struct Aliases {
         std::int64_t written = 0;
         std::int64_t waiting = 0;
+        std::set<std::int64_t> lines = {};  // of those that wait
     };
     enum class Round { may_wait, last };
     Aliases aliases(const std::vector<import_row::Read>& rows, Round round);
 
 private:
     struct Chunk;
+    void look_again(Chunk& chunk);
     void hash_passwords(Chunk& chunk);
     void write(Chunk& chunk);
     void add(Chunk& chunk);
@@ -66,14 +71,21 @@ private:
     void add_domain(const std::string& name);
     void in_transaction(const std::function<void()>& work);
     void write_alias_domain(const import_row::Read& read, Aliases& done);
+    struct Groups;
+    void write_aliases(const std::vector<import_row::Read>& rows, Round round, Aliases& done);
+    void write_groups(Groups& groups, Round round, Aliases& done);
+    bool write_group(const bulk::Domain& domain, const std::vector<bulk::NewAlias>& aliases);
     void write_alias(const import_row::Read& read, const import_check::Alias& alias, Round round,
                      Aliases& done);
+    bool is_done(const import_row::Read& read) const;
+    void note_done(const std::vector<import_row::Read>& rows, const Aliases& done);
     void report_bad(const std::vector<import_row::Read>& rows, const Chunk& chunk);
 
     db::Connection& connection_;
     import_check::Checker& checker_;
     import_report::Report& report_;
     Options options_;
+    std::vector<bool> done_lines_;  // whose aliases need no other round
 };
 
 }  // namespace import_write

@@ -30,6 +30,7 @@ public:
     void rewind() override { next_ = 0; }
     bool next(import_row::Read& read) override;
     double progress() const override;
+    bool may_be_read_ahead() const override { return true; }
     std::string place_of(const import_row::Read& read,
                          const import_row::Problem& problem) const override;
     // The bad rows become CSV of an import, so that they can be corrected and imported as a file.

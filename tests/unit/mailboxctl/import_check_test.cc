@@ -4,6 +4,8 @@
 #include "mailboxctl/import_check.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
@@ -331,6 +333,79 @@ BOOST_FIXTURE_TEST_CASE(an_alias_sends_outside_where_that_is_permitted, House)
     BOOST_TEST((local.verdict == Verdict::bad));
 }
 
+// Aliases are written in groups. A chain, a mailbox with an alias of its own and a mailbox's own
+// alias are written one by one; nobody sees the difference.
+BOOST_FIXTURE_TEST_CASE(aliases_in_groups_are_as_if_added_alone, House)
+{
+    const auto at = "@" + domain.name();
+    database.execute("UPDATE domain SET forward_outside = 1 WHERE id = ?", {domain_id});
+    std::vector rows{mailbox_row("alice"), mailbox_row("bob"), mailbox_row("carol")};
+    for (int i = 0; i < 40; ++i) rows.push_back(alias_row("a" + std::to_string(i), "alice" + at));
+    auto stopped = alias_row("stopped", "bob" + at + " al@elsewhere.example");
+    stopped.row.stop = "yes";
+    stopped.row.description = "a note";
+    const std::vector others{stopped, alias_row("", "carol" + at), alias_row("chain", "a7" + at),
+                             alias_row("bob", "carol" + at), alias_row("to_bob", "bob" + at)};
+    rows.insert(rows.end(), others.begin(), others.end());
+    write(rows);
+    BOOST_TEST(bad == 0);
+    const auto recipients = [&](const std::string& name) {
+        return alias::recipients(connection,
+                                 alias::find(connection, domain.name(), name).value().number);
+    };
+    BOOST_TEST(recipients("a39") == Strings{"alice" + at}, per_element());
+    BOOST_TEST(recipients("stopped") == (Strings{"al@elsewhere.example", "bob" + at, "carol" + at}),
+               per_element());
+    BOOST_TEST(recipients("chain") == Strings{"alice" + at}, per_element());
+    BOOST_TEST(recipients("to_bob") == (Strings{"bob" + at, "carol" + at}), per_element());
+    const auto made = alias::find(connection, domain.name(), "stopped").value();
+    BOOST_TEST(made.description == "a note");
+    BOOST_TEST(made.actions
+                   == (Strings{"forward(\"bob" + at + "\")", "forward(\"al@elsewhere.example\")",
+                               "stop()"}),
+               per_element());
+    BOOST_TEST(
+        database.column("SELECT local_part FROM alias WHERE domain_id = ? ORDER BY id DESC LIMIT 6",
+                        {domain_id})
+            == (Strings{"to_bob", "bob", "chain", "", "stopped", "a39"}),
+        per_element());
+    BOOST_TEST(database.column(
+                   "SELECT CONCAT(a.local_part, ' ', t.kind) FROM alias_target t JOIN alias a ON"
+                   " a.id = t.alias_id WHERE a.domain_id = ? AND t.number = 0 AND (a.local_part"
+                   " IN ('a0', 'stopped', 'bob')) ORDER BY a.id",
+                   {domain_id})
+                   == (Strings{"a0 own", "stopped stopped", "bob own"}),
+               per_element());
+    BOOST_TEST(database.number("SELECT aliases FROM domain WHERE id = ?", {domain_id}) == 45);
+    const auto log = changes();
+    BOOST_TEST(std::count_if(log.begin(), log.end(),
+                             [](const auto& each) { return each.starts_with("alias-add "); })
+               == 45);
+    write(rows);
+    BOOST_TEST(changes() == log, per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(the_allowance_of_aliases_counts_in_a_group, House)
+{
+    const auto at = "@" + domain.name();
+    const std::vector rows{mailbox_row("alice"), alias_row("one", "alice" + at),
+                           alias_row("two", "alice" + at), alias_row("three", "alice" + at)};
+    auto checks = checker();
+    checks.mailboxes(rows);
+    import_report::Report report{source, "", ""};
+    import_write::Writer writer{connection, checks, report, {}};
+    writer.mailboxes(rows);
+    // Too late for the check.
+    database.execute("UPDATE domain SET max_aliases = 2 WHERE id = ?", {domain_id});
+    writer.aliases(rows, import_write::Writer::Round::last);
+    BOOST_TEST(
+        database.column("SELECT local_part FROM alias WHERE domain_id = ? ORDER BY id", {domain_id})
+            == (Strings{"one", "two"}),
+        per_element());
+    BOOST_TEST(report.of(Verdict::bad) == 1);
+    BOOST_TEST(database.number("SELECT aliases FROM domain WHERE id = ?", {domain_id}) == 2);
+}
+
 // A loop is only seen when it is written; the others are written.
 BOOST_FIXTURE_TEST_CASE(a_loop_is_bad_and_the_others_are_written, House)
 {
@@ -374,14 +449,36 @@ BOOST_FIXTURE_TEST_CASE(another_program_is_faster, House)
 {
     auto checks = checker();
     const auto rows = std::vector{mailbox_row("alice"), mailbox_row("bob")};
-    checks.mailboxes(rows);  // the domain is empty now
-    store.create(grant(), {mailbox("bob")}, actor);
+    BOOST_TEST((checks.mailboxes(rows)[1].verdict == Verdict::is_new));
+    // Nobody looks for what was new once more, not even where there are mailboxes.
+    store.create(grant(), {mailbox("dave"), mailbox("bob")}, actor);
+    checks.refresh();
     import_report::Report report{source, "", ""};
     import_write::Writer writer{connection, checks, report, {}};
     writer.mailboxes(rows);
-    BOOST_TEST(names() == (Strings{"bob", "alice"}), per_element());
-    BOOST_TEST(counter() == 2);
+    BOOST_TEST(names() == (Strings{"dave", "bob", "alice"}), per_element());
+    BOOST_TEST(counter() == 3);
     BOOST_TEST(password("bob") == "{PLAIN}first");
+}
+
+// The file of new passwords has no password for a mailbox that another program has added.
+BOOST_FIXTURE_TEST_CASE(a_password_that_was_made_in_vain_is_not_told, House)
+{
+    auto checks = checker(true);
+    const auto rows = std::vector{mailbox_row("alice", ""), mailbox_row("bob", "")};
+    checks.mailboxes(rows);
+    store.create(grant(), {mailbox("bob")}, actor);
+    const support::Directory directory;
+    const auto path = directory.path("passwords");
+    import_passwords::File passwords{path};
+    import_report::Report report{source, "", ""};
+    import_write::Writer writer{connection, checks, report, {.passwords = &passwords}};
+    writer.mailboxes(rows);
+    std::ifstream file{path};
+    const std::string told{std::istreambuf_iterator<char>{file}, {}};
+    BOOST_TEST(has(told, "alice@"), told);
+    BOOST_TEST(!has(told, "bob@"), told);
+    BOOST_TEST(std::count(told.begin(), told.end(), '\n') == 1);
 }
 
 BOOST_AUTO_TEST_CASE(many_names_are_told_apart)

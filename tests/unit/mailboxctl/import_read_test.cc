@@ -11,6 +11,7 @@
 
 #include "db/accounts.h"
 #include "mail/password_hash.h"
+#include "mailboxctl/import_ahead.h"
 #include "mailboxctl/import_csv.h"
 #include "mailboxctl/import_file.h"
 #include "mailboxctl/import_json.h"
@@ -329,6 +330,74 @@ BOOST_AUTO_TEST_CASE(a_hash_that_dovecot_cannot_verify_may_be_replaced)
 BOOST_DATA_TEST_CASE(a_date_has_several_forms, data::make(kTimes), row)
 {
     BOOST_TEST(import_values::time_of(row.text).value_or(-1) == row.seconds);
+}
+
+// The rows come in order, whether or not a thread reads them.
+BOOST_FIXTURE_TEST_CASE(rows_are_read_in_batches, Input)
+{
+    std::string csv = "address,password\n", json;
+    for (int i = 0; i < 250; ++i) {
+        const auto name = "u" + std::to_string(i) + "@a.org";
+        csv += name + (i < 5 ? ",secret\n" : ",\n");
+        json += "{\"address\":\"" + name + "\"}\n";
+    }
+    const auto read = [](import_row::Source& source) {
+        import_ahead::Reader reader{source, 100, 3,
+                                    [](const Read& row) {
+            return import_check::Parsed{.problem = {.line = row.row.line}};
+                                    }};
+        Strings all;
+        std::int64_t next = 0;
+        for (import_ahead::Batch batch; reader.next(batch);) {
+            all.push_back(std::to_string(batch.rows.size()));
+            BOOST_TEST(batch.parsed.size() == batch.rows.size());
+            for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+                const auto& row = batch.rows[i].row;
+                BOOST_REQUIRE(row.address == "u" + std::to_string(next++) + "@a.org");
+                BOOST_REQUIRE(batch.parsed[i].problem.line == row.line);
+            }
+        }
+        return all;
+    };
+    import_file::File csv_file{folder.write("a.csv", csv)}, json_file{folder.write("a.json", json)};
+    import_csv::Source of_csv{csv_file};
+    import_json::Source of_json{json_file};
+    for (int pass = 0; pass < 2; ++pass) {
+        BOOST_TEST(read(of_csv) == (Strings{"3", "100", "100", "47"}),
+                   boost::test_tools::per_element());
+        BOOST_TEST(read(of_json) == (Strings{"100", "100", "50"}),
+                   boost::test_tools::per_element());
+    }
+    // A reader that is not read to its end.
+    import_ahead::Batch batch;
+    BOOST_TEST((import_ahead::Reader{of_csv, 10, 3}.next(batch)));
+    BOOST_TEST(batch.parsed.empty());
+}
+
+// What the source throws reaches the caller, after the rows before it.
+BOOST_AUTO_TEST_CASE(a_source_that_breaks_off)
+{
+    struct Broken : import_row::Source {
+        void rewind() override { rows = 0; }
+        bool next(Read& /*read*/) override
+        {
+            if (++rows > 15) throw admin::Refused("it is broken");
+            return true;
+        }
+        double progress() const override { return 0; }
+        bool may_be_read_ahead() const override { return true; }
+        std::string bad_heading() const override { return {}; }
+        std::string bad_record(const Read& /*read*/,
+                               const import_row::Problem& /*problem*/) const override
+        {
+            return {};
+        }
+        int rows = 0;
+    } source;
+    import_ahead::Reader reader{source, 10, 3};
+    import_ahead::Batch batch;
+    BOOST_TEST(reader.next(batch));
+    BOOST_CHECK_THROW(reader.next(batch), admin::Refused);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
