@@ -197,7 +197,7 @@ CREATE FUNCTION IF NOT EXISTS mail_recipients(address_name BLOB, address_domain 
     RETURNS MEDIUMTEXT CHARACTER SET ascii READS SQL DATA SQL SECURITY INVOKER
 BEGIN
     DECLARE target VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin DEFAULT mail_target(address_name, address_domain, 1)
-    ; DECLARE recipient VARCHAR(320) CHARACTER SET ascii
+    ; DECLARE recipient VARCHAR(400) CHARACTER SET ascii
     ; DECLARE recipients MEDIUMTEXT CHARACTER SET ascii
     ; DECLARE is_end TINYINT DEFAULT 0
     ; DECLARE each_recipient CURSOR FOR SELECT MIN(t.name) FROM alias_recipient t WHERE t.alias_id = target GROUP BY COALESCE(t.storage_id, t.outside)

@@ -122,8 +122,10 @@ std::string expression_of(const Pattern& pattern)
 
 std::optional<Target> target_of(std::string_view text)
 {
-    constexpr std::size_t kLongestName = 64;  // RFC 5321 4.5.3.1.1
-    constexpr std::string_view kExcluded = "\"\\(),:;<>[] ";
+    constexpr std::size_t kLongestName = 64;      // RFC 5321 4.5.3.1.1
+    constexpr std::size_t kLongestAddress = 254;  // likewise, 4.5.3.1.3
+    // ! and % are source routes, to Postfix: it would refuse each message.
+    constexpr std::string_view kExcluded = "\"\\(),:;<>[] !%";
     const auto at = text.rfind('@');
     if (at == std::string_view::npos || at == 0 || at > kLongestName) return std::nullopt;
     const auto name = text.substr(0, at);
@@ -132,8 +134,11 @@ std::optional<Target> target_of(std::string_view text)
     };
     if (std::any_of(name.begin(), name.end(), is_excluded)) return std::nullopt;
     if (name.starts_with('-')) return std::nullopt;  // a mail program could take it for an option
+    // Postfix writes such names in quotes, and no table has them like that.
+    if (name.starts_with('.') || name.ends_with('.') || name.find("..") != std::string_view::npos)
+        return std::nullopt;
     auto domain = Domain::parse(text.substr(at + 1));
-    if (!domain) return std::nullopt;
+    if (!domain || at + 1 + domain->name().size() > kLongestAddress) return std::nullopt;
     return Target{std::string{name}, *std::move(domain)};
 }
 

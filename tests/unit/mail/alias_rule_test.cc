@@ -79,6 +79,15 @@ const Expression kExpressions[] = {
     {{"too long"}, "match_recipient('" + std::string(500, 'a') + "@example.org')", "refused"},
 };
 
+// Returns an address of this many bytes.
+std::string long_address(std::size_t size)
+{
+    const auto label = std::string(60, 'd') + ".";
+    const auto begin = std::string(64, 'a') + "@" + label + label;
+    const std::string end = ".example";
+    return begin + std::string(size - begin.size() - end.size(), 'e') + end;
+}
+
 struct Action : support::Row {
     std::vector<std::string> actions;
     std::string means;
@@ -94,7 +103,8 @@ const Action kActions[] = {
      {"forward('a@example.org')", "forward('A@EXAMPLE.org')"},
      "a@example.org "},
     {{"stop first"}, {"stop()", "forward('a@example.org')"}, "a@example.org stop"},
-    {{"a name of another server"}, {"forward('a+b=c%d@example.net')"}, "a+b=c%d@example.net "},
+    {{"a name of another server"}, {"forward('a+b=c/d@example.net')"}, "a+b=c/d@example.net "},
+    {{"the longest address"}, {"forward('" + long_address(254) + "')"}, long_address(254) + " "},
     {{"none"}, {}, "refused"},
     {{"only stop"}, {"stop()"}, "refused"},
     {{"a URL"}, {"forward('https://example.org/hook')"}, "refused"},
@@ -105,6 +115,12 @@ const Action kActions[] = {
     {{"no @"}, {"forward('alice')"}, "refused"},
     {{"no name"}, {"forward('@example.org')"}, "refused"},
     {{"an option"}, {"forward('-x@example.org')"}, "refused"},
+    {{"a source route"}, {"forward('a%example.net@example.org')"}, "refused"},
+    {{"an older source route"}, {"forward('example.net!a@example.org')"}, "refused"},
+    {{"a dot at the beginning"}, {"forward('.a@example.org')"}, "refused"},
+    {{"a dot at the end"}, {"forward('a.@example.org')"}, "refused"},
+    {{"two dots"}, {"forward('a..b@example.org')"}, "refused"},
+    {{"a long address"}, {"forward('" + long_address(255) + "')"}, "refused"},
     {{"a quoted name"}, {R"(forward('"a b"@example.org'))"}, "refused"},
     {{"a line end"}, {"forward('a@example.org')\nstop()"}, "refused"},
     {{"two in one"}, {"forward('a@example.org') stop()"}, "refused"},
