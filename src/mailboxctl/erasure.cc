@@ -3,6 +3,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/strings.h"
 #include "db/accounts.h"
 #include "db/audit.h"
 #include "db/grants.h"
@@ -36,13 +37,17 @@ constexpr char kForgetSending[] =
 constexpr char kOfNames[] =
     "SELECT COUNT(*) FROM suspended_name WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"
     " AND (? = '' OR local_part = ?)";
+// A target outside is stored as its client wrote it: in upper case, with an extension, or with an
+// alias domain.
+constexpr db::Text kIsTarget{
+    "FIND_IN_SET(SUBSTRING_INDEX(t.address, '@', -1), ?)"
+    " AND ? IN ('', SUBSTRING_INDEX(SUBSTRING_INDEX(LOWER(t.address), '@', 1), '+', 1))"};
 // Aliases of the address or domain, and targets of other aliases that name it. A domain's aliases
 // are those of its removed domains, too.
 constexpr char kOfAliases[] =
     "SELECT COUNT(*) FROM alias WHERE domain_id IN (SELECT id FROM domain WHERE name = ? UNION SELECT id FROM deleted_domain WHERE name = ?)"
     " AND (? = '' OR local_part = ?)";
-constexpr char kOfTargets[] =
-    "SELECT COUNT(*) FROM alias_target WHERE (? <> '' AND address = CONCAT(?, '@', ?)) OR (? = '' AND SUBSTRING_INDEX(address, '@', -1) = ?)";
+constexpr auto kOfTargets = db::Text{"SELECT COUNT(*) FROM alias_target t WHERE "} + kIsTarget;
 constexpr char kOfRemoved[] =
     "SELECT COUNT(*), COALESCE(SUM((SELECT COUNT(*) FROM deleted_key k WHERE k.domain_id = d.id)), 0) FROM deleted_domain d WHERE d.name = ?";
 constexpr char kOfDomain[] =
@@ -106,10 +111,30 @@ std::string pattern(const Target& target)
     const auto domain = encoded_or_not_domain(target.domain);
     if (target.local_part.empty()) return domain;
     const auto local_part = encoded_or_not(target.local_part);
-    return local_part + "(" + encoded_or_not('+') + "[^@[:space:]]*)?" + encoded_or_not('@')
-           + domain + "|" + domain + encoded_or_not('.') + "?/+(" + encoded_or_not("mailboxes")
-           + "|" + encoded_or_not("credentials") + ")/+" + local_part;
+    // Postfix also writes a target of an alias as name=domain@17.forward.invalid, and the sender of
+    // mail that such an alias has sent on as SRS0=…=domain=name@….
+    return local_part + "(" + encoded_or_not('+') + "[^@[:space:]]*)?(=|" + encoded_or_not('@')
+           + ")" + domain + "|" + domain + "=" + local_part + "|" + domain + encoded_or_not('.')
+           + "?/+(" + encoded_or_not("mailboxes") + "|" + encoded_or_not("credentials") + ")/+"
+           + local_part;
 }
+
+namespace {
+
+constexpr char kAliasDomains[] =
+    "SELECT n.name FROM domain_name n JOIN domain d ON d.id = n.domain_id WHERE d.name = ? AND n.is_alias"
+    " UNION SELECT k.name FROM deleted_domain_name k JOIN deleted_domain d ON d.id = k.domain_id WHERE d.name = ?";
+
+// Returns the domain and its alias domains.
+std::vector<std::string> names_of(db::Connection& connection, const std::string& domain)
+{
+    std::vector<std::string> names{domain};
+    for (auto rows = connection.query(kAliasDomains, {domain, domain}); rows.next();)
+        names.push_back(rows.read<std::string>());
+    return names;
+}
+
+}  // namespace
 
 Erasure::Rows Erasure::rows()
 {
@@ -141,7 +166,8 @@ Erasure::Rows Erasure::rows()
     const auto aliases =
         connection.query(kOfAliases, {target_.domain, target_.domain, part, part}).only<Count>();
     const auto targets =
-        connection.query(kOfTargets, {part, part, target_.domain, part, target_.domain})
+        connection
+            .query(kOfTargets, {strings::joined(names_of(connection, target_.domain), ","), part})
             .only<Count>();
     Rows all{{"mailbox", mailboxes},
              {"mailbox_usage", sizes},
@@ -196,34 +222,30 @@ constexpr char kForgetAlias[] = "DELETE FROM alias WHERE local_part = ? AND doma
 // Other aliases lead to the target no more. In what their clients read again, its address is
 // replaced, as it stands between quotes, commas and blanks; \\Q and \\E quote a name in the regular
 // expression. It may have been written with an alias domain.
-constexpr char kForgetInActions[] =
-    "UPDATE alias a JOIN alias_target t ON t.alias_id = a.id SET a.actions = REGEXP_REPLACE(a.actions, ?, ?)"
-    " WHERE (? <> '' AND t.address = CONCAT(?, '@', ?)) OR (? = '' AND SUBSTRING_INDEX(t.address, '@', -1) = ?)";
-constexpr char kForgetTargets[] =
-    "DELETE FROM alias_target WHERE (? <> '' AND address = CONCAT(?, '@', ?)) OR (? = '' AND SUBSTRING_INDEX(address, '@', -1) = ?)";
-constexpr char kAliasDomains[] =
-    "SELECT n.name FROM domain_name n JOIN domain d ON d.id = n.domain_id WHERE d.name = ? AND n.is_alias"
-    " UNION SELECT k.name FROM deleted_domain_name k JOIN deleted_domain d ON d.id = k.domain_id WHERE d.name = ?";
+constexpr auto kForgetInActions =
+    db::Text{
+        "UPDATE alias a JOIN alias_target t ON t.alias_id = a.id SET a.actions = REGEXP_REPLACE(a.actions, ?, ?) WHERE "}
+    + kIsTarget;
+constexpr auto kForgetTargets = db::Text{"DELETE t FROM alias_target t WHERE "} + kIsTarget;
 
 // Removes the target from the aliases that lead to it.
 void forget_targets(db::Connection& connection, const Target& target)
 {
     const auto& [domain, part, is_deleted_only] = target;
-    std::vector<std::string> names{domain};
-    for (auto rows = connection.query(kAliasDomains, {domain, domain}); rows.next();)
-        names.push_back(rows.read<std::string>());
-    const auto ascii_names = names;
-    for (const auto& name : ascii_names) {
-        if (const auto unicode_name = unicode::u_labels(name)) names.push_back(*unicode_name);
+    const auto names = names_of(connection, domain);
+    const auto all = strings::joined(names, ",");
+    auto written = names;
+    for (const auto& name : names) {
+        if (const auto unicode_name = unicode::u_labels(name)) written.push_back(*unicode_name);
     }
     const auto local_part =
-        part.empty() ? std::string{"[^\"' ,]*"} : "(?<=[\"', ])\\Q" + part + "\\E";
-    for (const auto& name : names) {
-        connection.execute(kForgetInActions,
-                           {"(?i)" + local_part + "@\\Q" + name + "\\E(?=[\"', ])", kErased, part,
-                            part, domain, part, domain});
+        part.empty() ? std::string{"[^\"' ,]*"} : "(?<=[\"', ])\\Q" + part + "\\E(\\+[^\"' ,@]*)?";
+    for (const auto& name : written) {
+        connection.execute(
+            kForgetInActions,
+            {"(?i)" + local_part + "@\\Q" + name + "\\E(?=[\"', ])", kErased, all, part});
     }
-    connection.execute(kForgetTargets, {part, part, domain, part, domain});
+    connection.execute(kForgetTargets, {all, part});
 }
 
 constexpr char kForgetRemoved[] = "DELETE FROM deleted_domain WHERE name = ?";  // with their keys

@@ -121,6 +121,9 @@ const Line kLines[] = {
      "/%65%78%61%2d%6d%70%6c%65%2e%6f%72%67/%6d%61%69%6c%62%6f%78%65%73/%61%6c%2E%69%63%65", true,
      true},
     {"capitals encoded", "/%45xa-mple.org/mailboxes/%41%4C.ice", true, true},
+    {"a target of an alias", "to=<Al.ice+x=exa-mple.org@17.forward.invalid>", true, true},
+    {"a rewritten sender", "from=<SRS0=aBcD=JU=exa-mple.org=al.ice@mail.example>", true, true},
+    {"another rewritten sender", "from=<SRS0=aBcD=JU=exa-mple.org=bob@mail.example>", false, true},
     {"another mailbox", "to=<bob@exa-mple.org>", false, true},
     {"a path of another mailbox", "PUT /exa-mple.org/mailboxes/bob", false, true},
     {"another domain", "to=<al.ice@example.net>", false, false},
@@ -291,6 +294,36 @@ BOOST_FIXTURE_TEST_CASE(routes_forget_no_other_address, Routed)
     erase(alice());
     BOOST_TEST(actions().back() == "more forward('malice@" + domain.name() + ",(erased)')");
     BOOST_TEST(targets().back() == "malice@" + domain.name());
+}
+
+// An address elsewhere stays as it was written, and may be of a domain that is hosted nowhere here.
+BOOST_FIXTURE_TEST_CASE(routes_forget_an_address_elsewhere, Routed)
+{
+    const auto name = support::unique("elsewhere-") + ".example";
+    const auto elsewhere = mailbox::Domain::parse(name).value();
+    database.execute("UPDATE domain SET forward_outside = 1 WHERE name = ?", {second.name()});
+    add("match_recipient('out@" + second.name() + "')",
+        "Carol@" + name + ", carol+x@" + name + ",carola@" + name);
+    erase({.domain = elsewhere.name(), .local_part = "carol"});
+    BOOST_TEST(actions().back() == "out forward('(erased), (erased),carola@" + name + "')");
+    BOOST_TEST(targets().back() == "carola@" + name);
+    BOOST_TEST(targets().size() == 4U);
+    erase({.domain = elsewhere.name()});
+    BOOST_TEST(targets().size() == 3U);
+}
+
+// Another account sends to the domain as to any other server, and may use its alias domain.
+BOOST_FIXTURE_TEST_CASE(routes_of_others_forget_an_address, Routed)
+{
+    const auto alias = mailbox::Domain::parse(support::unique("alias-") + ".example").value();
+    domain_names::add(connection, alias, domain);
+    const database::Tenant other;
+    database.execute("UPDATE domain SET forward_outside = 1 WHERE id = ?", {other.domain_id});
+    add("match_recipient('x@" + other.domain.name() + "')", "alice@" + alias.name());
+    erase(alice());
+    BOOST_TEST(database.number("SELECT COUNT(*) FROM alias_target WHERE address = ?",
+                               {"alice@" + alias.name()})
+               == 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(routes_forget_a_domain, Routed)
