@@ -42,9 +42,12 @@ std::int64_t forwarding_alias(std::string_view recipient)
 {
     constexpr std::string_view kDomain = ".forward.invalid";
     const auto at = recipient.rfind('@');
-    if (at == std::string_view::npos || !recipient.ends_with(kDomain)) return 0;
+    if (at == std::string_view::npos) return 0;
     recipient.remove_prefix(at + 1);
-    recipient.remove_suffix(std::min(recipient.size(), kDomain.size()));
+    if (recipient.size() < kDomain.size()) return 0;
+    const auto number = recipient.size() - kDomain.size();
+    if (!strings::equals_ignoring_case(recipient.substr(number), kDomain)) return 0;
+    recipient = recipient.substr(0, number);
     constexpr auto kGreatest = std::numeric_limits<std::int64_t>::max();
     return static_cast<std::int64_t>(strings::whole_number(recipient, kGreatest).value_or(0));
 }

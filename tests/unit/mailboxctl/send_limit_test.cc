@@ -223,6 +223,10 @@ BOOST_FIXTURE_TEST_CASE(forwarded_mail_is_counted_by_its_domain, Sender)
                              + " may send 3 messages an hour to other servers: try again at "));
     }
     BOOST_TEST(counted("forwarded", domain.name()) == kLimits.forward);
+    // A program of this host may write the address as it likes.
+    BOOST_TEST(
+        decide_to("bob=elsewhere.example@" + std::to_string(made.number) + ".Forward.INVALID", kEnd)
+            .starts_with("450 "));
     // Other addresses are not counted, and nobody's own limit can be evaded by such an address.
     for (const std::string other : {"bob@elsewhere.example", "x@0.forward.invalid",
                                     "x@forward.invalid", "x@y.forward.invalid", ".forward.invalid"})
