@@ -43,6 +43,9 @@ Result forwarding(const Config& config, DatabaseUser& ctl)
     const auto used = postfix.setting("virtual_alias_maps").text;
     if (returns.empty() || used.find(returns) == std::string::npos)
         return not_set_up(*domain, "virtual_alias_maps has no $mailboxd_returns");
+    const auto classes = postfix.setting("smtpd_restriction_classes").text;
+    if (classes.find("mailboxd_returned") == std::string::npos)
+        return not_set_up(*domain, "smtpd_restriction_classes has no mailboxd_returned");
     const auto rewritten = postfix.look_up(kSender, senders);
     if (!rewritten.is_well) return unanswered(senders, rewritten.text);
     const auto original = postfix.look_up(rewritten.text, returns);
