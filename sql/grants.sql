@@ -57,6 +57,7 @@ GRANT EXECUTE ON FUNCTION mail_target TO 'mailboxd_ctl'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_recipients TO 'mailboxd_ctl'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_access TO 'mailboxd_ctl'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_sender TO 'mailboxd_ctl'@'localhost';
+GRANT EXECUTE ON FUNCTION alias_is_suspended TO 'mailboxd_ctl'@'localhost';
 
 -- Postfix: reads which domains, addresses and aliases there are, how full mailboxes are, and how much each has sent; no
 -- hash. It reads the addresses of deleted mailboxes for reports about mail that came too late. Its look-ups call functions,
@@ -72,6 +73,7 @@ GRANT EXECUTE ON FUNCTION mail_target TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_recipients TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_access TO 'mailboxd_postfix'@'localhost';
 GRANT EXECUTE ON FUNCTION mail_sender TO 'mailboxd_postfix'@'localhost';
+GRANT EXECUTE ON FUNCTION alias_is_suspended TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON sending_rate TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (domain_id, local_part, storage_id, generation, state, quota_bytes, size_bytes) ON mailbox TO 'mailboxd_postfix'@'localhost';
 GRANT SELECT (storage_id, local_part) ON deleted_mailbox TO 'mailboxd_postfix'@'localhost';

@@ -218,9 +218,9 @@ BEGIN
     ; RETURN recipients
     ; END;
 
--- Returns what Postfix does with mail for the address: 450 if its name is disabled, or every mailbox that would get it, the
--- class mailboxd_quota if Dovecot is to be asked for room, 552 if every recipient of an alias is a full mailbox, otherwise
--- DUNNO. NULL: nobody gets it.
+-- Returns what Postfix does with mail for the address: 450 if its name is disabled, or every mailbox that would get it, or if
+-- it leads to other servers only and is suspended; the class mailboxd_quota if Dovecot is to be asked for room, 552 if every
+-- recipient of an alias is a full mailbox, otherwise DUNNO. NULL: nobody gets it.
 CREATE FUNCTION IF NOT EXISTS mail_access(address_name BLOB, address_domain BLOB)
     RETURNS VARCHAR(100) CHARACTER SET ascii READS SQL DATA SQL SECURITY INVOKER
 BEGIN
@@ -235,7 +235,7 @@ BEGIN
             INTO recipients, disabled, with_quota
             FROM mailbox m JOIN domain d ON d.id = m.domain_id JOIN account a ON a.id = d.account_id WHERE m.storage_id = target
     ; ELSE
-        SELECT COUNT(DISTINCT t.name), COUNT(DISTINCT IF('disabled' IN (m.state, d.state, a.state), t.name, NULL)),
+        SELECT COUNT(DISTINCT t.name), COUNT(DISTINCT IF('disabled' IN (m.state, d.state, a.state) OR alias_is_suspended(t.through), t.name, NULL)),
             COUNT(DISTINCT IF(COALESCE(m.quota_bytes, d.quota_bytes) > 0 AND m.size_bytes >= COALESCE(m.quota_bytes, d.quota_bytes), t.name, NULL))
             INTO recipients, disabled, full
             FROM alias_recipient t LEFT JOIN mailbox m ON m.storage_id = t.storage_id
@@ -251,6 +251,17 @@ BEGIN
         WHEN with_quota THEN 'mailboxd_quota'
         WHEN full = recipients THEN '552 5.2.2 Mailbox is full'
         ELSE 'DUNNO' END
+    ; END;
+
+-- Returns whether an alias sends nothing to other servers, because its name, its domain or its account is suspended: its owner
+-- must not read there what cannot be read here. Its mailboxes get their mail.
+CREATE FUNCTION IF NOT EXISTS alias_is_suspended(number BIGINT UNSIGNED)
+    RETURNS TINYINT READS SQL DATA SQL SECURITY INVOKER
+BEGIN
+    RETURN EXISTS (SELECT 1 FROM alias a JOIN domain d ON d.id = a.domain_id JOIN account c ON c.id = d.account_id WHERE a.id = number
+        AND (d.state <> 'active' OR c.state <> 'active'
+            OR EXISTS (SELECT 1 FROM mailbox m WHERE m.domain_id = d.id AND m.local_part = a.local_part AND m.state <> 'active')
+            OR EXISTS (SELECT 1 FROM suspended_name s WHERE s.domain_id = d.id AND s.local_part = a.local_part)))
     ; END;
 
 -- Returns the name of the logins that may send from the address, <storage_id>.<generation>@<domain>: of the mailbox that

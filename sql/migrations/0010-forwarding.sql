@@ -30,6 +30,8 @@ ALTER TABLE sending_rate MODIFY kind ENUM('mailbox', 'domain', 'account', 'forwa
 --   a mailbox            its name inside Dovecot, <storage_id>@<domain>
 --   bob@elsewhere.example  bob=elsewhere.example@<alias id>.forward.invalid; see sql/postfix/mailboxd-forward.cf
 --
+-- `through` is the alias that names an address on another server; NULL for a mailbox.
+--
 -- A mailbox whose address is an alias, too, passes its mail on. What belongs to another account counts as gone: a domain or a
 -- mailbox that is restored may come to another one.
 DROP VIEW IF EXISTS alias_mailbox;
@@ -37,7 +39,8 @@ CREATE OR REPLACE SQL SECURITY INVOKER VIEW alias_recipient AS
     SELECT a.id AS alias_id, m.storage_id, IF(m.storage_id IS NULL, COALESCE(t3.address, t2.address, t1.address), NULL) AS outside,
         IF(m.storage_id IS NULL,
             CONCAT(REPLACE(COALESCE(t3.address, t2.address, t1.address), '@', '='), '@', COALESCE(t3.alias_id, t2.alias_id, t1.alias_id), '.forward.invalid'),
-            CONCAT(m.storage_id, '@', d.name)) AS name
+            CONCAT(m.storage_id, '@', d.name)) AS name,
+        IF(m.storage_id IS NULL, COALESCE(t3.alias_id, t2.alias_id, t1.alias_id), NULL) AS through
     FROM alias a
     LEFT JOIN domain d1 ON d1.id = a.domain_id
     JOIN alias_target t1 ON t1.alias_id = a.id
