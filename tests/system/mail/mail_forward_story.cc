@@ -153,6 +153,10 @@ BOOST_FIXTURE_TEST_CASE(a_bounce_goes_to_the_original_sender, Forwarding,
     auto other_server = smtp();
     BOOST_TEST(send(other_server, "", sender, "bounce").starts_with("250 "));
     BOOST_TEST(last_message(carol).find("Subject: bounce\r\n") != std::string::npos);
+    // It is for reports, which have no sender: whoever gets forwarded mail knows such an address.
+    auto stranger = smtp();
+    BOOST_TEST(
+        send(stranger, "you@example.net", sender, "advertisement").starts_with("550 5.7.1 "));
     // Nobody can make up such an address and have mail relayed by it.
     auto forged = sender;
     forged.replace(5, 4, sender.substr(5, 4) == "AAAA" ? "BBBB" : "AAAA");
@@ -179,6 +183,48 @@ BOOST_FIXTURE_TEST_CASE(only_aliases_reach_the_service_that_forwards, Forwarding
     }
     permit("no");
     BOOST_TEST(rcpt(inner(), target).starts_with("5"));
+}
+
+// Everybody can name any sender. What comes back for it must not reach what nobody can send to.
+BOOST_FIXTURE_TEST_CASE(bounces_reach_no_names_inside, Forwarding,
+                        *story::shows("routes: other servers"))
+{
+    forward({elsewhere.address("bob")});
+    const auto id = stack.value(
+        "SELECT m.storage_id FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE d.name = "
+        + stack::quote(who.domain));
+    std::size_t count = 0;
+    for (const auto& name : {id + "@" + who.domain, marked(elsewhere.address("bob"))}) {
+        auto session = smtp();
+        BOOST_TEST(send(session, name, who.address("sales"), "forged").starts_with("250 "));
+        const auto sender = return_path(last_message(elsewhere.address("bob"), ++count));
+        BOOST_TEST_REQUIRE(is_rewritten(sender, name), sender);
+        BOOST_TEST(rcpt(smtp(), sender).starts_with("550 "), sender);
+    }
+}
+
+// Two accounts cannot see that their aliases lead to each other.
+BOOST_FIXTURE_TEST_CASE(a_loop_of_two_accounts_ends, Forwarding,
+                        *story::shows("routes: other servers"))
+{
+    const auto loop = elsewhere.address("loop");
+    forward({loop, elsewhere.address("bob")});
+    BOOST_TEST_REQUIRE(
+        stack.mailboxctl({"domain", "set", elsewhere.domain, "forward_outside=yes"}).exit == 0);
+    const auto made = call(elsewhere.key, "POST", "/v3/routes",
+                           http::form({{"expression", "match_recipient('" + loop + "')"},
+                                       {"action", "forward('" + who.address("sales") + "')"}}));
+    BOOST_TEST_REQUIRE(made.status == 200, made.body);
+    const auto carol = elsewhere.address("carol");
+    auto session = submission(carol);
+    BOOST_TEST(send(session, carol, who.address("sales"), "round").starts_with("250 "));
+    // Once by the first pass, once by the third; the fourth is refused.
+    const auto report = last_message(carol);
+    BOOST_TEST(report.find("Mail passes aliases at most three times") != std::string::npos, report);
+    BOOST_TEST(imap(elsewhere.address("bob")).select() == 2U);
+    stack.sql("DELETE FROM alias WHERE local_part = 'loop'");
+    stack.sql("UPDATE domain SET forward_outside = 0 WHERE name = "
+              + stack::quote(elsewhere.domain));
 }
 
 // What exceeds the limit waits, and arrives later.

@@ -873,6 +873,83 @@ BOOST_FIXTURE_TEST_CASE(a_permitted_domain_sends_to_other_servers, Outside)
     BOOST_TEST(outside("theirs") == "nobody@" + other.domain.name());
 }
 
+// An error in a look-up stops the mail of all domains for a minute (Postfix before 3.9).
+BOOST_FIXTURE_TEST_CASE(the_longest_address_fits, Outside)
+{
+    const auto label = std::string(60, 'd') + ".";
+    const auto address =
+        std::string(64, 'a') + "@" + label + label + std::string(59, 'e') + ".example";
+    BOOST_TEST(create_outside("sales", address).status == 200);
+    BOOST_TEST(outside("sales") == address);
+    BOOST_TEST(outcome(create_outside("more", address + "x")) == "400 bad_action");
+    // Also one that an earlier state of the program accepted.
+    const auto longest = std::string(64, 'a') + "@" + std::string(253, 'd');
+    database.execute("UPDATE alias_target SET address = ? WHERE kind = 'outside' AND address = ?",
+                     {longest, address});
+    BOOST_TEST(outside("sales") == longest);
+}
+
+// Its owner must not read elsewhere what cannot be read here.
+BOOST_FIXTURE_TEST_CASE(what_is_suspended_sends_nothing_to_other_servers, Outside)
+{
+    BOOST_TEST(create_outside("mixed", "bob@elsewhere.example", {"bob"}).status == 200);
+    BOOST_TEST(create_outside("only", "bob@elsewhere.example").status == 200);
+    BOOST_TEST(create("chain", {forward("only")}).status == 200);
+    BOOST_TEST(create("alice", {"forward('bob@elsewhere.example')", "stop()"}).status == 200);
+    const auto leaves = [&](const std::string& name) {
+        const auto number = alias::find(connection, domain.name(), name)->number;
+        return postfix_lookups::find(connection, "forwarding",
+                                     "bob=elsewhere.example@" + std::to_string(number)
+                                         + ".forward.invalid")
+            .value_or("nothing")
+            .substr(0, 3);
+    };
+    const auto expect = [&](const std::string& names, const std::string& answer) {
+        for (const auto& name : strings::words(names, " "))
+            BOOST_TEST(leaves(name) == answer, name);
+    };
+    expect("mixed only alice", "OK");
+    constexpr db::Statement kAccount{"UPDATE account SET state = ? WHERE name = ?"};
+    constexpr db::Statement kDomain{"UPDATE domain SET state = ? WHERE name = ?"};
+    for (const auto& [statement, whose] :
+         {std::pair{kAccount, account}, {kDomain, domain.name()}}) {
+        database.execute(statement, {"no_login", whose});
+        expect("mixed only alice", "450");
+        BOOST_TEST(access("mixed") == "DUNNO");
+        for (const std::string name : {"only", "chain", "alice"})
+            BOOST_TEST(access(name).substr(0, 3) == "450", name);
+        database.execute(statement, {"active", whose});
+    }
+    database.execute(
+        "UPDATE mailbox SET state = 'no_login' WHERE domain_id = ? AND local_part = 'alice'",
+        {domain_id});
+    expect("alice", "450");
+    expect("mixed only", "OK");
+    BOOST_TEST(access("alice").substr(0, 3) == "450");
+    BOOST_TEST(access("only") == "DUNNO");
+}
+
+// Mail by an alias of another account gets the same answers as a stranger's.
+BOOST_FIXTURE_TEST_CASE(an_alias_reaches_no_more_than_strangers_do, Outside)
+{
+    const auto leaves = [&](const std::string& target) {
+        const auto name = unique("x");
+        BOOST_TEST_REQUIRE(create_outside(name, target).status == 200);
+        const auto marked = database.text("SELECT mail_recipients(?, ?)", {name, domain.name()});
+        return postfix_lookups::find(connection, "forwarding", strings::lower_case(marked))
+            .value_or("nothing")
+            .substr(0, 3);
+    };
+    BOOST_TEST(leaves("someone@elsewhere.example") == "OK");
+    const auto theirs = "Alice@" + other.domain.name();
+    other.store.create(other.grant(), {other.mailbox("alice")}, other.actor);
+    BOOST_TEST(leaves(theirs) == "OK");
+    BOOST_TEST(leaves(other.storage_id("alice") + "@" + other.domain.name()) == "550");
+    database.execute("UPDATE mailbox SET state = 'disabled' WHERE storage_id = ?",
+                     {other.storage_id("alice")});
+    BOOST_TEST(leaves(theirs) == "450");
+}
+
 BOOST_FIXTURE_TEST_CASE(without_the_permission_nothing_leaves, Outside)
 {
     const auto sentence = [&](const std::string& target) {
