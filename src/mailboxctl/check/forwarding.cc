@@ -47,7 +47,9 @@ Result forwarding(const Config& config, DatabaseUser& ctl)
     if (classes.find("mailboxd_returned") == std::string::npos)
         return not_set_up(*domain, "smtpd_restriction_classes has no mailboxd_returned");
     const auto rewritten = postfix.look_up(kSender, senders);
-    if (!rewritten.is_well) return unanswered(senders, rewritten.text);
+    // A warning of postmap, for example about a refused connection, may precede the answer.
+    if (!rewritten.is_well || rewritten.text.find(' ') != std::string::npos)
+        return unanswered(senders, rewritten.text);
     const auto original = postfix.look_up(rewritten.text, returns);
     if (original.is_well && original.text == kSender) return ok();
     if (!original.text.empty()) return unanswered(returns, original.text);

@@ -287,8 +287,7 @@ BOOST_FIXTURE_TEST_CASE(a_message_waits_while_its_sender_cannot_be_rewritten, Fo
         last_message(who.address("alice"));
         BOOST_TEST(postfix.expect(begin, {"mailboxd-forward", "status=deferred"}) != "");
         const auto check = stack.mailboxctl({"check"});
-        BOOST_TEST(check.out.find("WRONG    forwarding: tcp:127.0.0.1:") != std::string::npos,
-                   check.out);
+        BOOST_TEST(check.out.find("WRONG    forwarding: ") != std::string::npos, check.out);
     }
     mail::flush(stack);
     const auto copy = last_message(elsewhere.address("bob"));
