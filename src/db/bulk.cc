@@ -169,8 +169,11 @@ std::optional<alias::Alias> catch_all_of_account(db::Connection& connection,
 namespace {
 
 constexpr char kNow[] = "SELECT UNIX_TIMESTAMP()";
+// On MySQL the triggers do their work, and find it done. There, a session that had set the variable
+// kept them from working in other sessions, too (seen with 9.7).
 constexpr char kBegin[] =
-    "SET @mailboxd_bulk = 1, foreign_key_checks = 0, character_set_client = ascii, collation_connection = ascii_bin";
+    "SET @mailboxd_bulk = IF(VERSION() LIKE '%MariaDB%', 1, NULL), foreign_key_checks = 0, character_set_client = ascii,"
+    " collation_connection = ascii_bin";
 constexpr char kEnd[] = "SET @mailboxd_bulk = NULL, foreign_key_checks = 1, NAMES utf8mb4";
 
 // While this object lives, the triggers of 0011-bulk-import.sql leave their work to this session.
