@@ -11,8 +11,8 @@ BUILD    = build
 OUR_CPPFLAGS = -MMD -MP -Isrc -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(LIBRARY_CFLAGS)
 OUR_CXXFLAGS = -std=c++20 -Wall -Wextra -Wconversion -Wshadow -fPIE -fstack-protector-strong
 OUR_LDFLAGS  = -pie -Wl,-z,relro,-z,now
-LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libsodium libidn2))
-LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libsodium libidn2) -lunistring -lresolv -lmysqlcppconn -lboost_program_options
+LIBRARY_CFLAGS = $(subst -I,-isystem ,$(shell pkg-config --cflags fcgi libcjson libmicrohttpd libsodium libidn2))
+LIBRARIES      = $(shell pkg-config --libs fcgi libcjson libmicrohttpd libsodium libidn2) -lunistring -lresolv -lmysqlcppconn -lboost_program_options
 CTL_LIBRARIES  = $(LIBRARIES) $(shell pkg-config --libs libcurl sqlite3)
 TEST_LIBRARIES = -lboost_unit_test_framework
 
@@ -304,7 +304,7 @@ install: programs ## install below PREFIX (/usr/local), the configuration in /et
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
 	install -D -m 644 conf/mailboxctl.bash-completion $(SHARE)/bash-completion/completions/mailboxctl
 	install -m 644 README.md CHANGES.md SECURITY.md docs/*.md $(SHARE)/doc/mailboxctl
-	for unit in mailboxd.service mailboxd.socket mailboxd-janitor.service mailboxd-rehash.service mailboxd-rehash.socket; do \
+	for unit in mailboxd.service mailboxd.socket mailboxd-metrics.socket mailboxd-janitor.service mailboxd-rehash.service mailboxd-rehash.socket; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 
 deb: ## build the packages build/deb/mailbox*.deb for this machine's Debian and check them with lintian

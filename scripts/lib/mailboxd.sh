@@ -10,6 +10,7 @@
 
 SOCKET="$DIR/run/mailboxd.sock"
 WRITE_SOCKET="$DIR/run/mailboxd-write.sock"
+METRICS_SOCKET="$DIR/run/metrics.sock"
 MAILBOXCTL="$DIR/bin/mailboxctl"
 MAILBOXD_CONF="$DIR/mailboxd.conf"
 DB_NAME=mailboxd
@@ -57,7 +58,7 @@ give_to_service()
 
 mailboxd_configuration()
 {
-    fill_in "$ROOT/scripts/templates/mailboxd.conf" DIR "$DIR" SOCKET "$SOCKET" WRITE_SOCKET "$WRITE_SOCKET" \
+    fill_in "$ROOT/scripts/templates/mailboxd.conf" DIR "$DIR" SOCKET "$SOCKET" WRITE_SOCKET "$WRITE_SOCKET" METRICS_SOCKET "$METRICS_SOCKET" \
         WORKERS "$WORKERS" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME"
     if ((EUID == 0)); then
         echo "user = nobody"
@@ -99,13 +100,13 @@ mailboxd_prepare_database()
 
 mailboxd_start()
 {
-    rm -f "$SOCKET" "$WRITE_SOCKET"
+    rm -f "$SOCKET" "$WRITE_SOCKET" "$METRICS_SOCKET"
     # shellcheck disable=SC2086  # several words
     part_start mailboxd ${MAILBOXD_UNDER:-} "$DIR/bin/mailboxd" --config "$MAILBOXD_CONF"
     part_await mailboxd 30 mailboxd_listens
 }
 
-mailboxd_listens() { [[ -S $SOCKET && -S $WRITE_SOCKET ]]; }
+mailboxd_listens() { [[ -S $SOCKET && -S $WRITE_SOCKET && -S $METRICS_SOCKET ]]; }
 
 # Waits longer than stop_grace, because the service first answers the running requests.
 mailboxd_stop() { part_stop mailboxd TERM:45; }

@@ -4,7 +4,7 @@
 # The configuration in DIR/nginx includes the project's snippets. It reads no file of the system's
 # nginx.
 #
-# Expects DIR, ROOT (the checkout), SOCKET and WRITE_SOCKET. Provides port_is_free, nginx_configure,
+# Expects DIR, ROOT (the checkout), SOCKET, WRITE_SOCKET, METRICS_SOCKET and HEALTH_PORT. Provides port_is_free, nginx_configure,
 # nginx_start and nginx_stop.
 
 port_is_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -18,6 +18,7 @@ nginx_configure()
     text=$(<"$ROOT/nginx/mailboxd-http.conf")
     text=${text//unix:\/run\/mailboxd\/mailboxd.sock/unix:$SOCKET}
     text=${text//unix:\/run\/mailboxd\/mailboxd-write.sock/unix:$WRITE_SOCKET}
+    text=${text//unix:\/run\/mailboxd\/metrics.sock/unix:$METRICS_SOCKET}
     write_file 644 "$DIR/nginx/mailboxd-http.conf" <<<"$text"
     for file in server limits autoconfig health; do
         text=$(<"$ROOT/nginx/mailboxd-$file.conf")
@@ -36,7 +37,7 @@ nginx_main_configuration()
 }
 
 # nginx_servers PORT: prints the servers. scripts/bench replaces this function.
-nginx_servers() { fill_in "$ROOT/scripts/templates/nginx-servers.conf" DIR "$DIR" PORT "$1"; }
+nginx_servers() { fill_in "$ROOT/scripts/templates/nginx-servers.conf" DIR "$DIR" PORT "$1" HEALTH_PORT "$HEALTH_PORT"; }
 
 # True if another program took the port before nginx opened it.
 nginx_lost_the_port()

@@ -138,6 +138,7 @@ const std::map<std::string, Take>& settings()
     static const std::map<std::string, Take> all{
         {"socket", take_socket(&Config::socket)},
         {"write_socket", take_socket(&Config::write_socket)},
+        {"metrics_socket", take_socket(&Config::metrics_socket)},
         {"socket_group", take(&Config::socket_group)},
         {"user", take(&Config::user)},
         {"workers", take(&Config::workers, 1U, 1000U)},
@@ -313,6 +314,9 @@ Config Config::read(const std::string& path)
         problems.push_back(path + ": min_password is above max_password");
     if (config.write_socket == config.socket)
         problems.push_back(path + ": write_socket is the same as socket");
+    if (!config.metrics_socket.empty()
+        && (config.metrics_socket == config.socket || config.metrics_socket == config.write_socket))
+        problems.push_back(path + ": metrics_socket is the same as another socket");
     if (config.stop_grace <= config.request_deadline) {
         problems.push_back(
             path

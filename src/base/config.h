@@ -37,6 +37,8 @@ struct Config {
     // The socket of a second pool for POST, PUT and DELETE, so that lists do not wait for password
     // hashes. nginx chooses by method. Empty: one pool answers everything.
     std::string write_socket;
+    // Where /metrics is answered, by HTTP (exporter.h). Empty: nowhere.
+    std::string metrics_socket;
     std::string socket_group;    // group of the sockets, nginx's; empty: unchanged
     std::string user;            // the user to become if started as root; empty: stay root
     unsigned workers = 4;        // processes that read

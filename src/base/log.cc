@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/metrics.h"
+
 namespace logging {
 namespace {
 
@@ -34,6 +36,26 @@ void append_quoted(std::string& text, std::string_view value)
         }
     }
     text += '"';
+}
+
+std::string_view name_of(Severity severity)
+{
+    switch (severity) {
+    case Severity::info: return "info";
+    case Severity::warning: return "warning";
+    case Severity::error: break;
+    }
+    return "error";
+}
+
+metrics::Event event_of(Severity severity)
+{
+    switch (severity) {
+    case Severity::info: return metrics::Event::log_info;
+    case Severity::warning: return metrics::Event::log_warning;
+    case Severity::error: break;
+    }
+    return metrics::Event::log_error;
 }
 
 }  // namespace
@@ -64,10 +86,10 @@ bool reopen(const std::string& path)
     }
 }
 
-Line::Line(std::string_view severity, std::string_view event)
+Line::Line(Severity severity, std::string_view event) : severity_{severity}
 {
     text_.reserve(200);
-    text_.append(severity).append(" ").append(event);
+    text_.append(name_of(severity)).append(" ").append(event);
 }
 
 Line& Line::operator()(std::string_view key, std::string_view value)
@@ -83,6 +105,7 @@ Line& Line::operator()(std::string_view key, std::string_view value)
 
 Line::~Line()
 {
+    metrics::count(event_of(severity_));
     text_ += '\n';
     [[maybe_unused]] const auto written = ::write(output, text_.data(), text_.size());
 }

@@ -24,9 +24,12 @@ void open(const std::string& path);
 // old file and returns false.
 bool reopen(const std::string& path);
 
+// Who should act: no one, someone should watch, someone must act.
+enum class Severity { info, warning, error };
+
 class Line {
 public:
-    Line(std::string_view severity, std::string_view event);
+    Line(Severity severity, std::string_view event);
     ~Line();  // writes the line; an error of write(2) is ignored, because it cannot be reported
     Line(const Line&) = delete;
     Line& operator=(const Line&) = delete;
@@ -39,20 +42,21 @@ public:
     }
 
 private:
+    Severity severity_;
     std::string text_;
 };
 
 inline Line info(std::string_view event)
 {
-    return {"info", event};
+    return {Severity::info, event};
 }
 inline Line warning(std::string_view event)
 {
-    return {"warning", event};
+    return {Severity::warning, event};
 }
 inline Line error(std::string_view event)
 {
-    return {"error", event};
+    return {Severity::error, event};
 }
 
 }  // namespace logging

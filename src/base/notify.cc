@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -84,6 +85,15 @@ int inherited_sockets()
     const char* count = std::getenv("LISTEN_FDS");
     if (pid == nullptr || count == nullptr || std::atoi(pid) != ::getpid()) return 0;
     return std::max(std::atoi(count), 0);
+}
+
+std::vector<std::string> inherited_socket_names()
+{
+    std::vector<std::string> names(static_cast<std::size_t>(inherited_sockets()));
+    const char* const list = std::getenv("LISTEN_FDNAMES");
+    std::istringstream text{list == nullptr ? "" : list};
+    for (auto& name : names) std::getline(text, name, ':');
+    return names;
 }
 
 }  // namespace notify

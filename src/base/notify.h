@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace notify {
 
@@ -34,5 +36,9 @@ private:
 
 // Returns how many listening sockets were handed over, from descriptor 3 on.
 int inherited_sockets();
+
+// Returns the names of these sockets (FileDescriptorName= in systemd.socket(5)), in their order. A
+// socket whose name was not handed over has an empty one.
+std::vector<std::string> inherited_socket_names();
 
 }  // namespace notify

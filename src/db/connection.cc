@@ -9,6 +9,8 @@
 
 #include <unordered_map>
 
+#include "base/metrics.h"
+
 namespace db {
 namespace {
 
@@ -78,6 +80,15 @@ std::string about_password(int error, const Config::Database& database)
            + database.password_setting + ")?";
 }
 
+Error counted(Remedy remedy, const std::string& sentence, int number)
+{
+    using metrics::Event;
+    metrics::count(remedy == Remedy::retry       ? Event::database_retry
+                   : remedy == Remedy::reconnect ? Event::database_reconnect
+                                                 : Event::database_give_up);
+    return {remedy, sentence, number};
+}
+
 // Calls, and turns the library's sql::SQLException into our errors.
 template <typename Call>
 auto translated(Call call)
@@ -93,7 +104,7 @@ auto translated(Call call)
         case 1205:  // lock wait time-out
         case 1213:  // deadlock; a Galera certification conflict
         case 1020:  // record has changed since last read (MariaDB 11 under snapshot isolation)
-            throw Error{Remedy::retry, sentence, error.getErrorCode()};
+            throw counted(Remedy::retry, sentence, error.getErrorCode());
         case 1047:  // a Galera node outside the quorum
         case 1053:  // server shutdown in progress
         case 1077:
@@ -112,8 +123,8 @@ auto translated(Call call)
         case 2030:
         case 2055:
         case 1040:  // too many connections
-            throw Error{Remedy::reconnect, sentence, error.getErrorCode()};
-        default: throw Error{Remedy::give_up, sentence, error.getErrorCode()};
+            throw counted(Remedy::reconnect, sentence, error.getErrorCode());
+        default: throw counted(Remedy::give_up, sentence, error.getErrorCode());
         }
     }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/metrics.h"
 
 namespace db {
 namespace {
@@ -63,11 +64,13 @@ Connection& Session::connect()
     const auto begin = Clock::now();
     try {
         ++connections_;
+        metrics::count(metrics::Event::database_connect);
         auto& made = connection_.emplace(database_, password_, config_, check_);
         note(Server::answers);
         outages_ = outage_ == nullptr ? 0 : outage_->count();
         return made;
     } catch (const Error& error) {
+        metrics::count(metrics::Event::database_connect_failure);
         const auto end = Clock::now();
         not_before_ = end - begin > kSlowAttempt ? end + kPause : end;
         const bool has_hung =
@@ -81,6 +84,7 @@ Connection& Session::connect()
 void Session::note(Server server)
 {
     if (outage_ == nullptr) return;
+    outage_->note_connect(connection_.has_value());
     if (server == Server::hangs && outage_->begin())
         logging::warning("database-hangs")("advice",
                                            "all requests get 503 until it lets somebody in");

@@ -34,6 +34,9 @@ public:
     bool takes_turn(std::chrono::nanoseconds longest, std::chrono::nanoseconds delay = {});
     void change_was_refused() { refuses_changes_ = true; }
     void change_was_made();
+    // Notes whether the last attempt to connect succeeded, of whichever worker.
+    void note_connect(bool has_succeeded) { is_reachable_ = has_succeeded; }
+    bool is_reachable() const { return is_reachable_; }
     // Returns how many times every worker had to reconnect.
     std::int64_t count() const { return count_; }
 
@@ -42,6 +45,7 @@ private:
     // outage.
     std::atomic<std::int64_t> try_at_{0};
     std::atomic<bool> refuses_changes_{false};
+    std::atomic<bool> is_reachable_{true};
     std::atomic<std::int64_t> count_{0};
     // An atomic with a lock would work between the threads of one process only.
     static_assert(std::atomic<std::int64_t>::is_always_lock_free);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "base/metrics.h"
 #include "db/connection.h"
 
 namespace db {
@@ -84,6 +85,7 @@ auto transaction(Repetition& repetition, std::chrono::steady_clock::time_point l
                 open.commit();
             } catch (const Error& error) {
                 if (error.remedy != Remedy::reconnect) throw;
+                metrics::count(metrics::Event::commit_lost);
                 repetition.commit_was_lost(error);
             }
             repetition.was_committed();
@@ -92,6 +94,7 @@ auto transaction(Repetition& repetition, std::chrono::steady_clock::time_point l
             if (!repetition.may_succeed_after(error) || attempt == kAttempts
                 || std::chrono::steady_clock::now() > last_begin)
                 throw;
+            metrics::count(metrics::Event::transaction_repeated);
             repetition.begins_again(attempt, error);
         }
     }

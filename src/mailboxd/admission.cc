@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/metrics.h"
 #include "base/strings.h"
 #include "mail/unicode.h"
 #include "mailboxd/http.h"
@@ -25,7 +26,10 @@ std::string name_for_sentence(std::string_view text, const std::optional<mailbox
 api_key::Key key_in(std::string_view authorization)
 {
     auto key = api_key::Key::from_header(authorization);
-    if (!key) throw http::Error(401, "unauthorized", "Forbidden");
+    if (!key) {
+        metrics::count(metrics::Event::key_unknown);
+        throw http::Error(401, "unauthorized", "Forbidden");
+    }
     return *std::move(key);
 }
 
@@ -47,12 +51,6 @@ std::optional<std::int64_t> on_behalf_of(const api::Exchange& exchange)
     return static_cast<std::int64_t>(*number);
 }
 
-void check_purpose(const grants::Grant& grant, Purpose purpose)
-{
-    if (purpose == Purpose::write && grant.key_is_read_only)
-        throw http::Error(403, "read_only", "This key may only read.");
-}
-
 }  // namespace
 
 Caller admit_to_account(const api::Exchange& exchange, Purpose purpose)
@@ -67,7 +65,7 @@ Caller admit_to_account(const api::Exchange& exchange, Purpose purpose)
         if (!is_seen) refuse_unknown_account(exchange.request.on_behalf_of);
         caller.account_id = *wanted;
     }
-    check_purpose(caller.grant, purpose);
+    if (purpose == Purpose::write) check_scope(caller.grant);
     exchange.turn.set_account(caller.account_id);
     return caller;
 }
@@ -75,9 +73,9 @@ Caller admit_to_account(const api::Exchange& exchange, Purpose purpose)
 Caller admit_operator(const api::Exchange& exchange, Purpose purpose)
 {
     auto caller = admit_to_account(exchange, purpose);
-    if (!caller.is_operator())
-        throw http::Error(403, "operator_only", "This needs a key of the operator.");
-    return caller;
+    if (caller.is_operator()) return caller;
+    metrics::count(metrics::Event::key_scope);
+    throw http::Error(403, "operator_only", "This needs a key of the operator.");
 }
 
 // A text that is not a domain name is looked up as the empty name, which no domain has.

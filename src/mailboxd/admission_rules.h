@@ -15,6 +15,9 @@ enum class Purpose { read, write };
 // and its account is active.
 void check_key(const std::optional<grants::Grant>& grant, std::string_view client);
 
+// Throws http::Error 403 if the key may only read.
+void check_scope(const grants::Grant& grant);
+
 // Throws http::Error 401, 403 or 404 unless the key may read the domain, or write to it. The key is
 // checked before the domain, so a caller without a valid key learns nothing about the domain.
 void check(const std::optional<grants::Grant>& grant, std::string_view client,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "db/accounts.h"
 #include "db/aliases.h"
 #include "mailboxd/admission.h"
@@ -68,11 +69,14 @@ http::Response Api::answer(http::Raw raw, Trace& trace, turn::Turn& turn)
 {
     if (raw.target == routes::kAlive || raw.target == routes::kReady) {
         trace.route = raw.target == routes::kAlive ? routes::kAlive : routes::kReady;
+        metrics::own().serving = metrics::Operation::probe;
         return trace.route == routes::kAlive ? handlers::alive() : handlers::ready(store_);
     }
     const auto request = http::parse(std::move(raw));
     const auto match = routes::find(request.path, request.method);
     trace.route = match.path->pattern;
+    if (match.method != nullptr)
+        metrics::own().serving = routes::counted_as(match.method->operation);
     const auto key = admission::key_in(request.authorization);
     trace.key_id = key.id();
     const auto operation = routes::operation_of(match);

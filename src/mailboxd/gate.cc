@@ -22,6 +22,7 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/fastcgi_records.h"
 #include "mailboxd/http.h"
@@ -343,22 +344,26 @@ private:
         outgoing.add(header);
         outgoing.add(response.body);
         outgoing.send(visit.connection.number());
-        log(visit, "503", "overload");
+        note(visit, 503, "overload");
         end(id);
     }
 
     void abandon(std::uint64_t id, Visit& visit)
     {
         lanes_.remove(id);
-        log(visit, "499", "client-gone");
+        note(visit, 499, "client-gone");
         end(id);
     }
 
-    static void log(const Visit& visit, std::string_view status, std::string_view detail)
+    // Counts and logs a request that no worker has served to its end.
+    static void note(const Visit& visit, int status, std::string_view detail)
     {
+        const auto waited_for = Clock::now() - visit.arrived;
+        auto& counters = metrics::own();
+        counters.count_request(metrics::Operation::none, status);
+        counters.duration_of(metrics::Operation::none).observe(waited_for);
         auto line = logging::info("request");
-        const auto waited =
-            std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - visit.arrived);
+        const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(waited_for);
         line("id", visit.incoming.parameter("REQUEST_ID").value_or(""))(
             "client", visit.incoming.parameter("REMOTE_ADDR").value_or(""));
         line("key", "-")("method", visit.incoming.parameter("REQUEST_METHOD").value_or(""))(

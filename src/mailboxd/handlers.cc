@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "db/mailbox_search.h"
+#include "db/server.h"
 #include "mail/password.h"
 #include "mailboxd/account_handlers.h"
 #include "mailboxd/admission.h"
@@ -49,9 +50,12 @@ Response listing(const store::Listing& listing, const mailbox::Domain& domain, A
 // Returns empty in all other cases. A cached page is answered if it is still valid.
 std::optional<Response> granted_listing(const Exchange& exchange, const pages::ListRequest& request)
 {
+    metrics::count(metrics::Event::page_lookup);
     const auto* kept = exchange.pages.find(request);
-    if (kept != nullptr && exchange.store.confirm(exchange.key, kept->version))
+    if (kept != nullptr && exchange.store.confirm(exchange.key, kept->version)) {
+        metrics::count(metrics::Event::page_hit);
         return Response{.body = kept->body};
+    }
     if (!request.prefix.empty()) return std::nullopt;
     const auto found = exchange.store.list(exchange.key, request.domain, request.page);
     if (!found) return std::nullopt;
@@ -300,14 +304,22 @@ http::Response alive()
 
 // Reads a table, because a Galera node that has lost the others still answers statements that need
 // no table.
+// The change is not committed. It tells every worker that the server takes changes again.
 http::Response ready(store::Store& store)
 {
     try {
-        if (store.schema_version() > 0) return {.body = answers::message("Ready")};
-        return {.status = 503,
-                .body = answers::error("The database has no tables yet", "database_empty")};
+        if (store.schema_version() == 0)
+            return {.status = 503,
+                    .body = answers::error("The database has no tables yet", "database_empty")};
+        server::try_change(store.session().connection());
+        store.session().note_change();
+        return {.body = answers::message("Ready")};
     } catch (const db::Error& error) {
         logging::error("database")("error", error.what());
+        store.session().note_failure(error);
+        if (db::is_read_only(error))
+            return {.status = 503,
+                    .body = answers::error("The database takes no changes", "database_read_only")};
         return {.status = 503,
                 .body = answers::error("The database cannot be asked", "database_absent")};
     }

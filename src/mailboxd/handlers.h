@@ -13,7 +13,8 @@ namespace handlers {
 
 http::Response handle(routes::Operation operation, const api::Exchange& exchange);
 
-// The health checks. `ready` answers 503 if the database does not serve a table.
+// The health checks. `ready` answers 503 if the database does not serve a
+// table or takes no changes.
 http::Response alive();
 http::Response ready(store::Store& store);
 

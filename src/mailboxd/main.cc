@@ -16,12 +16,14 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "base/config.h"
 #include "base/crypto.h"
+#include "base/metrics.h"
 #include "base/notify.h"
 #include "base/privileges.h"
 #include "base/version.h"
@@ -144,6 +146,7 @@ int test(const std::string& path, const Config& config)
     if (::geteuid() == 0 && !config.socket_group.empty()) group_id(config.socket_group);
     check_folder("socket", config.socket);
     check_folder("write_socket", config.write_socket);
+    check_folder("metrics_socket", config.metrics_socket);
     privileges::drop(config.user, "user");
     check_folder("log_file", config.log_file);
     const auto settings = read_settings(path);
@@ -160,34 +163,63 @@ int test(const std::string& path, const Config& config)
     return 0;
 }
 
-std::vector<master::Pool> open_pools(const Config& config)
+// The sockets that a service manager handed over.
+struct Inherited {
+    std::vector<int> of_pools;
+    std::optional<int> of_metrics;
+};
+
+Inherited inherited_sockets()
 {
+    constexpr int kFirst = 3;  // sd_listen_fds(3)
+    Inherited inherited;
+    int socket = kFirst;
+    for (const auto& name : notify::inherited_socket_names()) {
+        if (::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0 || ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0)
+            fail("fcntl on inherited socket");
+        if (name == "metrics") inherited.of_metrics = socket;
+        else inherited.of_pools.push_back(socket);
+        ++socket;
+    }
+    return inherited;
+}
+
+void take_inherited(std::vector<master::Pool>& pools, const std::vector<int>& sockets)
+{
+    if (sockets.size() != pools.size()) {
+        throw std::runtime_error(
+            "the service manager handed over " + std::to_string(sockets.size())
+            + " sockets, the configuration names " + std::to_string(pools.size())
+            + ": make mailboxd.socket match (systemctl edit mailboxd.socket), then restart both units");
+    }
+    for (std::size_t i = 0; i < pools.size(); ++i) {
+        pools[i].listener = sockets[i];
+        pools[i].is_inherited = true;
+    }
+}
+
+master::Sockets open_sockets(const Config& config)
+{
+    using Pool = master::Pool;
     const bool is_one = config.write_socket.empty();
-    std::vector<master::Pool> pools{
-        {.name = "read", .listener = -1, .size = &Config::workers, .has_gate = is_one}};
+    std::vector<Pool> pools{{.label = metrics::Pool::read,
+                             .listener = -1,
+                             .size = &Config::workers,
+                             .has_gate = is_one}};
     if (!is_one)
-        pools.push_back(
-            {.name = "write", .listener = -1, .size = &Config::write_workers, .has_gate = true});
-    if (const int inherited = notify::inherited_sockets(); inherited > 0) {
-        if (static_cast<std::size_t>(inherited) != pools.size()) {
-            throw std::runtime_error(
-                "the service manager handed over " + std::to_string(inherited)
-                + " sockets, the configuration names " + std::to_string(pools.size())
-                + ": make mailboxd.socket match (systemctl edit mailboxd.socket), then restart both units");
-        }
-        for (int i = 0; i < inherited; ++i) {
-            const int socket = 3 + i;
-            pools[static_cast<std::size_t>(i)].listener = socket;
-            pools[static_cast<std::size_t>(i)].is_inherited = true;
-            if (::fcntl(socket, F_SETFD, FD_CLOEXEC) != 0
-                || ::fcntl(socket, F_SETFL, O_NONBLOCK) != 0)
-                fail("fcntl on inherited socket");
-        }
-        return pools;
+        pools.push_back({.label = metrics::Pool::write,
+                         .listener = -1,
+                         .size = &Config::write_workers,
+                         .has_gate = true});
+    if (const auto inherited = inherited_sockets();
+        inherited.of_metrics || !inherited.of_pools.empty()) {
+        take_inherited(pools, inherited.of_pools);
+        return {std::move(pools), inherited.of_metrics};
     }
     pools[0].listener = open_socket(config.socket, config);
-    if (pools.size() > 1) pools[1].listener = open_socket(config.write_socket, config);
-    return pools;
+    if (!is_one) pools[1].listener = open_socket(config.write_socket, config);
+    if (config.metrics_socket.empty()) return {std::move(pools), std::nullopt};
+    return {std::move(pools), open_socket(config.metrics_socket, config)};
 }
 
 int run(int argc, char** argv)
@@ -224,12 +256,12 @@ int run(int argc, char** argv)
     auto settings = read_settings(path);
     if (given.count("test") != 0) return test(path, settings.config);
     // From here on the configuration is valid.
-    const auto pools = open_pools(settings.config);
+    const auto sockets = open_sockets(settings.config);
     privileges::drop(settings.config.user, "user");
     forbid_core();
     crypto::initialize();
     // From here on the process has no privileges, and nothing that a fork must not inherit.
-    return master::run(std::move(settings), pools, [&] { return read_settings(path); });
+    return master::run(std::move(settings), sockets, [&] { return read_settings(path); });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -17,8 +18,10 @@
 #include <system_error>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/notify.h"
 #include "db/session.h"
+#include "mailboxd/exporter.h"
 #include "mailboxd/gate.h"
 #include "mailboxd/worker.h"
 
@@ -60,15 +63,22 @@ struct Channel {
     Shared<gate::Board> board = shared<gate::Board>();
 };
 
-enum class Role { worker, gate };
+// The counts of places that no longer exist. `version` is odd while counts move there.
+struct Retired {
+    std::atomic<std::uint64_t> version{0};
+    metrics::Block counts;
+};
+
+enum class Role { worker, gate, exporter };
 
 // The place of a child process, which may be running or waiting to be started.
 struct Slot {
-    const Pool* pool;
+    const Pool* pool;  // nullptr: the exporter, which has none
     Role role;
     unsigned generation;
     std::shared_ptr<Channel> channel;                          // nullptr: the pool has no gate
     Shared<worker::Status> status = shared<worker::Status>();  // shared with the process
+    Shared<metrics::Block> counts = shared<metrics::Block>();  // of all processes that were here
     pid_t pid = 0;                                             // 0: to be started at start_at
     Clock::time_point start_at{};
     Clock::time_point started{};
@@ -86,10 +96,11 @@ std::string cause_of(int wait_status)
 
 class Master {
 public:
-    Master(Settings settings, const std::vector<Pool>& pools, std::function<Settings()> reload)
-        : settings_{std::make_unique<Settings>(std::move(settings))}, pools_{pools},
-          reload_{std::move(reload)}
+    Master(Settings settings, const Sockets& sockets, std::function<Settings()> reload)
+        : settings_{std::make_unique<Settings>(std::move(settings))}, sockets_{sockets},
+          pools_{sockets_.pools}, reload_{std::move(reload)}
     {
+        metrics::use(*counts_);
         ::sigemptyset(&signals_);
         for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1})
             ::sigaddset(&signals_, signal);
@@ -99,7 +110,7 @@ public:
     int work()
     {
         logging::open(settings_->config.log_file);
-        for (const auto& pool : pools_) add_slots(pool);
+        add_all_slots();
         start_due_slots();
         logging::info("ready")("pid", ::getpid())("workers", slots_.size());
         notify::ready();
@@ -114,6 +125,15 @@ public:
     }
 
 private:
+    // The exporter comes last, because it sees the places that exist when it is forked.
+    void add_all_slots()
+    {
+        for (const auto& pool : pools_) add_slots(pool);
+        if (sockets_.metrics)
+            slots_.push_back(
+                Slot{.pool = nullptr, .role = Role::exporter, .generation = generation_});
+    }
+
     void add_slots(const Pool& pool)
     {
         const auto size =
@@ -132,6 +152,11 @@ private:
 
     int run_child(const Slot& slot, pid_t master_pid) const
     {
+        metrics::use(*slot.counts);
+        if (slot.role == Role::exporter) {
+            slot.status->stage = worker::Stage::serving;
+            return run_exporter(master_pid);
+        }
         close_descriptors_of_others(slot);
         const auto& config = settings_->config;
         if (slot.role == Role::gate) {
@@ -139,11 +164,31 @@ private:
             return gate::run(slot.pool->listener, slot.channel->jobs.gate_end.number(), config,
                              *slot.channel->board, master_pid);
         }
-        const auto source = slot.channel ? worker::Source{slot.channel->jobs.worker_end.number(),
-                                                          slot.channel->board.get()}
-                                         : worker::Source{slot.pool->listener};
+        const auto source = slot.channel
+                                ? worker::Source{slot.channel->jobs.worker_end.number(),
+                                                 slot.channel->board.get(), slot.pool->label}
+                                : worker::Source{slot.pool->listener, nullptr, slot.pool->label};
         return worker::run(source, config, settings_->db_password, settings_->look, *outage_,
                            master_pid, *slot.status);
+    }
+
+    int run_exporter(pid_t master_pid) const
+    {
+        exporter::Sources sources{.started_at = started_at_,
+                                  .outage = *outage_,
+                                  .version = retired_->version,
+                                  .blocks = {counts_.get(), &retired_->counts}};
+        for (const auto& pool : pools_)
+            sources.pools.push_back({pool.label, pool.listener,
+                                     pool.has_gate ? gate::workers_of(settings_->config)
+                                                   : settings_->config.*pool.size});
+        for (const auto& slot : slots_) {
+            sources.blocks.push_back(slot.counts.get());
+            if (slot.role == Role::worker)
+                sources.workers.push_back({slot.pool->label, slot.status.get()});
+        }
+        const int listener = *sockets_.metrics;
+        return exporter::run(listener, sources, settings_->config.log_file, master_pid);
     }
 
     // Forks a child. The child runs and exits in here and never returns to the master's loop.
@@ -177,6 +222,7 @@ private:
             const bool serves = &pool == own.pool && (!pool.has_gate || own.role == Role::gate);
             if (!serves) ::close(pool.listener);
         }
+        if (sockets_.metrics) ::close(*sockets_.metrics);
         for (const auto& slot : slots_) {
             if (!slot.channel) continue;
             if (slot.channel != own.channel || own.role != Role::gate)
@@ -248,6 +294,7 @@ private:
             settings_ = std::move(settings);
             outage_ = std::move(outage);
         } catch (const std::exception& problem) {
+            metrics::count(metrics::Event::config_reload_failure);
             logging::error("reload-refused")("problem", problem.what())(
                 "advice", "the old configuration stays in force");
             return;
@@ -257,8 +304,9 @@ private:
             if (!pool.is_inherited) ::listen(pool.listener, settings_->config.backlog);
         }
         ++generation_;
+        metrics::count(metrics::Event::config_reload);
         logging::info("reloading")("generation", generation_);
-        for (const auto& pool : pools_) add_slots(pool);
+        add_all_slots();
         start_due_slots();
         retire_before(generation_);
     }
@@ -311,8 +359,20 @@ private:
 
     void drop_retired_slots()
     {
-        slots_.remove_if(
-            [](const Slot& slot) { return slot.pid == 0 && slot.phase == Phase::asked_to_stop; });
+        slots_.remove_if([&](const Slot& slot) {
+            const bool is_over = slot.pid == 0 && slot.phase == Phase::asked_to_stop;
+            if (is_over) retire_counts(*slot.counts);
+            return is_over;
+        });
+    }
+
+    // Moves counts of a place that goes away. An exporter that reads meanwhile reads again.
+    void retire_counts(metrics::Block& counts) const
+    {
+        ++retired_->version;
+        retired_->counts.add(counts);
+        counts.clear();
+        ++retired_->version;
     }
 
     void reap()
@@ -340,10 +400,11 @@ private:
         const auto age =
             std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - slot.started).count();
         auto line = has_ended_well ? logging::info("worker-exit") : logging::warning("worker-exit");
-        line("pid", slot.pid)("pool", slot.role == Role::gate ? "gate" : slot.pool->name)(
-            "cause", cause_of(wait_status));
+        line("pid", slot.pid)("pool", name_of(slot))("cause", cause_of(wait_status));
         line("age", std::to_string(age) + "s")("requests", slot.status->requests.load());
+        count_exit(slot, wait_status);
         slot.pid = 0;
+        slot.status->stage = worker::Stage::ended;
         if (slot.phase == Phase::asked_to_stop) return;
         if (is_useless) {
             delay_start(slot);
@@ -355,6 +416,38 @@ private:
              std::to_string(
                  std::chrono::duration_cast<std::chrono::milliseconds>(slot.back_off).count())
                  + "ms");
+    }
+
+    static std::string_view name_of(const Slot& slot)
+    {
+        switch (slot.role) {
+        case Role::gate: return "gate";
+        case Role::exporter: return "metrics";
+        case Role::worker: break;
+        }
+        return slot.pool->name();
+    }
+
+    // Counts the exit of a worker, and the request that ended with it: nginx answers that one 502.
+    void count_exit(const Slot& slot, int wait_status) const
+    {
+        if (slot.role != Role::worker) return;
+        counts_->exits_of(slot.pool->label, metrics_cause_of(slot, wait_status)).add();
+        if (slot.status->busy_since == 0) return;
+        constexpr int kBadGateway = 502;
+        counts_->count_request(slot.counts->serving, kBadGateway);
+        counts_->duration_of(slot.counts->serving)
+            .observe(Clock::now().time_since_epoch()
+                     - std::chrono::nanoseconds{slot.status->busy_since});
+    }
+
+    static metrics::Cause metrics_cause_of(const Slot& slot, int wait_status)
+    {
+        using metrics::Cause;
+        if (slot.phase == Phase::asked_to_stop) return Cause::reload;
+        if (WIFEXITED(wait_status))
+            return WEXITSTATUS(wait_status) == 0 ? Cause::max_requests : Cause::fault;
+        return WTERMSIG(wait_status) == SIGALRM ? Cause::deadline : Cause::signal;
     }
 
     void handle_deadlines()
@@ -384,8 +477,12 @@ private:
         return shortest;
     }
 
+    const std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
     std::unique_ptr<Settings> settings_;
     Shared<db::Outage> outage_ = shared<db::Outage>();  // of the workers with these settings
+    Shared<metrics::Block> counts_ = shared<metrics::Block>();  // what the master itself counts
+    Shared<Retired> retired_ = shared<Retired>();
+    const Sockets& sockets_;
     const std::vector<Pool>& pools_;
     std::function<Settings()> reload_;
     std::list<Slot> slots_;
@@ -397,9 +494,9 @@ private:
 
 }  // namespace
 
-int run(Settings settings, const std::vector<Pool>& pools, const std::function<Settings()>& reload)
+int run(Settings settings, const Sockets& sockets, const std::function<Settings()>& reload)
 {
-    return Master{std::move(settings), pools, reload}.work();
+    return Master{std::move(settings), sockets, reload}.work();
 }
 
 }  // namespace master

@@ -173,4 +173,45 @@ std::string_view allow_header(std::string_view pattern)
     return {};
 }
 
+metrics::Operation counted_as(Operation operation)
+{
+    using Counted = metrics::Operation;
+    switch (operation) {
+    case Operation::list_mailboxes:
+    case Operation::list_deleted: return Counted::list;
+    case Operation::show_mailbox: return Counted::show;
+    case Operation::create_mailboxes: return Counted::create;
+    case Operation::change_mailbox: return Counted::change;
+    case Operation::delete_mailbox: return Counted::remove;
+    case Operation::delete_all_mailboxes: return Counted::empty;
+    case Operation::restore_mailbox: return Counted::restore;
+    case Operation::list_domains:
+    case Operation::show_domain:
+    case Operation::create_domain:
+    case Operation::change_domain:
+    case Operation::verify_domain:
+    case Operation::delete_domain:
+    case Operation::show_tracking: return Counted::domains;
+    case Operation::list_accounts:
+    case Operation::create_account:
+    case Operation::delete_account:
+    case Operation::show_account:
+    case Operation::change_account:
+    case Operation::disable_account:
+    case Operation::enable_account: return Counted::accounts;
+    case Operation::list_keys:
+    case Operation::create_key:
+    case Operation::delete_key: return Counted::keys;
+    case Operation::list_routes:
+    case Operation::create_route:
+    case Operation::match_route:
+    case Operation::show_route:
+    case Operation::change_route:
+    case Operation::delete_route: return Counted::routes;
+    case Operation::show_usage: return Counted::usage;
+    case Operation::show_audit: return Counted::audit;
+    }
+    return Counted::none;
+}
+
 }  // namespace routes

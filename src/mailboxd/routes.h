@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/metrics.h"
 #include "mail/address.h"
 
 namespace routes {
@@ -84,6 +85,9 @@ Match find(const std::vector<std::string>& path, std::string_view method);
 // the method.
 Operation operation_of(const Match& match);
 [[noreturn]] void refuse_method();
+
+// Returns the operation under which the metrics count it.
+metrics::Operation counted_as(Operation operation);
 
 // Returns the Allow header of a pattern; empty if no path has that pattern.
 std::string_view allow_header(std::string_view pattern);

@@ -20,6 +20,7 @@
 
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "db/session.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/api.h"
@@ -314,7 +315,9 @@ private:
                                    std::chrono::seconds{1});
         arm(left + (job != nullptr ? kGrace : std::chrono::seconds{0}));
         limit_io(connection, config_.io_timeout);
+        status_.busy_since.store(now.time_since_epoch().count(), std::memory_order_relaxed);
         read(std::move(from), connection, deadline, job);
+        status_.busy_since.store(0, std::memory_order_relaxed);
         arm(std::chrono::seconds{0});
     }
 
@@ -350,6 +353,7 @@ private:
                   std::chrono::steady_clock::time_point deadline, const gate::Job* job)
     {
         const auto begin = std::chrono::steady_clock::now();
+        metrics::own().serving.store(metrics::Operation::none, std::memory_order_relaxed);
         db::take_time_spent();
         auto body = read_body(request, config_.max_body);
         if (!body.bytes && !body.refusal) {
@@ -373,10 +377,10 @@ private:
             is_sound_ = response.worker_is_sound;
             ++status_.requests;
             if (turn.is_abandoned()) trace.detail = kClientGone;
-            log_request(request, response.status, trace, begin, job);
+            note_request(request, response.status, trace, begin, job);
         } catch (const turn::Abandoned&) {
             trace.detail = kClientGone;
-            log_request(request, kClientClosedRequest, trace, begin, job);
+            note_request(request, kClientClosedRequest, trace, begin, job);
         } catch (const turn::Paused&) {
             // The gate hands it to a free worker again later.
         }
@@ -404,11 +408,14 @@ private:
                           trace, turn);
     }
 
-    static void log_request(const FCGX_Request& request, int status, const api::Trace& trace,
-                            std::chrono::steady_clock::time_point begin, const gate::Job* job)
+    // Counts a request whose answer was written, or whose client has gone, and logs it.
+    void note_request(const FCGX_Request& request, int status, const api::Trace& trace,
+                      std::chrono::steady_clock::time_point begin, const gate::Job* job) const
     {
-        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(
-            std::chrono::steady_clock::now() - begin);
+        const auto end = std::chrono::steady_clock::now();
+        const auto database_time = db::take_time_spent();
+        count_request(status, end - (job != nullptr ? job->arrived : begin), database_time);
+        const auto spent = std::chrono::duration_cast<std::chrono::microseconds>(end - begin);
         const auto milliseconds = [](std::chrono::microseconds time) {
             const auto tenths = time.count() / 100;
             return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
@@ -418,12 +425,22 @@ private:
         line("key", trace.key_id.empty() ? "-" : trace.key_id)(
             "method", parameter(request, "REQUEST_METHOD"));
         line("route", trace.route)("status", status);
-        line("ms", milliseconds(spent))("db_ms", milliseconds(db::take_time_spent()));
+        line("ms", milliseconds(spent))("db_ms", milliseconds(database_time));
         if (job != nullptr)
             line("waited_ms",
                  std::chrono::duration_cast<std::chrono::milliseconds>(begin - job->arrived)
                      .count());
         if (!trace.detail.empty()) line("detail", trace.detail);
+    }
+
+    void count_request(int status, std::chrono::nanoseconds duration,
+                       std::chrono::nanoseconds database_time) const
+    {
+        auto& counters = metrics::own();
+        const auto operation = counters.serving.load(std::memory_order_relaxed);
+        counters.count_request(operation, status);
+        counters.duration_of(operation).observe(duration);
+        counters.database_wait_of(source_.pool).observe(database_time);
     }
 
     const Source& source_;

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/config.h"
+#include "base/metrics.h"
 #include "db/connection.h"
 #include "db/session.h"
 #include "mailboxd/gate.h"
@@ -20,18 +21,22 @@
 namespace worker {
 
 // Leaves `starting` once: to `serving`, or to `dismissed` if the master retires the worker first.
-enum class Stage { starting, serving, dismissed };
+// The master sets `ended`.
+enum class Stage { starting, serving, dismissed, ended };
 
 // What a worker reports to its master, in shared memory.
 struct Status {
     std::atomic<std::uint64_t> requests;  // how many were answered
     std::atomic<Stage> stage;
+    // When its present request began, in nanoseconds of the steady clock; 0: it serves none.
+    std::atomic<std::int64_t> busy_since;
 };
 
 // Where a worker's requests come from.
 struct Source {
     int descriptor;  // a listening socket, or the end of a gate::Jobs that workers read
     const gate::Board* board = nullptr;  // the board of that gate; nullptr: there is no gate
+    metrics::Pool pool = metrics::Pool::read;
 };
 
 // Serves until TERM, max_requests or the master's death. Returns the exit code.

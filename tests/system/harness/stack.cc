@@ -360,7 +360,10 @@ pid_t Stack::master() const
 std::vector<pid_t> Stack::workers() const
 {
     auto children = process::children(master());
-    std::erase_if(children, [](pid_t child) { return process::name(child) == "mailboxd-gate"; });
+    std::erase_if(children, [](pid_t child) {
+        const auto name = process::name(child);
+        return name == "mailboxd-gate" || name == "mailboxd-export";
+    });
     return children;
 }
 

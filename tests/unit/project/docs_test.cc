@@ -143,6 +143,7 @@ std::string text(std::chrono::days value)
 const std::map<std::string, std::function<std::string(const Config&)>> kDefaults{
     {"socket", [](const Config& c) { return text(c.socket); }},
     {"write_socket", [](const Config& c) { return text(c.write_socket); }},
+    {"metrics_socket", [](const Config& c) { return text(c.metrics_socket); }},
     {"socket_group", [](const Config& c) { return text(c.socket_group); }},
     {"user", [](const Config& c) { return text(c.user); }},
     {"workers", [](const Config& c) { return text(c.workers); }},
@@ -417,7 +418,7 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
     for (const auto& code : codes) words.insert(code.substr(4));
     // Those of health, and of the document itself, are not the API's.
     for (const auto* of_others :
-         {"database_absent", "database_empty", "not_reached", "pool_full", "condition_failed"})
+         {"database_absent", "database_empty", "database_read_only", "not_reached", "pool_full", "condition_failed"})
         words.erase(of_others);
     Names examples;
     for (const auto& match :
