@@ -92,6 +92,12 @@ Take take(Config::Database Config::*database, std::string Config::Database::*fie
     return [=](Config& config, const std::string& text) { config.*database.*field = text; };
 }
 
+void take_log_format(Config& config, const std::string& text)
+{
+    if (text != "text" && text != "json") throw std::invalid_argument("must be text or json");
+    config.log_format = text == "json" ? logging::Format::json : logging::Format::text;
+}
+
 void take_doveadm(Config& config, const std::string& text)
 {
     if (text.starts_with('/')) return take_socket(&Config::doveadm)(config, text);
@@ -146,6 +152,7 @@ const std::map<std::string, Take>& settings()
         {"backlog", take(&Config::backlog, 1, 65'535)},
         {"waiting_changes", take(&Config::waiting_changes, std::size_t{1}, std::size_t{65'535})},
         {"log_file", take_path(&Config::log_file)},
+        {"log_format", take_log_format},
         {"max_requests", take(&Config::max_requests, 0U, 1000U * kMany)},
         {"request_deadline", take(&Config::request_deadline, 1, 3600)},
         {"io_timeout", take(&Config::io_timeout, 1, 3600)},

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/log.h"
+
 struct Config {
     std::string path;  // of the file that the settings were read from
 
@@ -51,7 +53,8 @@ struct Config {
     // waiting changes gets 503.
     std::size_t waiting_changes = 512;
     unsigned max_requests = 100'000;  // a worker is replaced after this many; 0: never
-    std::string log_file;             // opened as `user`, again on SIGUSR1; empty: standard error
+    logging::Format log_format = logging::Format::text;
+    std::string log_file;  // opened as `user`, again on SIGUSR1; empty: standard error
     std::chrono::seconds request_deadline{
         30};                              // hashing included; below nginx's fastcgi_read_timeout
     std::chrono::seconds io_timeout{10};  // for one read from or write to nginx

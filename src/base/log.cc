@@ -1,18 +1,47 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <ctime>
 #include <system_error>
 
+#include "base/json.h"
 #include "base/metrics.h"
 
 namespace logging {
 namespace {
 
 int output = STDERR_FILENO;
+Format format = Format::text;
+
+// Returns whether stderr is a stream of systemd's journal (JOURNAL_STREAM in systemd.exec(5)).
+bool is_journal()
+{
+    const char* const stream = std::getenv("JOURNAL_STREAM");
+    struct stat status {};
+    if (stream == nullptr || ::fstat(STDERR_FILENO, &status) != 0) return false;
+    return stream == std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+}
+
+// Returns the time as in RFC 3339, in UTC and milliseconds.
+std::string now()
+{
+    timespec time{};
+    ::clock_gettime(CLOCK_REALTIME, &time);
+    tm parts{};
+    ::gmtime_r(&time.tv_sec, &parts);
+    std::array<char, 32> text{};
+    const auto size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    const auto milliseconds = std::to_string(time.tv_nsec / 1'000'000);
+    return std::string(text.data(), size) + "." + std::string(3 - milliseconds.size(), '0')
+           + milliseconds + "Z";
+}
 
 bool is_plain(char c)
 {
@@ -48,6 +77,17 @@ std::string_view name_of(Severity severity)
     return "error";
 }
 
+// LOG_INFO, LOG_WARNING and LOG_ERR of syslog(3).
+std::string_view priority_of(Severity severity)
+{
+    switch (severity) {
+    case Severity::info: return "<6>";
+    case Severity::warning: return "<4>";
+    case Severity::error: break;
+    }
+    return "<3>";
+}
+
 metrics::Event event_of(Severity severity)
 {
     switch (severity) {
@@ -60,7 +100,7 @@ metrics::Event event_of(Severity severity)
 
 }  // namespace
 
-void open(const std::string& path)
+void open(const std::string& path, Format new_format)
 {
     int file = STDERR_FILENO;
     if (!path.empty()) {
@@ -72,12 +112,13 @@ void open(const std::string& path)
     }
     if (output != STDERR_FILENO) ::close(output);
     output = file;
+    format = new_format;
 }
 
 bool reopen(const std::string& path)
 {
     try {
-        open(path);
+        open(path, format);
         return true;
     } catch (const std::system_error& problem) {
         logging::error("log-not-reopened")("error", problem.what())("advice",
@@ -88,12 +129,24 @@ bool reopen(const std::string& path)
 
 Line::Line(Severity severity, std::string_view event) : severity_{severity}
 {
+    static const bool writes_to_journal = is_journal();
     text_.reserve(200);
+    if (output == STDERR_FILENO && writes_to_journal) text_.append(priority_of(severity));
+    if (format == Format::json) {
+        text_.append(R"({"time":")").append(now()).append(R"(","severity":")");
+        text_.append(name_of(severity)).append(R"(","event":)").append(json::quoted(event));
+        return;
+    }
+    if (output != STDERR_FILENO) text_.append(now()).append(" ");
     text_.append(name_of(severity)).append(" ").append(event);
 }
 
 Line& Line::operator()(std::string_view key, std::string_view value)
 {
+    if (format == Format::json) {
+        text_.append(",").append(json::quoted(key)).append(":").append(json::quoted(value));
+        return *this;
+    }
     text_.append(" ").append(key).append("=");
     if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) {
         text_.append(value);
@@ -106,6 +159,7 @@ Line& Line::operator()(std::string_view key, std::string_view value)
 Line::~Line()
 {
     metrics::count(event_of(severity_));
+    if (format == Format::json) text_ += '}';
     text_ += '\n';
     [[maybe_unused]] const auto written = ::write(output, text_.data(), text_.size());
 }

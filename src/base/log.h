@@ -7,6 +7,10 @@
 // processes never mix. A value with a space, quote or control character is quoted and escaped. The
 // severity says who should act: info no one, warning someone should watch, error someone must act.
 // Never log a password, a key or a body.
+//
+// In a file, each line begins with the time. To systemd's journal, which knows the time, each line
+// begins with its priority (sd-daemon(3)). With Format::json a line is an object whose members
+// "time", "severity" and "event" come first; all other values are strings.
 #pragma once
 
 #include <concepts>
@@ -15,10 +19,12 @@
 
 namespace logging {
 
+enum class Format { text, json };
+
 // Writes all further lines to this file, which is created if missing; with an empty path to stderr.
 // After the file was renamed, a call with the same path creates a new one. If it throws
 // std::system_error, nothing has changed.
-void open(const std::string& path);
+void open(const std::string& path, Format format = Format::text);
 
 // Opens the present file's path again, after the file was renamed. If that fails, logs it to the
 // old file and returns false.

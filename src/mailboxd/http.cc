@@ -117,6 +117,29 @@ void parse_urlencoded(std::string_view text, std::string_view where, Fields& fie
     }
 }
 
+std::string_view trace_id(std::string_view traceparent)
+{
+    constexpr std::size_t kFirst = 55;  // the length of version 00; later versions may be longer
+    const auto is_hex = [](std::string_view text) {
+        return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    };
+    const auto is_zero = [](std::string_view text) {
+        return text.find_first_not_of('0') == std::string_view::npos;
+    };
+    if (traceparent.size() < kFirst || traceparent[2] != '-' || traceparent[35] != '-'
+        || traceparent[52] != '-')
+        return {};
+    const auto version = traceparent.substr(0, 2);
+    const auto id = traceparent.substr(3, 32);
+    const auto parent = traceparent.substr(36, 16);
+    if (!is_hex(version) || !is_hex(id) || !is_hex(parent) || !is_hex(traceparent.substr(53, 2)))
+        return {};
+    if (version == "ff" || is_zero(id) || is_zero(parent)) return {};
+    const bool has_more = traceparent.size() > kFirst;
+    if (has_more && (version == "00" || traceparent[kFirst] != '-')) return {};
+    return id;
+}
+
 std::string cgi_header(const Response& response)
 {
     std::string text;

@@ -72,6 +72,10 @@ struct Response {
     bool worker_is_sound = true;         // false after a fault of ours: the worker must be replaced
 };
 
+// Returns the trace-id of a traceparent header (W3C Trace Context, 3.2). Empty if the header is
+// missing or invalid.
+std::string_view trace_id(std::string_view traceparent);
+
 // Returns the header of the CGI answer: Status, Content-Type, Content-Length, extra header.
 std::string cgi_header(const Response& response);
 

@@ -109,7 +109,7 @@ public:
 
     int work()
     {
-        logging::open(settings_->config.log_file);
+        logging::open(settings_->config.log_file, settings_->config.log_format);
         add_all_slots();
         start_due_slots();
         logging::info("ready")("pid", ::getpid())("workers", slots_.size());
@@ -290,7 +290,7 @@ private:
         try {
             auto settings = std::make_unique<Settings>(reload_());
             auto outage = shared<db::Outage>();  // the new settings may name another server
-            logging::open(settings->config.log_file);
+            logging::open(settings->config.log_file, settings->config.log_format);
             settings_ = std::move(settings);
             outage_ = std::move(outage);
         } catch (const std::exception& problem) {

@@ -431,6 +431,8 @@ private:
                  std::chrono::duration_cast<std::chrono::milliseconds>(begin - job->arrived)
                      .count());
         if (!trace.detail.empty()) line("detail", trace.detail);
+        if (const auto id = http::trace_id(parameter(request, "HTTP_TRACEPARENT")); !id.empty())
+            line("trace_id", id);
     }
 
     void count_request(int status, std::chrono::nanoseconds duration,

@@ -178,7 +178,7 @@ void Serving::read(const std::filesystem::path& file)
         const auto pid = [&line] {
             return static_cast<pid_t>(std::stol(line.substr(line.find(" pid=") + 5)));
         };
-        if (line.starts_with("info worker-serving pid=")) {
+        if (line.find("info worker-serving pid=") != std::string::npos) {
             pids_.insert(pid());
         } else if (line.find(" worker-exit pid=") != std::string::npos) {
             pids_.erase(pid());

@@ -111,8 +111,9 @@ BOOST_FIXTURE_TEST_CASE(a_database_that_takes_no_changes_is_not_ready, Health)
     BOOST_TEST(probe("/readyz") == kReady);
     stack.sql("SET GLOBAL read_only = 1");
     for (const char* target : {"/readyz", "/readyz/write"})
-        BOOST_TEST(probe(target)
-                   == "503 {\"message\":\"The database takes no changes\",\"code\":\"database_read_only\"}\n");
+        BOOST_TEST(
+            probe(target)
+            == "503 {\"message\":\"The database takes no changes\",\"code\":\"database_read_only\"}\n");
     BOOST_TEST(probe("/healthz") == kAlive);
     stack.sql("SET GLOBAL read_only = 0");
     for (const char* target : {"/readyz", "/readyz/write"}) BOOST_TEST(probe(target) == kReady);
@@ -395,9 +396,8 @@ struct Units {
     Units()
     {
         const auto build = stack::breakable().service().parent_path().string();
-        for (const char* name :
-             {"mailboxd.service", "mailboxd.socket", "mailboxd-metrics.socket",
-              "mailboxd-janitor.service"}) {
+        for (const char* name : {"mailboxd.service", "mailboxd.socket", "mailboxd-metrics.socket",
+                                 "mailboxd-janitor.service"}) {
             std::string text = contents(fs::path{"systemd"} / name);
             BOOST_TEST_REQUIRE(!text.empty());
             for (std::size_t at = 0; (at = text.find("/usr/sbin", at)) != std::string::npos;) {

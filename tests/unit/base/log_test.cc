@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <regex>
+#include <sstream>
 #include <system_error>
 
 #include <sys/stat.h>
@@ -21,6 +23,13 @@ using support::bytes;
 using support::Stderr;
 
 namespace {
+
+// Removes the time at the beginning of each line. A line without one stays.
+std::string without_times(const std::string& text)
+{
+    static const std::regex time{R"((^|\n)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?=[a-z]))"};
+    return std::regex_replace(text, time, "$1");
+}
 
 std::string line_with(std::string_view value)
 {
@@ -122,10 +131,32 @@ BOOST_AUTO_TEST_CASE(to_a_file_that_is_renamed)
     logging::open("");
     logging::info("fifth");
     BOOST_TEST(standard_error.take().size() == 1U);
-    BOOST_TEST(sources::contents(path + ".1") == "info first\ninfo second\n");
-    BOOST_TEST(sources::contents(path) == "info third\ninfo fourth\n");
+    BOOST_TEST(without_times(sources::contents(path + ".1")) == "info first\ninfo second\n");
+    BOOST_TEST(without_times(sources::contents(path)) == "info third\ninfo fourth\n");
     BOOST_TEST(((std::filesystem::status(path).permissions() & std::filesystem::perms::others_all)
                 == std::filesystem::perms::none));
+}
+
+BOOST_AUTO_TEST_CASE(json_for_programs)
+{
+    const support::Directory directory;
+    const auto path = directory.path("log");
+    logging::open(path, logging::Format::json);
+    logging::warning("worker-exit")("pid", 812)("cause", "a \"word\"\n");
+    logging::reopen(path);
+    logging::info("second");
+    logging::open("");
+    std::istringstream lines{sources::contents(path)};
+    std::string line;
+    std::getline(lines, line);
+    BOOST_TEST(
+        std::regex_match(
+            line,
+            std::regex{R"re(\{"time":"[-0-9]+T[:0-9]+\.[0-9]{3}Z","severity":"warning",)re"
+                       R"re("event":"worker-exit","pid":"812","cause":"a \\"word\\"\\n"\})re"}),
+        line);
+    std::getline(lines, line);
+    BOOST_TEST(line.ends_with(R"("severity":"info","event":"second"})"), line);
 }
 
 // Nobody reads it: opened as any other file it would keep the service waiting for ever.

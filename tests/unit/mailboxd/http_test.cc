@@ -372,4 +372,34 @@ BOOST_DATA_TEST_CASE(every_status_has_its_phrase, data::make(kReasons), row)
                == expected);
 }
 
+namespace {
+
+struct Trace : support::Row {
+    std::string header;
+    std::string id;
+};
+
+const std::string kTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
+const Trace kTraces[] = {
+    {"as in the standard", "00-" + kTrace + "-00f067aa0ba902b7-01", kTrace},
+    {"a later version with more", "01-" + kTrace + "-00f067aa0ba902b7-01-more", kTrace},
+    {"none", "", ""},
+    {"too short", "00-" + kTrace + "-00f067aa0ba902b7-0", ""},
+    {"more than version 00 has", "00-" + kTrace + "-00f067aa0ba902b7-01-more", ""},
+    {"a later version without a hyphen", "01-" + kTrace + "-00f067aa0ba902b7-01more", ""},
+    {"the forbidden version", "ff-" + kTrace + "-00f067aa0ba902b7-01", ""},
+    {"no version", "0x-" + kTrace + "-00f067aa0ba902b7-01", ""},
+    {"capitals", "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", ""},
+    {"only zeros", "00-" + std::string(32, '0') + "-00f067aa0ba902b7-01", ""},
+    {"a parent of zeros", "00-" + kTrace + "-" + std::string(16, '0') + "-01", ""},
+    {"a quote", "00-" + std::string(31, 'a') + "\"-00f067aa0ba902b7-01", ""},
+};
+
+}  // namespace
+
+BOOST_DATA_TEST_CASE(the_id_of_a_trace, data::make(kTraces), row)
+{
+    BOOST_TEST(http::trace_id(row.header) == row.id);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -155,6 +155,8 @@ const std::map<std::string, std::function<std::string(const Config&)>> kDefaults
     {"io_timeout", [](const Config& c) { return text(c.io_timeout); }},
     {"stop_grace", [](const Config& c) { return text(c.stop_grace); }},
     {"log_file", [](const Config& c) { return text(c.log_file); }},
+    {"log_format",
+     [](const Config& c) { return c.log_format == logging::Format::text ? "text" : "json"; }},
     {"db_socket", [](const Config& c) { return text(c.db.socket); }},
     {"db_host", [](const Config& c) { return text(c.db.host); }},
     {"db_port", [](const Config& c) { return text(c.db.port); }},
@@ -417,8 +419,8 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
     Names words;
     for (const auto& code : codes) words.insert(code.substr(4));
     // Those of health, and of the document itself, are not the API's.
-    for (const auto* of_others :
-         {"database_absent", "database_empty", "database_read_only", "not_reached", "pool_full", "condition_failed"})
+    for (const auto* of_others : {"database_absent", "database_empty", "database_read_only",
+                                  "not_reached", "pool_full", "condition_failed"})
         words.erase(of_others);
     Names examples;
     for (const auto& match :
