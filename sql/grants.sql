@@ -95,7 +95,7 @@ GRANT SELECT, INSERT (storage_id, last_login, last_delivery), UPDATE (storage_id
 GRANT SELECT ON schema_version TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT, DELETE ON session_end TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (id, state) ON account TO 'mailboxd_janitor'@'localhost';
-GRANT SELECT (id, account_id, state) ON domain TO 'mailboxd_janitor'@'localhost';
+GRANT SELECT (id, account_id, state, mailboxes, size_bytes) ON domain TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (domain_id, storage_id, state, generation) ON mailbox TO 'mailboxd_janitor'@'localhost';
 GRANT SELECT (storage_id, size_bytes, deleted_at, purged_at), UPDATE (purged_at), DELETE
     ON deleted_mailbox TO 'mailboxd_janitor'@'localhost';

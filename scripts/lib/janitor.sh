@@ -8,6 +8,8 @@
 janitor_start()
 {
     secret_file mailboxd_janitor
+    mkdir -p "$DIR/janitor"
+    ((EUID != 0)) || chown "$(mail_os_user)" "$DIR/janitor"
     part_start janitor "$MAILBOXCTL" --config "$MAILBOXD_CONF" janitor --watch
     part_await janitor 10 janitor_watches
 }

@@ -189,6 +189,7 @@ const std::map<std::string, Take>& settings()
         {"argon2_passes", take(&Config::argon2_passes, 1U, 100U)},
         {"mail_host", take(&Config::mail_host)},
         {"store", take_path(&Config::store)},
+        {"metrics_file", take_path(&Config::metrics_file)},
         {"store_user", take(&Config::store_user)},
         {"doveadm", take_doveadm},
         {"doveadm_key_file", take(&Config::doveadm_key_file)},

@@ -89,6 +89,8 @@ struct Config {
     // Its owner. Commands that work on the store become this user if started as root. Empty: they
     // stay root.
     std::string store_user;
+    // The file that the janitor writes for Prometheus' node_exporter; empty: none.
+    std::string metrics_file;
     // Where Dovecot's doveadm listens for HTTP: a port on 127.0.0.1, or the path of a socket.
     std::string doveadm;
     std::string doveadm_key_file;  // its first line is Dovecot's doveadm_api_key

@@ -9,6 +9,7 @@
 #include "mailboxctl/key_commands.h"
 #include "mailboxctl/mailbox_commands.h"
 #include "mailboxctl/pull_command.h"
+#include "mailboxctl/status_command.h"
 #include "mailboxctl/system_commands.h"
 #include "mailboxctl/verify_command.h"
 #include "mailboxctl/why.h"
@@ -29,7 +30,8 @@ const std::vector<Command>& all()
         append(alias_commands::commands());
         append(import_command::commands());
         append({pull_command::command(), verify_command::command()});
-        append({why::command(), erase_command::command(), audit_command::command()});
+        append({status_command::command(), why::command(), erase_command::command(),
+                audit_command::command()});
         append(system_commands::commands());
         return list;
     }();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 #include <ostream>
 #include <set>
 #include <stdexcept>
@@ -10,6 +11,7 @@
 #include "base/notify.h"
 #include "db/migrate.h"
 #include "db/session.h"
+#include "mailboxctl/janitor_metrics.h"
 #include "mailboxctl/janitor_purge.h"
 #include "mailboxctl/janitor_sessions.h"
 #include "mailboxctl/recount.h"
@@ -210,6 +212,13 @@ public:
                 logging::info("rows-purged")("table", table)("count", count);
             return purged.is_complete;
         });
+        if (!tools_.config.metrics_file.empty()) {
+            metrics_.go_on(tools_.session, [&](Clock::time_point /*end*/) {
+                const auto now = facts(tools_.session.connection(), tools_.doveadm);
+                write_file(tools_.config.metrics_file, text(now, std::time(nullptr)));
+                return true;
+            });
+        }
         orphans_.go_on(tools_.session, [&](Clock::time_point /*end*/) {
             for (const auto& id :
                  Purge{tools_.session, tools_.config}.unknown(maildir::prefix(prefix_))) {
@@ -227,6 +236,7 @@ private:
     Task stores_{"stores", 1min};
     Task sizes_{"sizes", 5s};
     Task rows_{"rows", 1h};
+    Task metrics_{"metrics", 15s};
     Task orphans_{"orphans", 24h};
     int prefix_ = 0;
     std::set<std::string> unremoved_;  // each is logged once

@@ -22,10 +22,14 @@
 #include "base/descriptor.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "mailboxd/pool_status.h"
 #include "mailboxd/signals.h"
 
 namespace exporter {
 namespace {
+
+using pool_view::kStates;
+using pool_view::Pool;
 
 // --- The queue of a listening socket (sock_diag(7)) ----------------------------------------
 
@@ -141,22 +145,6 @@ private:
 
 // --- What is counted --------------------------------------------------------------------------
 
-// Returns the sum of all blocks. Reads again if counts were moved meanwhile; if that goes on, the
-// sum may be too high or too low by one place's counts.
-std::unique_ptr<metrics::Block> sum_of(const Sources& sources)
-{
-    constexpr int kAttempts = 1000;
-    auto sum = std::make_unique<metrics::Block>();
-    for (int attempt = 0; attempt < kAttempts; ++attempt) {
-        const auto version = sources.version.load();
-        sum->clear();
-        for (const auto* block : sources.blocks) sum->add(*block);
-        if (version % 2 == 0 && version == sources.version.load()) break;
-        ::usleep(100);
-    }
-    return sum;
-}
-
 void add_requests(Text& text, const metrics::Block& sum)
 {
     text.begin("requests_total", "counter",
@@ -259,26 +247,12 @@ void add_events(Text& text, const metrics::Block& sum)
 
 // --- What is so at this moment ----------------------------------------------------------------
 
-constexpr std::array<std::string_view, 3> kStates{"starting", "idle", "busy"};
-
-// Returns the index in kStates; empty if the worker has ended or is about to.
-std::optional<std::size_t> state_of(const worker::Status& status)
-{
-    switch (status.stage.load()) {
-    case worker::Stage::starting: return 0;
-    case worker::Stage::serving: return status.busy_since == 0 ? 1 : 2;
-    case worker::Stage::dismissed:
-    case worker::Stage::ended: break;
-    }
-    return std::nullopt;
-}
-
 void add_workers(Text& text, const Sources& sources)
 {
     std::array<std::array<std::uint64_t, kStates.size()>, metrics::kPools.size()> counts{};
     for (const auto& worker : sources.workers) {
-        if (const auto state = state_of(*worker.status))
-            ++counts.at(static_cast<std::size_t>(worker.pool)).at(*state);
+        if (const auto state = pool_view::state_of(*worker.status))
+            ++counts.at(static_cast<std::size_t>(worker.pool)).at(static_cast<std::size_t>(*state));
     }
     text.begin("workers", "gauge", "Workers by pool and state.");
     for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -314,7 +288,7 @@ void add_state(Text& text, const Sources& sources)
         "", static_cast<std::uint64_t>(std::chrono::system_clock::to_time_t(sources.started_at)));
     text.begin("database_up", "gauge",
                "0 if the database hangs, or if the last attempt to connect to it failed.");
-    text.sample("", sources.outage.is_on() || !sources.outage.is_reachable() ? 0 : 1);
+    text.sample("", pool_view::is_database_up(sources) ? 1 : 0);
     add_workers(text, sources);
     add_pools(text, sources);
 }
@@ -341,11 +315,15 @@ MHD_Result handle(void* closure, MHD_Connection* connection, const char* url, co
 {
     const auto& sources = *static_cast<const Sources*>(closure);
     *upload_size = 0;
-    if (std::string_view{url} != "/metrics")
-        return answer(connection, MHD_HTTP_NOT_FOUND, "Only /metrics is here.\n", "text/plain");
+    const std::string_view path{url};
+    if (path != "/metrics" && path != "/status")
+        return answer(connection, MHD_HTTP_NOT_FOUND, "Only /metrics and /status are here.\n",
+                      "text/plain");
     if (method != std::string_view{"GET"} && method != std::string_view{"HEAD"})
         return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n",
                       "text/plain");
+    if (path == "/status")
+        return answer(connection, MHD_HTTP_OK, pool_status::answer(sources), "application/json");
     return answer(connection, MHD_HTTP_OK, text(sources),
                   "text/plain; version=0.0.4; charset=utf-8");
 }
@@ -355,7 +333,7 @@ MHD_Result handle(void* closure, MHD_Connection* connection, const char* url, co
 std::string text(const Sources& sources)
 {
     Text text;
-    const auto sum = sum_of(sources);
+    const auto sum = pool_view::sum_of(sources);
     add_state(text, sources);
     add_requests(text, *sum);
     add_events(text, *sum);

@@ -1,4 +1,5 @@
-// exporter.h - the process that answers /metrics in Prometheus' text format (version 0.0.4).
+// exporter.h - the process that answers /metrics in Prometheus' text format (version 0.0.4), and
+// /status for `mailboxctl status` (pool_status.h).
 //
 // It has no database connection and shares nothing with requests but memory, so it answers while
 // all workers are busy and while the database hangs. The master forks a new one at each reload,
@@ -9,39 +10,13 @@
 
 #include <sys/types.h>
 
-#include <atomic>
-#include <chrono>
-#include <cstdint>
 #include <string>
-#include <vector>
 
-#include "base/metrics.h"
-#include "db/session.h"
-#include "mailboxd/worker.h"
+#include "mailboxd/pool_view.h"
 
 namespace exporter {
 
-struct Pool {
-    metrics::Pool label;
-    int listener;
-    unsigned max_workers;
-};
-
-struct Worker {
-    metrics::Pool pool;
-    const worker::Status* status;
-};
-
-// Where the numbers are. All pointers lead to memory that the processes of the service share.
-struct Sources {
-    std::chrono::system_clock::time_point started_at;  // of the master
-    const db::Outage& outage;
-    // Odd while counts move from one block to another, and different afterwards.
-    const std::atomic<std::uint64_t>& version;
-    std::vector<const metrics::Block*> blocks;
-    std::vector<Pool> pools{};
-    std::vector<Worker> workers{};
-};
+using pool_view::Sources;
 
 // Returns the whole answer to GET /metrics.
 std::string text(const Sources& sources);

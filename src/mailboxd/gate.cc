@@ -23,6 +23,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/strings.h"
 #include "mailboxd/answers.h"
 #include "mailboxd/fastcgi_records.h"
 #include "mailboxd/http.h"
@@ -125,6 +126,15 @@ std::string lane_of_account(std::int64_t account)
     return "account " + std::to_string(account);
 }
 
+// Returns the account that a lane belongs to; 0 if it is the lane of a client.
+std::int64_t account_in(std::string_view lane)
+{
+    constexpr std::string_view kPrefix = "account ";
+    if (!lane.starts_with(kPrefix)) return 0;
+    return static_cast<std::int64_t>(
+        strings::whole_number(lane.substr(kPrefix.size())).value_or(0));
+}
+
 // --- The gate -------------------------------------------------------------------------------
 
 // A request, from its acceptance to its end.
@@ -180,6 +190,7 @@ public:
             admit_silent();
             refuse_late();
             hand_out();
+            show_queues();
         }
         return 0;
     }
@@ -393,6 +404,24 @@ private:
         board_.is_pressed.store(lanes_.is_pressed(Clock::now()), std::memory_order_relaxed);
     }
 
+    // Shows what waits, at most ten times a second, and always that nothing waits any more.
+    void show_queues()
+    {
+        const auto waiting = static_cast<std::uint32_t>(lanes_.waiting());
+        const auto now = Clock::now();
+        if (waiting == board_.waiting && waiting == 0) return;
+        if (waiting > 0 && now < show_at_) return;
+        show_at_ = now + 100ms;
+        board_.waiting = waiting;
+        const auto queues = lanes_.queues();
+        for (std::size_t i = 0; i < board_.queues.size(); ++i) {
+            const auto queue = i < queues.size() ? queues[i] : lanes::Lanes::Queue{};
+            board_.queues[i].account = account_in(queue.lane);
+            board_.queues[i].changes = static_cast<std::uint32_t>(queue.changes);
+            board_.queues[i].hashes = static_cast<std::uint32_t>(queue.hashes);
+        }
+    }
+
     Sent hand_over(std::uint64_t id, Visit& visit, const lanes::Change& change)
     {
         std::array<int, 2> ends{};
@@ -478,6 +507,7 @@ private:
     crypto::KeyedHash hash_of_caller_;
     std::array<char, 64 * 1024> buffer_{};
     std::string progress_;
+    Clock::time_point show_at_{};
     std::uint64_t last_id_ = 0;
     std::size_t reading_ = 0;  // visits whose request is still incomplete
     std::size_t max_visits_ = 0;

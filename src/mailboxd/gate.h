@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -26,9 +27,18 @@ namespace gate {
 
 using Clock = std::chrono::steady_clock;  // all processes read the same time
 
-// What a gate tells its workers, in shared memory.
+// The changes of one account that wait for a worker.
+struct Queue {
+    std::atomic<std::int64_t> account{0};  // 0: callers whose account is not known yet
+    std::atomic<std::uint32_t> changes{0};
+    std::atomic<std::uint32_t> hashes{0};  // that these changes still need
+};
+
+// What a gate tells its workers and the exporter, in shared memory.
 struct Board {
     std::atomic<bool> is_pressed{false};  // a worker that hashes should pause after this hash
+    std::atomic<std::uint32_t> waiting{0};
+    std::array<Queue, 8> queues{};  // the longest ones; a queue without changes ends the list
 };
 
 // The two ends of the queue of jobs from a gate to its workers: a socket pair. Exactly one worker

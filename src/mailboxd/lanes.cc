@@ -250,4 +250,21 @@ std::size_t Lanes::waiting() const
     return sum;
 }
 
+std::vector<Lanes::Queue> Lanes::queues() const
+{
+    std::vector<Queue> queues;
+    for (const auto& [name, lane] : lanes_) {
+        Queue queue{.lane = name};
+        for (const auto* const waiting : {&lane.fresh, &lane.begun}) {
+            queue.changes += waiting->size();
+            for (const auto& change : *waiting)
+                queue.hashes += change.needs_hash ? change.hashes : 0;
+        }
+        if (queue.changes > 0) queues.push_back(std::move(queue));
+    }
+    std::sort(queues.begin(), queues.end(),
+              [](const Queue& left, const Queue& right) { return left.hashes > right.hashes; });
+    return queues;
+}
+
 }  // namespace lanes

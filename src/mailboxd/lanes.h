@@ -70,6 +70,15 @@ public:
     void note_hash_time(Clock::duration time);
     std::size_t waiting() const;
 
+    // What waits in one lane.
+    struct Queue {
+        std::string lane;
+        std::size_t changes = 0;
+        std::size_t hashes = 0;
+    };
+    // Returns the lanes in which changes wait, those with most hashes first.
+    std::vector<Queue> queues() const;
+
 private:
     struct Lane {
         std::deque<Change> fresh;

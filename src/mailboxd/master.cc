@@ -174,10 +174,10 @@ private:
 
     int run_exporter(pid_t master_pid) const
     {
-        exporter::Sources sources{.started_at = started_at_,
-                                  .outage = *outage_,
-                                  .version = retired_->version,
-                                  .blocks = {counts_.get(), &retired_->counts}};
+        pool_view::Sources sources{.started_at = started_at_,
+                                   .outage = *outage_,
+                                   .version = retired_->version,
+                                   .blocks = {counts_.get(), &retired_->counts}};
         for (const auto& pool : pools_)
             sources.pools.push_back({pool.label, pool.listener,
                                      pool.has_gate ? gate::workers_of(settings_->config)
@@ -185,7 +185,8 @@ private:
         for (const auto& slot : slots_) {
             sources.blocks.push_back(slot.counts.get());
             if (slot.role == Role::worker)
-                sources.workers.push_back({slot.pool->label, slot.status.get()});
+                sources.workers.push_back({slot.pool->label, slot.status.get(), slot.counts.get()});
+            if (slot.role == Role::gate) sources.boards.push_back(slot.channel->board.get());
         }
         const int listener = *sockets_.metrics;
         return exporter::run(listener, sources, settings_->config.log_file, master_pid);
@@ -197,8 +198,10 @@ private:
         new (slot.status.get()) worker::Status{};
         const auto master_pid = ::getpid();
         slot.started = Clock::now();
+        slot.status->started_at = slot.started.time_since_epoch().count();
         slot.pid = ::fork();
         if (slot.pid == 0) {
+            slot.status->pid = ::getpid();
             int code = 1;
             try {
                 code = run_child(slot, master_pid);

@@ -26,7 +26,9 @@ enum class Stage { starting, serving, dismissed, ended };
 
 // What a worker reports to its master, in shared memory.
 struct Status {
-    std::atomic<std::uint64_t> requests;  // how many were answered
+    std::atomic<pid_t> pid;
+    std::atomic<std::int64_t> started_at;  // by the steady clock, in nanoseconds
+    std::atomic<std::uint64_t> requests;   // how many were answered
     std::atomic<Stage> stage;
     // When its present request began, in nanoseconds of the steady clock; 0: it serves none.
     std::atomic<std::int64_t> busy_since;

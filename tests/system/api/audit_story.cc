@@ -67,6 +67,7 @@ const Command kCommands[] = {
     {{"key", "revoke", "{key}"}, {"key-revoke"}},
     {{"audit"}},
     {{"check"}},
+    {{"status"}},
     {{"password-schemes"}},
     {{"migrate", "--db-user", "mailboxd_migrate", "--db-password-file",
       "{secrets}/mailboxd_migrate"}},

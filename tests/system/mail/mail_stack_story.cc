@@ -133,6 +133,25 @@ struct Leftovers : mail::Breaking {
 
 BOOST_AUTO_TEST_SUITE(mail_stack, *mail::needs_mail())
 
+// With the rights of the janitor's own database user.
+BOOST_FIXTURE_TEST_CASE(the_janitor_writes_metrics, mail::Story)
+{
+    const auto who = tenant();
+    const auto file = stack.directory() / "janitor" / "mailboxd.prom";
+    const auto value = [&](const std::string& name) {
+        std::ifstream text{file};
+        for (std::string line; std::getline(text, line);)
+            if (line.starts_with(name + " ")) return line.substr(name.size() + 1);
+        return std::string{};
+    };
+    BOOST_TEST(create(who, "alice").status == 200);
+    const auto has_counted = [&] {
+        return value("mailboxd_mailboxes") == stack.value("SELECT COUNT(*) FROM mailbox")
+               && value("mailboxd_dovecot_up") == "1";
+    };
+    BOOST_TEST(process::eventually(has_counted, std::chrono::seconds{60}));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_stopped_stack_leaves_only_its_data, Leftovers)
 {
     const auto who = tenant();

@@ -220,4 +220,39 @@ BOOST_FIXTURE_TEST_CASE(other_paths_and_methods_are_refused, Metrics)
     }
 }
 
+BOOST_FIXTURE_TEST_CASE(mailboxctl_shows_what_the_workers_do, Metrics)
+{
+    const auto who = tenant();
+    BOOST_TEST(list(who).status == 200);
+    Hold hold{*this, who};
+    std::vector<std::future<http::Answer>> changes;
+    for (int i = 0; i < 2; ++i) changes.push_back(start_change(who, "a" + std::to_string(i)));
+    hold.await(2);
+    {
+        const process::Stopped stopped{{stack.part("mariadb")}};
+        const auto shown = stack.mailboxctl({"status"});
+        BOOST_TEST(shown.exit == 0, shown.err);
+        for (const char* part :
+             {"mailboxd ", "all ", "list ", " write  busy ", " create ", " read   idle "})
+            BOOST_TEST(story::has(shown.out, part), part << " in\n" << shown.out);
+        const auto printed = stack.mailboxctl({"status", "--json"});
+        BOOST_TEST(printed.exit == 0);
+        BOOST_TEST(printed.out.starts_with("{\"version\":"), printed.out);
+        BOOST_TEST(story::has(printed.out, "\"operation\":\"create\""), printed.out);
+        for (const auto worker : stack.workers())
+            BOOST_TEST(story::has(printed.out, "{\"pid\":" + std::to_string(worker) + ","),
+                       printed.out);
+    }
+    hold.release();
+    for (auto& each : changes) BOOST_TEST(each.get().status == 200);
+}
+
+BOOST_FIXTURE_TEST_CASE(mailboxctl_says_that_the_service_is_away, Metrics)
+{
+    ::kill(stack.master(), SIGTERM);
+    BOOST_TEST(eventually([&] { return !process::is_alive(stack.master()); }));
+    BOOST_TEST(story::is_sentence(stack.mailboxctl({"status"}), 1,
+                                  {"is mailboxd running", "metrics_socket"}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

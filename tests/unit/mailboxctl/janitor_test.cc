@@ -15,12 +15,14 @@
 #include "db/lifecycle.h"
 #include "db/session.h"
 #include "db/transaction.h"
+#include "mailboxctl/janitor_metrics.h"
 #include "mailboxctl/janitor_purge.h"
 #include "mailboxctl/janitor_sessions.h"
 #include "mailboxctl/recount.h"
 #include "support/database.h"
 #include "support/dovecot.h"
 #include "support/folders.h"
+#include "support/sources.h"
 #include "support/support.h"
 
 namespace data = boost::unit_test::data;
@@ -659,6 +661,42 @@ BOOST_FIXTURE_TEST_CASE(what_fails_does_not_keep_the_rest_from_being_done, Mail)
     settings.store.clear();
     BOOST_CHECK_THROW(janitor::run_once(settings, janitor::Orphans::report, out),
                       std::runtime_error);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_facts_for_prometheus, Sessions)
+{
+    its_session.connection().run("UPDATE mailbox SET size_bytes = 70 WHERE local_part = 'alice'");
+    store.remove(grant(), address("bob"), actor);
+    const dovecot::Server knows_no_user{[](const std::string&) {
+        return dovecot::answer(R"([["error",{"type":"exitCode","exitCode":67},"user"]])");
+    }};
+    const dovecot::Client asked{knows_no_user.config()};
+    const auto facts = janitor::facts(its_session.connection(), asked);
+    BOOST_TEST(facts.accounts == 1);
+    BOOST_TEST(facts.domains == 1);
+    BOOST_TEST(facts.mailboxes == 1);
+    BOOST_TEST(facts.stored_bytes == 70);
+    BOOST_TEST(facts.deleted_mailboxes == 1);
+    BOOST_TEST(facts.sessions_to_end == 1);
+    BOOST_TEST(facts.dovecot_answers);
+    const auto text = janitor::text(facts, 1'700'000'000);
+    BOOST_TEST(text.find("\nmailboxd_stored_bytes 70\n") != std::string::npos, text);
+    BOOST_TEST(text.find("\nmailboxd_janitor_last_success_timestamp_seconds 1700000000\n")
+                   != std::string::npos,
+               text);
+}
+
+BOOST_AUTO_TEST_CASE(the_file_of_metrics_is_replaced_as_a_whole)
+{
+    const support::Directory directory;
+    const auto path = directory.path("mailboxd.prom");
+    janitor::write_file(path, "old\n");
+    janitor::write_file(path, "new\n");
+    BOOST_TEST(sources::contents(path) == "new\n");
+    BOOST_TEST(((fs::status(path).permissions() & fs::perms::others_read) != fs::perms::none));
+    BOOST_TEST(!fs::exists(path + ".new"));
+    BOOST_CHECK_THROW(janitor::write_file(directory.path("nowhere/mailboxd.prom"), ""),
+                      std::system_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,7 +37,8 @@ struct Service {
                                .version = version,
                                .blocks = {first.get(), second.get()},
                                .pools = {{Pool::read, -1, 4}, {Pool::write, -1, 5}},
-                               .workers = {{Pool::read, &idle}, {Pool::write, &starting}}});
+                               .workers = {{Pool::read, &idle, first.get()},
+                                           {Pool::write, &starting, second.get()}}});
     }
     bool says(const std::string& line) const
     {

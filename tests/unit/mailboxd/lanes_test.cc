@@ -281,4 +281,23 @@ BOOST_AUTO_TEST_CASE(what_is_removed_is_never_served)
     BOOST_TEST(!queue.all.finish(1, queue.now).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(what_waits_in_each_lane)
+{
+    Queue queue;
+    BOOST_TEST(queue.all.queues().empty());
+    queue.add(1, "small", 2);
+    queue.add(2, "large", 100);
+    queue.add(3, "large", 7, true);
+    queue.add(4, "no hash", 0);
+    const auto queues = queue.all.queues();
+    BOOST_TEST_REQUIRE(queues.size() == 3U);
+    BOOST_TEST(queues[0].lane == "large");
+    BOOST_TEST(queues[0].changes == 2U);
+    BOOST_TEST(queues[0].hashes == 107U);
+    BOOST_TEST(queues[1].lane == "small");
+    BOOST_TEST(queues[2].hashes == 0U);
+    queue.take();
+    BOOST_TEST(queue.all.queues().size() < 3U);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

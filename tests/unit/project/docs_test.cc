@@ -143,6 +143,7 @@ std::string text(std::chrono::days value)
 const std::map<std::string, std::function<std::string(const Config&)>> kDefaults{
     {"socket", [](const Config& c) { return text(c.socket); }},
     {"write_socket", [](const Config& c) { return text(c.write_socket); }},
+    {"metrics_file", [](const Config& c) { return text(c.metrics_file); }},
     {"metrics_socket", [](const Config& c) { return text(c.metrics_socket); }},
     {"socket_group", [](const Config& c) { return text(c.socket_group); }},
     {"user", [](const Config& c) { return text(c.user); }},
