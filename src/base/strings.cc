@@ -12,6 +12,11 @@ char ascii_lower(char c)
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+char ascii_upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text)
@@ -76,6 +81,13 @@ std::string lower_case(std::string_view text)
     std::string lower{text};
     std::transform(lower.begin(), lower.end(), lower.begin(), ascii_lower);
     return lower;
+}
+
+std::string upper_case(std::string_view text)
+{
+    std::string upper{text};
+    std::transform(upper.begin(), upper.end(), upper.begin(), ascii_upper);
+    return upper;
 }
 
 std::string_view trimmed(std::string_view text)

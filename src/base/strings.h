@@ -22,6 +22,7 @@ std::size_t characters(std::string_view text);
 bool has_control_character(std::string_view text);
 bool equals_ignoring_case(std::string_view left, std::string_view right);
 std::string lower_case(std::string_view text);
+std::string upper_case(std::string_view text);
 // Returns the text without the spaces and tabs around it.
 std::string_view trimmed(std::string_view text);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/strings.h"
+
 namespace password_scheme {
 namespace {
 
@@ -42,10 +44,7 @@ bool is_in(const Texts& texts, std::string_view text)
 // Returns the name in upper case, without the encoding, and without an alias.
 std::string name_of(std::string_view text)
 {
-    std::string name{text};
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
+    auto name = strings::upper_case(text);
     for (const auto encoding : kEncodings) {
         if (name.ends_with(encoding)) name.resize(name.size() - encoding.size());
     }

@@ -131,14 +131,6 @@ std::string state_sentence(const std::string& what, const std::string& command,
 
 namespace {
 
-std::string upper(std::string text)
-{
-    std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
-    return text;
-}
-
 std::string text_of(const json::Value& value)
 {
     if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
@@ -176,7 +168,7 @@ Listing::Listing(const Call& call, std::vector<const char*> names)
         return;
     }
     auto& heading = waiting_.emplace_back();
-    for (const auto* name : names_) heading.push_back(upper(name));
+    for (const auto* name : names_) heading.push_back(strings::upper_case(name));
 }
 
 void Listing::add(std::vector<json::Value> row)

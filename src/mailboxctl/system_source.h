@@ -38,7 +38,7 @@ public:
     std::string bad_record(const import_row::Read& read,
                            const import_row::Problem& problem) const override;
 
-    // What is not imported, or not as it was.
+    // Returns a note for everything that is not imported, or that is changed.
     const std::vector<translation::Note>& notes() const { return translated_.notes; }
 
 private:
@@ -49,12 +49,12 @@ private:
 // Returns the names of all systems with commas between them, for messages.
 std::string names();
 
-// `where`: a dump's path, - for a dump from standard input, a SQLite file's path, or
-// mysql://USER@HOST/DATABASE.
+// Opens and translates a source. `where`: a dump's path, - for a dump from standard input, a SQLite
+// file's path, or mysql://USER@HOST/DATABASE.
 std::unique_ptr<Source> open(std::string_view system, const std::string& where,
                              const Options& options, const Config& config);
 
-// The same from tables that were read already.
+// Translates tables that were read already.
 translation::Translated translated(std::string_view system, const source_tables::Tables& tables,
                                    const translation::Settings& settings);
 

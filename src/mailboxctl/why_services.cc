@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <string>
 
+#include "base/strings.h"
 #include "db/accounts.h"
 #include "mailboxctl/send_limit.h"
 #include "peers/dovecot.h"
@@ -15,11 +15,8 @@ namespace why {
 
 void check_postfix(Subject& subject, bool has_mailbox)
 {
-    auto key = subject.asked.substr(0, subject.asked.rfind('@'));
-    std::transform(key.begin(), key.end(), key.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    key += "@" + subject.address.domain();
+    const auto local_part = subject.asked.substr(0, subject.asked.rfind('@'));
+    const auto key = strings::lower_case(local_part) + "@" + subject.address.domain();
     const auto name = postfix_lookups::find(subject.connection, "addresses", key);
     const auto access = postfix_lookups::find(subject.connection, "recipients", key);
     if (!name) {

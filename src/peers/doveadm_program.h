@@ -36,12 +36,12 @@ enum class Syntax { dovecot_2_3, dovecot_2_4 };
 // Asks the installed Dovecot for its version.
 Syntax installed_syntax();
 
-// What the program reads its mail from.
+// Where the program reads mail.
 enum class Mail {
     maildir,  // home/Maildir, with the names of folders that mailboxd.conf has
     imap,     // the server
 };
-// Whose mail it is, and under which user and group the program runs.
+// The home of the mailbox, and the user and group that the program runs as.
 struct Home {
     std::string path;
     disk::Owner owner;
@@ -55,12 +55,14 @@ struct Ended {
     std::string out;
     std::string err;
 };
-// Stands in the arguments where doveadm takes its user. There is none: 2.4 wants to be told so.
+// Marks the place of doveadm's user in the arguments. The configuration has no users, which 2.4
+// must be told by an option.
 inline constexpr char kUser[] = "(user)";
 // Runs doveadm and waits for its end. Several threads may run it at the same time.
 Ended run(const std::string& configuration, const std::vector<std::string>& arguments,
           Syntax syntax, const Home& home);
-// Returns what the program said of its failure, in one line and without what it says always.
+// Returns the program's messages about its failure as one line, without those that it always
+// prints.
 std::string reason(const Ended& ended);
 
 }  // namespace doveadm_program

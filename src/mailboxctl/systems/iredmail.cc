@@ -128,7 +128,7 @@ void mailboxes(const Tables& tables, Translation& to)
     }
 }
 
-// Returns the addresses that are mailing lists of another program.
+// Returns the addresses that have an active row to themselves.
 std::set<std::string> forwardings(const Tables& tables, Translation& to)
 {
     std::set<std::string> to_themselves;
@@ -165,9 +165,7 @@ void translate(const Tables& tables, Translation& to)
                         {{"name", "not imported", {""}},
                          {"accesspolicy", "everyone will be able to send to it", {"", "public"}}},
                         row["address"]);
-    for (const auto& row : tables["alias_domain"].rows())
-        to.alias_domain("alias_domain", row["alias_domain"], row["target_domain"],
-                        row.is_set("active", true));
+    alias_domains(tables, to);
     to.note_others(tables, {{"deleted_mailboxes",
                              "removed mailboxes whose mail may still lie there: not imported"},
                             {"share_folder", "shared folders: not imported"},
@@ -208,10 +206,7 @@ const System& iredmail()
                     {"address", "forwarding", "active"},
                     {"is_maillist", "is_list", "is_forwarding", "is_alias"}},
                    {"alias", {"address"}, {"name", "accesspolicy"}, Wanted::Presence::may_be},
-                   {"alias_domain",
-                    {"alias_domain", "target_domain", "active"},
-                    {},
-                    Wanted::Presence::may_be}},
+                   alias_domain_table()},
         .translate = translate};
     return system;
 }

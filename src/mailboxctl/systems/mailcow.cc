@@ -13,7 +13,6 @@ namespace {
 
 using source_tables::Row;
 using source_tables::Tables;
-using source_tables::Wanted;
 using translation::Translation;
 using Use = Translation::Use;
 
@@ -118,9 +117,7 @@ void translate(const Tables& tables, Translation& to)
         if (row.is_set("internal", false))
             to.note("alias", "internal: it will take mail from everyone", row["address"]);
     }
-    for (const auto& row : tables["alias_domain"].rows())
-        to.alias_domain("alias_domain", row["alias_domain"], row["target_domain"],
-                        row.is_set("active", true));
+    alias_domains(tables, to);
     to.note_others(tables, {{"app_passwd", "additional passwords: not imported"},
                             {"sender_acl", "additional sender addresses: not imported"},
                             {"spamalias", "temporary addresses: not imported"},
@@ -150,10 +147,7 @@ const System& mailcow()
                     {"username", "password", "quota", "active", "attributes"},
                     {"name", "description", "custom_attributes", "kind", "authsource", "created"}},
                    {"alias", {"address", "goto", "active"}, {"internal"}},
-                   {"alias_domain",
-                    {"alias_domain", "target_domain", "active"},
-                    {},
-                    Wanted::Presence::may_be}},
+                   alias_domain_table()},
         .translate = translate,
         .obstacle_to_adoption =
             "mailcow's mail files are compressed and encrypted; mailboxctl pull fetches the mail "

@@ -11,7 +11,6 @@ namespace {
 
 using source_tables::Row;
 using source_tables::Tables;
-using source_tables::Wanted;
 using translation::Translation;
 using Use = Translation::Use;
 
@@ -85,9 +84,7 @@ void translate(const Tables& tables, Translation& to)
         to.forward({"alias", row["address"], translation::addresses_of(row["goto"]),
                     row.is_set("active", true), row["description"]});
     }
-    for (const auto& row : tables["alias_domain"].rows())
-        to.alias_domain("alias_domain", row["alias_domain"], row["target_domain"],
-                        row.is_set("active", true));
+    alias_domains(tables, to);
     to.note_others(tables, {{"vacation", "absence messages: not imported"},
                             {"vacation_notification", "who got an absence message: not imported"},
                             {"mailbox_app_password", "additional passwords: not imported"},
@@ -117,10 +114,7 @@ const System& postfixadmin()
                     {"maildir", "created", "name", "phone", "email_other", "smtp_active",
                      "totp_secret"}},
                    {"alias", {"address", "goto", "domain", "active"}, {"description"}},
-                   {"alias_domain",
-                    {"alias_domain", "target_domain", "active"},
-                    {},
-                    Wanted::Presence::may_be}},
+                   alias_domain_table()},
         .translate = translate,
         .has_absolute_paths = false};
     return system;

@@ -20,4 +20,19 @@ const System* find(std::string_view name)
     return found == systems.end() ? nullptr : *found;
 }
 
+source_tables::Wanted alias_domain_table()
+{
+    return {"alias_domain",
+            {"alias_domain", "target_domain", "active"},
+            {},
+            source_tables::Wanted::Presence::may_be};
+}
+
+void alias_domains(const source_tables::Tables& tables, translation::Translation& to)
+{
+    for (const auto& row : tables["alias_domain"].rows())
+        to.alias_domain("alias_domain", row["alias_domain"], row["target_domain"],
+                        row.is_set("active", true));
+}
+
 }  // namespace systems

@@ -23,6 +23,11 @@ struct System {
     bool has_absolute_paths = true;
 };
 
+// The table alias_domain, which PostfixAdmin, mailcow and iRedMail have alike: alias_domain stands
+// for target_domain.
+source_tables::Wanted alias_domain_table();
+void alias_domains(const source_tables::Tables& tables, translation::Translation& to);
+
 const System& postfixadmin();
 const System& vimbadmin();
 const System& mailcow();
