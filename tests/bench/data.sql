@@ -21,7 +21,6 @@ INSERT INTO domain (account_id, name, mailboxes, last_id, created_at)
     SELECT @account, name, mailboxes, mailboxes, UNIX_TIMESTAMP() FROM wanted;
 
 DROP TRIGGER mailbox_inserts;
-DROP TRIGGER mailbox_inserted;
 
 INSERT INTO mailbox (domain_id, id, local_part, created_at, size_bytes, storage_id, password)
     SELECT d.id, s.seq, CONCAT('user', LPAD(s.seq, 7, '0')), 1317155062 + s.seq * 37, s.seq * 7919 % 5000000,

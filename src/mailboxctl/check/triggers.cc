@@ -136,9 +136,9 @@ Result name_triggers(DatabaseUser& ctl)
     const bool is_kept = number(kNamed) == 1;
     const bool is_subtracted = number(kSum) == sum;
     for (const auto& [name, works] : {std::pair{"mailbox_inserts", is_suspended},
-                                      {"mailbox_inserted", is_taken},
+                                      {"mailbox_inserts", is_taken},
                                       {"mailbox_deleted", is_kept},
-                                      {"mailbox_inserted", is_added},
+                                      {"mailbox_inserts", is_added},
                                       {"mailbox_size_taken", is_subtracted}}) {
         if (!works) return missing(name);
     }
@@ -182,7 +182,7 @@ Result alias_triggers(DatabaseUser& ctl)
     connection.execute(kRemoveAlias);
     const bool is_taken_off = number(kAliases, id) == before;
     for (const auto& [name, works] : {std::pair{"alias_added", is_counted},
-                                      {"mailbox_inserted", is_own},
+                                      {"mailbox_inserts", is_own},
                                       {"mailbox_left_alias", is_left},
                                       {"alias_removed", is_taken_off}}) {
         if (!works) return missing(name);

@@ -341,8 +341,7 @@ BOOST_FIXTURE_TEST_CASE(triggers_that_are_lost_are_missed, House)
                == version);
 }
 
-const std::string kOfNames[] = {"mailbox_inserts", "mailbox_inserted", "mailbox_deleted",
-                                "mailbox_size_taken"};
+const std::string kOfNames[] = {"mailbox_inserts", "mailbox_deleted", "mailbox_size_taken"};
 
 BOOST_DATA_TEST_CASE_F(House, triggers_of_names_too, data::make(kOfNames), trigger)
 {
