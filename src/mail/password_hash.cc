@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "base/strings.h"
@@ -30,15 +31,6 @@ bool is_one_of(const Names& names, std::string_view name)
 bool consists_of(std::string_view text, std::string_view allowed)
 {
     return text.find_first_not_of(allowed) == std::string_view::npos;
-}
-
-std::string upper_case(std::string_view text)
-{
-    std::string upper{text};
-    for (auto& c : upper) {
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    }
-    return upper;
 }
 
 // Returns the parts between the dollars of $id$…$…; the first one is empty.
@@ -215,6 +207,56 @@ bool is_whole(std::string_view scheme, std::string_view text, std::string_view e
     return true;
 }
 
+// A hash may say how much work one login is. Somebody who can name hundreds of millions of rounds
+// stops the logins of everyone.
+constexpr std::uint64_t kMostRounds = 10'000'000;         // of SHA-crypt, PBKDF2: a few seconds
+constexpr std::uint64_t kMostBlowfish = 16;               // 2^16 rounds: a few seconds
+constexpr std::uint64_t kMostArgon2Memory = 1024 * 1024;  // KiB
+constexpr std::uint64_t kMostArgon2Work = 4 * kMostArgon2Memory;  // KiB times passes
+constexpr std::size_t kMostYescrypt = 18;                         // 2^18 blocks
+
+bool is_at_most(std::string_view number, std::uint64_t most)
+{
+    return strings::whole_number(number, most).has_value();
+}
+
+// Returns the number after `name`, such as 19456 of m=19456,t=2,p=1 for m=.
+std::string_view parameter(std::string_view text, std::string_view name)
+{
+    while (!text.empty()) {
+        const auto end = std::min(text.find(','), text.size());
+        if (text.starts_with(name)) return text.substr(name.size(), end - name.size());
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return {};
+}
+
+// Returns whether a login with the hash costs at most a few seconds and 1 GiB. True for hashes
+// that do not say how much work they are.
+bool is_affordable(std::string_view scheme, std::string_view text)
+{
+    if (scheme.starts_with("SCRAM-"))
+        return is_at_most(text.substr(0, text.find(',')), kMostRounds);
+    const auto parts = parts_of(text);
+    if (parts.size() < 3 || !parts[0].empty()) return true;
+    const auto id = parts[1];
+    if (scheme == "PBKDF2") return parts.size() < 4 || is_at_most(parts[3], kMostRounds);
+    if (id == "5" || id == "6")
+        return !parts[2].starts_with("rounds=") || is_at_most(parts[2].substr(7), kMostRounds);
+    if (id.size() == 2 && id[0] == '2') return is_at_most(parts[2], kMostBlowfish);
+    if (id.starts_with("argon2") && parts.size() > 3) {
+        const auto memory = strings::whole_number(parameter(parts[3], "m="), kMostArgon2Memory);
+        const auto passes = strings::whole_number(parameter(parts[3], "t="), kMostArgon2Work);
+        return memory && passes && *memory * *passes <= kMostArgon2Work;
+    }
+    // crypt(5): the logarithm of the cost is one character, after the flavour for yescrypt.
+    if (id == "7" || id == "y" || id == "gy") {
+        const auto place = std::size_t{id == "7" ? 0U : 1U};
+        return parts[2].size() > place && kCrypt.find(parts[2][place]) <= kMostYescrypt;
+    }
+    return true;
+}
+
 // Hashes of web frameworks and the like, which Dovecot has no scheme for.
 constexpr std::array<std::string_view, 9> kForeign{"$bcrypt-sha256$", "$pbkdf2", "pbkdf2_",
                                                    "argon2$",         "bcrypt",  "scrypt",
@@ -228,7 +270,7 @@ Understood unknown(std::string sentence)
 Understood with_scheme(std::string_view name, std::string_view text,
                        const std::set<std::string>& schemes)
 {
-    const auto upper = upper_case(name);
+    const auto upper = strings::upper_case(name);
     const auto dot = upper.find('.');
     const auto scheme = upper.substr(0, dot);
     const auto encoding = dot == std::string::npos ? std::string{} : upper.substr(dot + 1);
@@ -241,6 +283,9 @@ Understood with_scheme(std::string_view name, std::string_view text,
     if (!is_whole(scheme, text, encoding))
         return unknown("this is no whole hash of the scheme " + scheme
                        + "; was it cut off by a column that is too narrow?");
+    if (!is_affordable(scheme, text))
+        return unknown("one login with it would cost this server many seconds or more than 1 GiB "
+                       "of memory");
     return {.kind = Kind::stored, .text = "{" + upper + "}" + std::string{text}, .scheme = scheme};
 }
 

@@ -116,6 +116,9 @@ void Source::read_heading()
     }
     if (const auto rule = split(line_, separator_, values_); !rule.empty())
         throw admin::Refused(file_.name() + ", line 1: " + std::string{rule});
+    if (line_.find('\r') != std::string::npos)
+        throw admin::Refused(file_.name()
+                             + " has lines that end with CR alone; tr '\\r' '\\n' converts them");
     heading_ = values_;
     members_.clear();
     unknown_.clear();

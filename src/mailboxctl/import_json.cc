@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/strings.h"
+#include "db/accounts.h"
 #include "mailboxctl/import_csv.h"
 
 namespace import_json {
@@ -53,16 +54,29 @@ void Source::rewind()
 {
     file_.rewind();
     lines_ = 1;
+    open_ = 0;
+    is_broken_ = false;
 }
 
-// Goes on to the next `{`. Lists, commas and what follows the items of a list are passed over.
+// Goes on to the next `{`. Lists, commas and what follows the items of a list are passed over. A
+// list that is open at the end was cut off, perhaps after one of its objects.
 bool Source::find_object()
 {
+    bool is_string = false, is_escaped = false;
     for (int byte = file_.peek(); byte != File::kEnd; byte = file_.peek()) {
-        if (byte == '{') return true;
-        if (byte == '\n') ++lines_;
+        if (byte == '{' && !is_string) return true;
         file_.get();
+        if (byte == '\n') {
+            ++lines_;
+            is_string = false;
+        } else if (is_escaped) is_escaped = false;
+        else if (byte == '\\') is_escaped = is_string;
+        else if (byte == '"') is_string = !is_string;
+        else if (byte == '[' && !is_string) ++open_;
+        else if ((byte == ']' || byte == '}') && !is_string && open_ > 0) --open_;
     }
+    if (open_ > 0 && !is_broken_)
+        throw admin::Refused(file_.name() + " ends within a list; it was cut off");
     return false;
 }
 
@@ -100,6 +114,7 @@ std::string Source::take_object()
         if (c == '[' && depth == 1 && is_list_of_mailboxes()) {
             object_.clear();
             depth = 0;
+            open_ += 2;  // the list, and the object that has it
             if (!find_object()) return {};
             begin_ = lines_;
             continue;
@@ -124,6 +139,7 @@ bool Source::next(Read& read)
         read.problem = Problem{begin_, column, std::move(reason)};
         return true;
     };
+    is_broken_ = is_broken_ || !rule.empty();
     if (!rule.empty()) return complain(std::move(rule));
     if (object_.size() >= kLongestObject) return complain("the object is longer than 64 KiB");
     if (!strings::is_utf8(object_))
@@ -132,7 +148,10 @@ bool Source::next(Read& read)
     const auto document = json::Document::parse(object_);
     if (!document) return complain("it is not valid JSON");
     for (const auto& object : document->objects()) {
+        std::set<std::string_view> names;
         for (const auto& member : object.members) {
+            if (!names.insert(member.name).second)
+                return complain("there are two members " + std::string{member.name});
             if (auto problem = set(read.row, member, unknown_); !problem.empty())
                 return complain(std::move(problem));
         }

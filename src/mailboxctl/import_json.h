@@ -38,6 +38,8 @@ private:
     import_file::File& file_;
     std::int64_t lines_ = 1;
     std::int64_t begin_ = 1;  // the line in which the object begins
+    std::int64_t open_ = 0;   // lists and objects around the rows that are not closed yet
+    bool is_broken_ = false;  // an object was: what is open is not known then
     std::string object_;
     std::set<std::string> unknown_;  // names of members that are not read
 };

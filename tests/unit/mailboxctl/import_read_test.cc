@@ -199,6 +199,7 @@ BOOST_FIXTURE_TEST_CASE(files_that_are_no_csv, Input)
     BOOST_CHECK_THROW(csv(""), admin::Refused);
     BOOST_CHECK_THROW(csv("name,hash\n"), admin::Refused);
     BOOST_CHECK_THROW(csv("address,hash,Hash\n"), admin::Refused);
+    BOOST_CHECK_THROW(csv("address,hash\ra@b.example,x\r"), admin::Refused);
     BOOST_CHECK_THROW(csv("\xff\xfe"
                           "a\0"),
                       admin::Refused);
@@ -267,6 +268,21 @@ BOOST_FIXTURE_TEST_CASE(json_that_is_broken, Input)
                         "5: address=e@b.example",   "6: BAD the file ends"};
     for (std::size_t i = 0; i < parts.size(); ++i)
         BOOST_TEST(rows[i].starts_with(parts[i]), rows[i]);
+    BOOST_TEST(json(R"({"address":"a@b.example","address":"b@b.example"})")
+                   == (Strings{"1: BAD there are two members address"}),
+               boost::test_tools::per_element());
+}
+
+// Between two objects nothing else shows that the rest is missing.
+BOOST_FIXTURE_TEST_CASE(json_that_was_cut_off_in_a_list, Input)
+{
+    const std::string object = R"({"address":"a@b.example"})";
+    for (const std::string& text :
+         {"[" + object, "[" + object + ",\n", std::string(1000, '['),
+          R"({"total_count":9,"items":[)" + object + ",", R"({"items":[)" + object + "]"})
+        BOOST_CHECK_THROW(json(text), admin::Refused);
+    BOOST_TEST(json(R"({"items":[],"next":"[{"})").empty());
+    BOOST_TEST(json("[" + object + "]" + object).size() == 2U);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_kind_of_a_row_follows_from_its_values, Input)
