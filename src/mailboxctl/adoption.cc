@@ -177,7 +177,9 @@ Done check(const Wanted& wanted, const std::string& store)
     return checked(wanted, source, Store{store}.status);
 }
 
-Done adopt(const Wanted& wanted, const std::string& store_path, const std::string& storage_id)
+namespace {
+
+Done taken_over(const Wanted& wanted, const std::string& store_path, const std::string& storage_id)
 {
     const foreign::Maildir source{wanted.source, wanted.layout};
     const Store store{store_path};
@@ -202,6 +204,20 @@ Done adopt(const Wanted& wanted, const std::string& store_path, const std::strin
     subscribe(home, source);
     home.tidy();
     return done;
+}
+
+}  // namespace
+
+Done adopt(const Wanted& wanted, const std::string& store_path, const std::string& storage_id)
+{
+    try {
+        return taken_over(wanted, store_path, storage_id);
+    } catch (const std::system_error& error) {
+        if (error.code() != std::errc::no_space_on_device && error.code().value() != EDQUOT) throw;
+        throw NoSpace(std::string{error.what()}
+                      + "; the messages that were copied stay for the next run, so make room and "
+                        "repeat the command");
+    }
 }
 
 }  // namespace adoption

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,12 @@ struct Done {
 
 // Reads the source, and refuses what cannot be taken over. Changes nothing.
 Done check(const Wanted& wanted, const std::string& store);
-// Checks, and then takes the mail over into the home of the mailbox with this storage id.
+// The mail store has no space left, or its user's quota is used up. What was copied stays.
+struct NoSpace : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+// Checks, and then takes the mail over into the home of the mailbox with this storage id. Throws
+// NoSpace, too.
 Done adopt(const Wanted& wanted, const std::string& store, const std::string& storage_id);
 
 }  // namespace adoption

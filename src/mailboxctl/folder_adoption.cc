@@ -226,10 +226,16 @@ bool FolderAdoption::copy(int part, const Message& message, uid_t owner,
     const Descriptor target{::openat(staging_.number(), kNew,
                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!target.is_open()) disk::fail(staging_path_);
-    disk::read(file->number(), path, [&](std::string_view piece) {
-        disk::write(target.number(), piece, staging_path_);
-        return true;
-    });
+    try {
+        disk::read(file->number(), path, [&](std::string_view piece) {
+            disk::write(target.number(), piece, staging_path_);
+            return true;
+        });
+    } catch (...) {
+        // On a disk that is full, others need its space.
+        ::unlinkat(staging_.number(), kNew, 0);
+        throw;
+    }
     // IMAP's INTERNALDATE is the time of the file.
     const std::array<timespec, 2> times{found.st_atim, found.st_mtim};
     if (::futimens(target.number(), times.data()) != 0) disk::fail(staging_path_);

@@ -47,6 +47,7 @@ std::string Adopter::obstacle(const std::string& maildir) const
 
 void Adopter::adopt(const import_write::Adoptable& mailbox)
 {
+    if (is_full_) return failed_.push_back(mailbox.address);
     const auto at = mailbox.address.rfind('@');
     const auto domain = mailbox::Domain::parse(mailbox.address.substr(at + 1)).value();
     try {
@@ -63,9 +64,12 @@ void Adopter::adopt(const import_write::Adoptable& mailbox)
     } catch (const db::Error&) {
         throw;
     } catch (const std::runtime_error& error) {
+        is_full_ = dynamic_cast<const adoption::NoSpace*>(&error) != nullptr;
         failed_.push_back(mailbox.address);
         std::cerr << "The mail of " << mailbox.address << " in " << mailbox.maildir
                   << " was not taken over whole: " << error.what() << ".\n";
+        if (is_full_)
+            std::cerr << "The mail of the mailboxes after it is left for the next run, too.\n";
     }
 }
 

@@ -47,6 +47,7 @@ private:
     std::int64_t added_ = 0;
     std::int64_t left_ = 0;            // files that are no messages
     std::vector<std::string> failed_;  // addresses
+    bool is_full_ = false;             // the mail store
 };
 
 }  // namespace import_adoption

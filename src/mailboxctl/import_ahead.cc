@@ -37,13 +37,18 @@ bool Reader::read(Batch& batch)
 
 void Reader::run(const std::stop_token& stop)
 {
-    constexpr std::size_t kMostReady = 2;
-    const auto has_room = [&] { return ready_.size() < kMostReady; };
+    // One batch is read while the caller works on the one before it. More would only need memory.
+    const auto has_room = [&] { return ready_.empty(); };
     std::exception_ptr failure;
     try {
-        for (Batch batch; !stop.stop_requested() && read(batch); batch = {}) {
-            std::unique_lock lock{mutex_};
-            if (!changed_.wait(lock, stop, has_room)) break;
+        for (;;) {
+            {
+                std::unique_lock lock{mutex_};
+                if (!changed_.wait(lock, stop, has_room)) break;
+            }
+            Batch batch;
+            if (stop.stop_requested() || !read(batch)) break;
+            const std::lock_guard lock{mutex_};
             ready_.push_back(std::move(batch));
             changed_.notify_all();
         }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -59,47 +60,62 @@ std::uint64_t number_of(std::string_view name)
 
 }  // namespace
 
-std::size_t Seen::place_of(std::uint64_t number) const
+// The upper 8 bits of a number choose the table, the lower 32 the place. The place is a fraction of
+// the table's size, which need not be a power of two then, and may grow by a quarter.
+std::size_t Seen::Table::place_of(std::uint64_t number) const
 {
-    const auto mask = numbers_.size() - 1;
-    auto place = (number ^ (number >> 32)) & mask;
-    while (numbers_[place] != 0 && numbers_[place] != number) place = (place + 1) & mask;
+    const auto fraction = static_cast<std::uint64_t>(static_cast<std::uint32_t>(number));
+    auto place = static_cast<std::size_t>((fraction * numbers.size()) >> 32);
+    while (numbers[place] != 0 && numbers[place] != number)
+        place = place + 1 == numbers.size() ? 0 : place + 1;
     return place;
 }
 
-void Seen::grow()
+void Seen::Table::grow()
 {
-    std::vector<std::uint64_t> numbers(numbers_.size() * 2);
-    std::vector<std::uint32_t> lines(numbers.size());
-    numbers.swap(numbers_);
-    lines.swap(lines_);
+    constexpr std::size_t kFirst = 16;
+    Table larger;
+    const auto size = std::max(kFirst, numbers.size() + numbers.size() / 4);
+    larger.numbers.resize(size);
+    larger.lines.resize(size);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
         if (numbers[i] == 0) continue;
-        const auto place = place_of(numbers[i]);
-        numbers_[place] = numbers[i];
-        lines_[place] = lines[i];
+        const auto place = larger.place_of(numbers[i]);
+        larger.numbers[place] = numbers[i];
+        larger.lines[place] = lines[i];
     }
+    numbers = std::move(larger.numbers);
+    lines = std::move(larger.lines);
 }
 
 std::int64_t Seen::note(std::string_view name, std::int64_t line)
 {
     const auto number = number_of(name);
-    auto place = place_of(number);
-    if (numbers_[place] == number) return lines_[place];
-    if ((count_ + 1) * 4 > numbers_.size() * 3) {
-        grow();
-        place = place_of(number);
-    }
-    ++count_;
-    numbers_[place] = number;
-    lines_[place] = static_cast<std::uint32_t>(line);
+    auto& table = tables_[number >> 56];
+    // At most four fifths are in use, because a search then looks at a dozen places.
+    if ((table.count + 1) * 5 > table.numbers.size() * 4) table.grow();
+    const auto place = table.place_of(number);
+    if (table.numbers[place] == number) return table.lines[place];
+    ++table.count;
+    table.numbers[place] = number;
+    table.lines[place] = static_cast<std::uint32_t>(line);
     return line;
 }
 
 bool Seen::has(std::string_view name) const
 {
     const auto number = number_of(name);
-    return numbers_[place_of(number)] == number;
+    const auto& table = tables_[number >> 56];
+    return table.count > 0 && table.numbers[table.place_of(number)] == number;
+}
+
+std::size_t Seen::bytes() const
+{
+    return std::accumulate(tables_.begin(), tables_.end(), std::size_t{0},
+                           [](std::size_t sum, const Table& table) {
+        return sum + table.numbers.capacity() * sizeof(std::uint64_t)
+               + table.lines.capacity() * sizeof(std::uint32_t);
+    });
 }
 
 // --- accounts and domains -------------------------------------------------------------
@@ -589,6 +605,10 @@ AliasDomain Checker::alias_domain(const Row& row)
         const auto first = seen_.note("d " + name, row.line);
         if (first != row.line)
             throw Bad("address", name + " stands in line " + std::to_string(first) + " already");
+        if (alias_domains_.contains(wanted.domain.name()))
+            throw Bad("targets", wanted.domain.name() + " is an alias domain itself, by "
+                                     + (wanted.domain.name() == name ? "this" : "another")
+                                     + " row");
         const auto& domain = place_of(wanted.domain.name());
         if (!domain.obstacle.empty()) throw Bad("targets", domain.obstacle);
         if (domain.found && domain.found->name != domain.name)

@@ -1,11 +1,15 @@
 #include "mailboxctl/import_command.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "base/strings.h"
 #include "db/transaction.h"
@@ -77,10 +81,7 @@ import_values::Hashes hashes_of(const Call& call)
                      "Dovecot 2.3 and 2.4 verify.\n";
         schemes = password_hash::usual_schemes();
     }
-    auto scheme = call.text("scheme");
-    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
+    auto scheme = strings::upper_case(call.text("scheme"));
     if (scheme.starts_with('{') && scheme.ends_with('}'))
         scheme = scheme.substr(1, scheme.size() - 2);
     if (!scheme.empty() && !schemes.contains(scheme.substr(0, scheme.find('.')))) {
@@ -118,7 +119,7 @@ public:
         const auto changes = report_.of(Verdict::is_new)
                              + (call_.has("update") ? report_.of(Verdict::different) : 0);
         if (changes > 0 || (adopter_ && maildirs_ > 0)) write();
-        report_.finish();
+        finish_report();
         return finish(changes > 0 ? "Imported. " : "Nothing had to be changed. ");
     }
 
@@ -260,27 +261,56 @@ private:
                 else adopter_->adopt(each);
             };
         }
-        if (!is_one_transaction) return write(options);
+        if (!is_one_transaction) return write_in_steps(options);
         options.within = audit::Within::transaction_of_caller;
         db::Transaction all{connection_};
-        write(options);
+        import_write::Writer writer{connection_, checker_, report_, options};
+        write(writer, options);
         if (report_.of(Verdict::bad) > 0)
             throw Refused("a row turned out to be bad when it was written");
         all.commit();
         for (const auto& each : waiting) adopter_->adopt(each);
     }
 
-    void write(const import_write::Options& options)
+    // The steps before one that fails stay, for example if the disk of a report is full.
+    void write_in_steps(const import_write::Options& options)
+    {
+        import_write::Writer writer{connection_, checker_, report_, options};
+        try {
+            write(writer, options);
+        } catch (const Refused& refused) {
+            if (writer.written() == 0) throw;
+            throw Refused(std::string{refused.what()} + "; " + std::to_string(writer.written())
+                              + " mailboxes and aliases were written before, whole; repeat the "
+                                "command to write the others",
+                          Refused::Outcome::said);
+        }
+    }
+
+    void finish_report()
+    {
+        try {
+            report_.finish();
+        } catch (const Refused& refused) {
+            throw Refused(std::string{refused.what()}
+                              + "; everything was imported, but this file is not complete",
+                          Refused::Outcome::said);
+        }
+    }
+
+    void write(import_write::Writer& writer, const import_write::Options& options)
     {
         constexpr std::size_t kAliasesAtOnce = 200;
         // With --update the differences are needed once more.
         if (!options.updates) checker_.set_compares(import_check::Checker::Compares::no_passwords);
         checker_.refresh();
-        import_write::Writer writer{connection_, checker_, report_, options};
         const auto write_mailboxes = [&](Batch& batch) {
             writer.mailboxes(batch.rows, std::move(batch.parsed));
         };
-        in_chunks("Importing", bulk::kAtOnce, write_mailboxes, parse());
+        // Hashing the passwords of a larger transaction would take minutes, which a kill would
+        // lose.
+        const auto at_once = call_.has("passwords") ? bulk::kAtOnce : bulk::kInTransaction;
+        in_chunks("Importing", at_once, write_mailboxes, parse());
         if (!has_aliases_) return;
         for (int round = 1;; ++round) {
             const auto kind = round > alias::kLongestChain ? import_write::Writer::Round::last
@@ -301,9 +331,8 @@ private:
                                  return json::quoted(name);
                              }));
         members.emplace_back("passwords_made", made_);
-        std::map<std::string, std::int64_t> weak{weak_.begin(), weak_.end()};
         json::Members schemes;
-        for (const auto& [scheme, count] : weak) schemes.emplace_back(scheme.c_str(), count);
+        for (const auto& [scheme, count] : weak_) schemes.emplace_back(scheme.c_str(), count);
         members.emplace_back("weak_schemes", json::value_of(schemes));
         if (call_.has("from"))
             members.emplace_back("not_imported", import_systems::json_of(notes_));
@@ -335,10 +364,33 @@ private:
     std::vector<std::string> new_domains_;
 };
 
+// Refuses an output that is the input or another output, because opening it empties the file.
+void expect_different_files(const Call& call)
+{
+    std::vector<std::pair<std::string, std::filesystem::path>> files;
+    const auto& source = call.arguments[0];
+    files.emplace_back(source, source == "-" ? "/dev/stdin" : source);
+    for (const char* option : {"bad", "report", "passwords", "source-password-file"}) {
+        if (call.has(option)) files.emplace_back(std::string{"--"} + option, call.text(option));
+    }
+    for (auto one = files.begin(); one != files.end(); ++one) {
+        for (auto other = std::next(one); other != files.end(); ++other) {
+            std::error_code error;
+            const bool is_same = std::filesystem::equivalent(one->second, other->second, error)
+                                 || std::filesystem::weakly_canonical(one->second, error)
+                                        == std::filesystem::weakly_canonical(other->second, error);
+            if (is_same && !std::filesystem::is_character_file(other->second, error))
+                throw WrongUsage(one->first + " and " + other->first + " are the same file, "
+                                 + other->second.string());
+        }
+    }
+}
+
 int run_import(const Call& call)
 {
     if (!call.has("account"))
         throw WrongUsage("--account NAME is missing: everything is imported into one account");
+    expect_different_files(call);
     if (const auto system = import_systems::open(call)) {
         auto notes = system->notes();
         return Import{call, *system, std::move(notes)}.run();

@@ -34,7 +34,12 @@ Descriptor copy_of_standard_input()
 {
     const auto folder = temporary_folder();
     Descriptor copy{::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
-    if (copy.number() < 0) refuse("a temporary file in " + folder + " (TMPDIR)");
+    const auto refuse_copy = [&] {
+        throw admin::Refused("standard input cannot be copied to a file in " + folder + ": "
+                             + std::strerror(errno)
+                             + "; set TMPDIR to a folder that has room for it");
+    };
+    if (copy.number() < 0) refuse_copy();
     std::array<char, 64UL * 1024> piece{};
     for (;;) {
         const auto count = ::read(STDIN_FILENO, piece.data(), piece.size());
@@ -43,7 +48,8 @@ Descriptor copy_of_standard_input()
         if (count == 0) return copy;
         for (std::string_view rest{piece.data(), static_cast<std::size_t>(count)}; !rest.empty();) {
             const auto written = ::write(copy.number(), rest.data(), rest.size());
-            if (written < 0) refuse("a temporary file in " + folder + " (TMPDIR)");
+            if (written < 0 && errno == EINTR) continue;
+            if (written < 0) refuse_copy();
             rest.remove_prefix(static_cast<std::size_t>(written));
         }
     }

@@ -86,13 +86,23 @@ std::string File::make(const mailbox::Address& address, const Config& config)
 
 void File::write()
 {
-    for (std::string_view rest = waiting_; !rest.empty();) {
+    if (waiting_.empty()) return;
+    struct stat before {};
+    if (::fstat(descriptor_.number(), &before) != 0) refuse(path_);
+    bool is_written = true;
+    for (std::string_view rest = waiting_; is_written && !rest.empty();) {
         const auto count = ::write(descriptor_.number(), rest.data(), rest.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) refuse(path_);
-        rest.remove_prefix(static_cast<std::size_t>(count));
+        is_written = count >= 0;
+        if (is_written) rest.remove_prefix(static_cast<std::size_t>(count));
     }
-    if (!waiting_.empty() && ::fsync(descriptor_.number()) != 0) refuse(path_);
+    if (!is_written || ::fsync(descriptor_.number()) != 0) {
+        // The mailboxes of these passwords are not added. A line that ends in its middle would also
+        // spoil the first one of the next run.
+        const auto sentence = path_ + ": " + std::strerror(errno);
+        static_cast<void>(::ftruncate(descriptor_.number(), before.st_size));
+        throw admin::Refused(sentence);
+    }
     waiting_.clear();
 }
 

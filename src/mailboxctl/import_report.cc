@@ -54,8 +54,10 @@ Output::Output(const std::string& path) : path_{path}
     const int descriptor =
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (descriptor < 0) throw admin::Refused(path + ": " + std::strerror(errno));
-    // A file that was there before may be open to others.
-    if (::fchmod(descriptor, 0600) != 0 && errno != EPERM) {
+    // A file that was there before may be open to others. A device keeps its mode.
+    struct stat about {};
+    if (::fstat(descriptor, &about) != 0
+        || (S_ISREG(about.st_mode) && ::fchmod(descriptor, 0600) != 0 && errno != EPERM)) {
         const auto sentence = path + ": " + std::strerror(errno);
         ::close(descriptor);
         throw admin::Refused(sentence);

@@ -60,7 +60,7 @@ void Writer::mailboxes(const std::vector<Read>& rows, std::vector<import_check::
     checker_.set_next_look(Checker::NextLook::trusts);
     for (int attempt = 1;; ++attempt) {
         chunk.mailboxes = checker_.mailboxes(rows, std::exchange(parsed, {}));
-        // What was bad before stays bad, and is reported.
+        // The report has these rows already.
         std::erase_if(chunk.mailboxes,
                       [&](const Mailbox& each) { return report_.is_bad(each.line); });
         hash_passwords(chunk);
@@ -79,8 +79,8 @@ void Writer::mailboxes(const std::vector<Read>& rows, std::vector<import_check::
     for (const auto& each : chunk.adoptable) options_.adopt(each);
 }
 
-// Another program was faster. The passwords that were made are not written: those of mailboxes that
-// this program has added would be wrong.
+// Called after another program has added one of the mailboxes. The passwords that were made are
+// dropped, because those of the other program's mailboxes would be wrong.
 void Writer::look_again(Chunk& chunk)
 {
     checker_.set_next_look(Checker::NextLook::asks_again);
@@ -103,7 +103,7 @@ void Writer::report_bad(const std::vector<Read>& rows, const Chunk& chunk)
     }
 }
 
-// Hashing takes longer than all the rest, so it is done before anything is locked.
+// Hashes the passwords before anything is locked, because that takes longer than all the rest.
 void Writer::hash_passwords(Chunk& chunk)
 {
     std::vector<std::pair<std::string, std::string*>> plain;
@@ -145,6 +145,7 @@ void Writer::write(Chunk& chunk)
         update(chunk);
         if (options_.passwords != nullptr) options_.passwords->write();
     });
+    written_ += std::count_if(chunk.mailboxes.begin(), chunk.mailboxes.end(), is_written);
     for (const auto& each : chunk.mailboxes) {
         if (each.verdict == Verdict::is_new && !each.place->found)
             each.place->found = bulk::find_domain(connection_, each.place->name);
@@ -177,16 +178,23 @@ void Writer::add(Chunk& chunk)
     }
     const audit::Id audit;
     std::size_t number = 0;
+    // The ids of one transaction begin alike, so their keys are in a few pages of the index. With a
+    // million mailboxes the index no longer fits into the server's memory, and each key would be in
+    // a page of its own. 112 random bits are left for each of them.
+    constexpr std::size_t kBytesOfId = 16, kBytesInCommon = 2;
+    constexpr auto kDigits = 2 * (kBytesOfId - kBytesInCommon);
+    const auto beginning = api_key::random_hex(kBytesInCommon);
     for (const auto& [id, domain] : by_id) {
         const auto& [name, mailboxes] = domain;
         std::vector<bulk::NewMailbox> added;
+        const auto random = api_key::random_hex((kBytesOfId - kBytesInCommon) * mailboxes->size());
         for (auto* const each : *mailboxes) {
             const auto& wanted = *each->wanted;
             added.push_back({wanted.address.local_part(),
                              wanted.hash.empty() ? chunk.hashes.at(each->line) : wanted.hash,
                              wanted.quota.value_or(store::Quota{}),
                              wanted.state.value_or(mailbox::State::active), wanted.created_at,
-                             api_key::random_hex(16)});
+                             beginning + random.substr(kDigits * added.size(), kDigits)});
             if (!wanted.maildir.empty())
                 chunk.adoptable.push_back(
                     {wanted.address.ascii(), added.back().storage_id, wanted.maildir});
@@ -219,8 +227,8 @@ void Writer::update(Chunk& chunk)
 
 // --- aliases --------------------------------------------------------------------------
 
-// New aliases that cannot be part of a chain wait here until they are written together: many
-// statements less than one after the other.
+// New aliases that cannot be part of a chain. They are collected here and written together, which
+// takes far fewer statements than writing them one by one.
 struct Writer::Groups {
     struct Group {
         const bulk::Domain* domain = nullptr;
@@ -247,6 +255,7 @@ Writer::Aliases Writer::aliases(const std::vector<Read>& rows, Round round)
         done = {};
         write_aliases(rows, round, done);
     });
+    written_ += done.written;
     note_done(rows, done);
     return done;
 }
@@ -302,7 +311,7 @@ void Writer::write_groups(Groups& groups, Round round, Aliases& done)
     groups.by_domain.clear();
 }
 
-// Returns false if they have to be written one by one, which says which of them is refused.
+// Returns false if one of them is refused. Writing them one by one then shows which one it is.
 bool Writer::write_group(const bulk::Domain& domain, const std::vector<bulk::NewAlias>& aliases)
 {
     db::Savepoint savepoint{connection_};

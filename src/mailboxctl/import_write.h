@@ -1,11 +1,12 @@
-// import_write.h - the writing pass: what the checking pass found to be new is added, and with
-// --update what is different is changed.
+// import_write.h - the writing pass: it adds the rows that the checking pass found to be new, and
+// with --update changes those that are different.
 //
-// Up to bulk::kAtOnce mailboxes are one transaction, so an import that is interrupted at any moment
-// leaves whole mailboxes, and the next run goes on where it ended. Each is checked again in the
-// moment before it is written. Every change is in audit_log.
+// Up to bulk::kInTransaction mailboxes are one transaction, so an import that is interrupted at any
+// moment leaves whole mailboxes, and the next run goes on where it ended. Each is checked again in
+// the moment before it is written. Every change is in audit_log.
 //
-// Throws db::Error if the database could not be asked; what was committed before stays.
+// Throws db::Error if the database could not be asked. Transactions that were committed before
+// stay.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,8 @@ public:
     {
     }
 
-    // Writes the mailboxes among at most bulk::kAtOnce rows. `parsed`: of each row; may be empty.
+    // Writes the mailboxes among at most bulk::kInTransaction rows. `parsed`: of each row; may be
+    // empty.
     void mailboxes(const std::vector<import_row::Read>& rows,
                    std::vector<import_check::Parsed> parsed = {});
     // Writes the aliases and alias domains among the rows. Call it after all mailboxes are written.
@@ -60,6 +62,10 @@ public:
     };
     enum class Round { may_wait, last };
     Aliases aliases(const std::vector<import_row::Read>& rows, Round round);
+
+    // How many mailboxes, aliases and alias domains were added or changed, and committed unless the
+    // transaction is the caller's.
+    std::int64_t written() const { return written_; }
 
 private:
     struct Chunk;
@@ -86,6 +92,7 @@ private:
     import_report::Report& report_;
     Options options_;
     std::vector<bool> done_lines_;  // whose aliases need no other round
+    std::int64_t written_ = 0;
 };
 
 }  // namespace import_write

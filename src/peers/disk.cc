@@ -184,10 +184,16 @@ void replace(int parent, const std::string& name, std::string_view text, const O
                                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                                    kFileMode)};
     if (!file.is_open()) fail(path);
-    write(file.number(), text, path);
-    give(file.number(), owner, path);
-    if (writing == Writing::durable && ::fsync(file.number()) != 0) fail(path);
-    rename(parent, temporary, parent, name, path);
+    try {
+        write(file.number(), text, path);
+        give(file.number(), owner, path);
+        if (writing == Writing::durable && ::fsync(file.number()) != 0) fail(path);
+        rename(parent, temporary, parent, name, path);
+    } catch (...) {
+        // On a disk that is full it would stay for ever, because a lock's name is not used again.
+        ::unlinkat(parent, temporary.c_str(), 0);
+        throw;
+    }
 }
 
 void remove(int parent, const std::string& name, const std::string& path)

@@ -302,6 +302,62 @@ BOOST_FIXTURE_TEST_CASE(refusals, Adoption)
     BOOST_TEST(!fs::exists(home("alice") / "Maildir"));
 }
 
+namespace {
+
+// Only root may mount the small disk.
+boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id)
+{
+    return ::geteuid() == 0;
+}
+
+}  // namespace
+
+// The home is on a disk of 40 KiB, which only the command sees: the first run fills it, the second
+// one has more room. Then its files become those of the real home.
+BOOST_FIXTURE_TEST_CASE(a_full_mail_store, Adoption, *boost::unit_test::precondition(is_root))
+{
+    fill("old");
+    const auto old = copied("old", "alice");
+    const auto before = seen("old");
+    const auto alice = who.address("alice");
+    const auto here = home("alice"), aside = stack.directory() / story::unique("home");
+    fs::create_directories(here);
+    fs::create_directories(aside);
+    const auto adopt =
+        process::quoted({stack.setting("MAILBOXCTL"), "--config", stack.setting("MAILBOXD_CONF"),
+                         "mailbox", "adopt", alice, old.string()});
+    std::ofstream{stack.directory() / "small-disk"}
+        << "store=" << process::quoted({stack.setting("STORE")})
+        << "\nhere=" << process::quoted({here.string()})
+        << "\naside=" << process::quoted({aside.string()}) << R"(
+chown --reference="$store" "$here" "${here%/*}"
+mount --bind "$here" "$aside"
+mount -t tmpfs -o size=40k,mode=700 none "$here"
+chown --reference="$store" "$here"
+)" << adopt
+        << R"(
+echo "The first run ended with $?."
+find "$here" -name '*.adopted' -o -name .new -o -name '*.lock*' -o -path '*/cur/*'
+mount -o remount,size=4m "$here"
+)" << adopt
+        << R"(
+echo "The second run ended with $?."
+cp -a "$here/." "$aside/"
+)";
+    const auto ended =
+        process::run({"unshare", "--mount", "sh", (stack.directory() / "small-disk").string()});
+    BOOST_TEST(has(ended.err, "No space left on device; the messages that were copied stay"),
+               ended.err);
+    BOOST_TEST(has(ended.out, "The first run ended with 1.\nMail of "), ended.out);
+    BOOST_TEST(has(ended.out, "The second run ended with 0.\n"), ended.out);
+    must({"mailbox", "adopt", alice, old.string()});
+    const auto after = seen("alice");
+    BOOST_TEST((before.imap == after.imap), text(before) << text(after));
+    BOOST_TEST(before.uidls == after.uidls);
+    BOOST_TEST(size_of(who, "alice") == counted(alice));
+    BOOST_TEST(!fs::exists(here / ".adoption"));
+}
+
 // --- by IMAP --------------------------------------------------------------------------
 
 BOOST_FIXTURE_TEST_CASE(mail_by_imap, Adoption)

@@ -4,6 +4,7 @@
 #include "system/harness/mail.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -193,7 +194,7 @@ BOOST_FIXTURE_TEST_CASE(a_check_and_all_or_nothing_change_nothing, Importing, *m
 // The import is killed at several moments. What it leaves is whole, and the last run finishes it.
 BOOST_FIXTURE_TEST_CASE(a_killed_import_goes_on, Importing, *mail::needs_mail())
 {
-    constexpr int kRows = 6000;
+    constexpr int kRows = 20'000;
     const auto hash = hash_of("SSHA512");
     const auto rows = file("rows");
     {
@@ -229,7 +230,90 @@ BOOST_FIXTURE_TEST_CASE(a_killed_import_goes_on, Importing, *mail::needs_mail())
             "SELECT SUM(r.mailboxes) FROM mailbox_range r JOIN domain d ON d.id = r.domain_id WHERE d.name = "
             + stack::quote(who.domain))
         == std::to_string(kRows));
-    BOOST_TEST(imap(who.address("user5999")).select() == 0U);
+    BOOST_TEST(imap(who.address("user19999")).select() == 0U);
+    stack.mailboxctl({"domain", "remove", who.domain, "--yes"});
+}
+
+BOOST_FIXTURE_TEST_CASE(an_output_is_no_other_file, Importing, *mail::needs_mail())
+{
+    const auto rows = file("rows"), link = file("link");
+    const std::string text = "address,hash\nalice@" + who.domain + "," + hash_of("SSHA512") + "\n";
+    std::ofstream{rows} << text;
+    std::filesystem::create_hard_link(rows, link);
+    const Arguments import{"import", rows, "--account", who.account};
+    for (const auto& more : {Arguments{"--bad", rows}, Arguments{"--report", link},
+                             Arguments{"--passwords", rows.parent_path() / "." / rows.filename()},
+                             Arguments{"--bad", file("one"), "--report", ""}}) {
+        auto arguments = import;
+        arguments.insert(arguments.end(), more.begin(), more.end());
+        if (arguments.back().empty()) arguments.back() = *(arguments.end() - 3);
+        BOOST_TEST(story::is_sentence(stack.mailboxctl(arguments), 2, {"are the same file"}));
+        BOOST_TEST(contents(rows) == text);
+    }
+    BOOST_TEST(rows_of_audit() == "1");  // domain-add
+}
+
+// Only root may mount the small disk.
+boost::test_tools::assertion_result is_root(boost::unit_test::test_unit_id)
+{
+    return ::geteuid() == 0;
+}
+
+// Each file that an import writes is on a disk of 16 KiB, which only the command sees.
+BOOST_FIXTURE_TEST_CASE(a_full_disk_changes_nothing, Importing,
+                        *mail::needs_mail() * boost::unit_test::precondition(is_root))
+{
+    constexpr int kRows = 2000;
+    const auto disk = stack.directory() / story::unique("small");
+    std::filesystem::create_directory(disk);
+    const auto on_small_disk =
+        [&](const std::string& before, const std::string& rows, Arguments arguments) {
+        Arguments all{stack.setting("MAILBOXCTL"),
+                      "--config",
+                      stack.setting("MAILBOXD_CONF"),
+                      "import",
+                      "-",
+                      "--account",
+                      who.account};
+        all.insert(all.end(), arguments.begin(), arguments.end());
+        return process::run({"unshare", "--mount", "sh", "-c",
+                             "mount -t tmpfs -o size=16k none " + disk.string() + " && " + before
+                                 + process::quoted(all) + "; status=$?; wc -c " + disk.string()
+                                 + "/*; exit $status"},
+                            {.input = rows});
+    };
+    const auto is_refused = [&](const Ended& ended, const std::string& sentence) {
+        BOOST_TEST(ended.exit == 1);
+        BOOST_TEST(has(ended.err, sentence), ended.err);
+        BOOST_TEST(has(ended.err, "nothing was changed"), ended.err);
+        BOOST_TEST(rows_of_audit() == "1");  // domain-add
+    };
+    const auto hash = hash_of("SSHA512");
+    std::string good = "address,hash\n", bad = good;
+    for (int i = 0; i < kRows; ++i) {
+        good += "user" + std::to_string(i) + "@" + who.domain + "," + hash + "\n";
+        bad += "user " + std::to_string(i) + "@" + who.domain + "," + hash + "\n";
+    }
+    bad += "user@" + who.domain + "," + hash + "\n";
+    const auto full = [&](const std::string& name) {
+        return (disk / name).string() + ": No space left on device";
+    };
+    is_refused(on_small_disk("", bad, {"--bad", disk / "bad.csv"}), full("bad.csv"));
+    is_refused(on_small_disk("", good, {"--report", disk / "all.csv"}), full("all.csv"));
+    is_refused(on_small_disk("TMPDIR=" + disk.string() + " ", good, {}),
+               "standard input cannot be copied to a file in " + disk.string()
+                   + ": No space left on device; set TMPDIR");
+    // One page is left for the passwords, and more are made.
+    std::string without = "address\n";
+    for (int i = 0; i < 150; ++i) without += "user" + std::to_string(i) + "@" + who.domain + "\n";
+    const auto ended =
+        on_small_disk("head -c 12288 /dev/zero >" + disk.string() + "/zeros; TMPDIR=/tmp ", without,
+                      {"--passwords", disk / "passwords"});
+    is_refused(ended, full("passwords"));
+    BOOST_TEST(has(ended.out, "0 " + (disk / "passwords").string()), ended.out);
+    // The next run, with room.
+    BOOST_TEST(import(good).exit == 0);
+    BOOST_TEST(imap(who.address("user1999")).select() == 0U);
     stack.mailboxctl({"domain", "remove", who.domain, "--yes"});
 }
 

@@ -489,6 +489,9 @@ BOOST_AUTO_TEST_CASE(many_names_are_told_apart)
     BOOST_TEST(seen.note("m user77777", 5) == 77'777);
     BOOST_TEST(seen.has("m user1"));
     BOOST_TEST(!seen.has("a user1"));
+    BOOST_TEST(!import_check::Seen{}.has("m user1"));
+    // The documented bound, in docs/performance.md also.
+    BOOST_TEST(seen.bytes() <= 20U * 100'000U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
