@@ -93,6 +93,11 @@ adoption-figures: ### take the mail of MAILBOXES (1000) mailboxes over while mai
 	@MAKE=$(MAKE) scripts/build programs tests
 	@TEST_ADOPTION_MAILBOXES=$(MAILBOXES) scripts/run-tests stories --run_test='mail_adoption/killed*' --log_level=message
 
+import-figures: ### import 200,000 mailboxes beside LOAD DATA, three times (TEST_IMPORT_ROWS, _ROUNDS, _POOL: other numbers)
+	@scripts/install-deps build run database client
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/import_figures
+	@TEST_STACK=scripts/stack $(BUILD)/import_figures --log_level=error --report_level=no
+
 outage-figures: ### measure with the database down, with 100,000 wrong keys, with 10,000 idle connections (5 minutes)
 	@scripts/install-deps build run database client
 	@MAKE=$(MAKE) scripts/build programs $(BUILD)/outage_figures
