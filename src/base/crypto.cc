@@ -49,6 +49,14 @@ std::string base64(std::string_view bytes)
     return text;
 }
 
+std::string sha256(std::string_view text)
+{
+    std::string digest(crypto_hash_sha256_BYTES, '\0');
+    crypto_hash_sha256(reinterpret_cast<unsigned char*>(digest.data()),
+                       reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    return digest;
+}
+
 std::string hmac(std::string_view key, std::string_view text)
 {
     crypto_auth_hmacsha256_state state;

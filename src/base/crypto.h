@@ -25,6 +25,8 @@ std::uint64_t random_number();
 std::string hex(std::string_view bytes);     // lower case
 std::string base64(std::string_view bytes);  // RFC 4648 section 4, with padding
 
+// Returns the SHA-256 of the text, 32 bytes.
+std::string sha256(std::string_view text);
 // Returns the HMAC-SHA-256 of the text, 32 bytes (RFC 2104).
 std::string hmac(std::string_view key, std::string_view text);
 

@@ -9,6 +9,7 @@
 #include "mailboxctl/key_commands.h"
 #include "mailboxctl/mailbox_commands.h"
 #include "mailboxctl/pull_command.h"
+#include "mailboxctl/setup/setup.h"
 #include "mailboxctl/status_command.h"
 #include "mailboxctl/system_commands.h"
 #include "mailboxctl/verify_command.h"
@@ -32,6 +33,7 @@ const std::vector<Command>& all()
         append({pull_command::command(), verify_command::command()});
         append({status_command::command(), why::command(), erase_command::command(),
                 audit_command::command()});
+        append({setup::command()});
         append(system_commands::commands());
         return list;
     }();
