@@ -28,8 +28,8 @@ dovecot_configure()
     for file in "$files"/*; do
         write_file 600 "$folder/${file##*/}" < <(fill_in "$file" \
             FILES "$folder" STORE "$DIR/mail" STORE_USER "$user" STORE_GROUP "$group" \
-            DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_dovecot")" \
-            DOVEADM_KEY "$(<"$DIR/secrets/doveadm")")
+            DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" 'DB_PASSWORD<' "$DIR/secrets/mailboxd_dovecot" \
+            'DOVEADM_KEY<' "$DIR/secrets/doveadm")
     done
     write_file 600 "$DOVECOT_CONF" < <(
         if dovecot_is_24; then release=2.4; else release=2.3; fi
@@ -49,7 +49,7 @@ dovecot_is_24() { [[ $(dovecot --version) != 2.3.* ]]; }
 dovecot_template()
 {
     fill_in "$ROOT/scripts/templates/$1" DIR "$DIR" USER "$2" GROUP "$3" UID "$(id -u "$2")" GID "$(id -g "$2")" \
-        DOVEADM_KEY "$(<"$DIR/secrets/doveadm")" IMAP_PORT "$IMAP_PORT" IMAPS_PORT "$IMAPS_PORT" \
+        'DOVEADM_KEY<' "$DIR/secrets/doveadm" IMAP_PORT "$IMAP_PORT" IMAPS_PORT "$IMAPS_PORT" \
         POP3_PORT "$POP3_PORT" POP3S_PORT "$POP3S_PORT" LMTP_PORT "$LMTP_PORT" DOVEADM_PORT "$DOVEADM_PORT"
 }
 

@@ -191,18 +191,17 @@ write_file()
     fi
 }
 
-# fill_in FILE NAME VALUE...: prints the file with each @NAME@ replaced by its value. Comments are
-# printed as they are, because a file that everybody may read must not get a password through a
-# comment.
+# fill_in FILE NAME VALUE...: prints the file with each @NAME@ replaced by its value, as `mailboxctl
+# setup` fills in the files of a real server. NAME< takes the value from the first line of a file.
 fill_in()
 {
-    local line i
-    while IFS= read -r line || [[ $line ]]; do
-        if [[ ! $line =~ ^[[:space:]]*# ]]; then
-            for ((i = 2; i < $#; i += 2)); do line=${line//"@${!i}@"/"${@:i+1:1}"}; done
-        fi
-        printf '%s\n' "$line"
-    done <"$1"
+    local arguments=("$1")
+    shift
+    while (($#)); do
+        if [[ $1 == *'<' ]]; then arguments+=(--secret "${1%<}=$2"); else arguments+=("$1=$2"); fi
+        shift 2
+    done
+    "${BUILD:-$ROOT/build}/mailboxctl" fill-in "${arguments[@]}"
 }
 
 # --- Signals and cleaning up -------------------------------------------------------------------------------------------

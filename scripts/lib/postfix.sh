@@ -79,11 +79,11 @@ postfix_file()
 {
     local retry='' discard='' version
     version=$(postconf -d -h mail_version)
-    # The guide's `fill` sets the same values.
+    # `mailboxctl setup` sets the same values.
     if dpkg --compare-versions "$version" ge 3.9; then retry='retry_interval = 2'; fi
     if dpkg --compare-versions "$version" lt 3.10; then discard='chunking, silent-discard'; fi
     fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" DISCARD "$discard" \
-        FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" DB_PASSWORD "$(<"$DIR/secrets/mailboxd_postfix")" \
+        FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" 'DB_PASSWORD<' "$DIR/secrets/mailboxd_postfix" \
         LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
         MAILBOXD_CONF "$MAILBOXD_CONF" STORE_USER "$(postfix_policy_user)" \
         MAILBOXCTL "$MAILBOXCTL" QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \

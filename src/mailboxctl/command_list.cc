@@ -5,6 +5,7 @@
 #include "mailboxctl/audit_command.h"
 #include "mailboxctl/domain_commands.h"
 #include "mailboxctl/erase_command.h"
+#include "mailboxctl/fill_in_command.h"
 #include "mailboxctl/import_command.h"
 #include "mailboxctl/key_commands.h"
 #include "mailboxctl/mailbox_commands.h"
@@ -33,7 +34,7 @@ const std::vector<Command>& all()
         append({pull_command::command(), verify_command::command()});
         append({status_command::command(), why::command(), erase_command::command(),
                 audit_command::command()});
-        append({setup::command()});
+        append({setup::command(), fill_in_command::command()});
         append(system_commands::commands());
         return list;
     }();

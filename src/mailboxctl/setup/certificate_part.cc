@@ -51,6 +51,7 @@ void make_self_signed(Work& work, const Situation& situation)
          "/CN=" + work.options.host, "-addext", "subjectAltName=DNS:" + work.options.host, "-keyout",
          machine.real(situation.key), "-out", machine.real(situation.certificate)});
     if (!ended.is_well()) throw Rejected("openssl cannot make a certificate: " + ended.said());
+    machine.set_access(situation.certificate, {0644, "root", "root"});  // whatever the umask is
 }
 
 void ask_lets_encrypt(Work& work)
@@ -84,10 +85,29 @@ void add_lets_encrypt(Plan& plan, Situation& situation)
         plan.add(Phase::create, Kind::create, "certificate",
                  "a certificate of Let's Encrypt for " + situation.options.host + ", in " + folder,
                  ask_lets_encrypt);
-    ManagedFile hook{"/etc/letsencrypt/renewal-hooks/deploy/mailboxd", "certificate", {0755, "root", "root"}};
+}
+
+// Whoever asked for the certificate: after a renewal the daemons must read it again.
+void add_hook(Plan& plan, const Situation& situation)
+{
+    if (!situation.certificate.starts_with("/etc/letsencrypt/live/")) return;
+    ManagedFile hook{"/etc/letsencrypt/renewal-hooks/deploy/mailboxd", "certificate",
+                     {0755, "root", "root"}};
     hook.text = [](const std::string&) { return std::string{kHook}; };
     add_file(plan, situation.machine, situation.journal, situation.options, hook,
              situation.secrets);
+}
+
+bool is_self_signed(const Situation& situation)
+{
+    const auto names = [&](const char* which) {
+        const auto said = situation.machine
+                              .run({"openssl", "x509", "-in",
+                                    situation.machine.real(situation.certificate), "-noout", which})
+                              .out;
+        return said.substr(said.find('=') + 1);
+    };
+    return names("-issuer") == names("-subject");
 }
 
 void add_self_signed(Plan& plan, Situation& situation)
@@ -95,10 +115,20 @@ void add_self_signed(Plan& plan, Situation& situation)
     const auto& host = situation.options.host;
     situation.certificate = "/etc/ssl/certs/" + host + ".pem";
     situation.key = "/etc/ssl/private/" + host + ".key";
+    const bool is_there = situation.machine.exists(situation.certificate);
+    if (is_there) {
+        if (const auto reason = obstacle(situation); !reason.empty()) {
+            plan.obstacles.push_back(reason);
+            return;
+        }
+        if (!is_self_signed(situation)) {
+            situation.facts.erase("certificate");
+            return;
+        }
+    }
     plan.notes.push_back("the certificate of " + host
                          + " is self-signed, so mail programs warn of it. Get another one: mailboxctl setup --certbot you@example.org, or --certificate FILE --key FILE");
-    if (situation.machine.exists(situation.certificate) && situation.machine.exists(situation.key))
-        return;
+    if (is_there) return;
     plan.add(Phase::create, Kind::create, "certificate",
              "a self-signed certificate for " + host + ", " + situation.certificate,
              [&situation](Work& work) { make_self_signed(work, situation); });
@@ -106,7 +136,9 @@ void add_self_signed(Plan& plan, Situation& situation)
 
 }  // namespace
 
-void add_certificate(Plan& plan, Situation& situation)
+namespace {
+
+void choose(Plan& plan, Situation& situation)
 {
     const auto& options = situation.options;
     if (!options.has("nginx") && !options.has("dovecot") && !options.has("postfix")) return;
@@ -127,6 +159,14 @@ void add_certificate(Plan& plan, Situation& situation)
         return;
     }
     if (const auto reason = obstacle(situation); !reason.empty()) plan.obstacles.push_back(reason);
+}
+
+}  // namespace
+
+void add_certificate(Plan& plan, Situation& situation)
+{
+    choose(plan, situation);
+    add_hook(plan, situation);
 }
 
 }  // namespace setup

@@ -59,7 +59,20 @@ db::Connection administrator(const Situation& situation)
     return {database, database.password(), Config{}};
 }
 
-// Connects as one of our users. Empty if the server does not accept the password of the file.
+// Returns whether the server refuses the password that the user's file has.
+bool is_refused(const Situation& situation, const User& user)
+{
+    try {
+        const auto database = server(situation, user.name);
+        const db::Connection connection{database, secret(situation.machine, user.file), Config{}};
+        return false;
+    } catch (const db::Unreached& error) {
+        if (error.number == kDenied || error.number == kDeniedBySocket) return true;
+        throw;
+    }
+}
+
+// Connects as one of our users. Empty if the server does not let the user into our database.
 std::unique_ptr<db::Connection> login(const Situation& situation, const User& user)
 {
     auto database = server(situation, user.name);
@@ -171,6 +184,21 @@ std::string obstacle(db::Connection& admin, const Situation& situation, const Fo
     return {};
 }
 
+// Users of these names may belong to another installation on this server, which needs their
+// passwords as they are.
+std::string stranger(const Situation& situation, const Found& found)
+{
+    if (situation.fact("database-users") == "made") return {};
+    std::vector<std::string> names;
+    for (const auto& user : kUsers) {
+        if (found.users.contains(user.name) && is_refused(situation, user))
+            names.emplace_back(user.name);
+    }
+    if (names.empty()) return {};
+    return "the database has the users " + strings::joined(names, ", ")
+           + " already, with other passwords than the files in /etc/mailboxd have. Put their passwords there (database.md names the files), or drop the users if nothing needs them";
+}
+
 // --- steps ----------------------------------------------------------------------------
 
 std::string random_secret()
@@ -278,7 +306,7 @@ void set_up(const Situation& situation)
     admin.run("CREATE DATABASE IF NOT EXISTS `" + situation.options.db_name
               + "` CHARACTER SET utf8mb4");
     for (const auto& user : kUsers) {
-        if (!found.users.contains(user.name) || !login(situation, user))
+        if (!found.users.contains(user.name) || is_refused(situation, user))
             make_user(admin, situation, user, found.client);
     }
     if (found.version < migrate::newest_version()) make_tables(admin, situation, found.must_trust);
@@ -293,9 +321,12 @@ std::vector<std::string> lacking(const Situation& situation, const Found& found)
     if (!found.has_database) all.push_back("the database " + name);
     std::vector<std::string> users, without_rights;
     for (const auto& user : kUsers) {
-        const auto connection = found.users.contains(user.name) ? login(situation, user) : nullptr;
-        if (!connection && (found.version > 0 || !found.users.contains(user.name)))
-            users.emplace_back(user.name);
+        const bool is_there =
+            found.users.contains(user.name) && !is_refused(situation, user);
+        if (!is_there) users.emplace_back(user.name);
+        const auto connection = is_there ? login(situation, user) : nullptr;
+        if (is_there && found.version == migrate::newest_version() && !connection)
+            without_rights.emplace_back(user.name);
         if (connection && found.version == migrate::newest_version()
             && user.name != std::string_view{"mailboxd_migrate"}
             && !rights::difference(*connection, user.name).refused.empty())
@@ -314,7 +345,8 @@ void add_steps(Plan& plan, Situation& situation, const std::vector<std::string>&
     for (std::size_t i = 0; i < texts.size(); ++i) {
         // One transaction of several statements is not possible, so the last step does all.
         const bool is_last = i + 1 == texts.size();
-        plan.add(Phase::prepare, Kind::create, "database", texts[i], [&situation, is_last](Work&) {
+        plan.add(Phase::prepare, Kind::create, "database", texts[i], [&situation, is_last](Work& work) {
+            work.journal.facts["database-users"] = "made";
             if (is_last) set_up(situation);
         });
     }
@@ -361,6 +393,8 @@ void add_database(Plan& plan, Situation& situation)
         const auto found = look_at_server(admin, situation);
         if (const auto reason = obstacle(admin, situation, found); !reason.empty())
             plan.obstacles.push_back(reason);
+        else if (const auto users = stranger(situation, found); !users.empty())
+            plan.obstacles.push_back(users);
         else add_steps(plan, situation, lacking(situation, found));
     } catch (const db::Error& error) {
         plan.obstacles.push_back(unreached(situation, error));

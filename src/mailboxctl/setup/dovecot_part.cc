@@ -43,18 +43,6 @@ std::set<std::string> password_databases(const std::string& printed)
     return drivers;
 }
 
-// Returns whether a user of the system has mail on this machine.
-bool has_system_mail(const Machine& machine)
-{
-    if (!machine.names("/var/mail").empty()) return true;
-    for (const auto& user : machine.names("/home")) {
-        for (const char* folder : {"/Maildir", "/mail"}) {
-            if (machine.exists("/home/" + user + folder)) return true;
-        }
-    }
-    return false;
-}
-
 bool has_settings(const std::string& text)
 {
     const auto lines = strings::words(text, "\n");
@@ -176,11 +164,13 @@ std::string setup_conf(const Situation& situation)
     if (is_alone || situation.fact("lmtp").empty())
         text += listener("lmtp", "dovecot-lmtp", "0600");
     if (is_alone || situation.fact("sasl").empty()) text += listener("auth", "auth", "0660");
-    if (!is_alone) return text;
-    if (is_24(situation))
-        return text + "ssl_server_cert_file = " + situation.certificate
-               + "\nssl_server_key_file = " + situation.key + "\n";
-    return text + "ssl_cert = <" + situation.certificate + "\nssl_key = <" + situation.key + "\n";
+    const auto tls = is_24(situation)
+                         ? "ssl_server_cert_file = " + situation.certificate
+                               + "\nssl_server_key_file = " + situation.key + "\n"
+                         : "ssl_cert = <" + situation.certificate + "\nssl_key = <" + situation.key + "\n";
+    if (is_alone) return text + tls;
+    // Clients that ask for our name get our certificate; for others nothing changes.
+    return text + "local_name " + situation.options.host + " {\n" + tls + "}\n";
 }
 
 std::string with_appended(std::string text, const std::string& line)

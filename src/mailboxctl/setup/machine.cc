@@ -142,6 +142,14 @@ std::string Machine::link(const std::string& path) const
     return fs::read_symlink(real(path), none).string();
 }
 
+std::string Machine::resolved(const std::string& path) const
+{
+    std::error_code error;
+    const auto target = fs::canonical(real(path), error).string();
+    if (error || !target.starts_with(root_)) return path;
+    return target.substr(root_.size());
+}
+
 std::int64_t Machine::free_bytes(const std::string& folder) const
 {
     fs::path path{real(folder)};

@@ -51,6 +51,8 @@ public:
     std::vector<std::string> names(const std::string& folder) const;
     // Returns where a link leads; empty if there is no link.
     std::string link(const std::string& path) const;
+    // Returns the path with all links followed, so that a file behind a link is changed, not the link.
+    std::string resolved(const std::string& path) const;
     // Returns the bytes that are free for the folder, or for the nearest one above that exists.
     std::int64_t free_bytes(const std::string& folder) const;
 

@@ -145,8 +145,10 @@ std::string left_sentence(const ManagedFile& file, const std::string& diff)
 }  // namespace
 
 bool add_file(Plan& plan, const Machine& machine, const Journal& journal, const Options& options,
-              const ManagedFile& file, const std::vector<std::string>& secrets)
+              const ManagedFile& managed, const std::vector<std::string>& secrets)
 {
+    auto file = managed;
+    if (file.owner == ManagedFile::Owner::shared) file.path = machine.resolved(file.path);
     if (file.comes_by_package && !machine.exists(file.path)) {
         plan.steps.push_back({Phase::write, Kind::write, file.part, file.path + " (as its package brings it, with lines of ours)", {},
                               [file](Work& work) { write_file(work, file); }});

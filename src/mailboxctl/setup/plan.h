@@ -92,7 +92,7 @@ Decision decide(const Machine& machine, const Journal& journal, const ManagedFil
 // Adds a step for the file if there is something to do, a note if the operator's text is left, or
 // an obstacle. `secrets` are replaced in the diff. Returns true if it will be written.
 bool add_file(Plan& plan, const Machine& machine, const Journal& journal, const Options& options,
-              const ManagedFile& file, const std::vector<std::string>& secrets);
+              const ManagedFile& managed, const std::vector<std::string>& secrets);
 
 // Prints the plan for people; and as members of a JSON document.
 void print(const Plan& plan, std::ostream& out);

@@ -35,7 +35,7 @@ const std::set<std::string> kOfDebian{
 
 bool is_submission(const master_cf::Service& service)
 {
-    static const std::regex name{"(submissions?|smtps|587|465)/inet"};
+    static const std::regex name{"(.*:)?(submissions?|smtps|587|465)/inet"};
     return service.program == "smtpd" && std::regex_match(service.name, name);
 }
 
@@ -51,7 +51,8 @@ bool is_unused(const Situation& situation, const std::string& main, const std::s
     for (const auto& name : main_cf::names(main)) {
         if (!kOfDebian.contains(name)) return false;
     }
-    return main_cf::value(main, "relayhost").value_or("").empty() && !has_submission(master);
+    return main_cf::value(main, "relayhost").value_or("").empty() && !has_submission(master)
+           && !has_system_mail(situation.machine);
 }
 
 // Returns a setting's value as main.cf has it, or Postfix's default.
@@ -136,7 +137,7 @@ void look_at_postfix(Plan& plan, Situation& situation)
             + " is missing. Make Debian's configuration first: dpkg-reconfigure postfix");
         return;
     }
-    if (!situation.facts.contains("postfix")) look_for_domain(plan, situation, *main);
+    look_for_domain(plan, situation, *main);
     const auto mode = situation.decided("postfix", [&] {
         return is_unused(situation, *main, *master) ? "alone" : "beside";
     });
@@ -192,6 +193,33 @@ std::string with_settings_of(std::string text, const std::string& settings)
     return text;
 }
 
+// Returns the words of both lists, those of the first one first.
+std::string united(const std::string& first, const std::string& second)
+{
+    auto words = strings::words(first, ", \t");
+    for (auto& word : strings::words(second, ", \t")) {
+        if (std::find(words.begin(), words.end(), word) == words.end())
+            words.push_back(std::move(word));
+    }
+    return strings::joined(words, ", ");
+}
+
+// Our own parameters begin with our name. Of the others the operator's values stay, unless they
+// permit what must not be: a second message within a message.
+std::string with_settings_beside(std::string text, const std::string& settings)
+{
+    for (const auto& name : main_cf::names(settings)) {
+        auto value = main_cf::value(settings, name).value_or("");
+        const auto present = main_cf::value(text, name);
+        if (present && !name.starts_with("mailboxd")) {
+            if (name == "smtpd_discard_ehlo_keywords") value = united(*present, value);
+            else if (name != "smtpd_forbid_bare_newline" || *present != "no") continue;
+        }
+        text = main_cf::with(text, name, value);
+    }
+    return text;
+}
+
 std::string main_alone(const Situation& situation, std::string text)
 {
     text = with_settings_of(text, filled(situation, "mailboxd-main.cf"));
@@ -237,7 +265,7 @@ std::string main_beside(const Situation& situation, std::string text)
 {
     const auto& machine = situation.machine;
     const auto original = text;
-    text = with_settings_of(text, filled(situation, "mailboxd-main.cf"));
+    text = with_settings_beside(text, filled(situation, "mailboxd-main.cf"));
     for (const auto& [name, value, where] : kAdded) {
         auto present = setting(machine, original, name);
         if (name == std::string_view{"virtual_mailbox_domains"})
@@ -264,7 +292,13 @@ std::string with_bounces(std::string text)
 std::string with_services(std::string text, const std::string& services)
 {
     if (!text.empty() && text.back() != '\n') text += '\n';
-    return with_bounces(master_cf::without_chroot(text + services, "smtp/inet"));
+    text += services;
+    static const std::regex smtp{"(.*:)?(smtp|25)/inet"};
+    for (const auto& service : master_cf::services(text)) {
+        if (service.program == "smtpd" && std::regex_match(service.name, smtp))
+            text = master_cf::without_chroot(text, service.name);
+    }
+    return with_bounces(text);
 }
 
 std::string joined_by_commas(const std::string& first, const std::string& list)

@@ -45,6 +45,17 @@ std::string port_obstacle(const Situation& situation, int port, const std::strin
     return {};
 }
 
+bool has_system_mail(const Machine& machine)
+{
+    if (!machine.names("/var/mail").empty()) return true;
+    for (const auto& user : machine.names("/home")) {
+        for (const char* folder : {"/Maildir", "/mail"}) {
+            if (machine.exists("/home/" + user + folder)) return true;
+        }
+    }
+    return false;
+}
+
 // --- templates ------------------------------------------------------------------------
 
 std::map<std::string, std::string> templates(const Machine& machine, const std::string& folder)

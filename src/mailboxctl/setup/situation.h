@@ -55,6 +55,9 @@ void look(Situation& situation, Plan& plan);
 // Returns a part's obstacle if another program has a port that the part needs; empty if none has.
 std::string port_obstacle(const Situation& situation, int port, const std::string& own_program);
 
+// Returns whether a user of the system has mail on this machine.
+bool has_system_mail(const Machine& machine);
+
 // Returns the templates of a folder below /usr/share/mailboxd, by their names.
 std::map<std::string, std::string> templates(const Machine& machine, const std::string& folder);
 // Adds the templates of a folder as files of setup, filled in.

@@ -15,7 +15,7 @@ guide_text "$SOURCES" >"$DIR/guide.md"
 
 # The guide's filler.
 sed -n "/^cat >\/etc\/mailboxd\/fill <<'END'/,/^END/p" "$DIR/guide.md" | sed '1d;$d' >"$DIR/fill"
-sed -i 's|</etc/mailboxd/doveadm-key|echo|' "$DIR/fill"
+sed -i "s|=/etc/mailboxd/doveadm-key|=$DIR/postfix-db-password|; s|mailboxctl fill-in|$SOURCES/build/mailboxctl fill-in|" "$DIR/fill"
 for value in "$@"; do
     name=${value%%=*} value=${value#*=}
     sed -i "s|^    \[$name\]=.*|    [$name]='$value'|" "$DIR/fill"

@@ -441,7 +441,7 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
 BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
 {
     const Names places{"package", "source", "root",   "stack", "restore",
-                       "beside",  "panel",  "rehash", "moving"};
+                       "beside",  "panel",  "rehash", "moving", "setup"};
     Names used;
     bool is_inside = false;
     for (const auto& line : lines(sources::guide())) {
