@@ -66,17 +66,18 @@ public:
         const auto password = password::generate(postmaster, config_);
         admin::DomainSettings settings;
         if (config_.domain_quota != 0) settings.quota_bytes = config_.domain_quota;
+        work_.keep(postmaster.text() + ": " + std::string{password.text()});
         admin_.add_domain(*domain, admin_.account_id(work_.options.account), settings,
                           password::hash(password.text(), config_));
-        work_.secrets.push_back(postmaster.text() + ": " + std::string{password.text()});
     }
     void add_key()
     {
         admin::NewKey wanted;
         wanted.account_id = admin_.account_id(work_.options.account);
         wanted.label = "setup";
-        const auto key = admin_.add_key(wanted);
-        work_.secrets.push_back("API key: " + std::string{key.text()});
+        admin_.add_key(wanted, [this](db::Connection&, const api_key::Key& key) {
+            work_.keep("API key: " + std::string{key.text()});
+        });
     }
 
 private:

@@ -347,6 +347,7 @@ void add_steps(Plan& plan, Situation& situation, const std::vector<std::string>&
         const bool is_last = i + 1 == texts.size();
         plan.add(Phase::prepare, Kind::create, "database", texts[i], [&situation, is_last](Work& work) {
             work.journal.facts["database-users"] = "made";
+            work.journal.save();
             if (is_last) set_up(situation);
         });
     }

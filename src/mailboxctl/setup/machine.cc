@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -18,7 +19,6 @@
 #include <filesystem>
 #include <stdexcept>
 
-#include "base/descriptor.h"
 #include "base/strings.h"
 
 namespace setup {
@@ -312,6 +312,23 @@ bool Machine::has_program(const std::string& name) const
         if (::access((folder + "/" + name).c_str(), X_OK) == 0) return true;
     }
     return false;
+}
+
+Descriptor Machine::lock(const std::string& path) const
+{
+    make_folder(fs::path{path}.parent_path(), {0755, "root", "root"});
+    Descriptor file{::open(real(path).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
+    if (!file.is_open()) fail(path);
+    if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
+        auto process = contents(path).value_or("");
+        process = process.substr(0, process.find('\n'));
+        throw std::runtime_error("setup is running already (process " + process + ")");
+    }
+    const auto process = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(file.number(), 0) != 0
+        || ::pwrite(file.number(), process.data(), process.size(), 0) < 0)
+        fail(path);
+    return file;
 }
 
 // --- ports ----------------------------------------------------------------------------

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
+
 namespace setup {
 
 // Who may read a file. An empty group is the owner's own.
@@ -38,6 +40,7 @@ struct Listener {
 
 class Machine {
 public:
+    // `root`: without a slash at its end.
     explicit Machine(std::string root = {}) : root_{std::move(root)} {}
     // Returns where the path really is.
     std::string real(const std::string& path) const { return root_ + path; }
@@ -68,6 +71,9 @@ public:
     bool has_program(const std::string& name) const;
     bool has_systemd() const { return exists("/run/systemd/system"); }
     std::vector<Listener> listeners() const;
+
+    // Takes a lock that ends with this process. Throws std::runtime_error with the process that has it.
+    Descriptor lock(const std::string& path) const;
 
 private:
     std::string root_;

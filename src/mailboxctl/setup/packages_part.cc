@@ -123,6 +123,20 @@ std::string other_mailer(const Machine& machine)
     return {};
 }
 
+// After a run that was killed while packages were installed. Otherwise their owner decides.
+void look_at_dpkg(Plan& plan, const Situation& situation)
+{
+    const auto& machine = situation.machine;
+    if (machine.run({"dpkg", "--audit"}).said().empty()) return;
+    if (!situation.journal.is_interrupted() || situation.options.is_dry_run) {
+        plan.obstacles.push_back("packages are installed by half. Finish that first: dpkg --configure -a");
+        return;
+    }
+    const auto ended = machine.run({"dpkg", "--configure", "-a"});
+    if (!ended.is_well())
+        plan.obstacles.push_back("packages are installed by half, and 'dpkg --configure -a' failed: " + last_error(ended));
+}
+
 void install(Work& work, const std::set<std::string>& packages)
 {
     if (packages.contains("postfix")) {
@@ -145,6 +159,7 @@ void install(Work& work, const std::set<std::string>& packages)
 void add_packages(Plan& plan, Situation& situation)
 {
     const auto& machine = situation.machine;
+    look_at_dpkg(plan, situation);
     const auto names = missing(machine, situation.options);
     if (names.empty()) return;
     const auto list = strings::joined(names, " ");

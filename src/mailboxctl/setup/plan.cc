@@ -1,5 +1,6 @@
 #include "mailboxctl/setup/plan.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <ostream>
 #include <stdexcept>
@@ -19,6 +20,13 @@ const char* name(Kind kind)
     case Kind::restart: return "restart";
     }
     throw std::logic_error("no kind");
+}
+
+void Work::keep(const std::string& line)
+{
+    const auto text = machine.contents(kSecretsFile).value_or("") + line + "\n";
+    machine.write(kSecretsFile, text, {0600, "root", "root"});
+    secrets.push_back(line);
 }
 
 void Plan::add(Phase phase, Kind kind, std::string_view part, std::string what,
@@ -176,15 +184,22 @@ bool add_file(Plan& plan, const Machine& machine, const Journal& journal, const 
     return true;
 }
 
+void sort(Plan& plan)
+{
+    std::stable_sort(plan.steps.begin(), plan.steps.end(),
+                     [](const Step& a, const Step& b) { return a.phase < b.phase; });
+}
+
 // --- output ---------------------------------------------------------------------------
 
 void print(const Plan& plan, std::ostream& out)
 {
     constexpr int kWidth = 9;
     for (const auto& step : plan.steps) {
-        const bool is_new = step.kind == Kind::write && step.diff.empty();
+        // A step that removes a file, or changes one that is not there yet, says so itself.
+        const bool is_new = step.kind == Kind::write && step.diff.empty() && !step.what.ends_with(')');
         out << std::left << std::setw(kWidth) << name(step.kind) << step.what
-            << (is_new && step.what.find(" (as ") == std::string::npos ? " (new)" : "") << '\n';
+            << (is_new ? " (new)" : "") << '\n';
         for (const auto& line : strings::words(step.diff, "\n")) out << "         " << line << '\n';
     }
     for (const auto& note : plan.notes) out << "note     " << note << '\n';

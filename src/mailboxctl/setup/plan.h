@@ -20,6 +20,10 @@ namespace setup {
 enum class Kind { install, create, write, run, restart };
 const char* name(Kind kind);
 
+// The key and the password that a run has made, until they are shown; for root alone. With --json
+// they stay there.
+inline constexpr const char* kSecretsFile = "/etc/mailboxd/first-account";
+
 // What the steps share while they are carried out.
 struct Work {
     const Machine& machine;
@@ -27,6 +31,10 @@ struct Work {
     Journal& journal;
     std::vector<std::string> notes;    // for the end, one sentence each
     std::vector<std::string> secrets;  // shown once: lines "name: value"
+
+    // Keeps a secret in a file until it is shown, because it cannot be read again from the database.
+    // Call it before the change is committed.
+    void keep(const std::string& line);
 };
 
 // A program has refused what setup has written. The sentence has the program's own words. Every
@@ -93,6 +101,9 @@ Decision decide(const Machine& machine, const Journal& journal, const ManagedFil
 // an obstacle. `secrets` are replaced in the diff. Returns true if it will be written.
 bool add_file(Plan& plan, const Machine& machine, const Journal& journal, const Options& options,
               const ManagedFile& managed, const std::vector<std::string>& secrets);
+
+// Puts the steps into the order in which they are carried out.
+void sort(Plan& plan);
 
 // Prints the plan for people; and as members of a JSON document.
 void print(const Plan& plan, std::ostream& out);

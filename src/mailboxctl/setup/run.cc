@@ -26,8 +26,6 @@ void carry_out(const Step& step, Work& work, std::ostream& progress)
 Outcome carry_out(Plan& plan, Work& work, std::ostream& progress)
 {
     auto& steps = plan.steps;
-    std::stable_sort(steps.begin(), steps.end(),
-                     [](const Step& a, const Step& b) { return a.phase < b.phase; });
     const auto last = std::find_if(steps.begin(), steps.end(),
                                    [](const Step& step) { return step.phase == Phase::finish; });
     Outcome outcome;

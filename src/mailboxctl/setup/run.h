@@ -15,7 +15,7 @@ struct Outcome {
     std::vector<std::string> put_back;  // the files that are again what they were
 };
 
-// Carries the steps out in the order of their phases. If one fails before the last phase, every file
+// Carries the steps out, which are in order. If one fails before the last phase, every file
 // of this run is put back and the daemons are reloaded with them. Prints a line for each step.
 Outcome carry_out(Plan& plan, Work& work, std::ostream& progress);
 

@@ -35,7 +35,19 @@ Plan planned(Situation& situation)
     add_service(plan, situation);
     add_store(plan, situation);
     add_account(plan, situation);
+    sort(plan);
     return plan;
+}
+
+// Two runs at once would undo each other's files. A dry run changes nothing, so it may run beside.
+Descriptor locked(const Machine& machine, const Options& options)
+{
+    if (options.is_dry_run) return {};
+    try {
+        return machine.lock("/run/mailboxctl-setup/lock");
+    } catch (const std::runtime_error& error) {
+        throw admin::Refused(error.what());
+    }
 }
 
 // --- output ---------------------------------------------------------------------------
@@ -107,13 +119,12 @@ int failed(const Outcome& outcome, Report& report)
 void show_secrets(const Work& work, const Machine& machine, const Options& options, Report& report)
 {
     if (work.secrets.empty()) return;
-    if (!options.is_json) {
-        report.list("", "These are shown only once, so keep them:", work.secrets);
+    if (options.is_json) {
+        report.add("secrets_file", kSecretsFile);
         return;
     }
-    const std::string path = "/etc/mailboxd/first-account";
-    machine.write(path, strings::joined(work.secrets, "\n") + "\n", {0600, "root", "root"});
-    report.add("secrets_file", path);
+    report.list("", "These are shown only once, so keep them:", work.secrets);
+    machine.remove(kSecretsFile);
 }
 
 void close(const Work& work, const Situation& situation, Report& report)
@@ -135,12 +146,15 @@ void close(const Work& work, const Situation& situation, Report& report)
 
 int set_up(const Machine& machine, Options options, Ask ask, std::ostream& out)
 {
+    const auto lock = locked(machine, options);
     Journal journal{machine};
     Report report{options, out};
     Situation situation{machine, options, journal};
     auto plan = planned(situation);
     if (journal.is_interrupted())
         plan.notes.push_back("an earlier run did not end; this one goes on where that one stopped");
+    if (machine.exists(kSecretsFile))
+        plan.notes.push_back(std::string{kSecretsFile} + " has the API key or the postmaster's password of an earlier run. Keep them elsewhere, and remove the file");
     report.show(plan);
     if (const auto status = ended_before(plan, options, ask, report)) {
         if (plan.is_empty() && journal.is_interrupted() && !options.is_dry_run) journal.end();
@@ -165,6 +179,7 @@ int set_up(const Machine& machine, Options options, Ask ask, std::ostream& out)
 
 int undo(const Machine& machine, Options options, Ask ask, std::ostream& out)
 {
+    const auto lock = locked(machine, options);
     Journal journal{machine};
     Report report{options, out};
     if (journal.is_empty())

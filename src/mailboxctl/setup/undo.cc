@@ -75,7 +75,7 @@ void add_file(Plan& plan, const Machine& machine, const Journal& journal, const 
 void add_stop(Plan& plan, const Machine& machine, const std::string& unit)
 {
     const bool is_active = machine.run({"systemctl", "--quiet", "is-active", unit}).is_well();
-    const bool is_enabled = machine.run({"systemctl", "--quiet", "is-enabled", unit}).is_well();
+    const bool is_enabled = machine.run({"systemctl", "is-enabled", unit}).said() == "enabled";
     if (!is_active && !is_enabled) return;
     plan.add(Phase::create, Kind::run, "service", "systemctl disable --now " + unit,
              [unit](Work& work) { work.machine.run({"systemctl", "disable", "--now", unit}); });
@@ -118,6 +118,7 @@ Plan undo_plan(const Machine& machine, const Journal& journal)
     if (machine.has_systemd() && !plan.steps.empty())
         plan.add(Phase::prepare, Kind::run, "service", "systemctl daemon-reload",
                  [](Work& work) { work.machine.run({"systemctl", "daemon-reload"}); });
+    sort(plan);
     return plan;
 }
 

@@ -4,6 +4,8 @@
 #include "mailboxctl/setup/setup.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -39,7 +41,7 @@ constexpr const char* kSite =
 // A machine whose nginx, Dovecot and Postfix serve old.example.
 class OldMachine {
 public:
-    OldMachine() : before_{std::getenv("PATH")}, machine{root_.path("")}
+    OldMachine() : before_{std::getenv("PATH")}, machine{root_.path("root")}
     {
         for (const char* folder : {"postfix", "dovecot", "dovecot-2.4", "dovecot-rehash"})
             copy("sql/" + std::string{folder}, "usr/share/mailboxd/" + std::string{folder});
@@ -58,8 +60,8 @@ public:
         write("/etc/dovecot/dovecot.conf", "!include conf.d/*.conf\n!include_try local.conf\n");
         write("/etc/dovecot/local.conf", "passdb {\n  driver = passwd-file\n}\n");
         write("/etc/nginx/sites-enabled/old", kSite);
-        fs::create_directories(root_.path("srv/mail"));
-        fs::create_directories(root_.path("etc/nginx/sites-available"));
+        fs::create_directories(root_.path("root/srv/mail"));
+        fs::create_directories(root_.path("root/etc/nginx/sites-available"));
         program("getent", "");
         program("dpkg", "");
         program("sysctl", "");
@@ -73,7 +75,7 @@ public:
         program("postconf",
                 "case \"$*\" in *mail_version) echo 3.7.11 ;; '-x -h virtual_mailbox_domains') echo old.example ;; "
                 "'-x -h mydestination') echo mail.old.example localhost ;; '-d -h virtual_alias_maps') echo '$virtual_maps' ;; esac");
-        ::setenv("PATH", (root_.path("bin") + ":" + before_).c_str(), 1);
+        ::setenv("PATH", (root_.path("root/bin") + ":" + before_).c_str(), 1);
         options.host = "mail.example.org";
         options.certificate = "/etc/ssl/c.pem";
         options.key = "/etc/ssl/k.pem";
@@ -87,8 +89,8 @@ public:
 
     void write(const std::string& path, const std::string& text) const
     {
-        fs::create_directories(fs::path{root_.path("") + path}.parent_path());
-        std::ofstream{root_.path("") + path} << text;
+        fs::create_directories(fs::path{root_.path("root") + path}.parent_path());
+        std::ofstream{root_.path("root") + path} << text;
     }
     std::string read(const std::string& path) const
     {
@@ -97,13 +99,13 @@ public:
     void program(const std::string& name, const std::string& script) const
     {
         write("/bin/" + name, "#!/bin/sh\n" + script + "\n");
-        ::chmod((root_.path("bin/") + name).c_str(), 0755);
+        ::chmod((root_.path("root/bin/") + name).c_str(), 0755);
     }
     // Every file below /etc with its text and the time of its last change.
     std::map<std::string, std::string> etc() const
     {
         std::map<std::string, std::string> all;
-        for (const auto& entry : fs::recursive_directory_iterator{root_.path("etc")}) {
+        for (const auto& entry : fs::recursive_directory_iterator{root_.path("root/etc")}) {
             if (entry.is_symlink()) all[entry.path()] = fs::read_symlink(entry.path());
             else if (entry.is_regular_file()) all[entry.path()] = sources::contents(entry.path());
         }
@@ -128,8 +130,8 @@ public:
 private:
     void copy(const std::string& from, const std::string& to) const
     {
-        fs::create_directories(root_.path(to));
-        fs::copy(sources::directory() / from, root_.path(to),
+        fs::create_directories(root_.path("root/" + to));
+        fs::copy(sources::directory() / from, root_.path("root/" + to),
                  fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     }
     support::Directory root_;
@@ -151,6 +153,7 @@ BOOST_FIXTURE_TEST_CASE(a_dry_run_changes_nothing, OldMachine)
     BOOST_TEST(set_up() == 0, said);
     BOOST_TEST((etc() == before));
     BOOST_TEST(!machine.exists(setup::kJournalFolder));
+    BOOST_TEST(!machine.exists("/run"));
     BOOST_TEST(has_said("write    /etc/postfix/main.cf\n"), said);
     BOOST_TEST(has_said("+mailboxd_domains = proxy:mysql:/etc/postfix/mailboxd/mailboxd-domains.cf\n"));
     BOOST_TEST(!has_said("secret-of"), said);
@@ -188,7 +191,7 @@ BOOST_FIXTURE_TEST_CASE(beside_others_only_lines_are_added, OldMachine)
     BOOST_TEST(read("/etc/nginx/sites-enabled/old") == kSite);
     BOOST_TEST(machine.link("/etc/nginx/sites-enabled/mailboxd") == "../sites-available/mailboxd");
     // Of two sites at one port, HTTP/2 of nginx 1.22 would be for both.
-    BOOST_TEST(read("/etc/nginx/sites-available/mailboxd").find("http2") == std::string::npos);
+    BOOST_TEST(read("/etc/nginx/sites-available/mailboxd").find("    listen 443 ssl;\n    listen [::]:443 ssl;\n    server_name") != std::string::npos);
     BOOST_TEST(read("/etc/postfix/mailboxd/mailboxd-transport.cf").find("mailboxd:unix:private/lmtp-old") != std::string::npos);
     BOOST_TEST(read("/etc/postfix/mailboxd/mailboxd-transport.cf").find("!old.example") != std::string::npos);
     BOOST_TEST(read("/etc/dovecot/mailboxd/mailboxd-sql.conf.ext").find("secret-of-dovecot-db-password") != std::string::npos);
@@ -275,6 +278,17 @@ BOOST_FIXTURE_TEST_CASE(a_run_that_was_killed_goes_on, OldMachine)
     program("doveconf", "[ \"$*\" != -n ] || { echo no >&2; exit 1; }");
     BOOST_TEST(set_up() == 1);
     BOOST_TEST((etc() == before), said);
+}
+
+BOOST_FIXTURE_TEST_CASE(two_runs_at_once, OldMachine)
+{
+    const auto before = etc();
+    const auto lock = machine.lock("/run/mailboxctl-setup/lock");
+    BOOST_CHECK_EXCEPTION(set_up(), admin::Refused, [](const admin::Refused& refused) {
+        return std::string{refused.what()}
+               == "setup is running already (process " + std::to_string(::getpid()) + ")";
+    });
+    BOOST_TEST((etc() == before));
 }
 
 BOOST_FIXTURE_TEST_CASE(all_obstacles_are_named_at_once, OldMachine)
