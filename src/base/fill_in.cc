@@ -32,8 +32,8 @@ std::string filled(std::string_view text, const Values& values)
     while (!text.empty()) {
         const auto end = text.find('\n');
         const auto line = text.substr(0, end == std::string_view::npos ? text.size() : end + 1);
-        all += strings::trimmed(line).starts_with('#') ? std::string{line}
-                                                       : filled_line(line, values);
+        all +=
+            strings::trimmed(line).starts_with('#') ? std::string{line} : filled_line(line, values);
         text.remove_prefix(line.size());
     }
     return all;

@@ -107,8 +107,7 @@ std::string hunk(const Lines& before, const Lines& after, const Change* first, c
     const auto end = std::min(before.size(), (last - 1)->end + context);
     const auto new_begin = first->new_begin - (first->begin - begin);
     const auto new_end = (last - 1)->new_end + (end - (last - 1)->end);
-    std::string text =
-        "@@ -" + range(begin, end) + " +" + range(new_begin, new_end) + " @@\n";
+    std::string text = "@@ -" + range(begin, end) + " +" + range(new_begin, new_end) + " @@\n";
     auto at = begin;
     for (const auto* change = first; change != last; ++change) {
         add_lines(text, ' ', before, at, change->begin);
@@ -170,8 +169,8 @@ std::optional<std::string> merged(std::string_view base, std::string_view left,
         bool is_same = false;
         for (const auto& other : by_left) {
             const bool is_here = other.begin == change.begin && other.end == change.end;
-            is_same = is_same
-                      || (is_here && joined(of_left, other.new_begin, other.new_end) == text);
+            is_same =
+                is_same || (is_here && joined(of_left, other.new_begin, other.new_end) == text);
             if (!(is_here && is_same) && is_conflict(other, change)) return std::nullopt;
         }
         if (!is_same) pieces.push_back({change, std::move(text), false});

@@ -49,16 +49,17 @@ int fill_in_file(const Call& call)
 
 command::Command command()
 {
-    return {"fill-in",
-            {"FILE", "[NAME=VALUE]..."},
-            "print a template of Postfix or Dovecot with its values",
-            "Replaces each @NAME@ in FILE, except in comments. The head of each file in /usr/share/mailboxd says which names it\n"
-            "has. mailboxctl setup does this itself; the command is for installations by hand.",
-            options,
-            fill_in_file,
-            command::Prints::listing,
-            command::Changes::at_once,
-            false};
+    return {
+        "fill-in",
+        {"FILE", "[NAME=VALUE]..."},
+        "print a template of Postfix or Dovecot with its values",
+        "Replaces each @NAME@ in FILE, except in comments. The head of each file in /usr/share/mailboxd says which names it\n"
+        "has. mailboxctl setup does this itself; the command is for installations by hand.",
+        options,
+        fill_in_file,
+        command::Prints::listing,
+        command::Changes::at_once,
+        false};
 }
 
 }  // namespace fill_in_command

@@ -96,7 +96,8 @@ void add_account(Plan& plan, Situation& situation)
     const auto found = look_at_account(situation).value_or(Found{});
     if (found.has_domain && found.owner != options.account) {
         plan.obstacles.push_back("the domain " + options.domain + " belongs to the account "
-                                 + found.owner + ". Name that one with --account, or another --domain");
+                                 + found.owner
+                                 + ". Name that one with --account, or another --domain");
         return;
     }
     const auto add = [&](const std::string& what, void (Account::*change)()) {

@@ -26,16 +26,18 @@ std::string obstacle(const Situation& situation)
     if (!of_certificate.is_well())
         return situation.certificate + " has no certificate in PEM format. Name another file";
     if (!of_key.is_well())
-        return situation.key + " has no private key in PEM format, or one with a passphrase. Name another file";
+        return situation.key
+               + " has no private key in PEM format, or one with a passphrase. Name another file";
     if (of_certificate.out != of_key.out)
         return "the key " + situation.key + " does not belong to the certificate "
                + situation.certificate + ". Name the files that belong together";
-    const auto host = machine.run({"openssl", "x509", "-in", certificate, "-noout", "-checkhost",
-                                   situation.options.host});
+    const auto host = machine.run(
+        {"openssl", "x509", "-in", certificate, "-noout", "-checkhost", situation.options.host});
     if (host.out.find("does match") == std::string::npos)
-        return "the certificate " + situation.certificate + " is not for "
-               + situation.options.host + ". Name one that is, or another --host";
-    const auto expiry = machine.run({"openssl", "x509", "-in", certificate, "-noout", "-checkend", "0"});
+        return "the certificate " + situation.certificate + " is not for " + situation.options.host
+               + ". Name one that is, or another --host";
+    const auto expiry =
+        machine.run({"openssl", "x509", "-in", certificate, "-noout", "-checkend", "0"});
     if (!expiry.is_well())
         return "the certificate " + situation.certificate + " has expired. Renew it first";
     return {};
@@ -48,8 +50,8 @@ void make_self_signed(Work& work, const Situation& situation)
     machine.write(situation.key, "", {0600, "root", "root"});
     const auto ended = machine.run(
         {"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "365", "-subj",
-         "/CN=" + work.options.host, "-addext", "subjectAltName=DNS:" + work.options.host, "-keyout",
-         machine.real(situation.key), "-out", machine.real(situation.certificate)});
+         "/CN=" + work.options.host, "-addext", "subjectAltName=DNS:" + work.options.host,
+         "-keyout", machine.real(situation.key), "-out", machine.real(situation.certificate)});
     if (!ended.is_well()) throw Rejected("openssl cannot make a certificate: " + ended.said());
     machine.set_access(situation.certificate, {0644, "root", "root"});  // whatever the umask is
 }
@@ -59,9 +61,11 @@ void ask_lets_encrypt(Work& work)
     const auto& host = work.options.host;
     const auto& machine = work.machine;
     bool is_answered = false;
-    for (const auto& listener : machine.listeners()) is_answered = is_answered || listener.port == 80;
-    std::vector<std::string> words{"certbot", "certonly", "--non-interactive", "--agree-tos",
-                                   "--email", work.options.certbot, "--domain", host};
+    for (const auto& listener : machine.listeners())
+        is_answered = is_answered || listener.port == 80;
+    std::vector<std::string> words{"certbot",     "certonly", "--non-interactive",
+                                   "--agree-tos", "--email",  work.options.certbot,
+                                   "--domain",    host};
     if (is_answered) words.insert(words.end(), {"--webroot", "--webroot-path", "/var/www/html"});
     else words.emplace_back("--standalone");
     const auto ended = machine.run(words);
@@ -91,8 +95,8 @@ void add_lets_encrypt(Plan& plan, Situation& situation)
 void add_hook(Plan& plan, const Situation& situation)
 {
     if (!situation.certificate.starts_with("/etc/letsencrypt/live/")) return;
-    ManagedFile hook{"/etc/letsencrypt/renewal-hooks/deploy/mailboxd", "certificate",
-                     {0755, "root", "root"}};
+    ManagedFile hook{
+        "/etc/letsencrypt/renewal-hooks/deploy/mailboxd", "certificate", {0755, "root", "root"}};
     hook.text = [](const std::string&) { return std::string{kHook}; };
     add_file(plan, situation.machine, situation.journal, situation.options, hook,
              situation.secrets);
@@ -126,8 +130,9 @@ void add_self_signed(Plan& plan, Situation& situation)
             return;
         }
     }
-    plan.notes.push_back("the certificate of " + host
-                         + " is self-signed, so mail programs warn of it. Get another one: mailboxctl setup --certbot you@example.org, or --certificate FILE --key FILE");
+    plan.notes.push_back(
+        "the certificate of " + host
+        + " is self-signed, so mail programs warn of it. Get another one: mailboxctl setup --certbot you@example.org, or --certificate FILE --key FILE");
     if (is_there) return;
     plan.add(Phase::create, Kind::create, "certificate",
              "a self-signed certificate for " + host + ", " + situation.certificate,

@@ -16,8 +16,9 @@ std::vector<std::string> dns_records(const Options& options)
     if (!domain) return lines;
     lines.push_back(domain->name() + ". IN MX 10 " + host + ".");
     lines.push_back(domain->name() + ". IN TXT \"v=spf1 mx -all\"");
-    lines.push_back("_dmarc." + domain->name() + ". IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@"
-                    + domain->name() + "\"");
+    lines.push_back("_dmarc." + domain->name()
+                    + ". IN TXT \"v=DMARC1; p=none; rua=mailto:postmaster@" + domain->name()
+                    + "\"");
     lines.push_back("(DKIM: a milter of your Postfix signs mail; its manual has the record)");
     return lines;
 }

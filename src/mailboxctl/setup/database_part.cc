@@ -25,13 +25,14 @@ struct User {
     const char* file;
     const char* owner;  // "": the owner of the mail store
 };
-constexpr std::array<User, 7> kUsers{{{"mailboxd_api", "db-password", "mailboxd"},
-                                      {"mailboxd_ctl", "ctl-db-password", "root"},
-                                      {"mailboxd_janitor", "janitor-db-password", ""},
-                                      {"mailboxd_migrate", "migrate-db-password", "root"},
-                                      {"mailboxd_postfix", "postfix-db-password", ""},
-                                      {"mailboxd_dovecot", "dovecot-db-password", "root"},
-                                      {"mailboxd_rehash", "rehash-db-password", "mailboxd-rehash"}}};
+constexpr std::array<User, 7> kUsers{
+    {{"mailboxd_api", "db-password", "mailboxd"},
+     {"mailboxd_ctl", "ctl-db-password", "root"},
+     {"mailboxd_janitor", "janitor-db-password", ""},
+     {"mailboxd_migrate", "migrate-db-password", "root"},
+     {"mailboxd_postfix", "postfix-db-password", ""},
+     {"mailboxd_dovecot", "dovecot-db-password", "root"},
+     {"mailboxd_rehash", "rehash-db-password", "mailboxd-rehash"}}};
 
 std::string path_of(const std::string& file)
 {
@@ -53,7 +54,8 @@ Config::Database server(const Situation& situation, const std::string& user)
 db::Connection administrator(const Situation& situation)
 {
     const auto& options = situation.options;
-    auto database = server(situation, options.db_admin_user.empty() ? "root" : options.db_admin_user);
+    auto database =
+        server(situation, options.db_admin_user.empty() ? "root" : options.db_admin_user);
     database.password_file = options.db_admin_password_file;
     database.password_setting = "--db-admin-password-file";
     return {database, database.password(), Config{}};
@@ -127,7 +129,8 @@ void look_at_tables(db::Connection& admin, const std::string& name, Found& found
 {
     const auto schema = quoted(name);
     found.has_database =
-        number(admin, "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = " + schema)
+        number(admin,
+               "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = " + schema)
         > 0;
     found.tables = number(
         admin, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = " + schema);
@@ -218,11 +221,12 @@ void add_secret_file(Plan& plan, const Situation& situation, std::string_view pa
                      const std::string& path, const std::string& owner)
 {
     if (situation.machine.exists(path)) return;
-    plan.add(Phase::create, Kind::create, part, "the secret " + path + " (random, for " + owner + " alone)",
+    plan.add(Phase::create, Kind::create, part,
+             "the secret " + path + " (random, for " + owner + " alone)",
              [path, owner](Work& work) {
-                 if (work.machine.exists(path)) return;
-                 work.machine.write(path, random_secret() + "\n", {0600, owner, ""});
-             });
+        if (work.machine.exists(path)) return;
+        work.machine.write(path, random_secret() + "\n", {0600, owner, ""});
+    });
 }
 
 std::string owner_of(const Situation& situation, const User& user)
@@ -321,8 +325,7 @@ std::vector<std::string> lacking(const Situation& situation, const Found& found)
     if (!found.has_database) all.push_back("the database " + name);
     std::vector<std::string> users, without_rights;
     for (const auto& user : kUsers) {
-        const bool is_there =
-            found.users.contains(user.name) && !is_refused(situation, user);
+        const bool is_there = found.users.contains(user.name) && !is_refused(situation, user);
         if (!is_there) users.emplace_back(user.name);
         const auto connection = is_there ? login(situation, user) : nullptr;
         if (is_there && found.version == migrate::newest_version() && !connection)
@@ -333,8 +336,10 @@ std::vector<std::string> lacking(const Situation& situation, const Found& found)
             without_rights.emplace_back(user.name);
     }
     if (!users.empty())
-        all.push_back("the database users " + strings::joined(users, ", ") + " with their passwords");
-    if (found.version == 0) all.push_back("the tables of " + name + ", and the rights of its users");
+        all.push_back("the database users " + strings::joined(users, ", ")
+                      + " with their passwords");
+    if (found.version == 0)
+        all.push_back("the tables of " + name + ", and the rights of its users");
     if (!without_rights.empty())
         all.push_back("the rights of " + strings::joined(without_rights, ", "));
     return all;
@@ -345,7 +350,8 @@ void add_steps(Plan& plan, Situation& situation, const std::vector<std::string>&
     for (std::size_t i = 0; i < texts.size(); ++i) {
         // One transaction of several statements is not possible, so the last step does all.
         const bool is_last = i + 1 == texts.size();
-        plan.add(Phase::prepare, Kind::create, "database", texts[i], [&situation, is_last](Work& work) {
+        plan.add(Phase::prepare, Kind::create, "database", texts[i],
+                 [&situation, is_last](Work& work) {
             work.journal.facts["database-users"] = "made";
             work.journal.save();
             if (is_last) set_up(situation);
@@ -355,7 +361,8 @@ void add_steps(Plan& plan, Situation& situation, const std::vector<std::string>&
 
 std::vector<std::string> everything(const std::string& name)
 {
-    return {"the database " + name, "the database users mailboxd_api and six others with their passwords",
+    return {"the database " + name,
+            "the database users mailboxd_api and six others with their passwords",
             "the tables of " + name + ", and the rights of its users"};
 }
 

@@ -25,8 +25,8 @@ bool is_24(const Situation& situation)
 
 // --- what is there --------------------------------------------------------------------
 
-// Returns how Dovecot verifies passwords: pam, passwd-file, sql and so on. 2.4 leaves the driver out
-// if it is the block's name.
+// Returns how Dovecot verifies passwords: pam, passwd-file, sql and so on. 2.4 leaves the driver
+// out if it is the block's name.
 std::set<std::string> password_databases(const std::string& printed)
 {
     std::set<std::string> drivers;
@@ -52,7 +52,8 @@ bool has_settings(const std::string& text)
     });
 }
 
-// Debian's Dovecot as it comes lets the users of the system in. It is ours if none of them has mail.
+// Debian's Dovecot as it comes lets the users of the system in. It is ours if none of them has
+// mail.
 bool is_unused(const Situation& situation, const std::string& printed)
 {
     const auto& machine = situation.machine;
@@ -87,8 +88,9 @@ void look_at_settings(Plan& plan, const Machine& machine)
     for (const char* protocol : {" imap ", " lmtp "}) {
         if (std::regex_replace(protocols, std::regex{R"(\s+)"}, " ").find(protocol)
             == std::string::npos)
-            plan.obstacles.push_back("Dovecot does not serve" + std::string{protocol}
-                                     + "(setting protocols). Add it, or remove the line to serve all that is installed");
+            plan.obstacles.push_back(
+                "Dovecot does not serve" + std::string{protocol}
+                + "(setting protocols). Add it, or remove the line to serve all that is installed");
     }
     for (const auto& words :
          {std::vector<std::string>{"-h", "auth_username_format"},
@@ -117,9 +119,8 @@ void look_at_dovecot(Plan& plan, Situation& situation)
         return;
     }
     const bool is_known = situation.facts.contains("dovecot");
-    const auto mode = situation.decided("dovecot", [&] {
-        return is_unused(situation, printed.out) ? "alone" : "beside";
-    });
+    const auto mode = situation.decided(
+        "dovecot", [&] { return is_unused(situation, printed.out) ? "alone" : "beside"; });
     if (mode == "alone") return;
     situation.decided("lmtp", [&] { return socket_for_postfix(printed.out, "service lmtp"); });
     situation.decided("sasl", [&] { return socket_for_postfix(printed.out, "service auth"); });
@@ -158,16 +159,17 @@ std::string setup_conf(const Situation& situation)
 {
     const bool is_alone = situation.fact("dovecot") == "alone";
     const std::string folder = kFolder;
-    std::string text = "# Made by mailboxctl setup. Put your own settings into /etc/dovecot/local.conf.\n";
+    std::string text =
+        "# Made by mailboxctl setup. Put your own settings into /etc/dovecot/local.conf.\n";
     if (is_alone) text += "!include " + folder + "/mailboxd-server.conf\n";
     text += "!include " + folder + "/mailboxd.conf\n";
     if (is_alone || situation.fact("lmtp").empty())
         text += listener("lmtp", "dovecot-lmtp", "0600");
     if (is_alone || situation.fact("sasl").empty()) text += listener("auth", "auth", "0660");
-    const auto tls = is_24(situation)
-                         ? "ssl_server_cert_file = " + situation.certificate
-                               + "\nssl_server_key_file = " + situation.key + "\n"
-                         : "ssl_cert = <" + situation.certificate + "\nssl_key = <" + situation.key + "\n";
+    const auto tls = is_24(situation) ? "ssl_server_cert_file = " + situation.certificate
+                                            + "\nssl_server_key_file = " + situation.key + "\n"
+                                      : "ssl_cert = <" + situation.certificate + "\nssl_key = <"
+                                            + situation.key + "\n";
     if (is_alone) return text + tls;
     // Clients that ask for our name get our certificate; for others nothing changes.
     return text + "local_name " + situation.options.host + " {\n" + tls + "}\n";
@@ -290,8 +292,8 @@ void add_key(Plan& plan, const Situation& situation)
     plan.add(Phase::create, Kind::create, "dovecot",
              "the file " + path + " with the doveadm_api_key that Dovecot has",
              [path, present, owner = situation.store_user](Work& work) {
-                 work.machine.write(path, present + "\n", {0600, owner, ""});
-             });
+        work.machine.write(path, present + "\n", {0600, owner, ""});
+    });
 }
 
 constexpr std::array<int, 4> kPorts{143, 993, 110, 995};
@@ -310,7 +312,8 @@ void add_dovecot(Plan& plan, Situation& situation)
     if (!options.has("database") && !machine.exists("/etc/mailboxd/dovecot-db-password"))
         plan.obstacles.push_back(
             "/etc/mailboxd/dovecot-db-password is missing. Copy it from the machine where setup made the database, with the same owner and mode");
-    if (situation.will_be_installed("dovecot-imapd")) situation.decided("dovecot", [] { return "alone"; });
+    if (situation.will_be_installed("dovecot-imapd"))
+        situation.decided("dovecot", [] { return "alone"; });
     else if (machine.exists("/usr/sbin/dovecot")) look_at_dovecot(plan, situation);
     else return;
 

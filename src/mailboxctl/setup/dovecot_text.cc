@@ -19,8 +19,9 @@ std::vector<Setting> settings(std::string_view printed)
         } else if (text == "}") {
             if (!open.empty()) open.pop_back();
         } else if (const auto equals = text.find('='); equals != std::string::npos) {
-            all.push_back({open, std::string{strings::trimmed(text.substr(0, equals))},
-                           std::string{strings::trimmed(std::string_view{text}.substr(equals + 1))}});
+            all.push_back(
+                {open, std::string{strings::trimmed(text.substr(0, equals))},
+                 std::string{strings::trimmed(std::string_view{text}.substr(equals + 1))}});
         }
     }
     return all;

@@ -133,7 +133,8 @@ void Journal::read(const std::string& text)
     const auto document = json::parse(text);
     if (!document)
         throw std::runtime_error(state_path() + " is damaged. If you have no copy of it, move "
-                                 + kJournalFolder + " away: setup then knows nothing of its earlier runs");
+                                 + kJournalFolder
+                                 + " away: setup then knows nothing of its earlier runs");
     options = texts_of(node_of(*document, "options"));
     facts = texts_of(node_of(*document, "facts"));
     packages = list_of(node_of(*document, "packages"));
@@ -207,10 +208,9 @@ void Journal::will_write(const std::string& path, const std::string& part, const
 {
     will_change(path);
     if (find(path) == nullptr) {
-        const auto current =
-            machine_.link(path).empty() ? machine_.contents(path) : std::nullopt;
-        files_[path] = {part, link, current.has_value(),
-                        machine_.access(path).value_or(Access{}), ""};
+        const auto current = machine_.link(path).empty() ? machine_.contents(path) : std::nullopt;
+        files_[path] = {part, link, current.has_value(), machine_.access(path).value_or(Access{}),
+                        ""};
         if (current) machine_.write(copy("original", path), *current, kSecret);
     }
     files_[path].link = link;

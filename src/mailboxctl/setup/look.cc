@@ -1,4 +1,5 @@
-// look.cc - what concerns several parts: users, space, the host name, templates, AppArmor, versions.
+// look.cc - what concerns several parts: users, space, the host name, templates, AppArmor,
+// versions.
 
 #include <array>
 #include <regex>
@@ -52,10 +53,10 @@ void look_at_space(const Situation& situation, Plan& plan)
     for (const auto& [folder, bytes] : needs(situation)) {
         const auto is_free = situation.machine.free_bytes(folder);
         if (is_free >= bytes) continue;
-        plan.obstacles.push_back("there is not enough space for " + folder + ": "
-                                 + std::to_string(is_free / kMiB) + " MiB are free, "
-                                 + std::to_string(bytes / kMiB)
-                                 + " MiB are needed. Free some, or mount a larger file system there");
+        plan.obstacles.push_back(
+            "there is not enough space for " + folder + ": " + std::to_string(is_free / kMiB)
+            + " MiB are free, " + std::to_string(bytes / kMiB)
+            + " MiB are needed. Free some, or mount a larger file system there");
     }
 }
 
@@ -163,8 +164,8 @@ void look_at_versions(Situation& situation)
     situation.nginx = version(machine, "/usr/sbin/nginx", {"nginx", "-v"}, "nginx");
     situation.dovecot =
         version(machine, "/usr/sbin/dovecot", {"dovecot", "--version"}, "dovecot-core");
-    situation.postfix = version(machine, "/usr/sbin/postfix",
-                                {"postconf", "-d", "-h", "mail_version"}, "postfix");
+    situation.postfix =
+        version(machine, "/usr/sbin/postfix", {"postconf", "-d", "-h", "mail_version"}, "postfix");
 }
 
 // --- what is configured already -------------------------------------------------------
@@ -179,7 +180,8 @@ void look_at_configuration(Situation& situation)
     situation.store = options.store.empty() ? setting("store", "/srv/mail") : options.store;
     if (situation.store.empty()) situation.store = "/srv/mail";
     situation.store_user = setting("store_user", "vmail");
-    if (options.db_host.empty()) situation.db_socket = setting("db_socket", "/run/mysqld/mysqld.sock");
+    if (options.db_host.empty())
+        situation.db_socket = setting("db_socket", "/run/mysqld/mysqld.sock");
     for (const auto& name : situation.machine.names("/etc/mailboxd")) {
         if (name.ends_with("-password") || name == "doveadm-key")
             situation.secrets.push_back(secret(situation.machine, name));

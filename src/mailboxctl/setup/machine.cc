@@ -97,7 +97,7 @@ std::string Ended::said() const
 
 bool Machine::exists(const std::string& path) const
 {
-    struct stat found{};
+    struct stat found {};
     return ::lstat(real(path).c_str(), &found) == 0;
 }
 
@@ -121,7 +121,7 @@ std::optional<std::string> Machine::contents(const std::string& path) const
 
 std::optional<Access> Machine::access(const std::string& path) const
 {
-    struct stat found{};
+    struct stat found {};
     if (::lstat(real(path).c_str(), &found) != 0) return std::nullopt;
     return Access{found.st_mode & kPermissions, user_name(found.st_uid), group_name(found.st_gid)};
 }
@@ -154,7 +154,7 @@ std::int64_t Machine::free_bytes(const std::string& folder) const
 {
     fs::path path{real(folder)};
     while (!fs::exists(path) && path.has_relative_path()) path = path.parent_path();
-    struct statvfs found{};
+    struct statvfs found {};
     if (::statvfs(path.c_str(), &found) != 0) fail(path);
     return static_cast<std::int64_t>(found.f_bavail) * static_cast<std::int64_t>(found.f_frsize);
 }
@@ -274,8 +274,8 @@ void exchange(Pipe& in, const Pipe& out, const Pipe& err, const std::string& inp
             if (all[i].fd < 0 || all[i].revents == 0) continue;
             const auto count = ::read(all[i].fd, piece.data(), piece.size());
             if (count > 0)
-                (i == 1 ? ended.out : ended.err).append(piece.data(),
-                                                        static_cast<std::size_t>(count));
+                (i == 1 ? ended.out : ended.err)
+                    .append(piece.data(), static_cast<std::size_t>(count));
             else if (count == 0 || errno != EINTR) all[i].fd = -1;
         }
     }
@@ -349,8 +349,7 @@ void add_sockets(std::vector<Socket>& sockets, const std::string& table)
         if (fields.size() <= kInode || fields[kState] != "0A") continue;
         const auto colon = fields[kAddress].rfind(':');
         constexpr int kHexadecimal = 16;
-        const auto port =
-            std::strtoul(fields[kAddress].c_str() + colon + 1, nullptr, kHexadecimal);
+        const auto port = std::strtoul(fields[kAddress].c_str() + colon + 1, nullptr, kHexadecimal);
         sockets.push_back({static_cast<std::uint16_t>(port), fields[kInode]});
     }
 }
@@ -363,18 +362,16 @@ std::vector<Listener> Machine::listeners() const
     for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"})
         add_sockets(sockets, contents(table).value_or(""));
     std::vector<Listener> all;
-    for (const auto& socket : sockets) all.push_back({socket.port, ""});
+    for (const auto& socket : sockets) all.push_back({socket.port, {}});
     for (const auto& process : names("/proc")) {
         if (!strings::whole_number(process)) continue;
         const auto folder = "/proc/" + process;
+        const auto name = contents(folder + "/comm").value_or("");
         for (const auto& file : names(folder + "/fd")) {
             const auto target = link(folder + "/fd/" + file);
-            if (!target.starts_with("socket:[")) continue;
             for (std::size_t i = 0; i < sockets.size(); ++i) {
-                if (target != "socket:[" + sockets[i].inode + "]" || !all[i].program.empty())
-                    continue;
-                const auto name = contents(folder + "/comm").value_or("");
-                all[i].program = strings::trimmed(name.substr(0, name.find('\n')));
+                if (target == "socket:[" + sockets[i].inode + "]")
+                    all[i].programs.emplace(name.substr(0, name.find('\n')));
             }
         }
     }

@@ -1,4 +1,5 @@
-// machine.h - the machine that `mailboxctl setup` works on: its files, programs and listening ports.
+// machine.h - the machine that `mailboxctl setup` works on: its files, programs and listening
+// ports.
 //
 // All paths are below one folder, which is / except in tests. Programs are found by PATH and in the
 // folders of the system's programs. Throws std::runtime_error with the path if something cannot be
@@ -9,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +37,7 @@ struct Ended {
 // A port on which a program waits for connections.
 struct Listener {
     std::uint16_t port = 0;
-    std::string program;  // empty: unknown
+    std::set<std::string> programs;  // that have its socket open; none: they are not known
 };
 
 class Machine {
@@ -54,7 +56,8 @@ public:
     std::vector<std::string> names(const std::string& folder) const;
     // Returns where a link leads; empty if there is no link.
     std::string link(const std::string& path) const;
-    // Returns the path with all links followed, so that a file behind a link is changed, not the link.
+    // Returns the path with all links followed, so that a file behind a link is changed, not the
+    // link.
     std::string resolved(const std::string& path) const;
     // Returns the bytes that are free for the folder, or for the nearest one above that exists.
     std::int64_t free_bytes(const std::string& folder) const;
@@ -72,7 +75,8 @@ public:
     bool has_systemd() const { return exists("/run/systemd/system"); }
     std::vector<Listener> listeners() const;
 
-    // Takes a lock that ends with this process. Throws std::runtime_error with the process that has it.
+    // Takes a lock that ends with this process. Throws std::runtime_error with the process that has
+    // it.
     Descriptor lock(const std::string& path) const;
 
 private:

@@ -37,8 +37,7 @@ Nginx look_at_nginx(const Situation& situation)
     static const std::regex heading{R"(# configuration file (/[^\n]+):\n)"};
     for (std::sregex_iterator file{dump.begin(), dump.end(), heading}, end; file != end; ++file) {
         const auto path = (*file)[1].str();
-        if (path == kAvailable || path == kEnabled || path == kConfD
-            || path.starts_with(kSnippets))
+        if (path == kAvailable || path == kEnabled || path == kConfD || path.starts_with(kSnippets))
             continue;
         const auto text = machine.contents(path).value_or("");
         if (const auto user = nginx_text::directive(text, "user"); !user.empty()) nginx.user = user;
@@ -72,8 +71,8 @@ std::string site(const Situation& situation, bool has_other_tls)
     auto text = machine.contents(std::string{kSnippets} + "mailboxd-site.conf").value_or("");
     text = std::regex_replace(text, std::regex{"/etc/letsencrypt/[^;]*/fullchain.pem"},
                               situation.certificate);
-    text = std::regex_replace(text, std::regex{"/etc/letsencrypt/[^;]*/privkey.pem"},
-                              situation.key);
+    text =
+        std::regex_replace(text, std::regex{"/etc/letsencrypt/[^;]*/privkey.pem"}, situation.key);
     replace_all(text, "api.example.org;", situation.options.host + ";");
     return with_http2(text, situation, has_other_tls);
 }
@@ -82,9 +81,11 @@ std::string site(const Situation& situation, bool has_other_tls)
 std::string definitions()
 {
     const std::string snippets = kSnippets;
-    return "include " + snippets + "mailboxd-http.conf;\n\n"
-           "# Health checks, for this machine only.\nserver {\n    listen 127.0.0.1:8079;\n"
-           "    include " + snippets + "mailboxd-health.conf;\n}\n";
+    return "include " + snippets
+           + "mailboxd-http.conf;\n\n"
+             "# Health checks, for this machine only.\nserver {\n    listen 127.0.0.1:8079;\n"
+             "    include "
+           + snippets + "mailboxd-health.conf;\n}\n";
 }
 
 class Files {
@@ -113,7 +114,8 @@ void add_beside(Files& files, const Situation& situation)
     ManagedFile server{situation.fact("nginx-server"), "nginx", {}, ManagedFile::Owner::shared};
     server.text = [&situation](const std::string& original) {
         return nginx_text::with_line(original, situation.options.host,
-                                     "include " + std::string{kSnippets} + "mailboxd-location.conf;");
+                                     "include " + std::string{kSnippets}
+                                         + "mailboxd-location.conf;");
     };
     files.add(server);
 }

@@ -7,7 +7,7 @@ namespace {
 
 struct Named {
     const char* name;
-    std::string Options::* value;
+    std::string Options::*value;
 };
 // The password of the database's administrator is asked for each time.
 constexpr std::array<Named, 10> kTexts{{{"host", &Options::host},

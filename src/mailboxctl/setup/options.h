@@ -22,11 +22,11 @@ struct Options {
     std::string db_name = "mailboxd";
     std::string db_admin_user;  // empty: root, by the socket
     std::string db_admin_password_file;
-    std::string certificate, key;  // files; empty: found or made
-    std::string certbot;           // the address for Let's Encrypt; empty: not asked
-    std::string store;             // empty: as mailboxd.conf has it
-    bool forwards = false;         // aliases lead to other servers: postsrsd
-    bool rehashes = false;         // old password hashes are replaced
+    std::string certificate, key;             // files; empty: found or made
+    std::string certbot;                      // the address for Let's Encrypt; empty: not asked
+    std::string store;                        // empty: as mailboxd.conf has it
+    bool forwards = false;                    // aliases lead to other servers: postsrsd
+    bool rehashes = false;                    // old password hashes are replaced
     std::set<std::string, std::less<>> only;  // parts; empty: all
 
     // Of this run alone; not remembered.

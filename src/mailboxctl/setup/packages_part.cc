@@ -79,10 +79,9 @@ std::string unreached(const Machine& machine, const std::string& uris)
     }
     if (smallest.empty()) return {};  // all are here already
     const std::string file = "/tmp/mailboxctl-setup-download";
-    const auto ended =
-        machine.run({"/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=1", "-o",
-                     "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15",
-                     "download-file", smallest, file});
+    const auto ended = machine.run({"/usr/lib/apt/apt-helper", "-o", "Acquire::Retries=1", "-o",
+                                    "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15",
+                                    "download-file", smallest, file});
     machine.run({"rm", "-f", file});
     return ended.is_well() ? std::string{} : last_error(ended);
 }
@@ -111,8 +110,8 @@ std::string obstacle(const Machine& machine, const Options& options,
 // Postfix takes another mail server's place.
 std::string other_mailer(const Machine& machine)
 {
-    const auto ended = machine.run(
-        {"dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Provides}\n"});
+    const auto ended =
+        machine.run({"dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Provides}\n"});
     for (const auto& line : strings::words(ended.out, "\n")) {
         const auto fields = strings::words(line, " ,");
         if (fields.size() < 3 || fields[0] != "installed" || fields[1] == "postfix") continue;
@@ -129,12 +128,15 @@ void look_at_dpkg(Plan& plan, const Situation& situation)
     const auto& machine = situation.machine;
     if (machine.run({"dpkg", "--audit"}).said().empty()) return;
     if (!situation.journal.is_interrupted() || situation.options.is_dry_run) {
-        plan.obstacles.push_back("packages are installed by half. Finish that first: dpkg --configure -a");
+        plan.obstacles.push_back(
+            "packages are installed by half. Finish that first: dpkg --configure -a");
         return;
     }
     const auto ended = machine.run({"dpkg", "--configure", "-a"});
     if (!ended.is_well())
-        plan.obstacles.push_back("packages are installed by half, and 'dpkg --configure -a' failed: " + last_error(ended));
+        plan.obstacles.push_back(
+            "packages are installed by half, and 'dpkg --configure -a' failed: "
+            + last_error(ended));
 }
 
 void install(Work& work, const std::set<std::string>& packages)
@@ -170,11 +172,14 @@ void add_packages(Plan& plan, Situation& situation)
     }
     if (names.contains("postfix")) {
         if (const auto other = other_mailer(machine); !other.empty())
-            plan.obstacles.push_back(other + " is installed, and Postfix would replace it. Remove it first if you do not need it: apt-get remove " + other);
+            plan.obstacles.push_back(
+                other
+                + " is installed, and Postfix would replace it. Remove it first if you do not need it: apt-get remove "
+                + other);
     }
     if (const auto reason = obstacle(machine, situation.options, names); !reason.empty()) {
-        plan.obstacles.push_back("these packages are missing and cannot be installed: " + list + " ("
-                                 + reason + ")");
+        plan.obstacles.push_back("these packages are missing and cannot be installed: " + list
+                                 + " (" + reason + ")");
         return;
     }
     situation.missing = names;

@@ -158,7 +158,11 @@ bool add_file(Plan& plan, const Machine& machine, const Journal& journal, const 
     auto file = managed;
     if (file.owner == ManagedFile::Owner::shared) file.path = machine.resolved(file.path);
     if (file.comes_by_package && !machine.exists(file.path)) {
-        plan.steps.push_back({Phase::write, Kind::write, file.part, file.path + " (as its package brings it, with lines of ours)", {},
+        plan.steps.push_back({Phase::write,
+                              Kind::write,
+                              file.part,
+                              file.path + " (as its package brings it, with lines of ours)",
+                              {},
                               [file](Work& work) { write_file(work, file); }});
         return true;
     }
@@ -197,7 +201,8 @@ void print(const Plan& plan, std::ostream& out)
     constexpr int kWidth = 9;
     for (const auto& step : plan.steps) {
         // A step that removes a file, or changes one that is not there yet, says so itself.
-        const bool is_new = step.kind == Kind::write && step.diff.empty() && !step.what.ends_with(')');
+        const bool is_new =
+            step.kind == Kind::write && step.diff.empty() && !step.what.ends_with(')');
         out << std::left << std::setw(kWidth) << name(step.kind) << step.what
             << (is_new ? " (new)" : "") << '\n';
         for (const auto& line : strings::words(step.diff, "\n")) out << "         " << line << '\n';
@@ -210,9 +215,8 @@ json::Members as_json(const Plan& plan)
 {
     const auto quoted = [](const std::string& text) { return json::quoted(text); };
     const auto steps = json::array(plan.steps, [](const Step& step) {
-        json::Members members{{"kind", std::string{name(step.kind)}},
-                              {"part", step.part},
-                              {"what", step.what}};
+        json::Members members{
+            {"kind", std::string{name(step.kind)}}, {"part", step.part}, {"what", step.what}};
         if (!step.diff.empty()) members.emplace_back("diff", step.diff);
         return json::value_of(members).json;
     });

@@ -32,8 +32,8 @@ struct Work {
     std::vector<std::string> notes;    // for the end, one sentence each
     std::vector<std::string> secrets;  // shown once: lines "name: value"
 
-    // Keeps a secret in a file until it is shown, because it cannot be read again from the database.
-    // Call it before the change is committed.
+    // Keeps a secret in a file until it is shown, because it cannot be read again from the
+    // database. Call it before the change is committed.
     void keep(const std::string& line);
 };
 
@@ -51,8 +51,8 @@ struct Step {
     Phase phase = Phase::write;
     Kind kind = Kind::run;
     std::string part;
-    std::string what;        // for example "the database mailboxd", a path, a unit or a command line
-    std::string diff = {};   // of a file that exists already
+    std::string what;       // for example "the database mailboxd", a path, a unit or a command line
+    std::string diff = {};  // of a file that exists already
     std::function<void(Work&)> carry_out;
 };
 
@@ -67,7 +67,7 @@ struct ManagedFile {
     // Returns the text that the file shall have, from what it was before the first run (empty if it
     // was not there). Called when the plan is made and again when it is carried out.
     std::function<std::string(const std::string& original)> text{};
-    std::string link = {};        // not empty: a symbolic link that leads there, without a text
+    std::string link = {};          // not empty: a symbolic link that leads there, without a text
     bool comes_by_package = false;  // the package that will be installed brings it
     std::string unit = {};          // has to be reloaded after a change
 };

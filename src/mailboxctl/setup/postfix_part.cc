@@ -23,15 +23,38 @@ const Access kForPostfix{0640, "root", "postfix"};
 
 // What Debian's package or its questions set. With these alone Postfix has no domains but the
 // machine's own names.
-const std::set<std::string> kOfDebian{
-    "alias_database", "alias_maps", "append_dot_mydomain", "biff", "compatibility_level",
-    "cyrus_sasl_config_path", "inet_interfaces", "inet_protocols", "mailbox_command",
-    "mailbox_size_limit", "mydestination", "myhostname", "mynetworks", "mynetworks_style",
-    "myorigin", "readme_directory", "recipient_delimiter", "relayhost", "smtp_tls_CAfile",
-    "smtp_tls_CApath", "smtp_tls_security_level", "smtp_tls_session_cache_database",
-    "smtpd_banner", "smtpd_relay_restrictions", "smtpd_tls_cert_file", "smtpd_tls_key_file",
-    "smtpd_tls_security_level", "smtpd_tls_session_cache_database", "smtpd_use_tls",
-    "default_transport", "relay_transport", "html_directory"};
+const std::set<std::string> kOfDebian{"alias_database",
+                                      "alias_maps",
+                                      "append_dot_mydomain",
+                                      "biff",
+                                      "compatibility_level",
+                                      "cyrus_sasl_config_path",
+                                      "inet_interfaces",
+                                      "inet_protocols",
+                                      "mailbox_command",
+                                      "mailbox_size_limit",
+                                      "mydestination",
+                                      "myhostname",
+                                      "mynetworks",
+                                      "mynetworks_style",
+                                      "myorigin",
+                                      "readme_directory",
+                                      "recipient_delimiter",
+                                      "relayhost",
+                                      "smtp_tls_CAfile",
+                                      "smtp_tls_CApath",
+                                      "smtp_tls_security_level",
+                                      "smtp_tls_session_cache_database",
+                                      "smtpd_banner",
+                                      "smtpd_relay_restrictions",
+                                      "smtpd_tls_cert_file",
+                                      "smtpd_tls_key_file",
+                                      "smtpd_tls_security_level",
+                                      "smtpd_tls_session_cache_database",
+                                      "smtpd_use_tls",
+                                      "default_transport",
+                                      "relay_transport",
+                                      "html_directory"};
 
 bool is_submission(const master_cf::Service& service)
 {
@@ -77,15 +100,15 @@ std::vector<std::string> domains(const Machine& machine, const std::string& main
     // The default of some is another setting, whose tables are no list of domains.
     if (!main_cf::value(main, name) && name != "mydestination") return all;
     for (const auto& word : strings::words(expanded(machine, name), ", \t")) {
-        if (word.find("$") == std::string::npos && word.find("mailboxd-domains") == std::string::npos
-            && !word.starts_with('!'))
+        if (word.find("$") == std::string::npos
+            && word.find("mailboxd-domains") == std::string::npos && !word.starts_with('!'))
             all.push_back(word);
     }
     return all;
 }
 
-constexpr std::array<const char*, 4> kDomainSettings{
-    "mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"};
+constexpr std::array<const char*, 4> kDomainSettings{"mydestination", "virtual_mailbox_domains",
+                                                     "virtual_alias_domains", "relay_domains"};
 
 // Returns whether Postfix itself says that the domain is in the list.
 bool has_domain(const Machine& machine, const std::vector<std::string>& elements,
@@ -112,8 +135,9 @@ void look_for_domain(Plan& plan, const Situation& situation, const std::string& 
     for (const char* name : kDomainSettings) {
         if (!has_domain(situation.machine, domains(situation.machine, main, name), domain))
             continue;
-        plan.obstacles.push_back("Postfix has the domain " + domain + " already (" + name
-                                 + "), so mailboxd would get no mail for it. Remove it there, or name another --domain");
+        plan.obstacles.push_back(
+            "Postfix has the domain " + domain + " already (" + name
+            + "), so mailboxd would get no mail for it. Remove it there, or name another --domain");
     }
 }
 
@@ -138,9 +162,13 @@ void look_at_postfix(Plan& plan, Situation& situation)
         return;
     }
     look_for_domain(plan, situation, *main);
-    const auto mode = situation.decided("postfix", [&] {
-        return is_unused(situation, *main, *master) ? "alone" : "beside";
-    });
+    const auto mode = situation.decided(
+        "postfix", [&] { return is_unused(situation, *main, *master) ? "alone" : "beside"; });
+    // Mail for the machine's present names goes on to arrive, whatever its name is from now on.
+    if (mode == "alone" && !situation.journal.packages.contains("postfix"))
+        situation.decided("postfix-names", [&] {
+            return strings::joined(domains(machine, *main, "mydestination"), ", ");
+        });
     if (mode == "beside")
         situation.decided("postfix-domains", [&] { return excepted(machine, *main); });
 }
@@ -224,6 +252,9 @@ std::string main_alone(const Situation& situation, std::string text)
 {
     text = with_settings_of(text, filled(situation, "mailboxd-main.cf"));
     text = with_settings_of(text, filled(situation, "mailboxd-alone.cf"));
+    const auto names =
+        united(main_cf::value(text, "mydestination").value_or(""), situation.fact("postfix-names"));
+    text = main_cf::with(text, "mydestination", names);
     text = main_cf::with(text, "myhostname", situation.options.host);
     // "Local only" of Debian's questions: no mail would arrive.
     if (main_cf::value(text, "inet_interfaces").value_or("all") != "all")
@@ -306,8 +337,8 @@ std::string joined_by_commas(const std::string& first, const std::string& list)
     return list.empty() ? first : first + ", " + list;
 }
 
-// Gives the operator's own services for users who have logged in our restrictions, which concern our
-// users only.
+// Gives the operator's own services for users who have logged in our restrictions, which concern
+// our users only.
 std::string with_restrictions(std::string text, const std::string& service,
                               const std::string& main_senders)
 {
@@ -320,11 +351,10 @@ std::string with_restrictions(std::string text, const std::string& service,
     set("smtpd_sender_restrictions",
         joined_by_commas("$mailboxd_login_restrictions, $mailboxd_own_sender_restrictions",
                          own("smtpd_sender_restrictions", main_senders)));
-    set("smtpd_recipient_restrictions",
-        joined_by_commas("$mailboxd_recipient_restrictions",
-                         own("smtpd_recipient_restrictions", "")));
-    set("smtpd_data_restrictions", joined_by_commas("$mailboxd_sending_restrictions",
-                                                    own("smtpd_data_restrictions", "")));
+    set("smtpd_recipient_restrictions", joined_by_commas("$mailboxd_recipient_restrictions",
+                                                         own("smtpd_recipient_restrictions", "")));
+    set("smtpd_data_restrictions",
+        joined_by_commas("$mailboxd_sending_restrictions", own("smtpd_data_restrictions", "")));
     set("smtpd_end_of_data_restrictions",
         joined_by_commas(
             "$mailboxd_login_restrictions, $mailboxd_quota, $mailboxd_sending_restrictions",
@@ -346,8 +376,8 @@ std::string master_text(const Situation& situation, const std::string& original)
                           : situation.machine.contents(kMain).value_or("");
     for (const auto& service : master_cf::services(original)) {
         if (is_submission(service))
-            text = with_restrictions(text, service.name,
-                                     main_cf::value(main, "smtpd_sender_restrictions").value_or(""));
+            text = with_restrictions(
+                text, service.name, main_cf::value(main, "smtpd_sender_restrictions").value_or(""));
     }
     return text;
 }
@@ -366,11 +396,9 @@ void add_aliases(Plan& plan, const Situation& situation)
 {
     const auto& machine = situation.machine;
     ManagedFile file{"/etc/aliases", "postfix", {}, ManagedFile::Owner::shared};
-    file.text = [](const std::string& text) {
-        return text.empty() ? "postmaster: root\n" : text;
-    };
-    const bool is_new = add_file(plan, machine, situation.journal, situation.options, file,
-                                 situation.secrets);
+    file.text = [](const std::string& text) { return text.empty() ? "postmaster: root\n" : text; };
+    const bool is_new =
+        add_file(plan, machine, situation.journal, situation.options, file, situation.secrets);
     const bool has_table = machine.exists("/etc/aliases.db") || machine.exists("/etc/aliases.lmdb");
     if (!is_new && has_table) return;
     plan.add(Phase::prepare, Kind::run, "postfix", "newaliases", [](Work& work) {
@@ -402,7 +430,8 @@ void add_postfix(Plan& plan, Situation& situation)
     if (!options.has("database") && !machine.exists("/etc/mailboxd/postfix-db-password"))
         plan.obstacles.push_back(
             "/etc/mailboxd/postfix-db-password is missing. Copy it from the machine where setup made the database, with the same owner and mode");
-    if (situation.will_be_installed("postfix")) situation.decided("postfix", [] { return "alone"; });
+    if (situation.will_be_installed("postfix"))
+        situation.decided("postfix", [] { return "alone"; });
     else if (machine.exists("/usr/sbin/postfix")) look_at_postfix(plan, situation);
     else return;
     const bool is_alone = situation.fact("postfix") == "alone";
@@ -412,14 +441,19 @@ void add_postfix(Plan& plan, Situation& situation)
         });
 
     bool is_changed = false;
-    add_templates(plan, situation, "postfix", "postfix", kFolder, kForPostfix, kUnit,
-                  [&situation] { return values(situation); }, is_changed);
-    is_changed = add_shared(plan, situation, kMain, [&situation, is_alone](const std::string& text) {
+    add_templates(
+        plan, situation, "postfix", "postfix", kFolder, kForPostfix, kUnit,
+        [&situation] { return values(situation); }, is_changed);
+    is_changed = add_shared(
+                     plan, situation, kMain,
+                     [&situation, is_alone](const std::string& text) {
         return is_alone ? main_alone(situation, text) : main_beside(situation, text);
-    }) || is_changed;
-    is_changed = add_shared(plan, situation, kMaster, [&situation](const std::string& text) {
-        return master_text(situation, text);
-    }) || is_changed;
+                     })
+        || is_changed;
+    is_changed =
+        add_shared(plan, situation, kMaster,
+                   [&situation](const std::string& text) { return master_text(situation, text); })
+        || is_changed;
     if (is_alone) add_aliases(plan, situation);
     const auto before = plan.steps.size();
     add_restart(plan, situation, "postfix", kUnit, is_alone ? "restart" : "reload-or-restart",

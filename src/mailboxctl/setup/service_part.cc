@@ -43,9 +43,8 @@ void add_user(Plan& plan, const Machine& machine, const std::string& name)
 {
     if (machine.is_test() || machine.run({"getent", "passwd", name}).is_well()) return;
     plan.add(Phase::create, Kind::create, "service", "the user " + name, [name](Work& work) {
-        const auto ended =
-            work.machine.run({"useradd", "--system", "--user-group", "--home-dir", "/nonexistent",
-                              "--shell", "/usr/sbin/nologin", name});
+        const auto ended = work.machine.run({"useradd", "--system", "--user-group", "--home-dir",
+                                             "/nonexistent", "--shell", "/usr/sbin/nologin", name});
         if (!ended.is_well()) throw Rejected("the user " + name + ": " + ended.said());
     });
 }

@@ -95,24 +95,37 @@ private:
 std::optional<int> ended_before(const Plan& plan, const Options& options, Ask ask, Report& report)
 {
     if (!plan.obstacles.empty())
-        return report.end("obstacles", "Nothing was changed, because something is in the way; see the lines that begin with \"obstacle\".",
-                          command::kFailed);
+        return report.end(
+            "obstacles",
+            "Nothing was changed, because something is in the way; see the lines that begin with \"obstacle\".",
+            command::kFailed);
     if (plan.is_empty())
         return report.end("nothing", "Nothing to do: everything is as setup makes it.", 0);
-    if (options.is_dry_run) return report.end("planned", "This is the plan. Nothing was changed.", 0);
+    if (options.is_dry_run)
+        return report.end("planned", "This is the plan. Nothing was changed.", 0);
     if (options.is_confirmed) return std::nullopt;
     if (ask == nullptr || options.is_json)
-        return report.end("refused", "Nothing was changed: there is no terminal to ask at. Add --yes to carry this out without a question.", command::kFailed);
-    if (!ask(report.progress())) return report.end("refused", "Nothing was changed.", command::kFailed);
+        return report.end(
+            "refused",
+            "Nothing was changed: there is no terminal to ask at. Add --yes to carry this out without a question.",
+            command::kFailed);
+    if (!ask(report.progress()))
+        return report.end("refused", "Nothing was changed.", command::kFailed);
     return std::nullopt;
 }
 
 int failed(const Outcome& outcome, Report& report)
 {
     if (outcome.put_back.empty())
-        return report.end("failed", outcome.error + ". What was done before this step stays; the command can be repeated.", command::kFailed);
+        return report.end(
+            "failed",
+            outcome.error + ". What was done before this step stays; the command can be repeated.",
+            command::kFailed);
     report.list("put_back", "These files are again what they were:", outcome.put_back);
-    return report.end("put_back", outcome.error + ". All files of this run were put back; the command can be repeated.", command::kFailed);
+    return report.end("put_back",
+                      outcome.error
+                          + ". All files of this run were put back; the command can be repeated.",
+                      command::kFailed);
 }
 
 // A document must not have secrets, because programs log what they read.
@@ -133,12 +146,14 @@ void close(const Work& work, const Situation& situation, Report& report)
     show_secrets(work, situation.machine, options, report);
     report.list("dns", "The DNS needs these records:", dns_records(options));
     const bool is_self_signed = situation.fact("certificate") == "self-signed";
-    report.list("try", "Set KEY to the API key; then these lines make a mailbox, send mail to it and read it:",
-                lines_to_paste(options, is_self_signed ? situation.certificate : ""));
+    report.list(
+        "try",
+        "Set KEY to the API key; then these lines make a mailbox, send mail to it and read it:",
+        lines_to_paste(options, is_self_signed ? situation.certificate : ""));
     report.list("further", "Also:", work.notes);
     if (!options.has("service") || situation.machine.is_test()) return;
-    const auto checked = situation.machine.run(
-        {"/proc/self/exe", "--config", options.configuration, "check"});
+    const auto checked =
+        situation.machine.run({"/proc/self/exe", "--config", options.configuration, "check"});
     report.list("check", "mailboxctl check says:", strings::words(checked.said(), "\n"));
 }
 
@@ -154,7 +169,9 @@ int set_up(const Machine& machine, Options options, Ask ask, std::ostream& out)
     if (journal.is_interrupted())
         plan.notes.push_back("an earlier run did not end; this one goes on where that one stopped");
     if (machine.exists(kSecretsFile))
-        plan.notes.push_back(std::string{kSecretsFile} + " has the API key or the postmaster's password of an earlier run. Keep them elsewhere, and remove the file");
+        plan.notes.push_back(
+            std::string{kSecretsFile}
+            + " has the API key or the postmaster's password of an earlier run. Keep them elsewhere, and remove the file");
     report.show(plan);
     if (const auto status = ended_before(plan, options, ask, report)) {
         if (plan.is_empty() && journal.is_interrupted() && !options.is_dry_run) journal.end();
@@ -208,22 +225,26 @@ po::options_description setup_options()
 {
     const auto text = [](const char* name) { return po::value<std::string>()->value_name(name); };
     po::options_description options;
-    options.add_options()("host", text("NAME"), "the server's own name, for example mail.example.org")(
+    options.add_options()("host", text("NAME"),
+                          "the server's own name, for example mail.example.org")(
         "domain", text("DOMAIN"), "the first customer's domain")(
-        "account", text("NAME"), "the account that gets it (default: main)")(
-        "dry-run", "show the plan and change nothing")("yes", "do not ask")(
-        "json", "print one JSON document")("only", text("PARTS"),
-                                           "only these parts, with commas: packages, database, service, nginx, dovecot, postfix, store, srs, account")(
+        "account", text("NAME"),
+        "the account that gets it (default: main)")("dry-run", "show the plan and change nothing")(
+        "yes", "do not ask")("json", "print one JSON document")(
+        "only", text("PARTS"),
+        "only these parts, with commas: packages, database, service, nginx, dovecot, postfix, store, srs, account")(
         "certificate", text("FILE"), "the certificate for the server's name, with its chain")(
-        "key", text("FILE"), "its private key")(
-        "certbot", text("ADDRESS"), "get a certificate of Let's Encrypt, with this contact address")(
+        "key", text("FILE"),
+        "its private key")("certbot", text("ADDRESS"),
+                           "get a certificate of Let's Encrypt, with this contact address")(
         "store", text("FOLDER"), "the mail store (default: as in mailboxd.conf, /srv/mail)")(
         "forward", "let aliases send to other servers: postsrsd")(
         "rehash", "replace old password hashes when their users log in")(
         "db-host", text("HOST"), "the database is on another machine")(
         "db-name", text("NAME"), "the database (default: mailboxd)")(
         "db-admin-user", text("USER"), "its administrator (default: root, by the socket)")(
-        "db-admin-password-file", text("FILE"), "file whose first line is the administrator's password")(
+        "db-admin-password-file", text("FILE"),
+        "file whose first line is the administrator's password")(
         "take-new", po::value<std::vector<std::string>>()->value_name("FILE"),
         "replace this file although it was edited")("undo", "take out what setup has put in");
     return options;
@@ -256,10 +277,12 @@ void take_texts(const command::Call& call, Options& options)
 void check_names(Options& options)
 {
     if (options.host.empty())
-        throw WrongUsage("--host is needed: the server's own name, for example --host mail.example.org");
+        throw WrongUsage(
+            "--host is needed: the server's own name, for example --host mail.example.org");
     const auto host = mailbox::Domain::parse(options.host);
     if (!host || host->name().find('.') == std::string::npos)
-        throw WrongUsage("'" + options.host + "' is not the full name of a server, as mail.example.org is");
+        throw WrongUsage("'" + options.host
+                         + "' is not the full name of a server, as mail.example.org is");
     options.host = host->name();
     if (options.domain.empty()) return;
     const auto domain = mailbox::Domain::parse(options.domain);
@@ -267,7 +290,9 @@ void check_names(Options& options)
         throw WrongUsage("'" + options.domain + "' is not a domain");
     options.domain = domain->name();
     if (options.domain == options.host)
-        throw WrongUsage("--host must not be a domain of mailboxd: mail for the server itself is not mail for " + options.domain);
+        throw WrongUsage(
+            "--host must not be a domain of mailboxd: mail for the server itself is not mail for "
+            + options.domain);
 }
 
 void check(Options& options)
@@ -284,7 +309,8 @@ void check(Options& options)
     if (!std::regex_match(options.db_name, name))
         throw WrongUsage("--db-name has letters, digits and _ only");
     for (const auto& path : {options.certificate, options.key, options.store}) {
-        if (!path.empty() && (path[0] != '/' || path.find_first_of(" \t\n;\"'") != std::string::npos))
+        if (!path.empty()
+            && (path[0] != '/' || path.find_first_of(" \t\n;\"'") != std::string::npos))
             throw WrongUsage("'" + path + "' must be an absolute path without blanks and quotes");
     }
 }
@@ -296,7 +322,8 @@ Options options_of(const command::Call& call, const Journal& journal)
     take_texts(call, options);
     if (call.has("only")) {
         options.only.clear();
-        for (auto& part : strings::words(call.text("only"), ", ")) options.only.insert(std::move(part));
+        for (auto& part : strings::words(call.text("only"), ", "))
+            options.only.insert(std::move(part));
     }
     if (call.has("take-new")) {
         for (const auto& path : call.options["take-new"].as<std::vector<std::string>>())
@@ -332,19 +359,20 @@ int run(const command::Call& call)
 
 command::Command command()
 {
-    return {"setup",
-            {},
-            "set up database, service, nginx, Dovecot and Postfix on this machine",
-            "Looks at the machine, prints a plan, asks once, and carries it out: packages, database, secrets, tables, templates\n"
-            "filled in, certificate, units, and the first account with domain and key. What other users of the machine have stays.\n"
-            "If something is in the way, it says so and changes nothing. If a program refuses its new configuration, all files are\n"
-            "put back. A second run has nothing to do; after an upgrade it refreshes what is ours. A later run knows the options\n"
-            "of the first. --undo takes out what setup has put in, and leaves database, mail, secrets and packages. Run it as root.",
-            setup_options,
-            run,
-            command::Prints::outcome,
-            command::Changes::in_steps,
-            false};
+    return {
+        "setup",
+        {},
+        "set up database, service, nginx, Dovecot and Postfix on this machine",
+        "Looks at the machine, prints a plan, asks once, and carries it out: packages, database, secrets, tables, templates\n"
+        "filled in, certificate, units, and the first account with domain and key. What other users of the machine have stays.\n"
+        "If something is in the way, it says so and changes nothing. If a program refuses its new configuration, all files are\n"
+        "put back. A second run has nothing to do; after an upgrade it refreshes what is ours. A later run knows the options\n"
+        "of the first. --undo takes out what setup has put in, and leaves database, mail, secrets and packages. Run it as root.",
+        setup_options,
+        run,
+        command::Prints::outcome,
+        command::Changes::in_steps,
+        false};
 }
 
 }  // namespace setup

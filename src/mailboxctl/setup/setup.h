@@ -1,8 +1,8 @@
 // setup.h - `mailboxctl setup`: from the packages to the first mail in one command.
 //
-// In this order: look (look.cc and the parts), plan (plan.h), ask, carry out (run.h, journal.h), and
-// tell what is left to do (closing.h). A part (…_part.cc) is one program or one thing that is set
-// up. It looks, adds what is in the way as obstacles, and adds its steps.
+// In this order: look (look.cc and the parts), plan (plan.h), ask, carry out (run.h, journal.h),
+// and tell what is left to do (closing.h). A part (…_part.cc) is one program or one thing that is
+// set up. It looks, adds what is in the way as obstacles, and adds its steps.
 #pragma once
 
 #include <iosfwd>

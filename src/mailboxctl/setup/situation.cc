@@ -35,10 +35,12 @@ bool is_at_least(const std::string& version, const std::string& other)
 std::string port_obstacle(const Situation& situation, int port, const std::string& own_program)
 {
     for (const auto& listener : situation.listeners) {
-        if (listener.port != port || listener.program == own_program
-            || listener.program == "systemd")
+        // The helpers of a daemon have its socket, too: Dovecot's imap-login, Postfix's smtpd.
+        if (listener.port != port || listener.programs.contains(own_program)
+            || listener.programs.contains("systemd"))
             continue;
-        const auto who = listener.program.empty() ? "another program" : listener.program;
+        const auto who =
+            listener.programs.empty() ? std::string{"another program"} : *listener.programs.begin();
         return "the port " + std::to_string(port) + " is used by " + who
                + ". Stop that program or move it to another port";
     }
@@ -71,8 +73,9 @@ std::map<std::string, std::string> templates(const Machine& machine, const std::
 }
 
 void add_templates(Plan& plan, const Situation& situation, const std::string& part,
-                   const std::string& folder, const std::string& target, const Access& access, const std::string& unit,
-                   const std::function<fill_in::Values()>& values, bool& is_changed)
+                   const std::string& folder, const std::string& target, const Access& access,
+                   const std::string& unit, const std::function<fill_in::Values()>& values,
+                   bool& is_changed)
 {
     const auto all = templates(situation.machine, folder);
     if (all.empty())
@@ -114,10 +117,17 @@ void add_check(Plan& plan, std::string_view part, const std::vector<std::string>
     });
 }
 
-void add_restart(Plan& plan, const Situation& situation, std::string_view part,
-                 const std::string& unit, const std::string& verb, bool is_changed)
+void add_restart(Plan& plan, Situation& situation, std::string_view part, const std::string& unit,
+                 const std::string& verb, bool is_changed)
 {
     const auto& machine = situation.machine;
+    // --undo leaves a daemon as it was.
+    if (machine.has_systemd() && situation.journal.files().empty())
+        situation.decided("unit " + unit, [&] {
+            const bool runs = machine.run({"systemctl", "--quiet", "is-active", unit}).is_well();
+            const auto enabled = machine.run({"systemctl", "is-enabled", unit}).said();
+            return !runs && enabled == "disabled" ? "stopped" : "in use";
+        });
     bool is_wanted = is_changed || situation.journal.waiting().contains(unit);
     if (!is_wanted && machine.has_systemd())
         is_wanted = !machine.run({"systemctl", "--quiet", "is-active", unit}).is_well()
@@ -141,7 +151,8 @@ void restart(Work& work, const std::string& unit, const std::string& verb)
     const auto ended = machine.run({"systemctl", verb, unit});
     const bool is_active = machine.run({"systemctl", "--quiet", "is-active", unit}).is_well();
     if (ended.is_well() && is_active) return;
-    const auto log = machine.run({"journalctl", "--unit", unit, "--lines=5", "--no-pager", "--output=cat"});
+    const auto log =
+        machine.run({"journalctl", "--unit", unit, "--lines=5", "--no-pager", "--output=cat"});
     throw Rejected("'systemctl " + verb + " " + unit + "' failed: "
                    + strings::joined(strings::words(ended.said() + "\n" + log.out, "\n"), "; "));
 }

@@ -21,14 +21,14 @@ struct Situation {
     // What was decided at the first look, which later looks cannot see any more, because setup has
     // changed it: for example whether Postfix had domains of its own.
     std::map<std::string, std::string> facts{};
-    std::set<std::string> missing{};    // packages that will be installed
-    std::vector<Listener> listeners{};  // on this machine
+    std::set<std::string> missing{};     // packages that will be installed
+    std::vector<Listener> listeners{};   // on this machine
     std::vector<std::string> secrets{};  // texts that no diff may show
     // Versions of the programs, or those that will be installed: 1.22.1, 2.3.19.1, 3.7.11.
     std::string nginx{}, dovecot{}, postfix{};
-    std::string store{};       // the mail store's folder
-    std::string store_user{};  // and its owner
-    std::string db_socket{};   // of the database; empty: it is on db_host
+    std::string store{};               // the mail store's folder
+    std::string store_user{};          // and its owner
+    std::string db_socket{};           // of the database; empty: it is on db_host
     std::string certificate{}, key{};  // files
 
     bool will_be_installed(const std::string& package) const { return missing.contains(package); }
@@ -62,16 +62,18 @@ bool has_system_mail(const Machine& machine);
 std::map<std::string, std::string> templates(const Machine& machine, const std::string& folder);
 // Adds the templates of a folder as files of setup, filled in.
 void add_templates(Plan& plan, const Situation& situation, const std::string& part,
-                   const std::string& folder, const std::string& target, const Access& access, const std::string& unit,
-                   const std::function<fill_in::Values()>& values, bool& is_changed);
+                   const std::string& folder, const std::string& target, const Access& access,
+                   const std::string& unit, const std::function<fill_in::Values()>& values,
+                   bool& is_changed);
 
 // Returns the text of a template for the database on another host: `unix:` is for sockets only.
 std::string for_host(std::string text, const Situation& situation);
 
-// Adds the step that makes a unit use what was written: `what` is reload-or-restart or restart. Does
-// so also if the unit does not run, or still has to be reloaded after a run that was interrupted.
-void add_restart(Plan& plan, const Situation& situation, std::string_view part,
-                 const std::string& unit, const std::string& verb, bool is_changed);
+// Adds the step that makes a unit use what was written: `what` is reload-or-restart or restart.
+// Does so also if the unit does not run, or still has to be reloaded after a run that was
+// interrupted.
+void add_restart(Plan& plan, Situation& situation, std::string_view part, const std::string& unit,
+                 const std::string& verb, bool is_changed);
 // Reloads or restarts the unit; throws Rejected with the unit's own words if it does not run then.
 void restart(Work& work, const std::string& unit, const std::string& verb);
 

@@ -8,22 +8,40 @@
 namespace setup {
 namespace {
 
+// A disk that was just mounted there has no more than this.
+bool is_fresh(const Machine& machine, const std::string& folder)
+{
+    const auto names = machine.names(folder);
+    return names.empty() || names == std::vector<std::string>{"lost+found"};
+}
+
 void add_folder(Plan& plan, const Situation& situation)
 {
     const auto& folder = situation.store;
     if (situation.machine.exists(folder)) {
         const auto access = situation.machine.access(folder);
-        if (access && access->owner != situation.store_user && !situation.machine.is_test())
-            plan.obstacles.push_back("the mail store " + folder + " belongs to " + access->owner
-                                     + ", not to " + situation.store_user
-                                     + ". Name that user in store_user of mailboxd.conf, or another folder with --store");
+        if (!access || access->owner == situation.store_user || situation.machine.is_test()) return;
+        if (access->owner == "root" && is_fresh(situation.machine, folder)) {
+            plan.add(Phase::create, Kind::create, "store",
+                     "the mail store " + folder + ": the empty folder is given to "
+                         + situation.store_user,
+                     [folder, owner = situation.store_user](Work& work) {
+                work.machine.set_access(folder, {0700, owner, ""});
+            });
+            return;
+        }
+        plan.obstacles.push_back(
+            "the mail store " + folder + " belongs to " + access->owner + ", not to "
+            + situation.store_user + ". Give it to that user (chown -R " + situation.store_user
+            + ": " + folder
+            + "), name the present owner in store_user of mailboxd.conf, or name another folder with --store");
         return;
     }
     plan.add(Phase::create, Kind::create, "store",
              "the mail store " + folder + ", for " + situation.store_user + " alone",
              [folder, owner = situation.store_user](Work& work) {
-                 work.machine.make_folder(folder, {0700, owner, ""});
-             });
+        work.machine.make_folder(folder, {0700, owner, ""});
+    });
 }
 
 // Unattended upgrades restart the database; then Postfix and Dovecot are reloaded.
@@ -32,8 +50,8 @@ void add_database_units(Plan& plan, const Situation& situation)
     if (!situation.options.db_host.empty()) return;
     bool is_changed = false;
     for (const char* unit : {"mariadb", "mysql"}) {
-        ManagedFile file{std::string{"/etc/systemd/system/"} + unit + ".service.d/mailboxd.conf",
-                         "store", {}};
+        ManagedFile file{
+            std::string{"/etc/systemd/system/"} + unit + ".service.d/mailboxd.conf", "store", {}};
         file.text = [&situation](const std::string&) {
             return situation.machine.contents("/usr/share/mailboxd/systemd/database.conf")
                 .value_or("");
@@ -43,8 +61,9 @@ void add_database_units(Plan& plan, const Situation& situation)
                      || is_changed;
     }
     if (!is_changed || !situation.machine.has_systemd()) return;
-    plan.add(Phase::prepare, Kind::run, "store", "systemctl daemon-reload",
-             [](Work& work) { work.machine.run({"systemctl", "daemon-reload"}); });
+    plan.add(Phase::prepare, Kind::run, "store", "systemctl daemon-reload", [](Work& work) {
+        work.machine.run({"systemctl", "daemon-reload"});
+    });
 }
 
 }  // namespace
@@ -73,8 +92,8 @@ void add_srs(Plan& plan, Situation& situation)
         return std::regex_replace(text, setting, "$1SRS_DOMAIN=" + host,
                                   std::regex_constants::format_first_only);
     };
-    const bool is_changed = add_file(plan, situation.machine, situation.journal, options, file,
-                                     situation.secrets);
+    const bool is_changed =
+        add_file(plan, situation.machine, situation.journal, options, file, situation.secrets);
     add_restart(plan, situation, "srs", "postsrsd.service", "restart", is_changed);
 }
 

@@ -13,8 +13,8 @@ void remove_empty_folder(const Machine& machine, const std::string& path)
 {
     const auto folder = std::filesystem::path{path}.parent_path();
     const auto name = folder.filename().string();
-    const bool is_ours =
-        name == "mailboxd" || name == "rehash" || name == "mailboxd.socket.d" || name == "mariadb.service.d" || name == "mysql.service.d";
+    const bool is_ours = name == "mailboxd" || name == "rehash" || name == "mailboxd.socket.d"
+                         || name == "mariadb.service.d" || name == "mysql.service.d";
     if (!is_ours || folder == "/etc/mailboxd" || !machine.names(folder).empty()) return;
     machine.remove(folder);
     remove_empty_folder(machine, folder);
@@ -28,13 +28,13 @@ void add_removal(Plan& plan, const std::string& path, const Journal::File& file,
                              + kept);
     plan.add(Phase::write, Kind::write, file.part, path + " (removed)",
              [path, kept, is_edited](Work& work) {
-                 work.journal.will_change(path);
-                 if (is_edited)
-                     work.machine.write(kept, work.machine.contents(path).value_or(""),
-                                        {0600, "root", "root"});
-                 work.machine.remove(path);
-                 remove_empty_folder(work.machine, path);
-             });
+        work.journal.will_change(path);
+        if (is_edited)
+            work.machine.write(kept, work.machine.contents(path).value_or(""),
+                               {0600, "root", "root"});
+        work.machine.remove(path);
+        remove_empty_folder(work.machine, path);
+    });
 }
 
 void add_file(Plan& plan, const Machine& machine, const Journal& journal, const std::string& path,
@@ -52,13 +52,15 @@ void add_file(Plan& plan, const Machine& machine, const Journal& journal, const 
         return;
     }
     if (present == original) return;
-    const auto restored = present == written
-                              ? std::optional{original}
-                              : text_diff::merged(written, present, original);
+    const auto restored = present == written ? std::optional{original}
+                                             : text_diff::merged(written, present, original);
     if (!restored) {
-        plan.notes.push_back(path + " was edited where setup had changed it, so it stays as it is. This is what it was before setup: " + kJournalFolder + "-edited" + path);
-        plan.add(Phase::write, Kind::write, file.part, std::string{kJournalFolder} + "-edited" + path,
-                 [path, original](Work& work) {
+        plan.notes.push_back(
+            path
+            + " was edited where setup had changed it, so it stays as it is. This is what it was before setup: "
+            + kJournalFolder + "-edited" + path);
+        plan.add(Phase::write, Kind::write, file.part,
+                 std::string{kJournalFolder} + "-edited" + path, [path, original](Work& work) {
                      work.machine.write(std::string{kJournalFolder} + "-edited" + path, original,
                                         {0600, "root", "root"});
                  });
@@ -67,8 +69,8 @@ void add_file(Plan& plan, const Machine& machine, const Journal& journal, const 
     const auto diff = text_diff::unified(present, *restored, path, path, 0);
     plan.steps.push_back({Phase::write, Kind::write, file.part, path, diff,
                           [path, text = *restored, access = file.original_access](Work& work) {
-                              work.journal.will_change(path);
-                              work.machine.write(path, text, access);
+        work.journal.will_change(path);
+        work.machine.write(path, text, access);
                           }});
 }
 
@@ -78,25 +80,36 @@ void add_stop(Plan& plan, const Machine& machine, const std::string& unit)
     const bool is_enabled = machine.run({"systemctl", "is-enabled", unit}).said() == "enabled";
     if (!is_active && !is_enabled) return;
     plan.add(Phase::create, Kind::run, "service", "systemctl disable --now " + unit,
-             [unit](Work& work) { work.machine.run({"systemctl", "disable", "--now", unit}); });
+             [unit](Work& work) {
+        work.machine.run({"systemctl", "disable", "--now", unit});
+    });
 }
 
 // The daemons whose files change are checked and reloaded.
-void add_daemon(Plan& plan, const Machine& machine, std::string_view part, const std::string& unit,
-                const std::vector<std::string>& check)
+void add_daemon(Plan& plan, const Machine& machine, const Journal& journal, std::string_view part,
+                const std::string& unit, const std::vector<std::string>& check)
 {
     bool is_changed = false;
     for (const auto& step : plan.steps)
         is_changed = is_changed || (step.part == part && step.kind == Kind::write);
     if (!is_changed) return;
     if (!check.empty() && machine.has_program(check[0])) add_check(plan, part, check);
+    const auto was = journal.facts.find("unit " + unit);
+    if (machine.has_systemd() && was != journal.facts.end() && was->second == "stopped") {
+        plan.add(Phase::restart, Kind::run, part, "systemctl disable --now " + unit,
+                 [unit](Work& work) {
+            work.machine.run({"systemctl", "disable", "--now", unit});
+        });
+        return;
+    }
     if (!machine.has_systemd()
         || !machine.run({"systemctl", "--quiet", "is-active", unit}).is_well())
         return;
     plan.add(Phase::restart, Kind::restart, part, unit, [unit](Work& work) {
         work.journal.will_reload(unit);
         const auto ended = work.machine.run({"systemctl", "restart", unit});
-        if (!ended.is_well()) throw Rejected("'systemctl restart " + unit + "' failed: " + ended.said());
+        if (!ended.is_well())
+            throw Rejected("'systemctl restart " + unit + "' failed: " + ended.said());
     });
 }
 
@@ -111,13 +124,14 @@ Plan undo_plan(const Machine& machine, const Journal& journal)
             add_stop(plan, machine, unit);
     }
     for (const auto& [path, file] : journal.files()) add_file(plan, machine, journal, path, file);
-    add_daemon(plan, machine, "nginx", "nginx.service", {"nginx", "-t"});
-    add_daemon(plan, machine, "dovecot", "dovecot.service", {"doveconf", "-n"});
-    add_daemon(plan, machine, "postfix", "postfix.service", {"postfix", "check"});
-    add_daemon(plan, machine, "srs", "postsrsd.service", {});
+    add_daemon(plan, machine, journal, "nginx", "nginx.service", {"nginx", "-t"});
+    add_daemon(plan, machine, journal, "dovecot", "dovecot.service", {"doveconf", "-n"});
+    add_daemon(plan, machine, journal, "postfix", "postfix.service", {"postfix", "check"});
+    add_daemon(plan, machine, journal, "srs", "postsrsd.service", {});
     if (machine.has_systemd() && !plan.steps.empty())
-        plan.add(Phase::prepare, Kind::run, "service", "systemctl daemon-reload",
-                 [](Work& work) { work.machine.run({"systemctl", "daemon-reload"}); });
+        plan.add(Phase::prepare, Kind::run, "service", "systemctl daemon-reload", [](Work& work) {
+            work.machine.run({"systemctl", "daemon-reload"});
+        });
     sort(plan);
     return plan;
 }

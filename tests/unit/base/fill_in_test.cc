@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(values_replace_names)
         {"@A@@A@", "11"},
         {"@B_C@ @A@\n", "@A@ 1\n"},  // a value is not filled in again
         {"[@EMPTY@]\n", "[]\n"},
-        {"a@A@b@X@c\n", "a1b@X@c\n"},  // an unknown name stays
+        {"a@A@b@X@c\n", "a1b@X@c\n"},      // an unknown name stays
         {"me@host @A@\n", "me@host 1\n"},  // an address before a name
         {"  # @A@\n@A@\n#@A@", "  # @A@\n1\n#@A@"},
         {"\n\n@A@", "\n\n1"},

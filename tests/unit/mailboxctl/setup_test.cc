@@ -25,11 +25,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kMain = "/etc/postfix/main.cf";
-constexpr const char* kMainText =
-    "myhostname = mail.old.example\n"
-    "virtual_mailbox_domains = old.example\n"
-    "virtual_mailbox_maps = hash:/etc/postfix/vmail\n"
-    "smtpd_discard_ehlo_keywords = dsn\n";
+constexpr const char* kMainText = "myhostname = mail.old.example\n"
+                                  "virtual_mailbox_domains = old.example\n"
+                                  "virtual_mailbox_maps = hash:/etc/postfix/vmail\n"
+                                  "smtpd_discard_ehlo_keywords = dsn\n";
 constexpr const char* kMasterText =
     "smtp      inet  n       -       y       -       -       smtpd\n"
     "submission inet n       -       y       -       -       smtpd\n"
@@ -48,12 +47,15 @@ public:
         copy("nginx", "usr/share/mailboxd/nginx");
         write("/usr/share/mailboxd/systemd/database.conf", "[Service]\n");
         write("/usr/share/mailboxd/mailboxd-sysctl.conf", "fs.x = 1\n");
-        write("/etc/mailboxd/mailboxd.conf", sources::contents(sources::directory() / "conf/mailboxd.conf"));
+        write("/etc/mailboxd/mailboxd.conf",
+              sources::contents(sources::directory() / "conf/mailboxd.conf"));
         for (const char* name : {"dovecot-db-password", "postfix-db-password", "doveadm-key"})
             write("/etc/mailboxd/" + std::string{name}, "secret-of-" + std::string{name} + "\n");
-        for (const char* file : {"/usr/sbin/nginx", "/usr/sbin/dovecot", "/usr/lib/dovecot/imap", "/usr/lib/dovecot/pop3",
-                                 "/usr/lib/dovecot/lmtp", "/usr/lib/dovecot/modules/auth/libdriver_mysql.so", "/usr/sbin/postfix",
-                                 "/usr/lib/postfix/postfix-mysql.so", "/usr/bin/openssl", "/usr/bin/curl", "/usr/sbin/mailboxd"})
+        for (const char* file : {"/usr/sbin/nginx", "/usr/sbin/dovecot", "/usr/lib/dovecot/imap",
+                                 "/usr/lib/dovecot/pop3", "/usr/lib/dovecot/lmtp",
+                                 "/usr/lib/dovecot/modules/auth/libdriver_mysql.so",
+                                 "/usr/sbin/postfix", "/usr/lib/postfix/postfix-mysql.so",
+                                 "/usr/bin/openssl", "/usr/bin/curl", "/usr/sbin/mailboxd"})
             write(file, "");
         write(kMain, kMainText);
         write("/etc/postfix/master.cf", kMasterText);
@@ -67,14 +69,18 @@ public:
         program("sysctl", "");
         program("mailboxd", "");
         program("postfix", "");
-        program("nginx", "[ \"$1\" != -v ] || echo 'nginx version: nginx/1.22.1' >&2; [ \"$1\" != -T ] || echo '# configuration file /etc/nginx/sites-enabled/old:'");
+        program(
+            "nginx",
+            "[ \"$1\" != -v ] || echo 'nginx version: nginx/1.22.1' >&2; [ \"$1\" != -T ] || echo '# configuration file /etc/nginx/sites-enabled/old:'");
         program("dovecot", "echo 2.3.19.1");
-        program("doveconf",
-                "case \"$*\" in -n) printf 'passdb {\\n driver = passwd-file\\n}\\nservice lmtp {\\n unix_listener /var/spool/postfix/private/lmtp-old {\\n }\\n}\\n' ;; "
-                "*protocols) echo imap lmtp ;; *username_format) echo %Lu ;; esac");
-        program("postconf",
-                "case \"$*\" in *mail_version) echo 3.7.11 ;; '-x -h virtual_mailbox_domains') echo old.example ;; "
-                "'-x -h mydestination') echo mail.old.example localhost ;; '-d -h virtual_alias_maps') echo '$virtual_maps' ;; esac");
+        program(
+            "doveconf",
+            "case \"$*\" in -n) printf 'passdb {\\n driver = passwd-file\\n}\\nservice lmtp {\\n unix_listener /var/spool/postfix/private/lmtp-old {\\n }\\n}\\n' ;; "
+            "*protocols) echo imap lmtp ;; *username_format) echo %Lu ;; esac");
+        program(
+            "postconf",
+            "case \"$*\" in *mail_version) echo 3.7.11 ;; '-x -h virtual_mailbox_domains') echo old.example ;; "
+            "'-x -h mydestination') echo mail.old.example localhost ;; '-d -h virtual_alias_maps') echo '$virtual_maps' ;; esac");
         ::setenv("PATH", (root_.path("root/bin") + ":" + before_).c_str(), 1);
         options.host = "mail.example.org";
         options.certificate = "/etc/ssl/c.pem";
@@ -155,7 +161,8 @@ BOOST_FIXTURE_TEST_CASE(a_dry_run_changes_nothing, OldMachine)
     BOOST_TEST(!machine.exists(setup::kJournalFolder));
     BOOST_TEST(!machine.exists("/run"));
     BOOST_TEST(has_said("write    /etc/postfix/main.cf\n"), said);
-    BOOST_TEST(has_said("+mailboxd_domains = proxy:mysql:/etc/postfix/mailboxd/mailboxd-domains.cf\n"));
+    BOOST_TEST(
+        has_said("+mailboxd_domains = proxy:mysql:/etc/postfix/mailboxd/mailboxd-domains.cf\n"));
     BOOST_TEST(!has_said("secret-of"), said);
 }
 
@@ -182,19 +189,32 @@ BOOST_FIXTURE_TEST_CASE(beside_others_only_lines_are_added, OldMachine)
 {
     BOOST_TEST_REQUIRE(set_up() == 0, said);
     const auto main = read(kMain);
-    BOOST_TEST(main.starts_with("myhostname = mail.old.example\nvirtual_mailbox_domains = old.example "), main);
+    BOOST_TEST(
+        main.starts_with("myhostname = mail.old.example\nvirtual_mailbox_domains = old.example "),
+        main);
     BOOST_TEST((main.find(" $mailboxd_domains\n") != std::string::npos), main);
-    BOOST_TEST((main.find("smtpd_discard_ehlo_keywords = dsn, chunking, silent-discard\n") != std::string::npos), main);
-    BOOST_TEST(read("/etc/postfix/master.cf").find("submission inet n       -       n") != std::string::npos);
-    BOOST_TEST(read("/etc/dovecot/dovecot.conf")
-               == "!include conf.d/*.conf\n!include_try local.conf\n!include /etc/dovecot/mailboxd/setup.conf\n");
+    BOOST_TEST((main.find("smtpd_discard_ehlo_keywords = dsn, chunking, silent-discard\n")
+                != std::string::npos),
+               main);
+    BOOST_TEST(read("/etc/postfix/master.cf").find("submission inet n       -       n")
+               != std::string::npos);
+    BOOST_TEST(
+        read("/etc/dovecot/dovecot.conf")
+        == "!include conf.d/*.conf\n!include_try local.conf\n!include /etc/dovecot/mailboxd/setup.conf\n");
     BOOST_TEST(read("/etc/nginx/sites-enabled/old") == kSite);
     BOOST_TEST(machine.link("/etc/nginx/sites-enabled/mailboxd") == "../sites-available/mailboxd");
     // Of two sites at one port, HTTP/2 of nginx 1.22 would be for both.
-    BOOST_TEST(read("/etc/nginx/sites-available/mailboxd").find("    listen 443 ssl;\n    listen [::]:443 ssl;\n    server_name") != std::string::npos);
-    BOOST_TEST(read("/etc/postfix/mailboxd/mailboxd-transport.cf").find("mailboxd:unix:private/lmtp-old") != std::string::npos);
-    BOOST_TEST(read("/etc/postfix/mailboxd/mailboxd-transport.cf").find("!old.example") != std::string::npos);
-    BOOST_TEST(read("/etc/dovecot/mailboxd/mailboxd-sql.conf.ext").find("secret-of-dovecot-db-password") != std::string::npos);
+    BOOST_TEST(read("/etc/nginx/sites-available/mailboxd")
+                   .find("    listen 443 ssl;\n    listen [::]:443 ssl;\n    server_name")
+               != std::string::npos);
+    BOOST_TEST(
+        read("/etc/postfix/mailboxd/mailboxd-transport.cf").find("mailboxd:unix:private/lmtp-old")
+        != std::string::npos);
+    BOOST_TEST(read("/etc/postfix/mailboxd/mailboxd-transport.cf").find("!old.example")
+               != std::string::npos);
+    BOOST_TEST(
+        read("/etc/dovecot/mailboxd/mailboxd-sql.conf.ext").find("secret-of-dovecot-db-password")
+        != std::string::npos);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_second_run_has_nothing_to_do, OldMachine)
@@ -230,7 +250,8 @@ BOOST_FIXTURE_TEST_CASE(what_the_operator_adds_stays, OldMachine)
 BOOST_FIXTURE_TEST_CASE(an_upgrade_refreshes_what_was_not_edited, OldMachine)
 {
     BOOST_TEST_REQUIRE(set_up() == 0, said);
-    const std::string ours = "/etc/dovecot/mailboxd/mailboxd.conf", edited = "/etc/dovecot/mailboxd/mailboxd-server.conf";
+    const std::string ours = "/etc/dovecot/mailboxd/mailboxd.conf",
+                      edited = "/etc/dovecot/mailboxd/mailboxd-server.conf";
     write(edited, "mine\n");
     for (const char* name : {"mailboxd.conf", "mailboxd-server.conf"}) {
         const auto path = "/usr/share/mailboxd/dovecot/" + std::string{name};
@@ -260,8 +281,10 @@ BOOST_FIXTURE_TEST_CASE(a_run_that_was_killed_goes_on, OldMachine)
 {
     const auto before = etc();
     // The first program that checks something kills setup.
-    program("nginx", "[ \"$1\" != -v ] || echo 'nginx version: nginx/1.22.1' >&2; [ \"$1\" != -t ] || [ ! -e " + machine.real(setup::kJournalFolder)
-                         + " ] || kill -9 $PPID");
+    program(
+        "nginx",
+        "[ \"$1\" != -v ] || echo 'nginx version: nginx/1.22.1' >&2; [ \"$1\" != -t ] || [ ! -e "
+            + machine.real(setup::kJournalFolder) + " ] || kill -9 $PPID");
     const auto child = ::fork();
     if (child == 0) {
         std::ostringstream out;
@@ -300,15 +323,19 @@ BOOST_FIXTURE_TEST_CASE(all_obstacles_are_named_at_once, OldMachine)
     fs::remove(machine.real("/etc/mailboxd/postfix-db-password"));
     fs::remove(machine.real("/usr/lib/dovecot/pop3"));
     write("/etc/dovecot/mailboxd/setup.conf", "mine\n");
-    write("/etc/apparmor.d/usr.lib.dovecot.lmtp", "#include <tunables/global>\n/usr/lib/dovecot/lmtp {\n  /var/mail/** rw,\n}\n");
-    write("/proc/net/tcp", "  sl local rem st tx tr tm uid to inode\n   0: 00000000:0019 00000000:0000 0A 0:0 0:0 0 0 0 77 1\n");
+    write("/etc/apparmor.d/usr.lib.dovecot.lmtp",
+          "#include <tunables/global>\n/usr/lib/dovecot/lmtp {\n  /var/mail/** rw,\n}\n");
+    write(
+        "/proc/net/tcp",
+        "  sl local rem st tx tr tm uid to inode\n   0: 00000000:0019 00000000:0000 0A 0:0 0:0 0 0 0 77 1\n");
     write("/proc/8/comm", "exim4\n");
     fs::create_directories(machine.real("/proc/8/fd"));
     fs::create_symlink("socket:[77]", machine.real("/proc/8/fd/3"));
     BOOST_TEST(set_up() == 1);
     for (const char* part :
-         {"has no address", "mailboxd-http.conf differs from its package", "Postfix has the domain old.example already",
-          "postfix-db-password is missing", "packages are missing: dovecot-pop3d", "setup.conf exists, and setup did not write it",
+         {"has no address", "mailboxd-http.conf differs from its package",
+          "Postfix has the domain old.example already", "postfix-db-password is missing",
+          "packages are missing: dovecot-pop3d", "setup.conf exists, and setup did not write it",
           "does not permit /srv/mail", "the port 25 is used by exim4"})
         BOOST_TEST(has_said(part), part << " is not in " << said);
     fs::remove(machine.real("/etc/dovecot/mailboxd/setup.conf"));

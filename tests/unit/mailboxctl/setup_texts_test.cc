@@ -33,15 +33,14 @@ BOOST_AUTO_TEST_CASE(main_cf_is_changed_in_one_place)
     BOOST_TEST(main_cf::with("", "b", "2") == "b = 2\n");
 }
 
-const char kMaster[] =
-    "# comment\n"
-    "smtp      inet  n       -       y       -       -       smtpd\n"
-    "#submission inet n       -       y       -       -       smtpd\n"
-    "127.0.0.1:submission inet n - y - - smtpd\n"
-    "  -o syslog_name=postfix/submission\n"
-    "#  -o smtpd_sasl_auth_enable=no\n"
-    "  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }\n"
-    "bounce    unix  -       -       y       -       0       bounce\n";
+const char kMaster[] = "# comment\n"
+                       "smtp      inet  n       -       y       -       -       smtpd\n"
+                       "#submission inet n       -       y       -       -       smtpd\n"
+                       "127.0.0.1:submission inet n - y - - smtpd\n"
+                       "  -o syslog_name=postfix/submission\n"
+                       "#  -o smtpd_sasl_auth_enable=no\n"
+                       "  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }\n"
+                       "bounce    unix  -       -       y       -       0       bounce\n";
 
 BOOST_AUTO_TEST_CASE(master_cf_is_read)
 {
@@ -78,18 +77,17 @@ BOOST_AUTO_TEST_CASE(master_cf_is_changed_in_one_place)
     BOOST_TEST(master_cf::with_option(kMaster, "absent/inet", "a", "b") == kMaster);
 }
 
-const char kNginx[] =
-    "user  www;\n"
-    "http {\n"
-    "    map $x $y { default \"}\"; }\n"
-    "    server { listen 80; server_name a.example; }\n"
-    "    server {\n"
-    "        listen 443 ssl http2; # server_name b.example; }\n"
-    "        server_name mail.example.org ${name};\n"
-    "        ssl_certificate /c.pem; ssl_certificate_key '/k.pem';\n"
-    "        location / { return 200 '}'; }\n"
-    "    }\n"
-    "}\n";
+const char kNginx[] = "user  www;\n"
+                      "http {\n"
+                      "    map $x $y { default \"}\"; }\n"
+                      "    server { listen 80; server_name a.example; }\n"
+                      "    server {\n"
+                      "        listen 443 ssl http2; # server_name b.example; }\n"
+                      "        server_name mail.example.org ${name};\n"
+                      "        ssl_certificate /c.pem; ssl_certificate_key '/k.pem';\n"
+                      "        location / { return 200 '}'; }\n"
+                      "    }\n"
+                      "}\n";
 
 BOOST_AUTO_TEST_CASE(servers_of_nginx)
 {
@@ -103,7 +101,8 @@ BOOST_AUTO_TEST_CASE(servers_of_nginx)
     BOOST_TEST(nginx_text::directive(kNginx, "user") == "www");
     BOOST_TEST(nginx_text::directive(kNginx, "listen") == "");
     const std::string changed = nginx_text::with_line(kNginx, "mail.example.org", "include x;");
-    BOOST_TEST(changed.size() == std::string{kNginx}.size() + std::string{"    include x;\n"}.size());
+    BOOST_TEST(changed.size()
+               == std::string{kNginx}.size() + std::string{"    include x;\n"}.size());
     BOOST_TEST((changed.find("'}'; }\n    include x;\n    }\n}\n") != std::string::npos), changed);
     BOOST_TEST(nginx_text::with_line(kNginx, "a.example", "include x;") == kNginx);  // no TLS
 }
@@ -125,7 +124,8 @@ BOOST_AUTO_TEST_CASE(settings_of_mailboxd)
     const std::string text = "# store = /a\nstore = /b  # here\n#mail_host = x\n";
     BOOST_TEST(conf_text::value(text, "store").value() == "/b");
     BOOST_TEST(!conf_text::value(text, "mail_host"));
-    BOOST_TEST(conf_text::with(text, "mail_host", "y") == "# store = /a\nstore = /b  # here\nmail_host = y\n");
+    BOOST_TEST(conf_text::with(text, "mail_host", "y")
+               == "# store = /a\nstore = /b  # here\nmail_host = y\n");
     BOOST_TEST(conf_text::with("a = 1", "b", "2") == "a = 1\nb = 2\n");
     BOOST_TEST(conf_text::without("a = 1\n", "a") == "#a = 1\n");
 }
