@@ -107,7 +107,8 @@ std::vector<command::Command> commands()
          "check the installation and say what to do",
          "One line for each check: secrets, sockets, database, schema, server, rights, service, janitor, tables, durability,\n"
          "triggers, counters, what Dovecot (setting doveadm) and Postfix (postfix) say about a mailbox, settings of Postfix on\n"
-         "which security depends, certificates as clients see them (tls_urls), the mail store.\n"
+         "which security depends, versions of nginx, Dovecot and Postfix with known faults, certificates as clients see them\n"
+         "(tls_urls), the mail store.\n"
          "WRONG must be corrected, note need not be, ? could not be checked. Changes nothing. Run it as root to check all.\n"
          "Exit status 0 if nothing is WRONG.",
          no_options,

@@ -21,6 +21,7 @@
 #include "mailboxctl/check/service.h"
 #include "mailboxctl/check/sockets.h"
 #include "mailboxctl/check/triggers.h"
+#include "mailboxctl/check/versions.h"
 
 namespace check {
 namespace {
@@ -66,6 +67,7 @@ Result examine(Item item, Installation& of)
     case Item::postfix: return postfix(of.config, of.ctl);
     case Item::postfix_settings: return postfix_settings(of.config, of.ctl);
     case Item::forwarding: return forwarding(of.config, of.ctl);
+    case Item::versions: return versions();
     case Item::kernel: return kernel(of.config);
     case Item::certificates: return certificates(of.config);
     case Item::mail_store: return mail_store(of.config, of.ctl);

@@ -36,6 +36,7 @@ const char* name(Item item)
     case Item::postfix: return "Postfix";
     case Item::postfix_settings: return "settings of Postfix";
     case Item::forwarding: return "forwarding";
+    case Item::versions: return "versions";
     case Item::kernel: return "kernel";
     case Item::certificates: return "certificates";
     case Item::mail_store: return "mail store";

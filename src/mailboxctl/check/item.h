@@ -37,6 +37,7 @@ enum class Item {
     postfix,
     postfix_settings,
     forwarding,
+    versions,
     kernel,
     certificates,
     mail_store
@@ -53,8 +54,8 @@ inline constexpr std::array kItems{
     Item::operator_keys,  Item::counters,       Item::aliases,
     Item::ranges,         Item::sizes,          Item::hashes,
     Item::dovecot,        Item::postfix,        Item::postfix_settings,
-    Item::forwarding,     Item::kernel,         Item::certificates,
-    Item::mail_store};
+    Item::forwarding,     Item::versions,       Item::kernel,
+    Item::certificates,   Item::mail_store};
 static_assert(kItems.size() == static_cast<std::size_t>(Item::mail_store) + 1);
 
 // Returns the name that is printed.

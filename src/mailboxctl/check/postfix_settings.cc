@@ -75,6 +75,12 @@ private:
 Result judge_end_of_data(const Service& service, const std::string& version)
 {
     const auto forbids = lower_case(service.setting("smtpd_forbid_bare_newline"));
+    if (forbids.empty()) {
+        return wrong(
+            service.name()
+            + " lets a message carry a second one with a forged sender (CVE-2023-51764), and Postfix "
+            + version + " has no setting against it: update Postfix");
+    }
     if (forbids != "normalize" && forbids != "yes" && forbids != "reject") {
         return wrong(service.name()
                      + " lets a message carry a second one with a forged sender (CVE-2023-51764): "
@@ -140,6 +146,21 @@ Result judge_senders(const Service& service)
     return {};
 }
 
+// What the protection of our own port does for us, this one does for the servers that we send to.
+Result judge_line_ends(const postconf::Postfix& postfix)
+{
+    for (const std::string service : {"cleanup/unix", "mailboxd-bounces/unix"}) {
+        if (lower_case(postfix.setting_of(service, "cleanup_replace_stray_cr_lf")) != "no")
+            continue;
+        return note(
+            service
+            + " leaves <CR> and <LF> that end no line in a message, so it can carry a second one to other servers"
+              " (CVE-2023-51764): "
+            + Service{postfix, service}.command("cleanup_replace_stray_cr_lf", "yes"));
+    }
+    return {};
+}
+
 Result judge_reports(const postconf::Postfix& postfix)
 {
     for (const std::string service : {"bounce/unix", "defer/unix", "trace/unix"}) {
@@ -176,6 +197,7 @@ Result judge_postfix(const postconf::Postfix& postfix, const std::set<std::strin
         add(judge_login(service));
         add(judge_senders(service));
     }
+    add(judge_line_ends(postfix));
     add(judge_reports(postfix));
     for (const auto& word : words(postfix.setting("mydestination").text)) {
         if (domains.contains(word)) {

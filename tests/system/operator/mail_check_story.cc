@@ -327,6 +327,8 @@ BOOST_FIXTURE_TEST_CASE(settings_of_postfix_are_judged, Checked)
              ".*inet lets a message carry a second one .*postconf -e 'smtpd_forbid_bare_newline = normalize'"},
          {"main.cf", "s/^smtpd_forbid_bare_newline_exclusions =.*/& $mynetworks/", "note",
           ".*hide a second message"},
+         {"main.cf", "$a cleanup_replace_stray_cr_lf = no", "note",
+          "cleanup/unix leaves <CR> and <LF> .*postconf -e 'cleanup_replace_stray_cr_lf = yes'"},
          {"main.cf", "s/^smtpd_discard_ehlo_keywords =.*/smtpd_discard_ehlo_keywords = dsn/",
           is_old ? "WRONG" : "ok", is_old ? ".*offers BDAT.*dsn, chunking, silent-discard" : ""},
          {"main.cf", "s/^mydestination =.*/& " + who.domain + "/", "WRONG",
