@@ -285,7 +285,7 @@ LIB   = $(DESTDIR)$(PREFIX)/lib
 CONF  = $(DESTDIR)$(SYSCONFDIR)/mailboxd
 ROTATE = $(DESTDIR)$(SYSCONFDIR)/logrotate.d
 
-.PHONY: install deb deb-all deb-test deb-units deb-upgrade
+.PHONY: install deb deb-all deb-test deb-units deb-upgrade deb-setup
 
 # Keeps an existing configuration. Writes PREFIX into the units and into nginx's files.
 install: programs ## install below PREFIX (/usr/local), the configuration in /etc/mailboxd; DESTDIR is put in front of both
@@ -331,6 +331,10 @@ deb-units: ### test the packages' units and nginx files under a running systemd,
 deb-upgrade: ### upgrade the packages of deb-all under load and a running systemd, Debian 12 and 13 (root only; ARGS: 12 or 13)
 	@scripts/install-deps roots
 	@scripts/deb-roots upgrade $(ARGS)
+
+deb-setup: ### run mailboxctl setup of the packages of deb-all in Debians 12 and 13 under a running systemd (root only; ARGS: 12 or 13)
+	@scripts/install-deps roots
+	@scripts/deb-roots setup $(ARGS)
 
 # --- Builds with other flags, each in a folder of its own -------------------------------------------------------------
 
