@@ -140,12 +140,16 @@ bool add_socket_user(Plan& plan, const Situation& situation)
 {
     const auto user = situation.fact("nginx-user");
     if (user.empty() || user == "www-data" || !situation.options.has("service")) return false;
-    ManagedFile file{"/etc/systemd/system/mailboxd.socket.d/setup.conf", "service", {}};
-    file.text = [user](const std::string&) {
-        return "# nginx runs as this user.\n[Socket]\nSocketUser=" + user + "\n";
-    };
-    return add_file(plan, situation.machine, situation.journal, situation.options, file,
-                    situation.secrets);
+    bool has_changed = false;
+    for (const std::string unit : {"mailboxd.socket", "mailboxd-metrics.socket"}) {
+        ManagedFile file{"/etc/systemd/system/" + unit + ".d/setup.conf", "service", {}};
+        file.text = [user](const std::string&) {
+            return "# nginx runs as this user.\n[Socket]\nSocketUser=" + user + "\n";
+        };
+        has_changed |= add_file(plan, situation.machine, situation.journal, situation.options, file,
+                                situation.secrets);
+    }
+    return has_changed;
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ void remove_empty_folder(const Machine& machine, const std::string& path)
     const auto folder = std::filesystem::path{path}.parent_path();
     const auto name = folder.filename().string();
     const bool is_ours = name == "mailboxd" || name == "rehash" || name == "mailboxd.socket.d"
-                         || name == "mariadb.service.d" || name == "mysql.service.d";
+                         || name == "mailboxd-metrics.socket.d" || name == "mariadb.service.d"
+                         || name == "mysql.service.d";
     if (!is_ours || folder == "/etc/mailboxd" || !machine.names(folder).empty()) return;
     machine.remove(folder);
     remove_empty_folder(machine, folder);
@@ -119,8 +120,9 @@ Plan undo_plan(const Machine& machine, const Journal& journal)
 {
     Plan plan;
     if (machine.has_systemd()) {
-        for (const char* unit : {"mailboxd-janitor.service", "mailboxd-rehash.socket",
-                                 "mailboxd-rehash.service", "mailboxd.socket", "mailboxd.service"})
+        for (const char* unit :
+             {"mailboxd-janitor.service", "mailboxd-rehash.socket", "mailboxd-rehash.service",
+              "mailboxd.socket", "mailboxd-metrics.socket", "mailboxd.service"})
             add_stop(plan, machine, unit);
     }
     for (const auto& [path, file] : journal.files()) add_file(plan, machine, journal, path, file);
