@@ -11,22 +11,32 @@ using namespace std::chrono_literals;
 
 constexpr auto kDoubtInterval = 50ms;
 
-// The read locks the row. If the server is still at work on the lost transaction, the read waits
-// for its end instead of finding no row.
-constexpr char kWasCommitted[] =
-    "SELECT 1 FROM audit_log WHERE at = ? AND id = ? LOCK IN SHARE MODE";
+constexpr char kLost[] = "commit-lost";
+constexpr char kAction[] = "SELECT action FROM audit_log WHERE at = ? AND id = ?";
 
-bool AuditedChange::is_in_audit_log()
+AuditedChange::Outcome AuditedChange::settled()
 {
     const auto give_up = std::chrono::steady_clock::now() + longest_doubt_;
+    std::string reason = "the change is not visible yet";
     for (;;) {
         try {
-            return session_.connection().query(kWasCommitted, {id_.at, id_.id}).count() > 0;
+            try {
+                // Without a transaction of its own. If the server is still at work on the lost
+                // one, this waits for its end.
+                audit::write(session_.connection(), id_, 0, actor_, kLost, "", "");
+                return Outcome::not_made;
+            } catch (const db::DuplicateKey&) {
+                // This row is the change's, or ours: its answer was lost, too.
+                const auto action =
+                    session_.connection().query(kAction, {id_.at, id_.id}).first<std::string>();
+                if (action) return *action == kLost ? Outcome::not_made : Outcome::made;
+            }
         } catch (const db::Error& error) {
-            session_.drop();
-            if (std::chrono::steady_clock::now() >= give_up)
-                throw db::InDoubt{std::string{"outcome of a COMMIT unknown: "} + error.what()};
+            if (error.remedy != db::Remedy::retry) session_.drop();
+            reason = error.what();
         }
+        if (std::chrono::steady_clock::now() >= give_up)
+            throw db::InDoubt{"outcome of a COMMIT unknown: " + reason};
         std::this_thread::sleep_for(kDoubtInterval);
     }
 }
@@ -34,9 +44,12 @@ bool AuditedChange::is_in_audit_log()
 void AuditedChange::commit_was_lost(const db::Error& error)
 {
     logging::warning("commit-lost")("error", error.what());
+    // Also if the connection is still there: within the old transaction our row would not be
+    // committed.
     session_.drop();
-    if (!is_in_audit_log())
-        throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
+    if (settled() == Outcome::made) return;
+    id_ = {};
+    throw db::Error{db::Remedy::reconnect, "a COMMIT was lost before the server had it"};
 }
 
 bool AuditedChange::may_succeed_after(const db::Error& error)

@@ -1,8 +1,14 @@
 // audited_change.h - the service's transactions, on a worker's session.
 //
 // A transaction is repeated on a new connection if the old one is lost. If its COMMIT got no
-// answer, the database is asked for the row that the transaction wrote to audit_log: the row is
-// there exactly if the change was made.
+// answer, the outcome is settled first. AuditedChange writes a row to audit_log with the key that
+// the transaction's own row has. The key is unique, so exactly one of the two can be there:
+// - It is there already: the change was made.
+// - The row was written: the change was not made and never will be, wherever the COMMIT may still
+//   be on its way. The row stays in the log as `commit-lost`.
+//
+// A read could not tell these apart. It may reach a server that has not got the change yet, as a
+// node of a cluster that lags behind the one that was lost.
 #pragma once
 
 #include <chrono>
@@ -15,10 +21,12 @@ namespace store {
 
 class AuditedChange final : public db::Repetition {
 public:
-    // `longest_doubt`: for how long it asks after a lost COMMIT before it throws InDoubt.
-    AuditedChange(db::Session& session, const audit::Id& id,
+    // `id`: of the transaction's rows. It changes before a transaction is repeated whose COMMIT was
+    // lost. `longest_doubt`: for how long it tries to settle a lost COMMIT before it throws
+    // InDoubt. All but that must outlive this object.
+    AuditedChange(db::Session& session, audit::Id& id, const audit::Actor& actor,
                   std::chrono::milliseconds longest_doubt)
-        : session_{session}, id_{id}, longest_doubt_{longest_doubt}
+        : session_{session}, id_{id}, actor_{actor}, longest_doubt_{longest_doubt}
     {
     }
     db::Connection& connection() override { return session_.connection(); }
@@ -28,10 +36,12 @@ public:
     void begins_again(int failed_attempts, const db::Error& error) override;
 
 private:
-    bool is_in_audit_log();
+    enum class Outcome { made, not_made };
+    Outcome settled();
 
     db::Session& session_;
-    const audit::Id& id_;
+    audit::Id& id_;
+    const audit::Actor& actor_;
     std::chrono::milliseconds longest_doubt_;
 };
 

@@ -29,7 +29,7 @@ void Transactions::run(const std::function<void()>& work)
         how_, own_ ? Clock::time_point::max() : Clock::now() + kPatience,
         [&](db::Connection& connection) {
         rows_ = 0;
-        if (own_) id_ = {};  // each of mailboxctl's transactions has rows of its own
+        if (own_) own_id_ = {};  // each of mailboxctl's transactions has rows of its own
         if (first_) first_(connection);
         work();
         if (last_) last_(connection);

@@ -26,11 +26,13 @@ public:
     // For mailboxctl: the operator acts on this connection.
     explicit Transactions(db::Connection& connection, Within within = Within::own_transactions);
     // For the service: `actor` makes one change, in a transaction that `how` repeats. `id` is the
-    // one that `how` looks for after a lost COMMIT. All three must outlive this object. `first`
+    // one by which `how` settles a lost COMMIT. All three must outlive this object. `first`
     // and `last` run at the beginning and at the end of each attempt; empty: nothing.
     Transactions(db::Repetition& how, const Id& id, const Actor& actor,
                  std::function<void(db::Connection&)> first = {},
                  std::function<void(db::Connection&)> last = {});
+    Transactions(const Transactions&) = delete;
+    Transactions& operator=(const Transactions&) = delete;
 
     // Runs `work` as one transaction. It is repeated if the server rolled it back.
     void run(const std::function<void()>& work);
@@ -45,7 +47,8 @@ private:
     db::Repetition& how_;
     Actor actor_;
     Within within_ = Within::own_transactions;
-    Id id_;
+    Id own_id_;  // of mailboxctl's transaction
+    const Id& id_ = own_id_;
     std::size_t rows_ = 0;  // of the transaction, in audit_log
     std::function<void(db::Connection&)> first_;
     std::function<void(db::Connection&)> last_;

@@ -69,9 +69,9 @@ std::int64_t schema_version(db::Connection& connection)
 }
 
 template <typename Work>
-auto Store::transaction(const audit::Id& audit, Work work)
+auto Store::transaction(audit::Id& audit, const Actor& actor, Work work)
 {
-    AuditedChange change{session_, audit, longest_doubt_};
+    AuditedChange change{session_, audit, actor, longest_doubt_};
     return db::transaction(change, std::chrono::steady_clock::now() + kPatience, work,
                            [](const auto& outcome) { return is_done(outcome); });
 }
@@ -171,8 +171,8 @@ constexpr char kGiveBack[] = "UPDATE domain SET mailboxes = mailboxes - ? WHERE 
 Created Store::create(const grants::Grant& grant, const std::vector<NewMailbox>& mailboxes,
                       const Actor& actor, const Steps& steps, SuspendedNames suspended_names)
 {
-    const audit::Id audit;
-    return transaction(audit, [&](db::Connection& connection) -> Created {
+    audit::Id audit;
+    return transaction(audit, actor, [&](db::Connection& connection) -> Created {
         if (steps.first) steps.first(connection);
         const auto domain_id = grant.domain_id;
         const auto count = static_cast<std::int64_t>(mailboxes.size());
@@ -246,8 +246,8 @@ bool Store::has_mailbox(const grants::Grant& grant, const mailbox::Address& addr
 Changed Store::change_password(const grants::Grant& grant, const mailbox::Address& address,
                                std::string_view password_hash, const Actor& actor)
 {
-    const audit::Id audit;
-    return transaction(audit, [&](db::Connection& connection) {
+    audit::Id audit;
+    return transaction(audit, actor, [&](db::Connection& connection) {
         if (!set_password(connection, grant.domain_id, address, password_hash))
             return Changed::no_such_mailbox;
         write_audit(connection, audit, 0, actor, "password", address);
@@ -268,8 +268,8 @@ constexpr char kDeleteMailbox[] = "DELETE FROM mailbox WHERE domain_id = ? AND l
 Changed Store::remove(const grants::Grant& grant, const mailbox::Address& address,
                       const Actor& actor)
 {
-    const audit::Id audit;
-    return transaction(audit, [&](db::Connection& connection) {
+    audit::Id audit;
+    return transaction(audit, actor, [&](db::Connection& connection) {
         // Locks the domain first, as create() does: two transactions that lock in the same order
         // cannot deadlock.
         if (connection.execute(kTakeOne, {grant.domain_id}) == 0) return Changed::no_such_mailbox;
@@ -325,22 +325,23 @@ Emptied Store::remove_all(const grants::Grant& grant, const mailbox::Domain& dom
     // deleted rows that it has not purged yet.
     std::int64_t after = 0;
     const auto remove_part = [&] {
-        const audit::Id audit;
+        audit::Id audit;
         std::vector<std::int64_t> ids;
-        emptied.removed += transaction(audit, [&](db::Connection& connection) -> std::int64_t {
-            if (connection.execute(kLockDomain, {id}) == 0) return 0;
-            ids = lock_oldest(connection, id, after, last_id);
-            if (ids.empty()) return 0;
-            const auto count = static_cast<std::int64_t>(ids.size());
-            skip_index::remove_oldest(connection, id, ids);
-            keep_deleted(connection, domain.name(), id, after, ids.back(), actor.key_id);
-            connection.execute(kAuditAll, {audit.at, audit.id - ids.front(), actor.key_id,
-                                           actor.client, domain.name(), id, after, ids.back()});
-            connection.execute(kDeleteAll, {id, after, ids.back()});
-            connection.execute(kTakeAll, {count, id});
-            end_all_sessions(connection);
-            return count;
-        });
+        emptied.removed +=
+            transaction(audit, actor, [&](db::Connection& connection) -> std::int64_t {
+                if (connection.execute(kLockDomain, {id}) == 0) return 0;
+                ids = lock_oldest(connection, id, after, last_id);
+                if (ids.empty()) return 0;
+                const auto count = static_cast<std::int64_t>(ids.size());
+                skip_index::remove_oldest(connection, id, ids);
+                keep_deleted(connection, domain.name(), id, after, ids.back(), actor.key_id);
+                connection.execute(kAuditAll, {audit.at, audit.id - ids.front(), actor.key_id,
+                                               actor.client, domain.name(), id, after, ids.back()});
+                connection.execute(kDeleteAll, {id, after, ids.back()});
+                connection.execute(kTakeAll, {count, id});
+                end_all_sessions(connection);
+                return count;
+            });
         emptied.is_all = std::ssize(ids) < kMailboxesATransaction;
         if (!emptied.is_all) after = ids.back();
     };

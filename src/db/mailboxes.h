@@ -133,7 +133,7 @@ public:
 
 private:
     template <typename Work>
-    auto transaction(const audit::Id& audit, Work work);
+    auto transaction(audit::Id& audit, const Actor& actor, Work work);
 
     db::Session& session_;
     std::chrono::milliseconds longest_doubt_;

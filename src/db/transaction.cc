@@ -4,6 +4,11 @@
 
 namespace db {
 
+bool was_rolled_back(const Error& error)
+{
+    return error.remedy == Remedy::retry || is_read_only(error);
+}
+
 Transaction::Transaction(Connection& connection) : connection_{connection}
 {
     connection_.run("START TRANSACTION");

@@ -19,6 +19,11 @@ struct InDoubt : Error {
     explicit InDoubt(const std::string& sentence) : Error{Remedy::give_up, sentence} {}
 };
 
+// Returns whether this error of a COMMIT says that the change was not made. Others leave that open:
+// a node of a cluster that loses the others during a COMMIT answers 1180, and the others may have
+// the change.
+bool was_rolled_back(const Error& error);
+
 // Begins a transaction, and rolls it back unless commit() was reached. COMMIT is a statement here
 // because sql::Connection::commit() drops errors.
 class Transaction {
@@ -53,8 +58,9 @@ class Repetition {
 public:
     // Returns the connection for the next attempt.
     virtual Connection& connection() = 0;
-    // COMMIT got no answer. Returns if the change was made all the same. Throws Error if it was
-    // not, and InDoubt if that cannot be found out.
+    // COMMIT got no answer, or one that leaves the outcome open. Returns if the change was made all
+    // the same. Throws Error if it was not and never will be, and InDoubt if that cannot be found
+    // out. So nothing is repeated while the outcome is open.
     virtual void commit_was_lost(const Error& error) = 0;
     virtual void was_committed() {}
     // An attempt failed. Returns whether another one may succeed.
@@ -84,7 +90,7 @@ auto transaction(Repetition& repetition, std::chrono::steady_clock::time_point l
             try {
                 open.commit();
             } catch (const Error& error) {
-                if (error.remedy != Remedy::reconnect) throw;
+                if (was_rolled_back(error)) throw;
                 metrics::count(metrics::Event::commit_lost);
                 repetition.commit_was_lost(error);
             }

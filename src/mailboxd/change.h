@@ -22,15 +22,19 @@ inline audit::Actor actor_of(const Exchange& exchange)
 class Change {
 public:
     explicit Change(const Exchange& exchange, const store::Steps& steps = {})
-        : transactions_{exchange.store.session(), id_, exchange.store.longest_doubt()},
-          admin{transactions_, id_, actor_of(exchange), steps.first, steps.last},
-          mailboxes{transactions_, id_, actor_of(exchange), steps.first, steps.last},
-          aliases{transactions_, id_, actor_of(exchange), steps.first}
+        : actor_{actor_of(exchange)},  // the others refer to it
+          transactions_{exchange.store.session(), id_, actor_, exchange.store.longest_doubt()},
+          admin{transactions_, id_, actor_, steps.first, steps.last}, mailboxes{transactions_, id_,
+                                                                                actor_, steps.first,
+                                                                                steps.last},
+          // Without a last step: add() takes it as an argument.
+          aliases{transactions_, id_, actor_, steps.first}
     {
     }
 
 private:
     audit::Id id_;
+    audit::Actor actor_;
     store::AuditedChange transactions_;
 
 public:

@@ -122,11 +122,19 @@ std::string take_packet(std::string& bytes)
     return packet;
 }
 
-// Returns a COM_QUERY packet with sequence number 0.
+// Returns a packet with sequence number 0.
+std::string packet_of(std::string_view command)
+{
+    std::string packet{static_cast<char>(command.size() & 0xFF),
+                       static_cast<char>(command.size() >> 8 & 0xFF),
+                       static_cast<char>(command.size() >> 16 & 0xFF), 0};
+    return packet.append(command);
+}
+
+// Returns a COM_QUERY packet.
 std::string query(std::string_view statement)
 {
-    std::string packet{static_cast<char>(statement.size() + 1), 0, 0, 0, '\x03'};
-    return packet.append(statement);
+    return packet_of("\x03" + std::string{statement});
 }
 
 }  // namespace
@@ -166,6 +174,20 @@ Fate Proxy::judge(std::string_view command)
 {
     const std::lock_guard lock{mutex_};
     return judge_ ? judge_(command) : Fate::passes;
+}
+
+void Proxy::set_rewrite(Rewrite rewrite)
+{
+    const std::lock_guard lock{mutex_};
+    rewrite_ = std::move(rewrite);
+}
+
+std::string Proxy::rewritten(const std::string& packet)
+{
+    const std::lock_guard lock{mutex_};
+    return rewrite_ && is_answered(packet)
+               ? packet_of(rewrite_(std::string_view{packet}.substr(kHeader)))
+               : packet;
 }
 
 void Proxy::accept_clients()
@@ -209,7 +231,7 @@ void Proxy::serve(int accepted)
                 if (!server.send(query("ROLLBACK")) || !server.receive(answers)) return;
                 packet = query("SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213");
             }
-            if (!server.send(packet)) return;
+            if (!server.send(rewritten(packet))) return;
             if (fate == Fate::answer_lost || fate == Fate::arrives_late) server.receive(answers);
             if (fate != Fate::passes && fate != Fate::refused) return;
         }

@@ -39,6 +39,9 @@ public:
     Proxy& operator=(const Proxy&) = delete;
 
     void set_judge(Judge judge);
+    // Called for every command that passes. Returns what the server gets instead.
+    using Rewrite = std::function<std::string(std::string_view command)>;
+    void set_rewrite(Rewrite rewrite);
     // made by clients
     int connections() const { return connections_; }
 
@@ -46,11 +49,13 @@ private:
     void accept_clients();
     void serve(int accepted);
     Fate judge(std::string_view command);
+    std::string rewritten(const std::string& packet);
 
     Config::Database server_;
     int listener_;
     std::mutex mutex_;
     Judge judge_;
+    Rewrite rewrite_;
     std::vector<std::thread> threads_;
     std::atomic<int> connections_ = 0;
     std::atomic<bool> is_stopping_ = false;

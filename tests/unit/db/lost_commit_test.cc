@@ -9,9 +9,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <memory>
 #include <optional>
 #include <thread>
 
+#include "db/accounts.h"
+#include "db/audited_change.h"
 #include "db/grants.h"
 #include "db/session.h"
 #include "db/transaction.h"
@@ -485,6 +489,109 @@ BOOST_FIXTURE_TEST_CASE(a_commit_that_the_server_refuses, Proxied)
     BOOST_TEST(commits <= 5);
     BOOST_TEST(rows() == 1);
     BOOST_TEST(counter() == 1);
+}
+
+namespace {
+
+// How a node behaves that has not applied the lost transaction yet: it refuses changes that
+// contradict it, or it knows the names but not the row in the audit log.
+enum class Lag { refuses, knows_names };
+std::ostream& operator<<(std::ostream& out, Lag lag)
+{
+    return out << (lag == Lag::refuses ? "refuses" : "knows names");
+}
+
+// A cluster whose first node is lost with the answer to a COMMIT. For two seconds, the next node
+// does not show what was committed.
+struct Lagging : Proxied {
+    void lose_next_commit(Lag lag)
+    {
+        // By the clock of the server, which is on this machine.
+        const auto end = std::make_shared<std::atomic<std::int64_t>>(0);
+        const auto now = [] {
+            return std::chrono::duration_cast<std::chrono::microseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                .count();
+        };
+        proxy.set_judge([=](std::string_view command) {
+            if (is_commit(command) && *end == 0) {
+                *end = now() + std::chrono::microseconds{2s}.count();
+                return Fate::unanswered;
+            }
+            const bool begins = command
+                                == "\x03"
+                                   "START TRANSACTION";
+            return lag == Lag::refuses && begins && now() < *end ? Fate::refused : Fate::passes;
+        });
+        proxy.set_rewrite([=](std::string_view command) {
+            std::string text{command};
+            constexpr std::string_view kFrom = "FROM audit_log WHERE ";
+            const auto from = text.find(kFrom);
+            if (*end != 0 && text.starts_with('\x16') && from != std::string::npos)
+                text.insert(from + kFrom.size(), "SYSDATE(6) >= FROM_UNIXTIME("
+                                                     + std::to_string(*end) + " / 1000000) AND ");
+            return text;
+        });
+    }
+};
+
+// Changes of each kind, all by the one policy. Each returns whether it reports success.
+struct AnyChange : support::Row {
+    bool (*make)(Lagging& it);
+    const char* line;  // of the audit log
+};
+
+// Makes a change of an operator's key.
+template <typename Make>
+void by_operator(Lagging& it, Make make)
+{
+    audit::Id id;
+    store::AuditedChange how{it.proxied_session, id, it.actor, 10s};
+    admin::Admin admin{how, id, it.actor};
+    make(admin);
+}
+
+const AnyChange kChanges[] =
+    {
+        {{"create"}, [](Lagging& it) { return it.create("bob"); }, "create bob"},
+        {{"change_password"}, [](Lagging& it) { return it.change("alice"); }, "password alice"},
+        {{"remove"}, [](Lagging& it) { return it.remove("alice"); }, "delete alice"},
+        {{"remove_all"},
+         [](Lagging& it) {
+    const auto done = it.proxied.remove_all(it.may, it.domain, it.actor, Clock::now() + 1min);
+    return done.is_all && done.removed == 1;
+         },
+         "delete alice"},
+        {{"domain state"},
+         [](Lagging& it) {
+    by_operator(it, [&](admin::Admin& admin) {
+        admin.set_domain_state(it.domain, mailbox::State::no_login);
+    });
+    return true;
+         },
+         "domain-suspend "},
+                {{"domain remove"},
+                 [](Lagging& it) {
+    std::int64_t removed = 0;
+    by_operator(it,
+                [&](admin::Admin& admin) { removed = admin.remove_domain(it.domain).mailboxes; });
+    return removed == 1;
+                 },
+                 "domain-remove "},
+    };
+
+}  // namespace
+
+// What was committed is answered as done, however long no one shows it: not as "exists already",
+// not as "not found", and not as 503.
+BOOST_DATA_TEST_CASE_F(Lagging, the_next_node_shows_a_commit_later,
+                       data::make(kChanges) * data::make({Lag::refuses, Lag::knows_names}), kind,
+                       lag)
+{
+    store.create(may, {mailbox("alice")}, actor);
+    lose_next_commit(lag);
+    BOOST_TEST(kind.make(*this));
+    BOOST_TEST(times(kind.line) == 1);
 }
 
 // The outcome cannot be asked for either. The answer does not say that nothing was done: here it
