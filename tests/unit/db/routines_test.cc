@@ -7,6 +7,8 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <set>
+
 #include <sstream>
 
 #include "support/database.h"
@@ -133,6 +135,33 @@ BOOST_FIXTURE_TEST_CASE(sizes_and_versions_are_mended, Tables)
         == 700);
     BOOST_TEST(database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id})
                != version);
+}
+
+// A version that counts up from what the server was started with, as UUID_SHORT() does, may be
+// given by another server, too.
+BOOST_FIXTURE_TEST_CASE(a_version_does_not_follow_from_the_one_before, Tables)
+{
+    const database::Tenant tenant{database};
+    const auto version = [&] {
+        return database.number("SELECT version FROM domain WHERE id = ?", {tenant.domain_id});
+    };
+    constexpr int kChanges = 200;
+    std::set<std::int64_t> all{version()};
+    BOOST_TEST(*all.begin() != 0);
+    int rises = 0;
+    for (int i = 0; i < kChanges; ++i) {
+        const auto before = version();
+        database.execute("UPDATE domain SET mailboxes = mailboxes WHERE id = ?",
+                         {tenant.domain_id});
+        rises += version() > before ? 1 : 0;
+        all.insert(version());
+    }
+    BOOST_TEST(all.size() == kChanges + 1U);
+    // Half of them, by chance. Fewer than 50 or more than 150 have a chance of 1 to 10^12.
+    BOOST_TEST(rises > 50);
+    BOOST_TEST(rises < 150);
+    BOOST_TEST(*all.begin() >= 0);
+    BOOST_TEST(*all.rbegin() - *all.begin() > std::int64_t{1} << 58);
 }
 
 // mailboxctl's own user may not see them, and `mailboxctl migrate` runs as that user if there is
