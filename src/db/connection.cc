@@ -57,8 +57,8 @@ std::string_view advice(int error)
                " 'ROW' (or 'MIXED'), and the same in its configuration file";
     case 1418:
     case 1419:
-        return "; the server writes a binary log and lets only administrators make triggers and functions: SET GLOBAL"
-               " log_bin_trust_function_creators = 1, and the same in its configuration file";
+        return "; the server writes a binary log, or is a node of a cluster, and lets only administrators make triggers and"
+               " functions: SET GLOBAL log_bin_trust_function_creators = 1 on each server, and the same in its configuration file";
     case 1449: return kAboutDefiner;
     case 3:
     case 20:
@@ -103,6 +103,7 @@ auto translated(Call call)
         case kDuplicateKey: throw DuplicateKey{sentence};
         case 1205:  // lock wait time-out
         case 1213:  // deadlock; a Galera certification conflict
+        case 3101:  // the same conflict in MySQL Group Replication
         case 1020:  // record has changed since last read (MariaDB 11 under snapshot isolation)
             throw counted(Remedy::retry, sentence, error.getErrorCode());
         case 1047:  // a Galera node outside the quorum
@@ -275,11 +276,51 @@ Connection::Connection(const Config::Database& database, const std::string& pass
         timed(
             [&] { parts_->connection.reset(sql::mysql::get_driver_instance()->connect(options)); });
         set_session();
+        catch_up();
         if (check != nullptr) check(*this);
     } catch (const Error& error) {
         throw Unreached{error.remedy, error.what() + about_password(error.number, database),
                         error.number};
     }
+}
+
+namespace {
+
+// Unknown where the server was built without Galera, as MySQL is.
+constexpr char kIsClusterNode[] = "SELECT @@wsrep_on";
+constexpr int kUnknownVariable = 1193;
+
+}  // namespace
+
+std::int64_t Connection::ask_once(const std::string& statement)
+{
+    return timed([&] {
+        const std::unique_ptr<sql::Statement> made{parts_->connection->createStatement()};
+        return Rows{std::unique_ptr<sql::ResultSet>{made->executeQuery(statement)}}
+            .only<std::int64_t>();
+    });
+}
+
+bool Connection::is_cluster_node()
+{
+    try {
+        return ask_once(kIsClusterNode) != 0;
+    } catch (const Error& error) {
+        if (error.number != kUnknownVariable) throw;
+        return false;
+    }
+}
+
+// A node of a Galera cluster answers reads although it still has to apply what was committed
+// elsewhere. One wait at the beginning is enough, because from then on all changes go through this
+// node (docs/cluster.md: one writer at a time). It is never set globally: the health check of
+// HAProxy would wait, too, and all nodes would count as down.
+void Connection::catch_up()
+{
+    if (!is_cluster_node()) return;
+    run("SET SESSION wsrep_sync_wait = 1");
+    ask_once("SELECT 1");
+    run("SET SESSION wsrep_sync_wait = DEFAULT");
 }
 
 void Connection::set_session()

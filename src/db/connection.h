@@ -163,7 +163,8 @@ public:
     // Checks a new connection. Throws Error if the database does not have what the program needs.
     // The constructor of Connection then throws that error.
     using Check = void (*)(Connection&);
-    // Connects, and sets READ COMMITTED and strict mode. Throws Unreached.
+    // Connects, and sets READ COMMITTED and strict mode. On a node of a Galera cluster, waits until
+    // it has applied what was committed before. Throws Unreached.
     Connection(const Config::Database& database, const std::string& password, const Config& config,
                Check check = nullptr);
     ~Connection();
@@ -181,6 +182,9 @@ public:
 
 private:
     void set_session();
+    std::int64_t ask_once(const std::string& statement);
+    bool is_cluster_node();
+    void catch_up();
 
     struct Parts;
     std::unique_ptr<Parts> parts_;

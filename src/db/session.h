@@ -98,8 +98,12 @@ private:
     std::chrono::steady_clock::time_point not_before_{};
 };
 
-// Reads, and reads once more if the connection turns out to be lost: the server may have closed it
-// because it was idle. Does not repeat a read that waited for a server that hangs.
+inline constexpr int kReads = 3;
+
+// Reads, and reads again, at most kReads times in all, if the connection turns out to be lost: the
+// server may have closed it because it was idle. Also if the new connection is lost: a proxy that
+// finds its server down ends those, too, that it was just making to it. Does not repeat a read that
+// waited for a server that hangs.
 template <typename Read>
 auto reading(Session& session, Read read)
 {
@@ -108,7 +112,8 @@ auto reading(Session& session, Read read)
             return read(session.connection());
         } catch (const Error& error) {
             if (error.remedy != Remedy::give_up) session.drop();
-            if (error.remedy == Remedy::give_up || attempt == 2 || session.is_given_up()) throw;
+            if (error.remedy == Remedy::give_up || attempt == kReads || session.is_given_up())
+                throw;
         }
     }
 }
