@@ -9,6 +9,7 @@
 
 #include "base/check_result.h"
 #include "mailboxctl/check/certificates.h"
+#include "mailboxctl/check/cluster.h"
 #include "mailboxctl/check/consistency.h"
 #include "mailboxctl/check/database.h"
 #include "mailboxctl/check/database_user.h"
@@ -55,7 +56,8 @@ Result examine(Item item, Installation& of)
     case Item::janitor_rights: return rights(of.janitor, "mailboxd_janitor");
     case Item::janitor: return janitor(of.ctl);
     case Item::durability: return durability(of.ctl);
-    case Item::triggers: return triggers(of.config, of.ctl);
+    case Item::cluster: return cluster(of.ctl);
+    case Item::triggers: return triggers(of.ctl);
     case Item::names: return names(of.ctl);
     case Item::operator_keys: return operator_keys(of.ctl);
     case Item::counters: return counters(of.ctl);

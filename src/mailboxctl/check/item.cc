@@ -24,6 +24,7 @@ const char* name(Item item)
     case Item::janitor_rights: return "rights of the janitor";
     case Item::janitor: return "janitor";
     case Item::durability: return "durability";
+    case Item::cluster: return "cluster";
     case Item::triggers: return "triggers";
     case Item::names: return "names";
     case Item::operator_keys: return "keys of the operator";

@@ -25,6 +25,7 @@ enum class Item {
     janitor_rights,
     janitor,
     durability,
+    cluster,
     triggers,
     names,
     operator_keys,
@@ -45,17 +46,15 @@ enum class Item {
 
 // All items, in the order of the output.
 inline constexpr std::array kItems{
-    Item::secrets,        Item::sockets,        Item::service_user,
-    Item::ctl_user,       Item::schema,         Item::server,
-    Item::service_rights, Item::ctl_rights,     Item::dovecot_rights,
-    Item::postfix_rights, Item::service,        Item::tables,
-    Item::janitor_user,   Item::janitor_rights, Item::janitor,
-    Item::durability,     Item::triggers,       Item::names,
-    Item::operator_keys,  Item::counters,       Item::aliases,
-    Item::ranges,         Item::sizes,          Item::hashes,
-    Item::dovecot,        Item::postfix,        Item::postfix_settings,
-    Item::forwarding,     Item::versions,       Item::kernel,
-    Item::certificates,   Item::mail_store};
+    Item::secrets,        Item::sockets,        Item::service_user,   Item::ctl_user,
+    Item::schema,         Item::server,         Item::service_rights, Item::ctl_rights,
+    Item::dovecot_rights, Item::postfix_rights, Item::service,        Item::tables,
+    Item::janitor_user,   Item::janitor_rights, Item::janitor,        Item::durability,
+    Item::cluster,        Item::triggers,       Item::names,          Item::operator_keys,
+    Item::counters,       Item::aliases,        Item::ranges,         Item::sizes,
+    Item::hashes,         Item::dovecot,        Item::postfix,        Item::postfix_settings,
+    Item::forwarding,     Item::versions,       Item::kernel,         Item::certificates,
+    Item::mail_store};
 static_assert(kItems.size() == static_cast<std::size_t>(Item::mail_store) + 1);
 
 // Returns the name that is printed.

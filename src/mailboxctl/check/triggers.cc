@@ -1,6 +1,7 @@
 #include "mailboxctl/check/triggers.h"
 
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -21,7 +22,7 @@ constexpr char kSomeDomain[] = "SELECT id, version FROM domain LIMIT 1";
 constexpr char kTouch[] = "UPDATE domain SET mailboxes = mailboxes WHERE id = ?";
 constexpr char kVersion[] = "SELECT version FROM domain WHERE id = ?";
 
-// Changes a domain and looks whether its version went up.
+// Changes a domain and looks whether its version is another one.
 Result domain_trigger(DatabaseUser& ctl)
 {
     auto& connection = ctl.connection();
@@ -46,49 +47,62 @@ constexpr char kEffect[] =
     "SELECT COALESCE(MAX(m.size_bytes), -1), COALESCE(MAX(d.version), 0), COALESCE(MAX(d.size_bytes), 0)"
     " FROM mailbox m JOIN domain d ON d.id = m.domain_id WHERE m.storage_id = ?";
 
+class WithoutForeignKeys {
+public:
+    explicit WithoutForeignKeys(db::Connection& connection) : connection_{connection}
+    {
+        connection_.run("SET SESSION foreign_key_checks = 0");
+    }
+    ~WithoutForeignKeys()
+    {
+        try {
+            connection_.run("SET SESSION foreign_key_checks = 1");
+        } catch (const std::exception&) {
+            // The connection is gone, and the setting with it.
+        }
+    }
+    WithoutForeignKeys(const WithoutForeignKeys&) = delete;
+    WithoutForeignKeys& operator=(const WithoutForeignKeys&) = delete;
+
+private:
+    db::Connection& connection_;
+};
+
 struct Effect {
     std::int64_t size = 0;
     std::int64_t version = 0;
     std::int64_t sum = 0;  // of the domain
 };
 
-// Stores a size as Dovecot does: first a new row, then a change of it. Dovecot's user cannot see
-// the effect, and mailboxctl's user may not store a size. So one writes, and the other reads what
-// is not committed yet.
-Result size_triggers(const Config& config, DatabaseUser& ctl)
+// Stores a size as Dovecot does: first a new row, then a change of it. One connection writes and
+// reads, because two could lead to two nodes of a cluster.
+Result size_triggers(DatabaseUser& ctl)
 {
-    if (const auto why = obstacle_to_use(config.dovecot_db, "dovecot_db_password_file");
-        !why.empty())
-        return unknown("the triggers of sizes were not tried: " + why);
-    DatabaseUser dovecot{config.dovecot_db, config};
-    auto& reader = ctl.connection();
-    auto& writer = dovecot.connection();
-    reader.run("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED");
-    const db::Transaction reading{reader};
-    auto mailbox = reader.query(kSomeMailbox);
+    auto& connection = ctl.connection();
+    const WithoutForeignKeys without{connection};  // kMoveAway makes a name without a mailbox
+    const db::Transaction transaction{connection};
+    auto mailbox = connection.query(kSomeMailbox);
     if (!mailbox.next()) return ok();
     std::string id, domain;
     std::tie(id, domain) = mailbox.read<std::string, std::string>();
     const auto effect = [&] {
         const auto [size, version, sum] =
-            reader.query(kEffect, {id}).only<std::int64_t, std::int64_t, std::int64_t>();
+            connection.query(kEffect, {id}).only<std::int64_t, std::int64_t, std::int64_t>();
         return Effect{size, version, sum};
     };
-    writer.run("SET SESSION foreign_key_checks = 0");  // kMoveAway makes a name without a mailbox
-    const db::Transaction writing{writer};
-    writer.execute(kMoveAway, {id});
+    connection.execute(kMoveAway, {id});
     const auto before = effect();
-    writer.run("SAVEPOINT moved_away");
-    writer.execute(kStoreSize, {id, domain, before.size + 1});
+    connection.run("SAVEPOINT moved_away");
+    connection.execute(kStoreSize, {id, domain, before.size + 1});
     const auto grown = effect();
-    writer.run("ROLLBACK TO SAVEPOINT moved_away");
+    connection.run("ROLLBACK TO SAVEPOINT moved_away");
     // A new size changes the version by the domain's sum, too. The same size does so only by the
     // triggers that lock the domain first.
-    writer.execute(kStoreSize, {id, domain, before.size});
+    connection.execute(kStoreSize, {id, domain, before.size});
     const auto stored = effect();
-    writer.execute(kChangeSize, {before.size, id});
+    connection.execute(kChangeSize, {before.size, id});
     const auto repeated = effect();
-    writer.execute(kChangeSize, {before.size + 2, id});
+    connection.execute(kChangeSize, {before.size + 2, id});
     const auto changed = effect();
     if (before.size < 0 || stored.size < 0 || changed.size < 0)
         return ok();  // the mailbox was deleted meanwhile
@@ -114,6 +128,23 @@ constexpr char kAdded[] =
     "SELECT COUNT(*) FROM mailbox WHERE domain_id = ? AND local_part = '(check)' AND state = 'disabled'";
 constexpr char kNamed[] =
     "SELECT COUNT(*) FROM suspended_name WHERE domain_id = ? AND local_part = '(check)'";
+
+// A domain's first version is not the default of its column.
+constexpr char kAddDomain[] =
+    "INSERT INTO domain (account_id, name, created_at) SELECT account_id, '(check)', 0 FROM domain WHERE id = ?";
+constexpr char kFirstVersion[] = "SELECT version FROM domain WHERE name = '(check)'";
+
+Result new_domain_trigger(DatabaseUser& ctl)
+{
+    auto& connection = ctl.connection();
+    const db::Transaction transaction{connection};
+    auto domain = connection.query(kSomeDomain);
+    if (!domain.next()) return ok();
+    const auto id = std::get<0>(domain.read<std::int64_t, std::int64_t>());
+    connection.execute(kAddDomain, {id});
+    if (connection.query(kFirstVersion).only<std::int64_t>() != 0) return ok();
+    return missing("domain_added");
+}
 
 // Suspends a name that no mailbox can have, creates a mailbox of that name and deletes it again.
 Result name_triggers(DatabaseUser& ctl)
@@ -192,12 +223,13 @@ Result alias_triggers(DatabaseUser& ctl)
 
 }  // namespace
 
-Result triggers(const Config& config, DatabaseUser& ctl)
+Result triggers(DatabaseUser& ctl)
 {
-    for (const auto& found : {domain_trigger(ctl), name_triggers(ctl), alias_triggers(ctl)}) {
+    for (const auto& found :
+         {domain_trigger(ctl), new_domain_trigger(ctl), name_triggers(ctl), alias_triggers(ctl)}) {
         if (found.verdict != Verdict::ok) return found;
     }
-    return size_triggers(config, ctl);
+    return size_triggers(ctl);
 }
 
 }  // namespace check

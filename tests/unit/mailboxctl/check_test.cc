@@ -1,6 +1,7 @@
 // check_test.cc - what `mailboxctl check` finds, and that it finds nothing where nothing is wrong.
 
 #include "mailboxctl/check/check.h"
+#include "mailboxctl/check/cluster.h"
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -383,6 +384,40 @@ BOOST_DATA_TEST_CASE_F(House, triggers_of_sizes_too,
     BOOST_TEST(has(wrong(config), "WRONG    triggers: the trigger " + trigger + " is missing, "),
                all);
     BOOST_TEST(rows() == before);
+}
+
+struct OfNode : support::Row {
+    check::NodeStatus differs;  // from a node that is in order
+    const char* says;           // empty: in order
+};
+
+const OfNode kNodes[] = {
+    {{"in order"}, {}, ""},
+    {{"no node of a cluster"}, {{"wsrep_on", "OFF"}, {"wsrep_slave_threads", "8"}}, ""},
+    {{"gives its data to a new one"}, {{"wsrep_local_state_comment", "Donor/Desynced"}}, ""},
+    {{"alone"}, {{"wsrep_cluster_status", "non-Primary"}, {"wsrep_cluster_size", "1"}}, "majority"},
+    {{"joins"}, {{"wsrep_local_state_comment", "Joiner"}}, "not in step"},
+    {{"several appliers"}, {{"wsrep_slave_threads", "4"}}, "wsrep_slave_threads = 1"},
+    {{"every session waits"}, {{"wsrep_sync_wait", "1"}}, "SET GLOBAL wsrep_sync_wait = 0"},
+    {{"locks for numbers"}, {{"innodb_autoinc_lock_mode", "1"}}, "innodb_autoinc_lock_mode = 2"},
+    {{"one is missing"}, {{"wsrep_cluster_size", "2"}}, "start the missing one"},
+};
+
+BOOST_DATA_TEST_CASE(a_node_of_a_cluster, data::make(kNodes), row)
+{
+    check::NodeStatus node{{"wsrep_on", "ON"},
+                           {"wsrep_ready", "ON"},
+                           {"wsrep_cluster_size", "3"},
+                           {"wsrep_cluster_status", "Primary"},
+                           {"wsrep_local_state_comment", "Synced"},
+                           {"wsrep_slave_threads", "1"},
+                           {"wsrep_sync_wait", "0"},
+                           {"innodb_autoinc_lock_mode", "2"}};
+    for (const auto& [name, value] : row.differs) node[name] = value;
+    const auto found = check::cluster(node);
+    const std::string says = row.says;
+    BOOST_TEST((found.verdict == (says.empty() ? check::Verdict::ok : check::Verdict::wrong)));
+    BOOST_TEST(found.message.find(says) != std::string::npos, found.message);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_key_of_the_operator_has_addresses, House)
