@@ -42,7 +42,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test unit lint mail-figures adoption-figures outage-figures torture servers previous \
+.PHONY: programs tests fuzzers npm openapi deps run test unit lint mail-figures adoption-figures outage-figures torture cluster-test cluster-figures servers previous \
         mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidied contract fresh guide lines clean help help-all
 
 programs: $(PROGRAMS) ### build mailboxd and mailboxctl in build/ (the default target)
@@ -107,6 +107,16 @@ torture: ### kill, stop and fill all parts while clients keep a journal; compare
 	@scripts/install-deps
 	@MAKE=$(MAKE) scripts/build programs $(BUILD)/torture
 	@TEST_STACK=scripts/stack $(BUILD)/torture rounds=$(ROUNDS) seed=$(SEED) $(ARGS)
+
+cluster-test: ### the same with three database nodes, which are killed, hung, replaced and cut off (root for the last; ROUNDS, SEED)
+	@scripts/install-deps cluster
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/torture
+	@TEST_STACK=scripts/stack SOURCES=$(CURDIR) $(BUILD)/torture cluster=yes rounds=$(ROUNDS) seed=$(SEED) $(ARGS)
+
+cluster-figures: ### measure what clients see when the writer of three database nodes is killed or hangs (KILLS: 5, HANGS: 5)
+	@scripts/install-deps cluster
+	@MAKE=$(MAKE) scripts/build programs $(BUILD)/cluster_figures
+	@TEST_STACK=scripts/stack KILLS=$(KILLS) HANGS=$(HANGS) $(BUILD)/cluster_figures --log_level=error --report_level=no
 
 asan: ### run all tests with AddressSanitizer and UndefinedBehaviorSanitizer, built in build-asan/
 	@scripts/install-deps
@@ -290,7 +300,7 @@ ROTATE = $(DESTDIR)$(SYSCONFDIR)/logrotate.d
 # Keeps an existing configuration. Writes PREFIX into the units and into nginx's files.
 install: programs ## install below PREFIX (/usr/local), the configuration in /etc/mailboxd; DESTDIR is put in front of both
 	install -d $(SBIN) $(CONF) $(LIB)/systemd/system $(LIB)/sysusers.d
-	install -d $(addprefix $(SHARE)/mailboxd/,nginx dovecot dovecot-2.4 dovecot-rehash postfix sql/migrations)
+	install -d $(addprefix $(SHARE)/mailboxd/,nginx cluster dovecot dovecot-2.4 dovecot-rehash postfix sql/migrations)
 	install -d $(addprefix $(SHARE)/man/man,5 7 8) $(SHARE)/doc/mailboxctl
 	install $(PROGRAMS) $(SBIN)
 	[ -e $(CONF)/mailboxd.conf ] || install -m 644 conf/mailboxd.conf $(CONF)
@@ -298,6 +308,7 @@ install: programs ## install below PREFIX (/usr/local), the configuration in /et
 	for name in mailboxd mailboxctl; do install -m 644 conf/$$name.sysusers $(LIB)/sysusers.d/$$name.conf || exit; done
 	for file in nginx/*; do \
 	  sed 's|/usr/share/|$(PREFIX)/share/|g' $$file | install -m 644 /dev/stdin $(SHARE)/mailboxd/$$file || exit; done
+	install -m 644 conf/cluster/* $(SHARE)/mailboxd/cluster
 	install -m 644 sql/dovecot/* $(SHARE)/mailboxd/dovecot
 	install -m 644 sql/dovecot-2.4/* $(SHARE)/mailboxd/dovecot-2.4
 	install -m 644 sql/dovecot-rehash/* $(SHARE)/mailboxd/dovecot-rehash

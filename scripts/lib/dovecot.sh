@@ -6,7 +6,7 @@
 # them. It adds only ports, paths and users; a story checks this. It reads no file of the system's
 # Dovecot.
 #
-# Expects DIR, ROOT, DB_SOCKET, DB_NAME, the ports, and the functions of mailboxd.sh and mail.sh.
+# Expects DIR, ROOT, DB_PROGRAMS_SOCKET, DB_NAME, the ports, and the functions of mailboxd.sh and mail.sh.
 # Provides DOVECOT_CONF, dovecot_configure, dovecot_start (returns 2 if another program has a port),
 # dovecot_reload and dovecot_stop.
 
@@ -28,7 +28,7 @@ dovecot_configure()
     for file in "$files"/*; do
         write_file 600 "$folder/${file##*/}" < <(fill_in "$file" \
             FILES "$folder" STORE "$DIR/mail" STORE_USER "$user" STORE_GROUP "$group" \
-            DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" 'DB_PASSWORD<' "$DIR/secrets/mailboxd_dovecot" \
+            DB_SOCKET "$DB_PROGRAMS_SOCKET" DB_NAME "$DB_NAME" 'DB_PASSWORD<' "$DIR/secrets/mailboxd_dovecot" \
             'DOVEADM_KEY<' "$DIR/secrets/doveadm")
     done
     write_file 600 "$DOVECOT_CONF" < <(

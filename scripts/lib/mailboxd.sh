@@ -4,8 +4,8 @@
 # All programs run from copies in DIR, because the users nobody and www-data may be unable to read
 # the checkout.
 #
-# Expects DIR, ROOT, BUILD (the directory of the built programs), WORKERS and the functions of
-# mariadb.sh. MAILBOXD_UNDER, if set, is a program with arguments that runs mailboxd
+# Expects DIR, ROOT, BUILD (the directory of the built programs), WORKERS, DB_PROGRAMS_SOCKET (which leads
+# the programs to the database), CLUSTER (empty for one server) and the functions of mariadb.sh. MAILBOXD_UNDER, if set, is a program with arguments that runs mailboxd
 # (scripts/run-valgrind).
 
 SOCKET="$DIR/run/mailboxd.sock"
@@ -58,8 +58,10 @@ give_to_service()
 
 mailboxd_configuration()
 {
-    fill_in "$ROOT/scripts/templates/mailboxd.conf" DIR "$DIR" SOCKET "$SOCKET" WRITE_SOCKET "$WRITE_SOCKET" METRICS_SOCKET "$METRICS_SOCKET" \
-        WORKERS "$WORKERS" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME"
+    fill_in "$ROOT/scripts/templates/mailboxd.conf" DIR "$DIR" SOCKET "$SOCKET" WRITE_SOCKET "$WRITE_SOCKET" \
+        METRICS_SOCKET "$METRICS_SOCKET" WORKERS "$WORKERS" DB_SOCKET "$DB_PROGRAMS_SOCKET" DB_NAME "$DB_NAME"
+    # Long enough for HAProxy to take another node. Shorter, the service would take the database for one that hangs.
+    [[ -z $CLUSTER ]] || echo "db_connect_timeout = 8"
     if ((EUID == 0)); then
         echo "user = nobody"
         echo "socket_group = www-data"
@@ -83,20 +85,24 @@ secret_file()
 # Creates the database, its users, tables and grants, or updates them to this release.
 mailboxd_prepare_database()
 {
-    local user password
+    local user password host
+    host=$(db_users_host)
     {
         echo "CREATE DATABASE IF NOT EXISTS $DB_NAME CHARACTER SET utf8mb4;"
         for user in "${DB_USERS[@]}"; do
             secret_file "$user"
             password=$(<"$DIR/secrets/$user")
-            printf "%s '%s'@'localhost' IDENTIFIED BY '%s';\n" "CREATE USER IF NOT EXISTS" "$user" "$password" \
-                "ALTER USER" "$user" "$password"
+            printf "%s '%s'@'%s' IDENTIFIED BY '%s';\n" "CREATE USER IF NOT EXISTS" "$user" "$host" "$password" \
+                "ALTER USER" "$user" "$host" "$password"
         done
-        echo "GRANT ALL ON $DB_NAME.* TO 'mailboxd_migrate'@'localhost';"
+        echo "GRANT ALL ON $DB_NAME.* TO 'mailboxd_migrate'@'$host';"
     } | db_client || return
     mailboxctl migrate --db-user mailboxd_migrate --db-password-file "$DIR/secrets/mailboxd_migrate" >/dev/null || return
-    db_client "$DB_NAME" <"$ROOT/sql/grants.sql"
+    sed "s/@'localhost'/@'$host'/" "$ROOT/sql/grants.sql" | db_client "$DB_NAME"
 }
+
+# Prints where the programs connect from, as the server sees it: the nodes of a cluster see HAProxy.
+db_users_host() { if [[ -n $CLUSTER ]]; then echo %; else echo localhost; fi; }
 
 mailboxd_start()
 {

@@ -8,7 +8,7 @@
 # by root and requires that root owns its files. An ordinary user's stack therefore uses sudo for
 # Postfix, and only for Postfix.
 #
-# Expects DIR, ROOT, DB_SOCKET, DB_NAME, DOMAIN, the ports, and the functions of mailboxd.sh and
+# Expects DIR, ROOT, DB_PROGRAMS_SOCKET, CLUSTER, DB_NAME, DOMAIN, the ports, and the functions of mailboxd.sh and
 # mail.sh. Provides POSTFIX_CONF, postfix_obstacle, postfix_configure, postfix_start (returns 2 if
 # another program has a port), postfix_reload and postfix_stop.
 
@@ -77,13 +77,15 @@ postfix_put_in_place()
 
 postfix_file()
 {
-    local retry='' discard='' version
+    local retry='' discard='' database=$DB_PROGRAMS_SOCKET version
+    # Postfix before 3.9 avoids a server for a minute after one error, and each entry counts as one.
+    if [[ -n $CLUSTER ]]; then database+=" unix:$DB_PROGRAMS_SOCKET"; fi
     version=$(postconf -d -h mail_version)
     # `mailboxctl setup` sets the same values.
     if dpkg --compare-versions "$version" ge 3.9; then retry='retry_interval = 2'; fi
     if dpkg --compare-versions "$version" lt 3.10; then discard='chunking, silent-discard'; fi
     fill_in "$ROOT/sql/postfix/$1" DOMAINS static:all RETRY "$retry" DISCARD "$discard" \
-        FILES "$POSTFIX_CONF" DB_SOCKET "$DB_SOCKET" DB_NAME "$DB_NAME" 'DB_PASSWORD<' "$DIR/secrets/mailboxd_postfix" \
+        FILES "$POSTFIX_CONF" DB_SOCKET "$database" DB_NAME "$DB_NAME" 'DB_PASSWORD<' "$DIR/secrets/mailboxd_postfix" \
         LMTP "inet:127.0.0.1:$LMTP_PORT" SASL "$DIR/dovecot/run/postfix" \
         MAILBOXD_CONF "$MAILBOXD_CONF" STORE_USER "$(postfix_policy_user)" \
         MAILBOXCTL "$MAILBOXCTL" QUOTA_STATUS "unix:$DIR/dovecot/run/mailboxd-quota-status" \

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
@@ -132,6 +133,49 @@ void Disk::empty() const
     fs::remove(place_ / "filler");
 }
 
+// --- The network --------------------------------------------------------------------------------
+
+namespace {
+
+constexpr char kNetwork[] = "10.77.0";
+
+// Everything is in this program's own namespaces, so nothing is left of it afterwards.
+constexpr char kMakeNetwork[] = R"(set -e
+mkdir -p /run/netns
+mount -t tmpfs tmpfs /run/netns
+ip link set lo up
+ip link add br0 type bridge
+ip address add $1.254/24 dev br0
+ip link set br0 up
+for n in 1 2 3; do
+    ip netns add n$n
+    ip link add v$n type veth peer name eth0 netns n$n
+    ip link set v$n master br0 up
+    ip -n n$n link set lo up
+    ip -n n$n address add $1.$n/24 dev eth0
+    ip -n n$n link set eth0 up
+done)";
+
+}  // namespace
+
+std::string Network::obstacle()
+{
+    if (::geteuid() != 0) return "only root may make one";
+    const auto ended =
+        process::run({"unshare", "--net", "--mount", "ip", "link", "set", "lo", "up"});
+    return ended.exit == 0 ? "" : "no network of its own: " + ended.err;
+}
+
+Network::Network()
+{
+    if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) fail("a network of its own");
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+        fail("mounts of its own");
+    const auto made = process::run({"sh", "-c", kMakeNetwork, "sh", kNetwork});
+    if (made.exit != 0) throw std::runtime_error{"no network for the nodes: " + made.err};
+    ::setenv("GALERA_NAMESPACES", kNetwork, 1);
+}
+
 // --- Faults -------------------------------------------------------------------------------------
 
 struct Faults::Kind {
@@ -163,6 +207,13 @@ const std::vector<Faults::Kind>& Faults::all_kinds()
         {"backup-taken", "mariadb", &Faults::take_backup},
         {"commits-lost", "mailboxd", &Faults::lose_commits},
         {"disk-full", "mariadb", &Faults::fill_disk},
+        {"node-killed", "haproxy", &Faults::kill_node},
+        {"all-nodes-killed", "haproxy", &Faults::kill_all_nodes},
+        {"node-stopped", "haproxy", &Faults::stop_node},
+        {"node-ended", "haproxy", &Faults::end_node},
+        {"node-replaced", "haproxy", &Faults::replace_node},
+        {"node-cut-off", "haproxy", &Faults::cut_off_node},
+        {"haproxy-killed", "haproxy", &Faults::kill_part},
         {"janitor-killed", "janitor", &Faults::kill_part},
         {"janitor-stopped", "janitor", &Faults::stop_part},
         {"dovecot-killed", "dovecot", &Faults::kill_part},
@@ -188,15 +239,20 @@ void Faults::read_ports()
 bool Faults::has_part(const std::string& name) const
 {
     if (name == "postfix") return stack_.has_setting("SMTP_PORT");
+    if (name == "mariadb") return !is_cluster();
+    if (name == "haproxy" || name.starts_with("galera")) return is_cluster();
     return (name != "dovecot" && name != "janitor") || stack_.has_setting("IMAP_PORT");
 }
 
 std::vector<std::string> Faults::kinds() const
 {
+    const bool has_network = std::getenv("GALERA_NAMESPACES") != nullptr;
     std::vector<std::string> names;
     for (const auto& kind : all_kinds()) {
-        if (has_part(kind.part) && (disk_ != nullptr || kind.strike != &Faults::fill_disk))
-            names.emplace_back(kind.name);
+        if (!has_part(kind.part)) continue;
+        if (disk_ == nullptr && kind.strike == &Faults::fill_disk) continue;
+        if (!has_network && kind.strike == &Faults::cut_off_node) continue;
+        names.emplace_back(kind.name);
     }
     return names;
 }
@@ -220,8 +276,8 @@ void Faults::strike(const plan::Fault& fault)
 
 void Faults::mend()
 {
-    const std::vector<std::string> parts{"mariadb", "mailboxd", "nginx",
-                                         "dovecot", "janitor",  "postfix"};
+    const std::vector<std::string> parts{"mariadb",  "galera1", "galera2", "galera3", "haproxy",
+                                         "mailboxd", "nginx",   "dovecot", "janitor", "postfix"};
     const auto is_well = [&](const auto& part) { return !has_part(part) || is_up(part); };
     if (!is_suspect_ && std::all_of(parts.begin(), parts.end(), is_well)) return;
     stack_.up();
@@ -437,6 +493,90 @@ void Faults::fill_disk(const plan::Fault& fault)
     disk_->empty();
     mend();
     stack_.sql("DELETE FROM audit_log WHERE domain = 'filler'");
+}
+
+std::string Faults::chosen_node(const plan::Fault& fault) const
+{
+    if (fault.victim % 3 == 0) return std::to_string(1 + fault.victim / 3 % 3);
+    const auto name = stack_.value("SELECT @@wsrep_node_name");
+    return name.substr(1);
+}
+
+void Faults::tell_node(const std::string& command, const std::string& node) const
+{
+    const auto told =
+        process::run({stack_.setting("GALERA"), stack_.setting("GALERA_DIR"), command, node});
+    if (told.exit != 0)
+        throw std::runtime_error{command + " of n" + node + " failed: " + told.out + told.err};
+}
+
+// A node may also end itself, and is started again then.
+void Faults::await_node(const std::string& node) const
+{
+    const auto status = [&] {
+        return process::run({stack_.setting("GALERA"), stack_.setting("GALERA_DIR"), "status"}).out;
+    };
+    const bool is_back = process::eventually(
+        [&] {
+        return !is_up("galera" + node)
+               || status().find("n" + node + ": 3 Primary Synced ON") != std::string::npos;
+        },
+        60s, 500ms);
+    if (!is_back) throw std::runtime_error{"n" + node + " does not come back:\n" + status()};
+}
+
+// Killed nodes are started by mend(), with the changes that they lack (IST).
+void Faults::kill_node(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    tell_node("kill", chosen_node(fault));
+    last(fault.hold * 3);
+}
+
+void Faults::kill_all_nodes(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    for (const auto* node : {"1", "2", "3"}) tell_node("kill", node);
+    last(fault.hold);
+}
+
+void Faults::end_node(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    tell_node("term", chosen_node(fault));
+    last(fault.hold * 3);
+}
+
+// Its data are lost, so it takes a whole copy from another node (SST).
+void Faults::replace_node(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    const auto node = chosen_node(fault);
+    tell_node("kill", node);
+    if (!process::eventually([&] { return !is_up("galera" + node); }))
+        throw std::runtime_error{"n" + node + " does not end"};
+    tell_node("forget", node);
+}
+
+// For less or more than the five seconds after which the others go on without it.
+void Faults::stop_node(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    const auto node = chosen_node(fault);
+    tell_node("pause", node);
+    last(fault.hold * 8);
+    tell_node("resume", node);
+    await_node(node);
+}
+
+void Faults::cut_off_node(const plan::Fault& fault)
+{
+    is_suspect_ = true;
+    const auto node = chosen_node(fault);
+    tell_node("cut", node);
+    last(fault.hold * 8);
+    tell_node("join", node);
+    await_node(node);
 }
 
 void Faults::fill_audit_log() const

@@ -41,6 +41,16 @@ private:
     std::filesystem::path place_;
 };
 
+// A network of this program's own, with a namespace for each node of a cluster, so that a node can
+// be cut off from the others. Only root may make it. It ends with this program and its children.
+class Network {
+public:
+    // Why there can be no such network; empty if there can. Ask before the stack is started.
+    static std::string obstacle();
+
+    Network();  // moves this program into it; a stack that is started afterwards uses it
+};
+
 class Faults {
 public:
     Faults(stack::Stack& stack, const Disk* disk);
@@ -78,7 +88,18 @@ private:
     void take_backup(const plan::Fault& fault);
     void lose_commits(const plan::Fault& fault);
     void fill_disk(const plan::Fault& fault);
+    void kill_node(const plan::Fault& fault);
+    void kill_all_nodes(const plan::Fault& fault);
+    void stop_node(const plan::Fault& fault);
+    void end_node(const plan::Fault& fault);
+    void replace_node(const plan::Fault& fault);
+    void cut_off_node(const plan::Fault& fault);
 
+    bool is_cluster() const { return stack_.has_setting("GALERA_DIR"); }
+    // Twice out of three times the writer, so that the others take over.
+    std::string chosen_node(const plan::Fault& fault) const;
+    void tell_node(const std::string& command, const std::string& node) const;
+    void await_node(const std::string& node) const;
     bool has_part(const std::string& name) const;
     bool is_up(const std::string& part) const;
     std::vector<pid_t> workers() const;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
 #include <random>
@@ -15,7 +16,7 @@
 namespace {
 
 constexpr char kUsage[] =
-    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [hold=MS] [only=KIND] [mail=no] [disk=no]
+    R"(Usage: torture [rounds=N] [seed=N] [clients=N] [steps=N] [faults=N] [hold=MS] [only=KIND] [mail=no] [disk=no] [cluster=yes]
 
 Starts a whole stack, lets clients create, change, delete and list mailboxes, and kills, stops and fills what the service
 lives on meanwhile; after each round compares what was answered with what is there. make torture ROUNDS= SEED= calls it.
@@ -30,6 +31,8 @@ lives on meanwhile; after each round compares what was answered with what is the
   only      this kind of fault, by its name in what is printed (all of them, in turn)
   mail=no   without Dovecot and Postfix
   disk=no   without a full disk, for which root mounts a small file system that only this program and its stack see
+  cluster=yes  with three database nodes and HAProxy, which break, too; as root each node in a network of its own, so that it
+            can be cut off (no full disk then). make cluster-test has it
 
 The exit code is 0 if nothing was found, 1 if something was, which is told with seed, round, client and step; the stack's
 directory stays then. TEST_KEEP=1 in the environment keeps it in any case.
@@ -41,6 +44,7 @@ struct Wanted {
     torture::Options options{};
     bool has_mail = true;
     bool has_disk = true;
+    bool is_cluster = false;
 };
 
 std::uint64_t number(std::string_view name, std::string_view text, std::uint64_t least)
@@ -73,22 +77,44 @@ Wanted read(int argc, char** argv)
         else if (name == "only") wanted.options.only = value;
         else if (word == "mail=no") wanted.has_mail = false;
         else if (word == "disk=no") wanted.has_disk = false;
+        else if (word == "cluster=yes") wanted.is_cluster = true;
         else throw std::invalid_argument{"there is no option " + std::string{word}};
     }
     return wanted;
 }
 
+// Runs the commands of docs/cluster.md on this stack.
+void run_page(const stack::Stack& stack)
+{
+    const char* sources = std::getenv("SOURCES");
+    if (sources == nullptr) return;
+    const auto ended = process::run(
+        {"bash", std::string{sources} + "/tests/system/guide/on-cluster.sh", stack.directory()});
+    if (ended.exit != 0)
+        throw std::runtime_error{"the commands of docs/cluster.md fail:\n" + ended.out + ended.err};
+    std::cout << "The commands of docs/cluster.md work." << std::endl;
+}
+
 int run(const Wanted& wanted)
 {
-    const auto obstacle = wanted.has_disk ? faults::Disk::obstacle() : "disk=no";
+    const auto obstacle = wanted.is_cluster ? "cluster=yes"
+                          : wanted.has_disk ? faults::Disk::obstacle()
+                                            : "disk=no";
     if (!obstacle.empty())
         std::cout << "The disk will not be full (" << obstacle << ")." << std::endl;
+    if (wanted.is_cluster) {
+        const auto why = faults::Network::obstacle();
+        if (why.empty()) const faults::Network network;
+        else std::cout << "No node will be cut off (" << why << ")." << std::endl;
+    }
     std::cout << "Starting a stack." << std::endl;
     process::Arguments arguments{"--workers", "3"};
     if (!wanted.has_mail) arguments.emplace_back("--no-mail");
+    if (wanted.is_cluster) arguments.insert(arguments.end(), {"--cluster", "3"});
     stack::Stack stack{arguments};
     std::optional<faults::Disk> disk;
     if (obstacle.empty()) disk.emplace(stack);
+    if (wanted.is_cluster) run_page(stack);
     if (!stack.has_setting("SMTP_PORT")) std::cout << "There will be no mail." << std::endl;
     std::cout << "seed " << wanted.options.seed << ", in " << stack.directory().string()
               << std::endl;

@@ -440,8 +440,8 @@ BOOST_AUTO_TEST_CASE(each_route_status_and_code)
 // A block of commands that nobody runs would be one that nobody knows to work.
 BOOST_AUTO_TEST_CASE(each_block_of_the_guide_is_run_somewhere)
 {
-    const Names places{"package", "source", "root",   "stack", "restore",
-                       "beside",  "panel",  "rehash", "moving", "setup"};
+    const Names places{"package", "source", "root",   "stack", "restore", "beside",
+                       "panel",   "rehash", "moving", "setup", "cluster"};
     Names used;
     bool is_inside = false;
     for (const auto& line : lines(sources::guide())) {
