@@ -7,10 +7,15 @@
 # user needs a password.
 #
 # Expects DIR and MYSQLD (empty for Debian's MariaDB). DB_MORE_SETTINGS, if set, is added to the
-# configuration. Provides DB_SOCKET, DB_ADMIN_USER, db_start, db_stop and db_client.
+# configuration. Provides DB_SOCKET, DB_PROGRAMS_SOCKET, CLUSTER, DB_ADMIN_USER, db_start, db_stop
+# and db_client.
 
 DB_SOCKET="$DIR/run/db/mysql.sock"
 DB_ADMIN_USER=$(id -un)
+# Only scripts/stack changes these two, for a cluster (galera.sh, haproxy.sh).
+# shellcheck disable=SC2034  # for the files of the programs
+DB_PROGRAMS_SOCKET=$DB_SOCKET    # which leads the programs to the database
+CLUSTER=${CLUSTER:-}             # 3, or empty for one server
 
 # Prints the system user that the server runs as: the owner of an existing database; otherwise
 # mysql, if we are root and that user exists; otherwise ourselves. The server runs as root only if
