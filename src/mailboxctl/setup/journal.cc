@@ -250,6 +250,7 @@ void Journal::put_back(const std::string& path, const Before& before)
     else machine_.remove(path);
     if (!before.was_known) {
         files_.erase(path);
+        for (const char* kind : {"original", "written"}) machine_.remove(copy(kind, path));
         return;
     }
     const auto text = machine_.contents(copy("before-written", path)).value_or("");

@@ -108,6 +108,8 @@ std::optional<std::string> Machine::contents(const std::string& path) const
         if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
         fail(path);
     }
+    struct stat found {};
+    if (::fstat(file.number(), &found) == 0 && S_ISDIR(found.st_mode)) return std::nullopt;
     std::string text;
     std::array<char, 65536> piece{};
     for (;;) {
@@ -212,6 +214,13 @@ void Machine::make_link(const std::string& path, const std::string& target) cons
 void Machine::remove(const std::string& path) const
 {
     if (::remove(real(path).c_str()) != 0 && errno != ENOENT) fail(path);
+    // The folders that setup itself makes go with their last file.
+    static const std::set<std::string> ours{"mailboxd", "rehash", "mailboxd.socket.d",
+                                            "mariadb.service.d", "mysql.service.d"};
+    const auto folder = fs::path{path}.parent_path();
+    if (!ours.contains(folder.filename()) || folder == "/etc/mailboxd" || !names(folder).empty())
+        return;
+    if (::rmdir(real(folder).c_str()) == 0) remove(folder.parent_path() / "(none)");
 }
 
 // --- programs -------------------------------------------------------------------------

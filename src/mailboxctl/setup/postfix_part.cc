@@ -161,6 +161,12 @@ void look_at_postfix(Plan& plan, Situation& situation)
             + " is missing. Make Debian's configuration first: dpkg-reconfigure postfix");
         return;
     }
+    const auto services = machine.run({"postconf", "-M"});
+    if (!services.is_well() && situation.journal.files().empty()) {
+        plan.obstacles.push_back("Postfix refuses its present configuration. Correct it first: "
+                                 + strings::joined(strings::words(services.err, "\n"), "; "));
+        return;
+    }
     look_for_domain(plan, situation, *main);
     const auto mode = situation.decided(
         "postfix", [&] { return is_unused(situation, *main, *master) ? "alone" : "beside"; });

@@ -305,6 +305,9 @@ void check(Options& options)
     }
     if (options.certificate.empty() != options.key.empty())
         throw WrongUsage("--certificate and --key must be given together");
+    if (const auto& file = options.db_admin_password_file;
+        !file.empty() && ::access(file.c_str(), R_OK) != 0)
+        throw WrongUsage("--db-admin-password-file: " + file + " cannot be read");
     static const std::regex name{"[A-Za-z0-9_]{1,64}"};
     if (!std::regex_match(options.db_name, name))
         throw WrongUsage("--db-name has letters, digits and _ only");

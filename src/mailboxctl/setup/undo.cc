@@ -1,25 +1,11 @@
 #include "mailboxctl/setup/undo.h"
 
-#include <filesystem>
-
 #include "base/strings.h"
 #include "base/text_diff.h"
 #include "mailboxctl/setup/situation.h"
 
 namespace setup {
 namespace {
-
-void remove_empty_folder(const Machine& machine, const std::string& path)
-{
-    const auto folder = std::filesystem::path{path}.parent_path();
-    const auto name = folder.filename().string();
-    const bool is_ours = name == "mailboxd" || name == "rehash" || name == "mailboxd.socket.d"
-                         || name == "mailboxd-metrics.socket.d" || name == "mariadb.service.d"
-                         || name == "mysql.service.d";
-    if (!is_ours || folder == "/etc/mailboxd" || !machine.names(folder).empty()) return;
-    machine.remove(folder);
-    remove_empty_folder(machine, folder);
-}
 
 void add_removal(Plan& plan, const std::string& path, const Journal::File& file, bool is_edited)
 {

@@ -323,6 +323,7 @@ BOOST_FIXTURE_TEST_CASE(all_obstacles_are_named_at_once, OldMachine)
     fs::remove(machine.real("/etc/mailboxd/postfix-db-password"));
     fs::remove(machine.real("/usr/lib/dovecot/pop3"));
     write("/etc/dovecot/mailboxd/setup.conf", "mine\n");
+    fs::create_directories(machine.real("/etc/apparmor.d/local"));
     write("/etc/apparmor.d/usr.lib.dovecot.lmtp",
           "#include <tunables/global>\n/usr/lib/dovecot/lmtp {\n  /var/mail/** rw,\n}\n");
     write(
