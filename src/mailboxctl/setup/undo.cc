@@ -20,7 +20,6 @@ void add_removal(Plan& plan, const std::string& path, const Journal::File& file,
             work.machine.write(kept, work.machine.contents(path).value_or(""),
                                {0600, "root", "root"});
         work.machine.remove(path);
-        remove_empty_folder(work.machine, path);
     });
 }
 
