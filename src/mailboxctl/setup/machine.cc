@@ -215,7 +215,8 @@ void Machine::remove(const std::string& path) const
 {
     if (::remove(real(path).c_str()) != 0 && errno != ENOENT) fail(path);
     // The folders that setup itself makes go with their last file.
-    static const std::set<std::string> ours{"mailboxd", "rehash", "mailboxd.socket.d",
+    static const std::set<std::string> ours{"mailboxd",          "rehash",
+                                            "mailboxd.socket.d", "mailboxd-metrics.socket.d",
                                             "mariadb.service.d", "mysql.service.d"};
     const auto folder = fs::path{path}.parent_path();
     if (!ours.contains(folder.filename()) || folder == "/etc/mailboxd" || !names(folder).empty())
