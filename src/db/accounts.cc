@@ -12,10 +12,11 @@
 #include "db/transaction.h"
 
 namespace admin {
+
 namespace {
 
-// An account's name appears in commands and logs, so it has no characters that are special there.
-void check_account_name(const std::string& name)
+// The name appears in commands and logs, so it has no characters that are special there.
+void check_letters(const std::string& name)
 {
     constexpr std::string_view kAllowed =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -27,19 +28,29 @@ void check_account_name(const std::string& name)
     }
 }
 
-// The audit log shows changes to an account and changes by an actor under the same name.
-void check_no_actor(db::Connection& connection, const std::string& name)
+}  // namespace
+
+void check_account_name(const std::string& name)
 {
-    static constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
+    check_letters(name);
     const auto is_name = [&](std::string_view actor) {
         return strings::equals_ignoring_case(name, actor);
     };
+    // The audit log shows changes to an account and changes by an actor under the same name.
     if (std::any_of(audit::kActors.begin(), audit::kActors.end(), is_name)) {
         throw Refused(
             "bad_name",
             "an account cannot be called " + name
                 + ": the audit log uses that name for who made a change; choose another name");
     }
+}
+
+namespace {
+
+// An account's name appears in the audit log beside the ids of keys.
+void check_no_key(db::Connection& connection, const std::string& name)
+{
+    static constexpr char kKey[] = "SELECT 1 FROM api_key WHERE id = ?";
     if (connection.query(kKey, {name}).next()) {
         throw Refused(
             "bad_name",
@@ -51,7 +62,7 @@ void check_no_actor(db::Connection& connection, const std::string& name)
 void check_new_name(db::Connection& connection, const std::string& name)
 {
     check_account_name(name);
-    check_no_actor(connection, name);
+    check_no_key(connection, name);
 }
 
 [[noreturn]] void refuse_existing(const std::string& name)
@@ -118,7 +129,7 @@ constexpr char kAccountId[] = "SELECT id FROM account WHERE name = ?";
 
 std::int64_t Admin::account_id(const std::string& name)
 {
-    check_account_name(name);
+    check_letters(name);
     if (const auto id = connection().query(kAccountId, {name}).first<std::int64_t>()) return *id;
     throw Refused("account_not_found", "there is no account " + name,
                   "mailboxctl account list shows what there is");

@@ -179,6 +179,9 @@ store::Quota quota_of_mailbox(const std::string& value);
 // Returns the one setting of a domain. Throws Refused for an unknown setting or value.
 DomainSettings setting_of_domain(const std::string& setting, const std::string& value);
 
+// Throws Refused if an account must not have this name, whatever accounts and keys there are.
+void check_account_name(const std::string& name);
+
 class Admin {
 public:
     // For mailboxctl: the operator acts on this connection.

@@ -172,14 +172,16 @@ std::string obstacle(db::Connection& admin, const Situation& situation, const Fo
     if (number(admin, "SELECT @@read_only") != 0)
         return "the database server accepts no changes (read_only = 1). Name the server that does with --db-host";
     const auto& name = situation.options.db_name;
-    if (found.tables > 0 && found.version == 0)
+    // What a run that was killed has left half made is made complete.
+    const bool goes_on = situation.journal.is_interrupted();
+    if (found.tables > 0 && found.version == 0 && !goes_on)
         return "the database " + name
                + " has tables of something else. Choose another name with --db-name";
     if (found.version > migrate::newest_version())
         return "the database " + name + " is of a newer release (tables of version "
                + std::to_string(found.version) + ", this release has "
                + std::to_string(migrate::newest_version()) + "). Install that release";
-    if (found.version > 0 && found.version < migrate::newest_version())
+    if (found.version > 0 && found.version < migrate::newest_version() && !goes_on)
         return "the database " + name + " has tables of an earlier release (version "
                + std::to_string(found.version) + ", this release has "
                + std::to_string(migrate::newest_version())
@@ -338,7 +340,7 @@ std::vector<std::string> lacking(const Situation& situation, const Found& found)
     if (!users.empty())
         all.push_back("the database users " + strings::joined(users, ", ")
                       + " with their passwords");
-    if (found.version == 0)
+    if (found.version < migrate::newest_version())
         all.push_back("the tables of " + name + ", and the rights of its users");
     if (!without_rights.empty())
         all.push_back("the rights of " + strings::joined(without_rights, ", "));

@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "base/strings.h"
+#include "db/accounts.h"
 #include "mail/address.h"
 #include "mailboxctl/setup/closing.h"
 #include "mailboxctl/setup/run.h"
@@ -284,6 +285,7 @@ void check_names(Options& options)
         throw WrongUsage("'" + options.host
                          + "' is not the full name of a server, as mail.example.org is");
     options.host = host->name();
+    admin::check_account_name(options.account);
     if (options.domain.empty()) return;
     const auto domain = mailbox::Domain::parse(options.domain);
     if (!domain || domain->name().find('.') == std::string::npos)
