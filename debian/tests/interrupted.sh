@@ -64,8 +64,24 @@ refused_by_a_daemon()
     printf 'broken line without a service\n' >>/etc/postfix/master.cf
     expect "Postfix refuses: the sentence has the file, and nothing is changed" refused 'master\.cf' "${SETUP[@]}" --yes
     sed -i '$d' /etc/postfix/master.cf
+    # In order by itself, and refused only together with our files.
+    echo 'upstream mailboxd_read { server 127.0.0.1:1; }' >/etc/nginx/conf.d/operator.conf
+    expect "nginx refuses our site: the sentence has file and line, and all files are put back" puts_back 'mailboxd_read.*:[0-9]+'
+    rm /etc/nginx/conf.d/operator.conf
     expect "without the mistakes it is carried out" carried_out
     expect "it is undone" mailboxctl setup --undo --yes
+}
+
+# puts_back SENTENCE: true if setup writes, is refused with the sentence, and puts all configuration back. Database, secrets
+# and certificate stay.
+puts_back()
+{
+    local status=0 places=(/etc/nginx /etc/postfix /etc/dovecot /etc/systemd /etc/sysctl.d /etc/default /etc/mailboxd/mailboxd.conf)
+    prints_files "${places[@]}" >before
+    "${SETUP[@]}" --yes >said 2>&1 </dev/null || status=$?
+    cat said
+    prints_files "${places[@]}" >after
+    diff -u before after && ((status == 1)) && grep -Eq "$1" said && nginx -t && doveconf -n >/dev/null && postfix check
 }
 
 umask_077()
