@@ -106,7 +106,8 @@ BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
     std::ofstream{folder / "fill"}
         << mail::fill(written_to("/etc/mailboxd/fill"),
                       {{"/etc/mailboxd/doveadm-key", secrets + "/doveadm"},
-                       {"/run/mysqld/mysqld.sock", stack.setting("DB_SOCKET")}});
+                       {"/run/mysqld/mysqld.sock", stack.setting("DB_SOCKET")},
+                       {"mailboxctl fill-in", stack.setting("MAILBOXCTL") + " fill-in"}});
     const auto group = process::run({"id", "-gn"}).out;
     const auto filled = process::run(
         mail::as_root({"bash", folder / "fill", files, folder / "mailboxd",

@@ -475,7 +475,7 @@ BOOST_FIXTURE_TEST_CASE(settings_that_are_not_set_are_not_checked, Checked)
         ""));
     BOOST_TEST(ended.exit == 0, ended.err);
     for (const char* point : {"Dovecot", "Postfix", "settings of Postfix", "certificates",
-                              "mail store", "rights of Dovecot", "rights of Postfix", "triggers"}) {
+                              "mail store", "rights of Dovecot", "rights of Postfix"}) {
         BOOST_TEST(
             std::regex_search(ended.out, std::regex{"\n\\? +" + std::string{point}
                                                     + ": .* the setting [a-z_]+ is missing\n"}),
