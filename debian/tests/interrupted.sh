@@ -7,11 +7,12 @@ killed_after()
 {
     local status=0
     timeout --signal=KILL "$1" "${SETUP[@]}" --yes >output 2>&1 </dev/null || status=$?
+    cat output >>outputs
     # 137: killed.
     ((status == 137 || status == 0))
 }
 
-goes_on() { carried_out && is_in_order; }
+goes_on() { carried_out && cat output >>outputs && is_in_order; }
 
 interrupted()
 {
@@ -27,6 +28,7 @@ interrupted()
             'killed_after '$seconds' && nginx -t && doveconf -n >/dev/null && postfix check'
     done
     expect "the next run goes on, and all is in order" goes_on
+    expect "the key that was made has been shown" grep -q '^ *API key: mbx-' outputs
     expect "a second run finds nothing to do and changes nothing" second_run_changes_nothing
     expect "it is undone" mailboxctl setup --undo --yes
     expect "no half-written file is left" eval '[[ -z $(find /etc /var/lib/mailboxd -name "*.mailboxd-new*") ]]'
@@ -90,5 +92,5 @@ umask_077()
     expect "with umask 077 it is carried out" carried_out
     expect "all is in order" is_in_order
     expect "nginx, Dovecot and Postfix run" eval 'systemctl is-active nginx dovecot postfix mailboxd.socket mailboxd-janitor'
-    expect "the pasted lines succeed" paste_lines
+    expect "the pasted lines succeed" paste_lines outputs
 }
