@@ -138,6 +138,7 @@ void show_secrets(const Work& work, const Machine& machine, const Options& optio
         return;
     }
     report.list("", "These are shown only once, so keep them:", work.secrets);
+    report.progress() << std::flush;  // before the file goes: a pipe or a file keeps lines back
     machine.remove(kSecretsFile);
 }
 
