@@ -94,7 +94,7 @@ std::unique_ptr<db::Connection> login(const Situation& situation, const User& us
     }
 }
 
-std::string quoted(const std::string& text)
+std::string sql_text(const std::string& text)
 {
     std::string all = "'";
     for (const char c : text) {
@@ -127,7 +127,7 @@ std::string text(db::Connection& connection, const std::string& statement)
 
 void look_at_tables(db::Connection& admin, const std::string& name, Found& found)
 {
-    const auto schema = quoted(name);
+    const auto schema = sql_text(name);
     found.has_database =
         number(admin,
                "SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = " + schema)
@@ -150,7 +150,7 @@ Found look_at_server(db::Connection& admin, const Situation& situation)
     found.client = situation.options.db_host.empty() ? "localhost" : client;
     look_at_tables(admin, situation.options.db_name, found);
     for (auto rows = admin.query_text("SELECT user FROM mysql.user WHERE host = "
-                                      + quoted(found.client) + " AND user LIKE 'mailboxd\\_%'");
+                                      + sql_text(found.client) + " AND user LIKE 'mailboxd\\_%'");
          rows.next();)
         found.users.insert(rows.read<std::string>());
     found.must_trust =
@@ -239,8 +239,8 @@ std::string owner_of(const Situation& situation, const User& user)
 void make_user(db::Connection& admin, const Situation& situation, const User& user,
                const std::string& client)
 {
-    const auto name = quoted(user.name) + "@" + quoted(client);
-    const auto password = quoted(secret(situation.machine, user.file));
+    const auto name = sql_text(user.name) + "@" + sql_text(client);
+    const auto password = sql_text(secret(situation.machine, user.file));
     admin.run("CREATE USER IF NOT EXISTS " + name + " IDENTIFIED BY " + password);
     admin.run("ALTER USER " + name + " IDENTIFIED BY " + password);
     if (user.name == std::string_view{"mailboxd_migrate"})
@@ -295,7 +295,7 @@ void grant(db::Connection& admin, const Situation& situation, const std::string&
         const std::string_view local = "@'localhost'";
         for (auto at = statement.find(local); at != std::string::npos;
              at = statement.find(local, at + 1))
-            statement.replace(at, local.size(), "@" + quoted(client));
+            statement.replace(at, local.size(), "@" + sql_text(client));
         while (!statement.empty() && (statement.back() == '\n' || statement.back() == ';'))
             statement.pop_back();
         admin.run(statement);
