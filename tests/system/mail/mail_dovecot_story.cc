@@ -106,17 +106,19 @@ BOOST_FIXTURE_TEST_CASE(the_set_up_is_the_stack, mail::Story)
     std::ofstream{folder / "fill"}
         << mail::fill(written_to("/etc/mailboxd/fill"),
                       {{"/etc/mailboxd/doveadm-key", secrets + "/doveadm"},
-                       {"/run/mysqld/mysqld.sock", stack.setting("DB_SOCKET")},
-                       {"mailboxctl fill-in", stack.setting("MAILBOXCTL") + " fill-in"}});
+                       {"/run/mysqld/mysqld.sock", stack.setting("DB_SOCKET")}});
+    // `fill` runs mailboxctl.
+    const auto path =
+        "PATH=" + (stack.directory() / "bin").string() + ":/usr/sbin:/usr/bin:/sbin:/bin";
     const auto group = process::run({"id", "-gn"}).out;
     const auto filled = process::run(
-        mail::as_root({"bash", folder / "fill", files, folder / "mailboxd",
+        mail::as_root({"env", path, "bash", folder / "fill", files, folder / "mailboxd",
                        group.substr(0, group.find('\n')), secrets + "/mailboxd_dovecot"}));
     BOOST_TEST_REQUIRE(filled.exit == 0, filled.err);
     // The stack always replaces old password hashes, if Dovecot can run Lua scripts.
     if (fs::exists(stack.directory() / "dovecot/rehash")) {
         const auto rehash = process::run(
-            mail::as_root({"bash", folder / "fill", fs::absolute("sql/dovecot-rehash"),
+            mail::as_root({"env", path, "bash", folder / "fill", fs::absolute("sql/dovecot-rehash"),
                            folder / "mailboxd/rehash", group.substr(0, group.find('\n')),
                            secrets + "/mailboxd_dovecot"}));
         BOOST_TEST_REQUIRE(rehash.exit == 0, rehash.err);
