@@ -42,7 +42,7 @@ FUZZERS  = $(patsubst tests/fuzz/%_fuzz.cc,$(BUILD)/fuzz/%,$(FUZZ_TARGETS))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: programs tests fuzzers npm openapi deps run test unit lint mail-figures adoption-figures outage-figures torture cluster-test cluster-figures servers previous \
+.PHONY: programs tests fuzzers npm openapi deps run test unit lint monitor mail-figures adoption-figures outage-figures torture cluster-test cluster-figures servers previous \
         mutants asan valgrind fuzz fuzz-coverage bench bench-programs tidied contract fresh guide lines clean help help-all
 
 programs: $(PROGRAMS) ### build mailboxd and mailboxctl in build/ (the default target)
@@ -117,6 +117,12 @@ cluster-figures: ### measure what clients see when the writer of three database 
 	@scripts/install-deps cluster
 	@MAKE=$(MAKE) scripts/build programs $(BUILD)/cluster_figures
 	@TEST_STACK=scripts/stack KILLS=$(KILLS) HANGS=$(HANGS) $(BUILD)/cluster_figures --log_level=error --report_level=no
+
+monitor: ### test dashboard, alerts and log counter of contrib/ with Debian's Prometheus and mtail
+	@scripts/install-deps
+	@scripts/install-deps monitor
+	@MAKE=$(MAKE) scripts/build programs
+	@scripts/monitor
 
 asan: ### run all tests with AddressSanitizer and UndefinedBehaviorSanitizer, built in build-asan/
 	@scripts/install-deps
@@ -320,6 +326,7 @@ install: programs ## install below PREFIX (/usr/local), the configuration in /et
 	for page in man/*.[578]; do install -m 644 $$page $(SHARE)/man/man$${page##*.} || exit; done
 	install -D -m 644 conf/mailboxctl.bash-completion $(SHARE)/bash-completion/completions/mailboxctl
 	install -m 644 README.md CHANGES.md SECURITY.md docs/*.md $(SHARE)/doc/mailboxctl
+	for file in contrib/*/*; do install -D -m 644 $$file $(SHARE)/doc/mailboxctl/$$file || exit; done
 	for unit in mailboxd.service mailboxd.socket mailboxd-metrics.socket mailboxd-janitor.service mailboxd-rehash.service mailboxd-rehash.socket; do \
 	  sed 's|/usr/sbin/|$(PREFIX)/sbin/|g' systemd/$$unit | install -m 644 /dev/stdin $(LIB)/systemd/system/$$unit || exit; done
 
